@@ -1,0 +1,37 @@
+"""Shared by all tests: one thread, no network, and where the real data and models lie."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import pytest
+
+SHARED = Path(os.environ.get("OPTICAL_HF_SHARED", Path(__file__).parents[2] / "shared"))
+MODELS = Path(os.environ.get("OPTICAL_HF_MODELS", Path.home() / ".cache" / "optical-hf-models"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data beside the checkout."""
+    folder = SHARED / "data"
+    if not folder.is_dir():
+        pytest.skip(f"real data not found at {folder} (set OPTICAL_HF_SHARED)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_models() -> Path:
+    """The folder of real encoders that get_models.py writes."""
+    if not (MODELS / "COMPLETE").exists():
+        pytest.skip(f"real encoders not found at {MODELS} (run python ../shared/models/get_models.py)")
+    return MODELS
