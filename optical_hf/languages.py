@@ -1,0 +1,198 @@
+"""Language codes, names, scripts and resource tiers: one canonical form inside the package, whatever the data call it.
+
+Knows nothing about data, models or metrics. Codes are read and named by `langcodes` (BCP 47, ISO 639-1/2/3, CLDR); the
+tiers are the six classes of Joshi, Santy, Budhiraja, Bali and Choudhury 2020, "The State and Fate of Linguistic
+Diversity and Inclusion in the NLP World" (ACL, arXiv:2004.09095). Their list names languages in words; the codes below follow the
+mapping of MaLA-LM/LangResourceAtlas, in our canonical form; entries of class 1 that are no code of their own are left
+out (simple English, Belarusian in the Taraskievica spelling, Tarantino, Banyumasan, Serbo-Croatian) or fall together
+(Twi and Akan).
+"""
+
+import difflib
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from langcodes import Language, LanguageTagError
+from langcodes import find as find_language_by_name
+from langcodes.data_dicts import LIKELY_SUBTAGS
+
+TIER_NAMES = ("Left-Behinds", "Scraping-Bys", "Hopefuls", "Rising Stars", "Underdogs", "Winners")
+"""What Joshi et al. 2020 call their classes 0 to 5."""
+
+_JOSHI_2020 = {
+    5: "ar de en es fr ja zh",
+    4: "ca cs eu fa fi hi hr hu it ko nl pl pt ru sr sv tr vi",
+    3: "af arz be bg bn bs ceb da el et gl he id ka kk la lt lv ms ro sk sl ta th tl uk ur uz",
+    2: "am ga ha ht is kok lah lo mr mt pa sa sw ti tn wo xh yo zu",
+    1: """
+        ab ace ady ak an ang arc as ast atj av ay az azb ba bar bho bi bik bjn bm bo bpy br bug cbk cdo ce ch
+        chm chr chy ckb co cr crh csb cu cv cy din dsb dty dv dz ee egl eo ext ff fj fo frp frr fur fy gag gan
+        gd glk gn gor got gsw gu gv hak haw hif hsb hy ia ie ig ik ilo inh io iu jam jbo jv kaa kab kbd kbp kg
+        ki kl km kn koi krc ks ksh ku kv kw ky lad lb lbe lez lg li lij lmo ln lrc ltg lzh mai mdf mg mi min mk
+        ml mn mrj mwl my myv na nah nan nap nb ne new nn nrf nso nv ny oc olo om or os pag pam pap pcd pi pih
+        pms pnt ps qu rm rn rom rue rup rw sah sat sc scn sco sd se sg sgs si sm sn so sq srn ss st stq su szl
+        tcy te tet tg tk to tpi ts tt tum ty tyv udm ug ve vec vep vls vo vro wa war wuu xal xmf yi yue za zea
+        zza
+    """,
+}
+# Made from the table once, below: canonical code -> class. A language that none of the lines names is in class 0.
+_COUNT_EDGES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
+
+
+class LanguageInfo(NamedTuple):
+    """What is known of a language: canonical code, English name, ISO 15924 script, resource tier (0 to 5)."""
+
+    code: str
+    name: str
+    script: str | None
+    tier: int
+
+
+@lru_cache(maxsize=4096)
+def canonical_language(code: str) -> str:
+    """Return the one form in which this package writes a language: the shortest BCP 47 tag, macro-languages preferred.
+
+    A script stays only where it is not the usual one of the language; a region only counts where it decides the script
+    (`zh-TW` is `zh-Hant`), so `pt-BR` and `pt-PT` are both `pt`. Tagalog and Filipino are one language, `tl`, because
+    the field's data sets call their Filipino text `tl` or `tgl`.
+
+    Args:
+        code: ISO 639-1, 639-2 (either variant) or 639-3, BCP 47, as in FLORES (`som_Latn`) or as in mBART (`en_XX`).
+
+    Returns:
+        The canonical code.
+
+    Raises:
+        ValueError: the code names no language; the message suggests what may have been meant.
+
+    Example:
+        >>> [canonical_language(code) for code in ("swh", "swa", "mar", "som_Latn", "fil", "zho_Hant", "ger", "en_US")]
+        ['sw', 'sw', 'mr', 'so', 'tl', 'zh-Hant', 'de', 'en']
+    """
+    language = _parse(code)
+    base = language.language or ""
+    usual = _usual_script(Language.make(language=base))
+    base = "tl" if base == "fil" else base
+    script = language.script or (_usual_script(language) if language.territory else None) or usual
+    return base if usual is None or script == usual else f"{base}-{script}"
+
+
+def language_info(code: str, tiers: Mapping[str, int] | None = None) -> LanguageInfo:
+    """Return name, script and resource tier of a language.
+
+    Args:
+        code: any code that `canonical_language` reads.
+        tiers: your own table of tiers, code to tier, that goes before Joshi et al. 2020, for example the result of
+            `tiers_from_counts`.
+
+    Returns:
+        A `LanguageInfo`. The script is None where CLDR does not know it. A language that the list of Joshi et al. 2020
+        does not name in classes 1 to 5 is in class 0.
+
+    Raises:
+        ValueError: an unknown code, here or in the table.
+
+    Example:
+        >>> language_info("som")
+        LanguageInfo(code='so', name='Somali', script='Latn', tier=1)
+        >>> language_info("so", {"som": 3}).tier
+        3
+    """
+    canonical = canonical_language(code)
+    language = Language.get(canonical)
+    own = {canonical_language(key): tier for key, tier in (tiers or {}).items()}
+    base = canonical.split("-")[0]
+    tier = own.get(canonical, own.get(base, _joshi_tiers().get(base, 0)))
+    name = "Tagalog" if canonical == "tl" else language.display_name()
+    return LanguageInfo(canonical, name, _usual_script(language), tier)
+
+
+def tiers_from_counts(counts: Mapping[str, int], edges: Sequence[int] = _COUNT_EDGES) -> dict[str, int]:
+    """Sort languages into tiers by the number of their bitext pairs: the number of edges that the count reaches.
+
+    Args:
+        counts: pairs by language code; codes that mean the same language are added up.
+        edges: rising lower bounds of the tiers 1, 2, ...; the default gives six tiers, 0 below 1,000 pairs and 5 from
+            ten million on.
+
+    Returns:
+        Canonical code to tier, a table that `language_info` takes.
+
+    Raises:
+        ValueError: an unknown code, a negative count, or edges that do not rise.
+
+    Example:
+        >>> tiers_from_counts({"fin": 61_192, "mar": 35_295, "som": 5_101, "mal": 129})
+        {'fi': 2, 'mr': 2, 'so': 1, 'ml': 0}
+    """
+    if any(low >= high for low, high in itertools.pairwise(edges)):
+        raise ValueError(
+            f"tier edges must rise, got {list(edges)}: a tier between equal or falling edges would be empty"
+        )
+    totals: dict[str, int] = {}
+    for code, count in counts.items():
+        if count < 0:
+            raise ValueError(f"expected a number of pairs for {code!r}, got {count}")
+        canonical = canonical_language(code)
+        totals[canonical] = totals.get(canonical, 0) + count
+    return {code: sum(total >= edge for edge in edges) for code, total in totals.items()}
+
+
+def _parse(code: str) -> Language:
+    """Read a code as a valid, named language, or raise the error with the suggestion."""
+    text = code.strip().replace("_", "-")
+    try:
+        language = Language.get("-".join(text.split("-")[:3]))  # FLORES+ variants (cat_Latn_vale) are not BCP 47
+    except LanguageTagError:
+        try:
+            language = Language.get("-".join(text.split("-")[:2]))
+        except LanguageTagError:
+            raise _unknown(code) from None
+    language = Language.make(language=language.language, script=language.script, territory=language.territory)
+    language = language.prefer_macrolanguage()
+    named = Language.make(language=language.language, script=language.script)
+    if not named.is_valid() or re.fullmatch("|mul|zxx|mis|und|q[a-t][a-z]|x-.*", language.language or ""):
+        raise _unknown(code)  # the pattern: codes for several, no, an uncoded, an unknown and a private language
+    return language
+
+
+def _unknown(code: str) -> ValueError:
+    """Say what may have been meant: a language by its name, a country's code, or a code that looks alike."""
+    text = code.strip()
+    guesses: list[str] = []
+    try:
+        guesses.append(canonical_language(find_language_by_name(text).to_tag()))
+    except (LookupError, ValueError):
+        if f"und-{text.upper()}" in LIKELY_SUBTAGS:  # the code of a country
+            guesses.append(str(Language.make(territory=text.upper()).maximize().language))
+        else:
+            guesses = [_look_alikes()[word] for word in difflib.get_close_matches(text.lower(), _look_alikes(), n=3)]
+    meant = " or ".join(f"{guess!r} ({language_info(guess).name})" for guess in dict.fromkeys(guesses))
+    return ValueError(
+        f"unknown language code {code!r}: "
+        + (f"did you mean {meant}?" if meant else "expected ISO 639 or BCP 47, for example 'so', 'som' or 'som_Latn'")
+    )
+
+
+@lru_cache(maxsize=1)
+def _look_alikes() -> dict[str, str]:
+    """Two- and three-letter codes of the languages that have a tier above 0, each with its canonical code."""
+    codes = sorted(_joshi_tiers())
+    return {code: code for code in codes} | {Language.get(code).to_alpha3(): code for code in codes}
+
+
+def _usual_script(language: Language) -> str | None:
+    """Return the script that CLDR expects for a tag, or None where it knows nothing of the language."""
+    if language.script:
+        return str(language.script)
+    if language.language not in LIKELY_SUBTAGS:
+        return None
+    return str(language.maximize().script)
+
+
+@lru_cache(maxsize=1)
+def _joshi_tiers() -> dict[str, int]:
+    return {code: tier for tier, codes in _JOSHI_2020.items() for code in codes.split()}
