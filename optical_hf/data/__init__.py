@@ -1,1 +1,5 @@
 """Data: bitext in many formats, Flickr30k Entities, retrieval collections, scenes. Knows nothing about models."""
+
+from optical_hf.data.collections import RetrievalCollection
+
+__all__ = ["RetrievalCollection"]

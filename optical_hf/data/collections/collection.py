@@ -1,0 +1,251 @@
+"""A retrieval collection: queries with their language, documents, and which document answers which query.
+
+Knows nothing about encoders, search or scores. Grades are kept as published; `relevant_grade` says from which grade on
+a document counts as an answer where a measure knows only right and wrong (R@1, MRR, MAP).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import compress
+from os import PathLike
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from datasets import Dataset, Features, Image, Value
+
+from optical_hf.data.collections.reading import Lines, name_of, read_lines, read_rows
+from optical_hf.data.collections.soundness import Faults, Parts, Qrels, check_columns, column, sound_part
+from optical_hf.languages import canonical_language
+
+QUERY_COLUMNS = ("id", "text", "language", "group", "english", "translation")
+TEXT_DOCUMENTS = Features({"id": Value("string"), "text": Value("string")})
+IMAGE_DOCUMENTS = Features({"id": Value("string"), "image": Image()})
+REGION_DOCUMENTS = Features({"id": Value("string"), "image": Image(), "box": [Value("float32")]})
+
+
+@dataclass(frozen=True, eq=False)
+class RetrievalCollection:
+    """Queries, documents and relevance judgements, checked when they are put together.
+
+    Args:
+        name: what reports call it.
+        queries: columns `id`, `text` (or `image`), `language` (canonical code), `group` (what a bootstrap resamples:
+            the image or document that several queries share); optional `english` (the query in English, for the
+            teacher's ceiling) and `translation` (a machine translation, for the translate-query baseline).
+        documents: columns `id` and `text`, or `image`, or `image` with `box` (x0, y0, x1, y1 in pixels) for regions.
+        qrels: query id -> document id -> grade. Queries in several languages share one set of documents.
+        relevant_grade: the least grade that counts as relevant.
+
+    Raises:
+        ValueError: on duplicate ids, empty texts, qrels that name unknown queries or documents, queries without a
+            relevant document: how many, and the first.
+
+    Example:
+        >>> collection = RetrievalCollection.from_lines("demo", {"de": ["ein Hund", "ein Haus"]}, ["a dog", "a house"])
+        >>> collection.languages, collection.relevance
+        (['de'], [[0], [1]])
+    """
+
+    name: str
+    queries: Dataset
+    documents: Dataset
+    qrels: Qrels
+    relevant_grade: int = 1
+
+    def __post_init__(self) -> None:
+        check_columns(self.queries, self.documents)
+        sound_part(Parts(self.queries, self.documents, self.qrels), self.relevant_grade, faults="error")
+
+    @classmethod
+    def build(
+        cls,
+        name: str,
+        queries: Dataset,
+        documents: Dataset,
+        qrels: Qrels,
+        *,
+        relevant_grade: int = 1,
+        faults: Faults = "error",
+    ) -> "RetrievalCollection":
+        """Put a collection together; with faults="drop", take out what is unsound and log how much each rule took."""
+        if faults == "drop":
+            check_columns(queries, documents)
+            queries, documents, qrels = sound_part(Parts(queries, documents, qrels), relevant_grade, faults)
+        return cls(name, queries, documents, qrels, relevant_grade)
+
+    @property
+    def languages(self) -> list[str]:
+        """The languages of the queries, in the order in which they first occur."""
+        return column(self.queries, "language").unique().to_pylist()
+
+    @cached_property
+    def relevance(self) -> list[list[int]]:
+        """For each query, in order, the positions of its relevant documents."""
+        answers = [
+            [doc for doc, grade in self.qrels[key].items() if grade >= self.relevant_grade]
+            for key in column(self.queries, "id").to_pylist()
+        ]
+        ids = column(self.documents, "id").cast(pa.string())
+        flat = pa.array([doc for row in answers for doc in row], pa.string())
+        positions = pc.index_in(flat, value_set=ids).to_numpy()
+        return [row.tolist() for row in np.split(positions, np.cumsum([len(row) for row in answers])[:-1])]
+
+    @property
+    def grades(self) -> dict[int, int]:
+        """How many judgements there are of each grade."""
+        return dict(sorted(Counter(grade for row in self.qrels.values() for grade in row.values()).items()))
+
+    def select(self, languages: str | Iterable[str] | None = None, limit: int | None = None) -> "RetrievalCollection":
+        """The same documents, searched by fewer queries.
+
+        Args:
+            languages: the languages to keep, in any notation; all of them by default.
+            limit: the first so many queries of each language; every document stays, so the task is not made easier.
+
+        Raises:
+            ValueError: for a language that no query has.
+
+        Example:
+            >>> both = RetrievalCollection.from_lines("demo", {"de": ["Hund"], "fr": ["chien"]}, ["dog"])
+            >>> both.select("fra").languages
+            ['fr']
+        """
+        asked = [languages] if isinstance(languages, str) else languages
+        wanted = self.languages if asked is None else [canonical_language(code) for code in asked]
+        missing = [code for code in wanted if code not in self.languages]
+        if missing:
+            raise ValueError(f"{self.name} has no queries in {', '.join(missing)}; it has {', '.join(self.languages)}")
+        seen: Counter[str] = Counter()
+        rows = []
+        for row, code in enumerate(column(self.queries, "language").to_pylist()):
+            seen[code] += 1
+            if code in wanted and (limit is None or seen[code] <= limit):
+                rows.append(row)
+        queries = self.queries.select(rows)
+        return replace(self, queries=queries, qrels={key: self.qrels[key] for key in column(queries, "id").to_pylist()})
+
+    def __repr__(self) -> str:
+        """One line with the counts, the grades among them."""
+        grades = ", ".join(f"{count:,} of grade {grade}" for grade, count in self.grades.items())
+        return (
+            f"RetrievalCollection({self.name!r}: {len(self.queries):,} queries in {', '.join(self.languages)}; "
+            f"{len(self.documents):,} documents; judgements: {grades}; relevant from {self.relevant_grade})"
+        )
+
+    @classmethod
+    def from_lines(
+        cls,
+        name: str,
+        queries: Mapping[str, Lines | tuple[Lines, Lines]],
+        documents: Lines,
+        *,
+        ids: Lines | None = None,
+        groups: Lines | None = None,
+        translations: Mapping[str, Lines] | None = None,
+        limit: int | None = None,
+        faults: Faults = "error",
+    ) -> "RetrievalCollection":
+        """Line-aligned files (gz, zst too) or lists: line i of the documents answers line i of every query file.
+
+        Equal document lines are merged into one document, which answers the queries of all its lines: otherwise a
+        system would be marked wrong for a tie that nobody can break.
+
+        Args:
+            name: what reports call it.
+            queries: language -> a path or a list of lines; a tuple (foreign, english) also fills the `english` column,
+                with the English of the query (not the document that answers it).
+            documents: path or list; one document a line.
+            ids: one name a line for queries (`<language>/<id>`) and documents; line numbers from 0 by default.
+            groups: one name a line for the `group` column (image ids, say); the id of the answering document by
+                default.
+            translations: language -> machine translations of the queries into English.
+            limit: read only the first so many lines; the documents are then fewer too, and the search is easier.
+            faults: what to do with lines that are empty on either side; see `build`.
+
+        Raises:
+            ValueError: when files differ in their number of lines, and as the class does.
+        """
+        texts = list(read_lines(documents))[:limit]
+
+        def aligned(source: Lines, what: str) -> list[str]:
+            lines = list(read_lines(source))[:limit]
+            if len(lines) != len(texts):
+                raise ValueError(
+                    f"{what} ({name_of(source)}) has {len(lines)} lines and the documents ({name_of(documents)}) "
+                    f"{len(texts)}: line i must answer line i, so the two do not belong together"
+                )
+            return lines
+
+        line_ids = aligned(ids, "ids") if ids is not None else [str(i) for i in range(len(texts))]
+        first_with: dict[str, str] = {}
+        answers = [first_with.setdefault(text.strip(), key) for key, text in zip(line_ids, texts, strict=True)]
+        line_groups = aligned(groups, "groups") if groups is not None else answers
+        rows: list[dict[str, str | None]] = []
+        for code, source in queries.items():
+            language = canonical_language(code)
+            foreign, english = source if isinstance(source, tuple) else (source, None)
+            no_text: Sequence[str | None] = [None] * len(texts)
+            translated = (translations or {}).get(code)
+            for key, group, text, original, translation in zip(
+                line_ids,
+                line_groups,
+                aligned(foreign, f"queries in {code}"),
+                no_text if english is None else aligned(english, f"English of the queries in {code}"),
+                no_text if translated is None else aligned(translated, f"translations from {code}"),
+                strict=True,
+            ):
+                row = (f"{language}/{key}", text, language, group, original, translation)
+                rows.append(dict(zip(QUERY_COLUMNS, row, strict=True)))
+        table = query_table(rows)
+        found = [{"id": key, "text": text} for text, key in first_with.items()]
+        qrels = {key: {doc: 1} for key, doc in zip(table["id"], answers * len(queries), strict=True)}
+        return cls.build(name, table, Dataset.from_list(found, features=TEXT_DOCUMENTS), qrels, faults=faults)
+
+    @classmethod
+    def from_bitext(
+        cls,
+        name: str,
+        bitext: Dataset | str | PathLike[str],
+        language: str,
+        *,
+        limit: int | None = None,
+        faults: Faults = "error",
+    ) -> "RetrievalCollection":
+        """Translation pairs as a search for the English sentence (Tatoeba's task); equal English sentences are merged.
+
+        Args:
+            name: what reports call it.
+            bitext: a Dataset as `load_bitext` returns it (`source` English, `target`, `language`), of which the rows in
+                `language` are taken; or a TSV file `foreign<TAB>english`, as LASER publishes Tatoeba.
+            language: the language of the queries.
+            limit: the first so many pairs; the documents are then fewer too.
+            faults: see `build`.
+
+        Raises:
+            ValueError: when the data have no pair in that language, and as the class does.
+        """
+        code = canonical_language(language)
+        if isinstance(bitext, Dataset):
+            pairs = [
+                (row["target"], row["source"])
+                for row in bitext.select_columns(["source", "target", "language"])
+                if canonical_language(row["language"]) == code
+            ]
+        else:
+            pairs = [(foreign, english) for foreign, english in read_rows(bitext, columns=2)]
+        if not pairs:
+            raise ValueError(f"no translation pair in {code} in {name}")
+        foreign, english = zip(*pairs, strict=True)
+        return cls.from_lines(name, {code: list(foreign)}, list(english), limit=limit, faults=faults)
+
+
+def query_table(rows: Iterable[Mapping[str, str | None]]) -> Dataset:
+    """Rows of queries as a Dataset, without the optional columns that no row fills."""
+    listed = list(rows)
+    filled = (any(row.get(extra) is not None for row in listed) for extra in QUERY_COLUMNS[4:])
+    names = [*QUERY_COLUMNS[:4], *compress(QUERY_COLUMNS[4:], filled)]
+    columns = {column_name: [row.get(column_name) for row in listed] for column_name in names}
+    return Dataset.from_dict(columns, features=Features({column_name: Value("string") for column_name in names}))

@@ -1,0 +1,143 @@
+"""What must hold of queries, documents and qrels before anything is measured on them.
+
+Knows nothing about files or models. One walk over the rules serves both uses: told to raise, it stops at the first rule
+that is broken; told to drop, it takes the offending rows out, says how many each rule took, and returns what is left.
+Works on the Arrow columns, so that nine million passages need no Python strings.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Literal, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from datasets import Dataset
+
+from optical_hf.languages import canonical_language
+
+Faults = Literal["error", "drop"]
+Qrels = Mapping[str, Mapping[str, int]]
+logger = logging.getLogger(__name__)
+
+TO_FIX = 'To fix this, repair the files, or let RetrievalCollection.build(..., faults="drop") take them out.'
+
+
+class Parts(NamedTuple):
+    """The three parts of a collection."""
+
+    queries: Dataset
+    documents: Dataset
+    qrels: Qrels
+
+
+def column(dataset: Dataset, name: str) -> pa.ChunkedArray:
+    """A column as Arrow, in the order of the dataset."""
+    return dataset.select_columns(name).with_format("arrow")[:][name]
+
+
+def sound_part(parts: Parts, relevant_grade: int, faults: Faults) -> Parts:
+    """Return the part of a collection in which every rule holds.
+
+    Rules, in this order: ids are unique; texts are not empty; qrels name known queries and known documents; every query
+    has a document of grade `relevant_grade` or more.
+
+    Args:
+        parts: queries, documents and qrels.
+        relevant_grade: the least grade that counts as relevant.
+        faults: "error" raises at the first broken rule; "drop" logs a warning for each and takes the rows out.
+
+    Raises:
+        ValueError: with the number of offenders and the first of them, where faults is "error"; and where nothing is
+            left.
+    """
+    report = _raise if faults == "error" else logger.warning
+    documents = _sound_rows(parts.documents, "document", report)
+    queries = _sound_rows(parts.queries, "query", report)
+    qrels = _sound_qrels(parts.qrels, queries, documents, report)
+    query_ids = column(queries, "id").to_pylist()
+    keep = [i for i, key in enumerate(query_ids) if any(g >= relevant_grade for g in qrels.get(key, {}).values())]
+    if len(keep) < len(query_ids):
+        kept = set(keep)
+        first = next(key for i, key in enumerate(query_ids) if i not in kept)
+        report(
+            f"{len(query_ids) - len(keep)} of {len(query_ids)} queries have no relevant document (grade "
+            f"{relevant_grade} or "
+            f"more), the first is {first!r}: they would count as failures of every system. {TO_FIX}"
+        )
+        queries = queries.select(keep)
+        qrels = {query_ids[i]: qrels[query_ids[i]] for i in keep}
+    if len(queries) == 0 or len(documents) == 0:
+        raise ValueError(f"nothing to search: {len(queries)} queries and {len(documents)} documents are left")
+    return Parts(queries, documents, qrels)
+
+
+def check_columns(queries: Dataset, documents: Dataset) -> None:
+    """Raise ValueError where a column is missing, an id is not a string, or a language is not in its canonical form."""
+    for what, dataset, required in (
+        ("queries", queries, ("id", "language", "group")),
+        ("documents", documents, ("id",)),
+    ):
+        missing = [name for name in required if name not in dataset.column_names]
+        if not {"text", "image"} & set(dataset.column_names):
+            missing.append("text (or image)")
+        if missing:
+            raise ValueError(
+                f"{what} lack the columns {', '.join(missing)}; they have {', '.join(dataset.column_names)}"
+            )
+        for name in required:
+            if dataset.features[name].dtype not in ("string", "large_string"):
+                raise ValueError(
+                    f"column {name!r} of the {what} is {dataset.features[name].dtype}, expected string: qrels are "
+                    f"looked up by "
+                    f"string and would match nothing. To fix this, cast_column({name!r}, Value('string'))"
+                )
+    for code in column(queries, "language").unique().to_pylist():
+        canonical = canonical_language(code)
+        if canonical != code:
+            raise ValueError(
+                f"language {code!r} of the queries is written {canonical!r} here; two spellings would be two rows"
+            )
+
+
+def _raise(message: str) -> None:
+    raise ValueError(message)
+
+
+def _sound_rows(dataset: Dataset, what: str, report: Callable[[str], object]) -> Dataset:
+    ids = column(dataset, "id")
+    keep = pa.chunked_array([pa.repeat(True, len(ids))])
+    if len(ids.unique()) < len(ids):
+        first_seen = pa.table({"id": ids, "row": pa.array(range(len(ids)))}).group_by("id").aggregate([("row", "min")])
+        keep = pc.is_in(pa.array(range(len(ids))), value_set=first_seen["row_min"].combine_chunks())
+        first = ids.filter(pc.invert(keep))[0].as_py()
+        report(f"{len(ids) - len(first_seen)} rows repeat a {what} id, the first is {first!r}. {TO_FIX}")
+    if "text" in dataset.column_names:
+        # RE2's \s is ASCII only: \p{Z} adds the ideographic and the no-break space
+        filled = pc.fill_null(pc.match_substring_regex(column(dataset, "text"), r"[^\s\p{Z}]"), False)
+        if not pc.all(filled).as_py():
+            empty = ids.filter(pc.invert(filled))
+            report(f"{len(empty)} {what} texts are empty, the first has the id {empty[0].as_py()!r}. {TO_FIX}")
+            keep = pc.and_(keep, filled)
+    if pc.all(keep).as_py():
+        return dataset
+    return dataset.select(pc.indices_nonzero(keep).to_pylist())
+
+
+def _sound_qrels(qrels: Qrels, queries: Dataset, documents: Dataset, report: Callable[[str], object]) -> Qrels:
+    query_ids = set(column(queries, "id").to_pylist())
+    unknown = [key for key in qrels if key not in query_ids]
+    if unknown:
+        report(f"the qrels name {len(unknown)} unknown queries, the first is {unknown[0]!r}. {TO_FIX}")
+        qrels = {key: grades for key, grades in qrels.items() if key in query_ids}
+    named = pa.array(sorted({doc for grades in qrels.values() for doc in grades}), pa.string())
+    ids = column(documents, "id").cast(pa.string())
+    lost = set(named.filter(pc.invert(pc.is_in(named, value_set=ids))).to_pylist())
+    if lost:
+        where = next((key, doc) for key, grades in qrels.items() for doc in grades if doc in lost)
+        report(
+            f"the qrels name {len(lost)} unknown documents, the first is {where[1]!r} (query {where[0]!r}): what "
+            f"cannot be "
+            f"found would lower every score. {TO_FIX}"
+        )
+        qrels = {key: {doc: g for doc, g in grades.items() if doc not in lost} for key, grades in qrels.items()}
+    return qrels
