@@ -1,0 +1,105 @@
+"""From what the caller has (costs, masks, masses) to what a solver needs, with every wrong input named.
+
+Knows nothing about solvers. Masks become zero mass, costs that cannot matter become 0, masses are scaled to 1.
+
+Shapes: B pairs, N source tokens, M target tokens.
+"""
+
+from typing import NamedTuple
+
+import torch
+
+from optical_hf.ot.masses import uniform_mass
+
+TOTALS_DIFFER_ABOVE = 1e-3  # relative difference of the two total masses that is no longer rounding
+
+
+class Masses(NamedTuple):
+    """Masses that sum to 1 per pair (0 on both sides for an empty pair), and what the sums were."""
+
+    source_BN: torch.Tensor
+    target_BM: torch.Tensor
+    source_total_B1: torch.Tensor
+    target_total_B1: torch.Tensor
+
+
+def check_shapes(
+    cost_BNM: torch.Tensor,
+    source_mask: torch.Tensor | None,
+    target_mask: torch.Tensor | None,
+    source_mass: torch.Tensor | None,
+    target_mass: torch.Tensor | None,
+) -> None:
+    """Raise ValueError for anything that is wrong by shape or dtype alone (no value is read)."""
+    if cost_BNM.dim() != 3 or not cost_BNM.is_floating_point():
+        raise ValueError(
+            f"cost_BNM: expected a float tensor with 3 dimensions (batch, source, target), got {tuple(cost_BNM.shape)} "
+            f"{cost_BNM.dtype}. To fix this, add the batch dimension with cost[None] for one pair."
+        )
+    batch, rows, columns = cost_BNM.shape
+    for name, tensor, size in (
+        ("source_mask", source_mask, rows),
+        ("target_mask", target_mask, columns),
+        ("source_mass", source_mass, rows),
+        ("target_mass", target_mass, columns),
+    ):
+        if tensor is not None and tuple(tensor.shape) != (batch, size):
+            raise ValueError(
+                f"{name}: expected shape {(batch, size)} to fit cost_BNM {tuple(cost_BNM.shape)}, got "
+                f"{tuple(tensor.shape)}. To fix this, pass source_* for dimension 1 of the cost and target_* for 2."
+            )
+        if name.endswith("mass") and tensor is not None and not tensor.is_floating_point():
+            raise ValueError(f"{name}: expected a float tensor, got {tensor.dtype}. To fix this, pass {name}.float().")
+
+
+def masked_mass(
+    mask: torch.Tensor | None, mass: torch.Tensor | None, like_BK: torch.Tensor, dtype: torch.dtype
+) -> torch.Tensor:
+    """The masses as given, 0 at padding; uniform over the real tokens where none are given."""
+    mask_BK = torch.ones_like(like_BK, dtype=torch.bool) if mask is None else mask.to(torch.bool)
+    if mass is None:
+        return uniform_mass(mask_BK, dtype)
+    return torch.where(mask_BK, mass.detach().to(dtype), 0.0)
+
+
+def check_values(cost_BNM: torch.Tensor, source_BN: torch.Tensor, target_BM: torch.Tensor, *, balanced: bool) -> None:
+    """Raise ValueError for values no solver can use. One host synchronisation when all is well."""
+    bad_cell_BNM = ~cost_BNM.isfinite() & (source_BN > 0)[:, :, None] & (target_BM > 0)[:, None, :]
+    source_B, target_B = source_BN.sum(dim=1), target_BM.sum(dim=1)
+    apart_B = (source_B - target_B).abs() > TOTALS_DIFFER_ABOVE * torch.minimum(source_B, target_B)
+    apart_B = apart_B & (source_B > 0) & (target_B > 0) & balanced
+    bad_source, bad_target = (~((x >= 0) & x.isfinite()) for x in (source_BN, target_BM))
+    wrong = torch.stack([x.any() for x in (bad_source, bad_target, bad_cell_BNM, apart_B)])
+    if not wrong.any():
+        return
+    for name, bad, mass in (("source_mass", bad_source, source_BN), ("target_mass", bad_target, target_BM)):
+        if bad.any():
+            pair, token = bad.nonzero()[0].tolist()
+            raise ValueError(
+                f"{name}: expected finite masses >= 0, got {mass[pair, token].item()} at pair {pair}, token {token}. "
+                "To fix this, clamp the weights at 0, or mask the token."
+            )
+    if bad_cell_BNM.any():
+        pair, row, column = bad_cell_BNM.nonzero()[0].tolist()
+        raise ValueError(
+            f"cost_BNM: expected finite costs between real tokens, got {cost_BNM[pair, row, column].item()} at pair "
+            f"{pair}, cell ({row}, {column}); the loss would be NaN. To fix this, mask the padding with source_mask "
+            "and target_mask, and look for a NaN in the embeddings."
+        )
+    pair = int(apart_B.nonzero()[0])
+    raise ValueError(
+        f"source_mass and target_mass: a balanced solver needs equal totals, got {source_B[pair].item():.6g} and "
+        f"{target_B[pair].item():.6g} at pair {pair}; a part of the mass would have nowhere to go. To fix this, "
+        'normalise both with optical_hf.ot.normalise_mass, or use solver="unbalanced" or solver="partial".'
+    )
+
+
+def scale_masses(source_BN: torch.Tensor, target_BM: torch.Tensor) -> Masses:
+    """Divide both sides by their totals; a pair with an empty side becomes empty on both."""
+    source_total_B1, target_total_B1 = source_BN.sum(dim=1, keepdim=True), target_BM.sum(dim=1, keepdim=True)
+    alive_B1 = (source_total_B1 > 0) & (target_total_B1 > 0)
+    source_BN, target_BM = (
+        torch.where(alive_B1, mass / torch.where(alive_B1, total_B1, 1.0), 0.0)
+        for mass, total_B1 in ((source_BN, source_total_B1), (target_BM, target_total_B1))
+    )
+    return Masses(source_BN, target_BM, source_total_B1, target_total_B1)
