@@ -1,0 +1,49 @@
+"""Collate translated pairs: each side through its own model's tokenizer.
+
+Knows nothing about models beyond the two functions that tokenize.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+Preprocess = Callable[[list[str]], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class PairCollator:
+    """Turn rows of bitext into a batch for the distillation trainer.
+
+    Attributes:
+        student: tokenizes the `target` sides, as the student reads queries.
+        teacher: tokenizes the `source` (English) sides, as the teacher reads queries.
+
+    Returns:
+        A dict with `student` and `teacher` (the features each model takes), `labels` (ones, (B,): what the trainer counts the
+        pairs of a global batch by), `ids` and `languages`.
+    """
+
+    student: Preprocess
+    teacher: Preprocess
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Collate `rows`, each with `source` and `target`, and optionally `language` and `id`.
+
+        Raises:
+            ValueError: where a row lacks a side, naming the columns that came.
+        """
+        for row in rows:
+            if not row.get("source") or not row.get("target"):
+                raise ValueError(
+                    f"a pair has an empty or missing side (columns {sorted(row)}, id {row.get('id')!r}): expected text in 'source' "
+                    "(English) and 'target'; load bitext with optical_hf.load_bitext, or rename the columns"
+                )
+        return {
+            "student": self.student([row["target"] for row in rows]),
+            "teacher": self.teacher([row["source"] for row in rows]),
+            "labels": torch.ones(len(rows), dtype=torch.long),
+            "ids": [row.get("id", "") for row in rows],
+            "languages": [row.get("language", "") for row in rows],
+        }

@@ -1,0 +1,46 @@
+"""R@1 among held-out pairs: a quick look at whether a student finds the English side of a translation.
+
+Every English side is a document; the question is how often the nearest one to the translation is its own. A small closed set
+flatters: for numbers to report, use `optical_hf.evaluate_retrieval`. Knows nothing about collections or reports.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from sentence_transformers.util import cos_sim
+
+from optical_hf.models.kinds import as_late_interaction, as_vector
+from optical_hf.models.loading import pooling_mode
+from optical_hf.models.tokens import Encoder
+
+
+@dataclass(frozen=True)
+class HeldOutScore:
+    """R@1 in [0, 1] among the held-out pairs, by each way to search."""
+
+    pairs: int
+    vector: float
+    maxsim: float
+
+
+@torch.no_grad()
+def held_out_score(
+    student: Encoder, teacher: Encoder, pairs: Sequence[Mapping[str, Any]], batch_size: int = 64
+) -> HeldOutScore:
+    """Search the English sides of `pairs` with their translations, by one vector and by MaxSim."""
+    queries, documents = [p["target"] for p in pairs], [p["source"] for p in pairs]
+    own = torch.arange(len(pairs))
+    mode = pooling_mode(teacher)
+    options = {"batch_size": batch_size, "convert_to_tensor": True, "show_progress_bar": False}
+    scores = cos_sim(
+        as_vector(student, mode).encode_query(queries, **options),
+        as_vector(teacher, mode).encode_document(documents, **options),
+    )
+    vector = (scores.argmax(dim=1).cpu() == own).float().mean()
+    late, late_teacher = as_late_interaction(student), as_late_interaction(teacher)
+    options["convert_to_tensor"] = False
+    scores = late.similarity(late.encode_query(queries, **options), late_teacher.encode_document(documents, **options))
+    maxsim = (scores.argmax(dim=1).cpu() == own).float().mean()
+    return HeldOutScore(len(pairs), float(vector), float(maxsim))

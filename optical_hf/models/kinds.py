@@ -1,0 +1,91 @@
+"""The two ways to search with one set of weights: one vector a text, or one vector a token.
+
+A `SentenceTransformer` made of Transformer, (Dense on tokens), Pooling, Normalize and a `MultiVectorEncoder` made of the
+same Transformer and Dense share every parameter; here one is made from the other without copying a weight.
+Knows nothing about training or data.
+"""
+
+from typing import Literal
+
+from sentence_transformers import MultiVectorEncoder, SentenceTransformer
+from sentence_transformers.base.modules import Dense, Normalize, Transformer
+from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
+from sentence_transformers.sentence_transformer.modules import Pooling
+
+from optical_hf.models.tokens import Encoder
+
+Kind = Literal["vector", "late_interaction"]
+KINDS: tuple[Kind, ...] = ("vector", "late_interaction")
+
+
+def kind_of(model: Encoder) -> Kind:
+    """Say how a model searches.
+
+    Raises:
+        ValueError: for anything that is not a sentence-transformers SentenceTransformer or MultiVectorEncoder.
+    """
+    if isinstance(model, MultiVectorEncoder):
+        return "late_interaction"
+    if isinstance(model, SentenceTransformer):
+        return "vector"
+    raise ValueError(
+        f"expected a sentence-transformers SentenceTransformer or MultiVectorEncoder, got {type(model).__name__}; "
+        "load it with optical_hf.load_teacher or optical_hf.load_student"
+    )
+
+
+def token_projection(model: Encoder) -> Dense | None:
+    """The linear layer that takes backbone tokens to the width they are searched in, None where there is none."""
+    return next((m for m in model if isinstance(m, Dense) and m.module_input_name == "token_embeddings"), None)
+
+
+def backbone(model: Encoder) -> Transformer:
+    """The Transformer module of a model.
+
+    Raises:
+        ValueError: where the first module is something else (a static embedding, a router).
+    """
+    first = model[0]
+    if not isinstance(first, Transformer):
+        raise ValueError(
+            f"expected a model whose first module is a Transformer, got {type(first).__name__}: its tokens cannot be aligned; "
+            "take a transformers checkpoint or a sentence-transformers model built on one"
+        )
+    return first
+
+
+def as_late_interaction(model: Encoder) -> MultiVectorEncoder:
+    """View a model as a late-interaction encoder (MaxSim over tokens); the weights are shared, nothing is copied.
+
+    A one-vector model without a token projection keeps its own width: no random projection is added, as loading its
+    folder with `MultiVectorEncoder` would.
+
+    Example:
+        >>> colbert = as_late_interaction(SentenceTransformer("all-MiniLM-L6-v2"))  # doctest: +SKIP
+        >>> [v.shape for v in colbert.encode_query(["a red ball"])]                  # doctest: +SKIP
+        [torch.Size([5, 384])]
+    """
+    if kind_of(model) == "late_interaction":
+        return model
+    modules = [backbone(model), *(m for m in model if isinstance(m, Dense) and m.module_input_name == "token_embeddings")]
+    late = MultiVectorEncoder(
+        modules=[*modules, MultiVectorMask(), Normalize(module_input_name="token_embeddings")],
+        prompts=dict(model.prompts),
+        device=str(model.device),
+    )
+    late.model_card_data.base_model = model.model_card_data.base_model
+    return late
+
+
+def as_vector(model: Encoder, pooling_mode: str = "mean") -> SentenceTransformer:
+    """View a model as a one-vector encoder (pooled tokens, unit length); the weights are shared, nothing is copied."""
+    if kind_of(model) == "vector":
+        return model
+    projection = token_projection(model)
+    width = model.get_embedding_dimension() or backbone(model).get_embedding_dimension()
+    modules = [backbone(model), *([projection] if projection is not None else [])]
+    return SentenceTransformer(
+        modules=[*modules, Pooling(width, pooling_mode), Normalize()],
+        prompts=dict(model.prompts),
+        device=str(model.device),
+    )

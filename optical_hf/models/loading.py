@@ -1,0 +1,187 @@
+"""Load teachers and students: sentence-transformers objects from a hub id or a folder, ready to distil.
+
+A teacher is frozen. A student is a backbone, a linear projection of its tokens to the teacher's width, and the teacher's way
+to search (one vector or one a token). Nothing here is a class of ours: what is saved loads without this package.
+Knows nothing about training, data or transport.
+"""
+
+import json
+from pathlib import Path
+
+from sentence_transformers import MultiVectorEncoder, SentenceTransformer
+from sentence_transformers.base.modules import Dense, Normalize
+from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
+from sentence_transformers.sentence_transformer.modules import Pooling
+from sentence_transformers.util.file_io import load_file_path
+from torch import nn
+
+from optical_hf.models.kinds import KINDS, Kind, as_late_interaction, as_vector, backbone, kind_of, token_projection
+from optical_hf.models.tokens import Encoder
+
+
+def load_teacher(
+    name_or_path: str | Path,
+    *,
+    kind: Kind | None = None,
+    device: str | None = None,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+) -> Encoder:
+    """Load a frozen English retriever.
+
+    Args:
+        name_or_path: a hub id or a folder: a sentence-transformers model, a ColBERT checkpoint (Stanford, PyLate or
+            sentence-transformers layout), or a bare transformers encoder.
+        kind: "vector" or "late_interaction"; None takes what the checkpoint is. A one-vector model asked for as late
+            interaction is searched with its own token vectors, at their own width.
+        device: torch device; None lets sentence-transformers choose.
+        revision: branch, tag or commit on the hub.
+        trust_remote_code: run code from the checkpoint's repository; off unless you say otherwise.
+
+    Returns:
+        A `SentenceTransformer` or `MultiVectorEncoder` in eval mode, no parameter of which asks for a gradient.
+
+    Raises:
+        ValueError: where nothing readable is found, with the path and the reason.
+
+    Example:
+        >>> teacher = load_teacher("sentence-transformers/all-MiniLM-L6-v2")  # doctest: +SKIP
+    """
+    model = _load(name_or_path, "teacher", device, revision, trust_remote_code)
+    if kind is not None:
+        model = _as_kind(model, kind)
+    model.requires_grad_(False)
+    return model.eval()
+
+
+def load_student(
+    name_or_path: str | Path,
+    teacher: Encoder,
+    *,
+    kind: Kind | None = None,
+    max_seq_length: int | None = None,
+    device: str | None = None,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+) -> Encoder:
+    """Load a multilingual encoder as a student of `teacher`: its backbone, a token projection, the teacher's search.
+
+    A checkpoint that already has a token projection of the teacher's width (a student saved before) is taken as it is.
+    Otherwise a projection is put behind the backbone; it starts as the identity where the widths are equal and as a random
+    orthogonal map where they are not. Start it from `fit_alignment`: from an identity nothing moves for hours.
+
+    Args:
+        name_or_path: a hub id or a folder; any encoder `AutoModel` loads, or a sentence-transformers model.
+        teacher: the teacher, for its width, its kind and its pooling.
+        kind: "vector" or "late_interaction"; None takes the teacher's. The same weights serve both in the end.
+        max_seq_length: tokens kept of a text; None keeps the checkpoint's limit.
+        device: torch device; None takes the teacher's.
+        revision: branch, tag or commit on the hub.
+        trust_remote_code: run code from the checkpoint's repository; off unless you say otherwise.
+
+    Returns:
+        A `SentenceTransformer` (Transformer, Dense on tokens, Pooling, Normalize) or a `MultiVectorEncoder`
+        (Transformer, Dense on tokens, MultiVectorMask, Normalize).
+
+    Raises:
+        ValueError: where nothing readable is found, or a saved projection has another width than the teacher.
+    """
+    model = _load(name_or_path, "student", device or str(teacher.device), revision, trust_remote_code)
+    student = build_student(model, teacher, kind=kind)
+    if max_seq_length is not None:
+        student.max_seq_length = max_seq_length
+    return student
+
+
+def build_student(model: Encoder, teacher: Encoder, *, kind: Kind | None = None) -> Encoder:
+    """Make a student of `teacher` from a loaded encoder; see `load_student`, which loads and then calls this."""
+    if model is teacher or backbone(model) is backbone(teacher):
+        raise ValueError(
+            "teacher and student are the same object: training would move the teacher and the loss would fall to zero "
+            "without anything learnt; load the student on its own with load_student"
+        )
+    kind = kind or kind_of(teacher)
+    if any(isinstance(m, Dense) and m.module_input_name == "sentence_embedding" for m in teacher):
+        raise ValueError(
+            "this teacher has a dense layer behind its pooling: its tokens and its vector live in different spaces, so there is "
+            "no one space for the student's tokens; take a teacher that pools last, or load it with kind='late_interaction'"
+        )
+    width = embedding_width(teacher)
+    projection = token_projection(model)
+    if projection is not None and projection.out_features == width:
+        return _as_kind(model, kind, pooling_mode(teacher))
+    if projection is not None:
+        raise ValueError(
+            f"the student's projection gives tokens of width {projection.out_features}, the teacher's are {width} wide: "
+            "it was made for another teacher; distil from that teacher or start again from the student's backbone"
+        )
+    modules: list[nn.Module] = [backbone(model), new_projection(backbone(model).get_embedding_dimension(), width)]
+    prompts, device = dict(model.prompts), str(model.device)
+    if kind == "late_interaction":
+        modules += [MultiVectorMask(), Normalize(module_input_name="token_embeddings")]
+        student: Encoder = MultiVectorEncoder(modules=modules, prompts=prompts, device=device)
+    else:
+        modules += [Pooling(width, pooling_mode(teacher)), Normalize()]
+        student = SentenceTransformer(modules=modules, prompts=prompts, device=device)
+    return student
+
+
+def new_projection(in_features: int, out_features: int) -> Dense:
+    """A linear layer on tokens: the identity where the widths are equal, else a random orthogonal map."""
+    projection = Dense(in_features, out_features, activation_function=nn.Identity(), module_input_name="token_embeddings")
+    if in_features == out_features:
+        nn.init.eye_(projection.linear.weight)
+    else:
+        nn.init.orthogonal_(projection.linear.weight)
+    nn.init.zeros_(projection.linear.bias)
+    return projection
+
+
+def embedding_width(model: Encoder) -> int:
+    """The width of the vectors a model is searched with."""
+    projection = token_projection(model)
+    width = projection.out_features if projection is not None else model.get_embedding_dimension()
+    return int(width or backbone(model).get_embedding_dimension())
+
+
+def pooling_mode(model: Encoder) -> str:
+    """How a model pools its tokens ("mean", "cls", ...); "mean" for a model that does not pool."""
+    pooling = next((m for m in model if isinstance(m, Pooling)), None)
+    return pooling.pooling_mode if pooling is not None else "mean"
+
+
+def _as_kind(model: Encoder, kind: Kind, mode: str = "mean") -> Encoder:
+    if kind not in KINDS:
+        raise ValueError(f"unknown kind {kind!r}: expected one of {', '.join(KINDS)}")
+    return as_late_interaction(model) if kind == "late_interaction" else as_vector(model, mode)
+
+
+def _load(
+    name_or_path: str | Path, role: str, device: str | None, revision: str | None, trust_remote_code: bool
+) -> Encoder:
+    """Load with sentence-transformers, as whichever of its two classes the checkpoint names."""
+    path = Path(name_or_path)
+    if path.is_file():
+        raise ValueError(f"the {role} {str(path)!r} is a file: give the folder that holds it, or a hub id")
+    if path.is_absolute() and not path.is_dir():
+        raise ValueError(f"no {role} at {str(path)!r}: the folder does not exist; give a folder or a hub id")
+    options = {"device": device, "revision": revision, "trust_remote_code": trust_remote_code}
+    options["model_kwargs"] = {"use_safetensors": True}
+    try:
+        kind = MultiVectorEncoder if _is_late_interaction(str(name_or_path), revision) else SentenceTransformer
+        return kind(str(name_or_path), **options)
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"cannot read the {role} {str(name_or_path)!r}: {reason[:400]}") from error
+
+
+def _is_late_interaction(name_or_path: str, revision: str | None) -> bool:
+    """Read from a checkpoint's own configuration whether it is a late-interaction encoder."""
+    found = {}
+    for name in ("config_sentence_transformers.json", "config.json"):
+        file = load_file_path(name_or_path, name, revision=revision)
+        found[name] = json.loads(Path(file).read_text(encoding="utf-8")) if file is not None else {}
+    sentence, transformer = found.values()
+    if "model_type" in sentence:
+        return sentence["model_type"] in ("MultiVectorEncoder", "ColBERT")
+    return any(a == "HF_ColBERT" or a.endswith("ForRetrieval") for a in transformer.get("architectures") or [])

@@ -1,0 +1,110 @@
+"""The tokens of translated pairs, a batch at a time, from a teacher and a student backbone read side by side.
+
+Rounds of alignment read the same tokens again and again: they are kept in float16 while they fit a memory budget and encoded
+again when they do not, so a million pairs cost time and not memory. Knows nothing about transport or regression.
+
+Shapes: B pairs, N student tokens, M teacher tokens, D student width, K teacher width.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from optical_hf.models.tokens import Encoder, TokenSet, iter_token_sets
+
+WINDOW = 100  # batches sorted by length together
+
+
+class PairTokens(NamedTuple):
+    """Both sides of a batch of pairs: the student's backbone tokens, the teacher's tokens, and the languages."""
+
+    student: TokenSet
+    teacher: TokenSet
+    languages: list[str]
+
+
+class PairTokenReader:
+    """Iterate over the token sets of a bitext; iterate again for another round.
+
+    Args:
+        student: read up to its backbone, before the projection.
+        teacher: read whole.
+        bitext: rows with `source` (English), `target` and `language`; anything that can be iterated more than once.
+        batch_size: pairs in a batch.
+        memory_budget: bytes of float16 tokens kept between rounds; beyond it, batches are encoded again.
+        progress: show a progress bar with this label.
+    """
+
+    def __init__(
+        self,
+        student: Encoder,
+        teacher: Encoder,
+        bitext: Iterable[Mapping[str, Any]],
+        *,
+        batch_size: int = 64,
+        memory_budget: int = 2 * 2**30,
+        progress: bool = True,
+    ) -> None:
+        self.student, self.teacher, self.bitext = student, teacher, bitext
+        self.batch_size, self.memory_budget, self.progress = batch_size, memory_budget, progress
+        self._kept: list[PairTokens] | None = []
+
+    def __iter__(self) -> Iterator[PairTokens]:
+        if self._kept:
+            for pair in self._kept:
+                yield _cast(pair, torch.float32)
+            return
+        keep, used = self._kept is not None, 0
+        kept: list[PairTokens] = []
+        for pair in self._encode():
+            if keep:
+                half = _cast(pair, torch.float16)
+                used += sum(t.nbytes for side in half[:2] for t in side)
+                keep = used <= self.memory_budget
+                if keep:
+                    kept.append(half)
+                else:
+                    kept.clear()
+            yield pair
+        self._kept = kept if keep else None
+
+    def _encode(self) -> Iterator[PairTokens]:
+        rows = iter(self.bitext)
+        while window := list(islice(rows, WINDOW * self.batch_size)):
+            window.sort(key=lambda row: len(row["target"]))
+            students = iter_token_sets(
+                self.student, [row["target"] for row in window], batch_size=self.batch_size, backbone_only=True
+            )
+            teachers = iter_token_sets(
+                self.teacher,
+                [row["source"] for row in window],
+                batch_size=self.batch_size,
+                progress="Encoding pairs" if self.progress else None,
+            )
+            for index, (student, teacher) in enumerate(zip(students, teachers, strict=True)):
+                rows_of_batch = window[index * self.batch_size : (index + 1) * self.batch_size]
+                yield PairTokens(student, teacher, [row["language"] for row in rows_of_batch])
+
+
+def _cast(pair: PairTokens, dtype: torch.dtype) -> PairTokens:
+    def side(tokens: TokenSet) -> TokenSet:
+        return TokenSet(*(t.to(dtype) if t.is_floating_point() else t for t in tokens))
+
+    return PairTokens(side(pair.student), side(pair.teacher), pair.languages)
+
+
+def pooled(tokens: TokenSet, mode: str | tuple[str, ...]) -> Tensor:
+    """Pool tokens before any normalisation: "mean" over the tokens that exist, "cls" the first.
+
+    Raises:
+        ValueError: for a pooling that is not linear in the tokens with fixed weights, which no linear map can match.
+    """
+    if mode == "cls":
+        return tokens.tokens_BND[:, 0]
+    if mode == "mean":
+        weight_BN1 = tokens.mask_BN.unsqueeze(-1).to(tokens.tokens_BND.dtype)
+        return (tokens.tokens_BND * weight_BN1).sum(1) / weight_BN1.sum(1).clamp(min=1)
+    raise ValueError(f"pooling {mode!r} cannot be aligned in closed form: expected a model that pools by 'mean' or 'cls'")

@@ -1,0 +1,97 @@
+"""Token sets: what a sentence-transformers model says about each token of a text.
+
+Turns texts into padded token vectors with two masks, one for the tokens that exist and one for the tokens that carry
+content (special tokens such as [CLS] and </s> left out). Knows nothing about teachers, students, transport or training.
+
+Shapes: B texts, N tokens after padding, D width.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from sentence_transformers import MultiVectorEncoder, SentenceTransformer
+from sentence_transformers.util import batch_to_device
+from torch import Tensor
+from tqdm.auto import tqdm
+
+Encoder = SentenceTransformer | MultiVectorEncoder
+
+
+class TokenSet(NamedTuple):
+    """The tokens of a batch of texts.
+
+    Attributes:
+        tokens_BND: token vectors, not normalised.
+        mask_BN: True where a token exists.
+        content_BN: True where a token exists and is not a special token; equals `mask_BN` for a text of special tokens only.
+        vector_BD: the text's one vector where the model has one, else the mean of its tokens.
+    """
+
+    tokens_BND: Tensor
+    mask_BN: Tensor
+    content_BN: Tensor
+    vector_BD: Tensor
+
+
+def preprocess_queries(model: Encoder, texts: Sequence[str]) -> dict[str, Any]:
+    """Tokenize texts as the model tokenizes queries: its own tokenizer, length limit and "query" prompt.
+
+    The prompt is the one `encode_query` would take, so that training and searching see the same tokens.
+    """
+    prompts = model.prompts or {}
+    prompt = prompts.get("query") or prompts.get(model.default_prompt_name or "") or None
+    return model.preprocess(list(texts), prompt=prompt, task="query")
+
+
+def content_mask(input_ids_BN: Tensor, mask_BN: Tensor, special_ids: Sequence[int]) -> Tensor:
+    """Mark the tokens that exist and are not special; a text of nothing but special tokens keeps them all."""
+    special = torch.as_tensor(list(special_ids), device=input_ids_BN.device, dtype=input_ids_BN.dtype)
+    content_BN = mask_BN & ~torch.isin(input_ids_BN, special)
+    return torch.where(content_BN.any(dim=1, keepdim=True), content_BN, mask_BN)
+
+
+def token_set(model: Encoder, features: dict[str, Any], output: dict[str, Any]) -> TokenSet:
+    """Read the token set from what a model returned for `features`; `model` must not be wrapped (DDP, compile)."""
+    tokens_BND = output["token_embeddings"]
+    mask_BN = output["attention_mask"].bool()
+    content_BN = mask_BN
+    if "input_ids" in features and features["input_ids"].shape == mask_BN.shape:
+        content_BN = content_mask(features["input_ids"], mask_BN, model.tokenizer.all_special_ids)
+    vector_BD = output.get("sentence_embedding")
+    if vector_BD is None:
+        weight_BN1 = mask_BN.unsqueeze(-1).to(tokens_BND.dtype)
+        vector_BD = (tokens_BND * weight_BN1).sum(1) / weight_BN1.sum(1).clamp(min=1)
+    return TokenSet(tokens_BND, mask_BN, content_BN, vector_BD)
+
+
+@torch.no_grad()
+def iter_token_sets(
+    model: Encoder,
+    texts: Sequence[str],
+    *,
+    batch_size: int = 64,
+    backbone_only: bool = False,
+    progress: str | None = None,
+) -> Iterator[TokenSet]:
+    """Encode texts in order, a padded batch at a time, without gradients.
+
+    Args:
+        model: the encoder; put in eval mode for the pass and put back after it.
+        texts: the texts; sort them by length beforehand to waste little on padding.
+        batch_size: texts in a batch.
+        backbone_only: stop after the first module (the transformer), before any projection.
+        progress: the label of a progress bar; None shows none.
+
+    Yields:
+        One `TokenSet` a batch, on the model's device.
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        for start in tqdm(range(0, len(texts), batch_size), desc=progress, disable=progress is None):
+            features = batch_to_device(preprocess_queries(model, texts[start : start + batch_size]), model.device)
+            output = model[0](dict(features)) if backbone_only else model(dict(features))
+            yield token_set(model, features, output)
+    finally:
+        model.train(was_training)

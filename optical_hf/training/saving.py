@@ -1,0 +1,100 @@
+"""Write a student where others load it, and read its weights back from a checkpoint.
+
+The layout is that of sentence-transformers, adapters included; nothing here is a format of ours. Knows nothing about the
+training loop.
+"""
+
+import copy
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from peft import PeftModel, set_peft_model_state_dict
+from safetensors.torch import load_file
+from torch import Tensor
+
+from optical_hf.models import Encoder, backbone
+
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+
+
+def has_adapter(model: Encoder) -> bool:
+    """Whether the student's backbone is wrapped by PEFT."""
+    return isinstance(backbone(model).model, PeftModel)
+
+
+def merged(model: Encoder) -> Encoder:
+    """The student with its adapter folded into the backbone, as a copy; the model itself where it has none."""
+    if not has_adapter(model):
+        return model
+    whole = copy.deepcopy(model)
+    module = backbone(whole)
+    module.model = module.model.merge_and_unload()
+    return whole
+
+
+def save_student(model: Encoder, folder: str | Path, state_dict: dict[str, Tensor] | None = None) -> None:
+    """Save a student as sentence-transformers saves it: complete, or not at all.
+
+    The files are written beside their place and moved there when all of them are done, so that a full disk or a kill leaves
+    what was there before.
+
+    Args:
+        model: the student, not wrapped; with an adapter, the adapter is what is saved for the backbone.
+        folder: where to; made where it is missing, other files in it stay.
+        state_dict: weights gathered from many devices to save in place of the model's own.
+    """
+    if state_dict is not None:
+        model = copy.deepcopy(model)
+        model.load_state_dict(state_dict)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=".saving-", dir=folder))
+    try:
+        model.save_pretrained(str(staging))
+        for part in sorted(staging.iterdir(), key=lambda p: p.name == "modules.json"):
+            _replace(part, folder / part.name)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def load_weights(model: Encoder, folder: str | Path) -> None:
+    """Put the weights of a folder that `save_student` wrote into a student of the same shape.
+
+    Raises:
+        ValueError: where the folder is not such a checkpoint or its shapes differ, naming the first difference.
+    """
+    folder = Path(folder)
+    modules = folder / "modules.json"
+    if not modules.exists():
+        raise ValueError(f"{str(folder)!r} is not a checkpoint of a student: it has no modules.json; give a checkpoint-N folder")
+    if has_adapter(model):
+        adapter = folder / ADAPTER_WEIGHTS
+        if not adapter.exists():
+            raise ValueError(f"{str(folder)!r} has no {ADAPTER_WEIGHTS}: it was saved without an adapter; resume without peft_config")
+        set_peft_model_state_dict(backbone(model).model, load_file(adapter))
+    else:
+        _load_file_into(backbone(model).model, folder / "model.safetensors")
+    for entry, module in zip(json.loads(modules.read_text()), model, strict=True):
+        weights = folder / entry["path"] / "model.safetensors"
+        if entry["path"] and weights.exists() and module is not backbone(model):
+            _load_file_into(module, weights)
+
+
+def _load_file_into(module: object, file: Path) -> None:
+    try:
+        module.load_state_dict(load_file(file))  # type: ignore[attr-defined]
+    except Exception as error:
+        raise ValueError(f"cannot read the weights in {str(file)!r}: {' '.join(str(error).split())[:300]}") from error
+
+
+def _replace(source: Path, target: Path) -> None:
+    """Move a file or a folder over what is at `target`."""
+    if source.is_dir():
+        target.mkdir(exist_ok=True)
+        for part in source.iterdir():
+            _replace(part, target / part.name)
+    else:
+        os.replace(source, target)
