@@ -2,10 +2,10 @@
 
 Knows nothing about data, models or metrics. Codes are read and named by `langcodes` (BCP 47, ISO 639-1/2/3, CLDR); the
 tiers are the six classes of Joshi, Santy, Budhiraja, Bali and Choudhury 2020, "The State and Fate of Linguistic
-Diversity and Inclusion in the NLP World" (ACL, arXiv:2004.09095). Their list names languages in words; the codes below follow the
-mapping of MaLA-LM/LangResourceAtlas, in our canonical form; entries of class 1 that are no code of their own are left
-out (simple English, Belarusian in the Taraskievica spelling, Tarantino, Banyumasan, Serbo-Croatian) or fall together
-(Twi and Akan).
+Diversity and Inclusion in the NLP World" (ACL, arXiv:2004.09095). Their list names languages in words; the codes are
+by the mapping of MaLA-LM/LangResourceAtlas, in our canonical form; entries of class 1 that are no code of their
+own are left out (simple English, Belarusian in the Taraskievica spelling, Tarantino, Banyumasan, Serbo-Croatian) or
+fall together (Twi and Akan).
 """
 
 import difflib
@@ -169,7 +169,9 @@ def _unknown(code: str) -> ValueError:
         if f"und-{text.upper()}" in LIKELY_SUBTAGS:  # the code of a country
             guesses.append(str(Language.make(territory=text.upper()).maximize().language))
         else:
-            guesses = [_look_alikes()[word] for word in difflib.get_close_matches(text.lower(), _look_alikes(), n=3)]
+            guesses = [
+                _look_alikes()[word] for word in difflib.get_close_matches(text.lower(), _look_alikes(), cutoff=0.5)
+            ]
     meant = " or ".join(f"{guess!r} ({language_info(guess).name})" for guess in dict.fromkeys(guesses))
     return ValueError(
         f"unknown language code {code!r}: "
