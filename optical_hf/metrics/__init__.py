@@ -1,1 +1,1 @@
-"""(being written)"""
+"""Measures of retrieval by language: ranks, the cross-lingual gap with its uncertainty, and tests between systems."""

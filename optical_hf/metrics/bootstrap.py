@@ -1,0 +1,145 @@
+"""The bootstrap by group: language means of resampled groups, and intervals of whatever is computed from them.
+
+Knows nothing of tiers or gaps. A round draws as many groups as a block has, with replacement, and takes all queries of
+a group with it; languages of one block see the same draw, blocks are drawn independently. Drawn counts (R, G) times
+the (G, columns) matrix of group sums does all rounds at once (Efron and Tibshirani, 1993, chapters 6 and 13).
+
+Shapes: R rounds, G groups, T distinct groups, C columns, S systems, L languages.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optical_hf.metrics.observations import Floats, Observations
+
+COUNTS_AT_ONCE = 2**22
+"""Entries of the counts matrix held at a time: 32 MB, and as many again while they are drawn."""
+
+MULTINOMIAL_COST = 16
+"""One multinomial count costs about as much as drawing this many groups one by one (measured, either could be used)."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value and its confidence interval; NaN where it is not defined."""
+
+    value: float
+    low: float
+    high: float
+
+
+def distinct_rows(rows_GC: Floats) -> tuple[Floats, NDArray[np.intp]]:
+    """The distinct rows, sorted, and how often each occurs: groups that look alike need not be drawn one by one."""
+    sorted_GC = rows_GC[np.lexsort(rows_GC.T[::-1])]
+    starts = np.flatnonzero(np.r_[True, (sorted_GC[1:] != sorted_GC[:-1]).any(axis=1)])
+    return sorted_GC[starts], np.diff(np.r_[starts, len(sorted_GC)])
+
+
+def resampled_sums(rows_GC: Floats, rounds: int, generator: np.random.Generator) -> Floats:
+    """Sums over resampled rows: sum_RC = counts_RG @ rows_GC with counts_R ~ Multinomial(G, 1/G).
+
+    Args:
+        rows_GC: (G, C) one row a group.
+        rounds: R, number of resamples.
+        generator: Where the draws come from.
+
+    Returns:
+        (R, C) sums. They depend on the rows and the generator, not on the order of the rows.
+    """
+    groups = len(rows_GC)
+    rows_TC, times_T = distinct_rows(rows_GC)
+    alike = len(rows_TC) * MULTINOMIAL_COST <= groups
+    if not alike:
+        rows_TC = np.repeat(rows_TC, times_T, axis=0)
+    sums_RC = np.empty((rounds, rows_GC.shape[1]))
+    block = max(1, COUNTS_AT_ONCE // len(rows_TC))
+    for start in range(0, rounds, block):
+        size = min(block, rounds - start)
+        if alike:
+            counts_RT = generator.multinomial(groups, times_T / groups, size=size)
+        else:
+            drawn_RG = generator.integers(groups, size=(size, groups))
+            drawn_RG += groups * np.arange(size)[:, None]
+            counts_RT = np.bincount(drawn_RG.ravel(), minlength=size * groups).reshape(size, groups)
+        sums_RC[start : start + size] = counts_RT.astype(np.float64) @ rows_TC
+    return sums_RC
+
+
+def resampled_means(observations: Observations, rounds: int, seed: int) -> Floats:
+    """Language means of each system in resampled groups.
+
+    Rounds in which a language drew no group at all are left out: they are samples of another set of languages. With 8
+    groups of a language among many others that is 1 round in 3000.
+
+    Args:
+        observations: From `observe`.
+        rounds: Number of resamples, at least 1.
+        seed: Of the generator.
+
+    Returns:
+        (R, S, L) means, R <= rounds.
+
+    Raises:
+        ValueError: More than half of the rounds lack a language.
+    """
+    if rounds < 1:
+        raise ValueError(f"rounds must be at least 1, but is {rounds}.")
+    generator = np.random.default_rng(seed)
+    systems = observations.blocks[0].totals_GSL.shape[1]
+    means_RSL = np.empty((rounds, systems, len(observations.languages)))
+    for block in observations.blocks:
+        groups, languages = block.counts_GL.shape
+        rows_GC = np.concatenate([block.totals_GSL.reshape(groups, -1), block.counts_GL], axis=1)
+        sums_RC = resampled_sums(rows_GC, rounds, generator)
+        totals_RSL = sums_RC[:, :-languages].reshape(rounds, systems, languages)
+        with np.errstate(invalid="ignore"):
+            means_RSL[:, :, block.languages] = totals_RSL / sums_RC[:, None, -languages:]
+    lacking_RL = np.isnan(means_RSL[:, 0])
+    complete_R = ~lacking_RL.any(axis=1)
+    if complete_R.sum() * 2 < rounds:
+        worst = lacking_RL.sum(axis=0).argmax()
+        raise ValueError(
+            f"{rounds - complete_R.sum()} of {rounds} bootstrap rounds drew no group of some language, most often of "
+            f"{observations.languages[worst]} ({observations.groups[worst]} groups): too few to resample together with "
+            "the other languages. Leave languages with so few groups out."
+        )
+    return means_RSL[complete_R]
+
+
+def interval(value: float, resampled_R: Floats, confidence: float) -> Estimate:
+    """Percentile interval: the middle `confidence` of the resampled values.
+
+    Args:
+        value: The statistic on the data.
+        resampled_R: (R,) the statistic in each round; NaN where it is not defined.
+        confidence: Between 0 and 1.
+
+    Returns:
+        The value with its interval.
+    """
+    defined = resampled_R[~np.isnan(resampled_R)]
+    if np.isnan(value) or not len(defined):
+        return Estimate(float(value), float("nan"), float("nan"))
+    low, high = np.quantile(defined, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Estimate(float(value), float(low), float(high))
+
+
+def reflected_interval(value: float, resampled_R: Floats, confidence: float) -> Estimate:
+    """Basic interval [2 value - q_high, 2 value - q_low], cut at 0 and 1: for statistics that noise pushes to one side.
+
+    The worst of several languages looks worse, and the spread larger, the noisier the means are, and resampling adds
+    the same noise once more; reflecting the resampled values at the value takes that bias back out.
+
+    Args:
+        value: The statistic on the data.
+        resampled_R: (R,) the statistic in each round.
+        confidence: Between 0 and 1.
+
+    Returns:
+        The value with its interval.
+    """
+    percentile = interval(value, resampled_R, confidence)
+    low, high = 2 * percentile.value - percentile.high, 2 * percentile.value - percentile.low
+    return Estimate(percentile.value, max(0.0, low), min(1.0, high))
