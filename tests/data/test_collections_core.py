@@ -151,10 +151,10 @@ def test_lines_from_files_with_ids_groups_english_and_translations(tmp_path):
 def test_files_that_do_not_line_up_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"queries in de \(the list given\) has 1 lines and the documents .* 2"):
         RetrievalCollection.from_lines("demo", {"de": ["a"]}, ["b", "c"])
-    with pytest.raises(ValueError, match="expected a text file"):
+    with pytest.raises(ValueError, match="cannot be read"):
         RetrievalCollection.from_lines("demo", {"de": tmp_path / "missing"}, ["b"])
     (tmp_path / "latin1").write_bytes("M\xfcller\n".encode("latin-1"))
-    with pytest.raises(ValueError, match="latin1 is not UTF-8"):
+    with pytest.raises(ValueError, match="latin1:1: not UTF-8"):
         RetrievalCollection.from_lines("demo", {"de": tmp_path / "latin1"}, ["b"])
 
 
@@ -176,7 +176,7 @@ def test_bitext_from_tsv_and_from_a_dataset(tmp_path):
     with pytest.raises(ValueError, match="no translation pair in fr"):
         RetrievalCollection.from_bitext("t", Dataset.from_list(rows), "fr")
     (tmp_path / "bad.tsv").write_text("one\ttwo\nthree\n")
-    with pytest.raises(ValueError, match=r"bad.tsv, line 2: expected 2 fields, found 1"):
+    with pytest.raises(ValueError, match=r"bad.tsv:2: expected exactly two columns"):
         RetrievalCollection.from_bitext("t", tmp_path / "bad.tsv", "sw")
 
 

@@ -9,14 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import compress
-from os import PathLike
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset, Features, Image, Value
 
-from optical_hf.data.collections.reading import Lines, name_of, read_lines, read_rows
+from optical_hf.data.bitext import Source, load_bitext
+from optical_hf.data.collections.reading import Lines, name_of, read_lines
 from optical_hf.data.collections.soundness import Faults, Parts, Qrels, check_columns, column, sound_part
 from optical_hf.languages import canonical_language
 
@@ -34,7 +34,8 @@ class RetrievalCollection:
         name: what reports call it.
         queries: columns `id`, `text` (or `image`), `language` (canonical code), `group` (what a bootstrap resamples:
             the image or document that several queries share); optional `english` (the query in English, for the
-            teacher's ceiling) and `translation` (a machine translation, for the translate-query baseline).
+            teacher's ceiling) and `translation` (a machine translation into the documents' language, for the
+            translate-query baseline).
         documents: columns `id` and `text`, or `image`, or `image` with `box` (x0, y0, x1, y1 in pixels) for regions.
         qrels: query id -> document id -> grade. Queries in several languages share one set of documents.
         relevant_grade: the least grade that counts as relevant.
@@ -208,7 +209,7 @@ class RetrievalCollection:
     def from_bitext(
         cls,
         name: str,
-        bitext: Dataset | str | PathLike[str],
+        bitext: Source,
         language: str,
         *,
         limit: int | None = None,
@@ -219,23 +220,18 @@ class RetrievalCollection:
         Args:
             name: what reports call it.
             bitext: a Dataset as `load_bitext` returns it (`source` English, `target`, `language`), of which the rows in
-                `language` are taken; or a TSV file `foreign<TAB>english`, as LASER publishes Tatoeba.
+                `language` are taken; or anything that `load_bitext` reads, such as a TSV file `foreign<TAB>english` or
+                a tuple (foreign file, English file).
             language: the language of the queries.
             limit: the first so many pairs; the documents are then fewer too.
-            faults: see `build`.
+            faults: what to do with pairs that are empty on either side; see `build`.
 
         Raises:
             ValueError: when the data have no pair in that language, and as the class does.
         """
         code = canonical_language(language)
-        if isinstance(bitext, Dataset):
-            pairs = [
-                (row["target"], row["source"])
-                for row in bitext.select_columns(["source", "target", "language"])
-                if canonical_language(row["language"]) == code
-            ]
-        else:
-            pairs = [(foreign, english) for foreign, english in read_rows(bitext, columns=2)]
+        rows = bitext if isinstance(bitext, Dataset) else load_bitext({code: bitext}, on_empty="keep", streaming=True)
+        pairs = [(row["target"], row["source"]) for row in rows if canonical_language(row["language"]) == code]
         if not pairs:
             raise ValueError(f"no translation pair in {code} in {name}")
         foreign, english = zip(*pairs, strict=True)

@@ -1,26 +1,24 @@
-"""Lines, tab-separated rows and JSON lines of a file, compressed or not, or of a list that is already in memory.
+"""Lines, rows and JSON lines of a file, compressed or not, or of a list that is already in memory.
 
-Knows nothing about retrieval. Decompression is fsspec's (gz, bz2, xz, zst by the suffix); a line ends at a newline and
-nowhere else, because the separators U+0085 and U+2028 occur inside real sentences and would shift every line after
-them.
+Knows nothing about retrieval. Files are opened by `data.readers.files`, which ends a line at a line feed and nowhere
+else.
 """
 
 import json
 from collections.abc import Iterator, Sequence
-from os import PathLike
-from pathlib import Path
+from os import PathLike, fspath
 from typing import Any
 
-import fsspec
+from optical_hf.data.readers.files import read_lines as read_file
 
 Lines = str | PathLike[str] | Sequence[str]
 
 
 def read_lines(source: Lines) -> Iterator[str]:
-    """Yield the lines of a file (by its path) or of a list, without the newline.
+    """Yield the lines of a file (by its path, also inside a zip archive) or of a list, without the newline.
 
     Raises:
-        ValueError: when the file does not exist or is not UTF-8.
+        ValueError: when the file does not exist, is empty, damaged or not UTF-8.
 
     Example:
         >>> list(read_lines(["one", "two"]))
@@ -29,18 +27,11 @@ def read_lines(source: Lines) -> Iterator[str]:
     if not isinstance(source, (str, PathLike)):
         yield from source
         return
-    path = Path(source)
-    if not path.is_file():
-        raise ValueError(f"expected a text file at {path}, there is none; pass the path of a file or a list of lines")
-    with fsspec.open(str(path), "rt", encoding="utf-8-sig", newline="\n", compression="infer") as file:
-        try:
-            for line in file:
-                yield line.rstrip("\r\n")
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{path} is not UTF-8 ({error}); convert it, for example with iconv") from error
+    for _, line in read_file(fspath(source)):
+        yield line
 
 
-def read_rows(source: Lines, columns: int, separator: str | None = "\t") -> Iterator[list[str]]:
+def read_rows(source: Lines, columns: int | tuple[int, ...], separator: str | None = "\t") -> Iterator[list[str]]:
     """Yield the fields of each line that is not blank; separator None splits at runs of white space, as trec_eval does.
 
     Raises:
@@ -50,15 +41,35 @@ def read_rows(source: Lines, columns: int, separator: str | None = "\t") -> Iter
         >>> list(read_rows(["1 0 doc-7 3"], columns=4, separator=None))
         [['1', '0', 'doc-7', '3']]
     """
+    allowed = (columns,) if isinstance(columns, int) else columns
     for number, line in enumerate(read_lines(source), start=1):
         if not line.strip():
             continue
         row = line.split(separator)
-        if len(row) != columns:
+        if len(row) not in allowed:
             raise ValueError(
-                f"{name_of(source)}, line {number}: expected {columns} fields, found {len(row)}: {line[:80]!r}"
+                f"{name_of(source)}, line {number}: expected {' or '.join(map(str, allowed))} fields, "
+                f"found {len(row)}: {line[:80]!r}"
             )
         yield row
+
+
+def read_pairs(source: Lines) -> dict[str, str]:
+    """Rows `id<TAB>text` as a mapping.
+
+    Raises:
+        ValueError: as `read_rows` does, and when an id comes twice.
+
+    Example:
+        >>> read_pairs(["7\\tWho?"])
+        {'7': 'Who?'}
+    """
+    pairs: dict[str, str] = {}
+    for key, text in read_rows(source, columns=2):
+        if key in pairs:
+            raise ValueError(f"{name_of(source)}: the id {key!r} comes twice; one of the two texts would be lost")
+        pairs[key] = text
+    return pairs
 
 
 def read_json_lines(source: Lines) -> Iterator[dict[str, Any]]:

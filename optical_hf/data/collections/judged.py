@@ -1,0 +1,134 @@
+"""The steps that loaders of judged collections share: qrels, queries of several languages, documents on disk.
+
+Knows nothing about any one layout. A topic in several languages becomes one query a language, `<language>/<topic>`, all
+with the judgements of the topic, and the topic as their group: so languages can be compared topic by topic.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from os import PathLike, stat
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from datasets import Dataset
+from datasets.exceptions import DatasetGenerationError
+from datasets.fingerprint import Hasher
+
+from optical_hf.data.collections.collection import TEXT_DOCUMENTS, query_table
+from optical_hf.data.collections.reading import Lines
+from optical_hf.data.collections.soundness import Qrels
+from optical_hf.languages import canonical_language
+
+logger = logging.getLogger(__name__)
+Source = str | PathLike[str]
+
+
+class Judged(NamedTuple):
+    """Queries and the judgements of them."""
+
+    queries: Dataset
+    qrels: Qrels
+
+
+def titled(title: str | None, text: str) -> str:
+    """Title and text as one string, joined by a blank, as BEIR does it.
+
+    Example:
+        >>> titled("Nepal", "A country."), titled(None, "A country.")
+        ('Nepal A country.', 'A country.')
+    """
+    return f"{title or ''} {text}".strip()
+
+
+def qrels_from(rows: Iterable[tuple[str, str, str | int | float]], where: str) -> dict[str, dict[str, int]]:
+    """Rows (query, document, grade) as a mapping.
+
+    Raises:
+        ValueError: for a grade that is no whole number, and for one pair with two different grades.
+
+    Example:
+        >>> qrels_from([("1", "d7", "3"), ("1", "d9", "0")], "demo")
+        {'1': {'d7': 3, 'd9': 0}}
+    """
+    qrels: dict[str, dict[str, int]] = {}
+    for query, document, value in rows:
+        try:
+            number = float(value)
+            grade = int(number)
+        except (ValueError, OverflowError):
+            number, grade = 0.5, 0
+        if number != grade:
+            raise ValueError(f"{where}: grade of ({query}, {document}) is {value!r}, expected a whole number")
+        known = qrels.setdefault(query, {}).setdefault(document, grade)
+        if known != grade:
+            raise ValueError(f"{where}: ({query}, {document}) is judged twice, as {known} and as {grade}; keep one")
+    return qrels
+
+
+def judged_queries(
+    topics: Mapping[str, Mapping[str, str]],
+    qrels: Qrels,
+    english: Mapping[str, str] | None = None,
+    translations: Mapping[str, Mapping[str, str]] | None = None,
+    groups: Mapping[str, str] | None = None,
+) -> Judged:
+    """One query for each topic in each language; topics that nobody judged are left out, and counted in the log.
+
+    Args:
+        topics: language -> topic id -> text.
+        qrels: topic id -> document id -> grade.
+        english: topic id -> the topic in English.
+        translations: language -> topic id -> machine translation of that language's query.
+        groups: topic id -> group; the topic itself by default.
+    """
+    rows: list[dict[str, str | None]] = []
+    by_query: dict[str, Mapping[str, int]] = {}
+    known: set[str] = set()
+    for code, texts in topics.items():
+        language = canonical_language(code)
+        known |= texts.keys()
+        judged = [topic for topic in texts if topic in qrels]
+        if len(judged) < len(texts):
+            logger.info(
+                "%s: %d of %d topics have no judgement and are left out", code, len(texts) - len(judged), len(texts)
+            )
+        for topic in judged:
+            by_query[f"{language}/{topic}"] = qrels[topic]
+            rows.append(
+                {
+                    "id": f"{language}/{topic}",
+                    "text": texts[topic],
+                    "language": language,
+                    "group": groups[topic] if groups is not None else topic,
+                    "english": (english or {}).get(topic),
+                    "translation": (translations or {}).get(code, {}).get(topic),
+                }
+            )
+    # a judged topic that no file has stays in the qrels, so that the collection's own check reports it
+    by_query |= {topic: qrels[topic] for topic in qrels if topic not in known}
+    return Judged(query_table(rows), by_query)
+
+
+def document_table(read: Callable[..., Iterator[dict[str, Any]]], source: Lines, **options: Any) -> Dataset:
+    """Documents from a reader, written to the cache of `datasets` as they come: constant memory, with a progress bar.
+
+    The cache is keyed by the reader, its options and the file's path, size and time, so a changed file is read again.
+    """
+    stamp: tuple[Any, ...] = (source,)
+    if isinstance(source, (str, PathLike)):
+        path = Path(source).absolute()
+        if not path.is_file():
+            raise ValueError(f"expected a file of documents at {path}, there is none")
+        info = stat(path)
+        stamp = (str(path), info.st_size, info.st_mtime_ns)
+    try:
+        return Dataset.from_generator(
+            read,
+            features=TEXT_DOCUMENTS,
+            gen_kwargs={"source": source if isinstance(source, (str, PathLike)) else tuple(source), **options},
+            fingerprint=Hasher.hash((read.__module__, read.__qualname__, stamp, sorted(options.items()))),
+        )
+    except DatasetGenerationError as error:
+        if isinstance(error.__cause__, ValueError):
+            raise ValueError(str(error.__cause__)) from None  # the reader's own line, with file and place
+        raise
