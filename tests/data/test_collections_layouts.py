@@ -287,7 +287,7 @@ def test_mmarco(tmp_path):
         load_mmarco({"de": ["1\ta", "1\tb"]}, tmp_path / "english_collection.tsv", ["1 0 7187158 1"])
     with pytest.raises(ValueError, match=r"bad.tsv, line 2: expected 2 or 3 fields, found 1: 'no tab'"):
         load_mmarco({"de": ["1\ta"]}, write(tmp_path / "bad.tsv", "7\ttext\nno tab\n"), ["1 0 7 1"])
-    with pytest.raises(ValueError, match="expected a file of documents at .*gone.tsv"):
+    with pytest.raises(ValueError, match=r"expected a file of documents at .*gone\.tsv"):
         load_mmarco({"de": ["1\ta"]}, tmp_path / "gone.tsv", ["1 0 7 1"])
 
 
