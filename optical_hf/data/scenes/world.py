@@ -12,6 +12,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Final, Literal, get_args
 
 Size = Literal["small", "big"]
@@ -145,7 +146,7 @@ def generate_scenes(count: int, seed: int = 0, split: Split | None = None) -> li
         raise ValueError(f"count must be 0 or more, got {count}.")
     if split is not None and split not in get_args(Split):
         raise ValueError(f"split must be one of {', '.join(get_args(Split))} or None, got {split!r}.")
-    return [scene for scene, _ in zip(_distinct_scenes(seed, split), range(count), strict=False)]
+    return list(islice(_distinct_scenes(seed, split), count))
 
 
 def _distinct_scenes(seed: int, split: Split | None) -> Iterator[Scene]:

@@ -50,7 +50,7 @@ NOUNS = {  # gender, singular, form after a number (for what is ever counted)
     "boat": (("f", "doon", ""),),
     "bicycle": (("m", "baaskiil", ""),),
     "rock": (("m", "dhagax", ""),),
-    "shirt": (("m", "shaadh", ""),),
+    "shirt": (("m", "shaadh", ""), ("m", "shaati", "")),
     "hat": (("f", "koofiyad", ""),),
     "coat": (("m", "koodh", ""),),
 }
