@@ -1,0 +1,227 @@
+"""Finds runs of rows in a bitext where one side has slipped against the other, and by how many rows.
+
+Knows nothing about any language: no lexicon, no model. For every row i and every offset d it asks how much likelier it
+is that row i + d of the other side is the translation of row i than that it is any row of the neighbourhood, from two
+signals: the lengths (Gale and Church 1993, "A Program for Aligning Sentences in Bilingual Corpora") and what translations
+leave as it is, numbers and the beginnings of names and loan words. How often such a token survives is estimated on the
+file itself. The most likely path of offsets, with a price on every change, is found by the Viterbi algorithm; one more
+state, "no offset fits", catches rows that have nothing to do with each other.
+"""
+
+import itertools
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
+from scipy.sparse import csr_array
+
+# Shape legend: N rows of a block, O offsets (2 * max_offset + 1), S states (O and one for "no offset fits"), V tokens.
+_NEIGHBOURHOOD = 201  # rows over which the usual length and length ratio are taken
+_LENGTH_SPREAD = 0.3  # standard deviation of the log length ratio of true translations
+_LENGTH_LIMIT = 3.0  # nats: no single row may say more than this by its length,
+_TOKEN_LIMITS = (-5.0, 15.0)  # or less or more than this by its tokens
+_TOKEN = re.compile(r"[^\W\d_]+|\d+")
+_STEM = 5  # letters of a word that are compared; words under 4 letters are not
+_WIDE, _WIDE_ROWS = 1_000, 300  # how far, and with how many rows, a run that fits nowhere near is searched for
+BLOCK = 50_000
+"""Rows that are looked at together; the memory needed does not grow beyond it."""
+
+
+class MisalignedRun(NamedTuple):
+    """Rows `first` to `last` (from 1, both included) of a file whose sides have slipped.
+
+    Attributes:
+        first: first row of the run.
+        last: last row of the run.
+        offset: the translation of row r stands in row r + offset; None where no offset fits.
+        evidence: mean of log P(rows as found) - log P(rows as they stand), in nats a row.
+        origin: the file, where it is known.
+        language: the language, where it is known.
+    """
+
+    first: int
+    last: int
+    offset: int | None
+    evidence: float
+    origin: str = ""
+    language: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.origin}: " if self.origin else ""
+        found = (
+            "match no row nearby"
+            if self.offset is None
+            else f"have their translation {abs(self.offset)} row"
+            f"{'s' * (abs(self.offset) > 1)} {'later' if self.offset > 0 else 'earlier'}"
+        )
+        return f"{where}rows {self.first}-{self.last} {found} ({self.evidence:.1f} nats a row)"
+
+
+def find_misaligned_runs(
+    english: Sequence[str], foreign: Sequence[str], *, max_offset: int = 10, penalty: float = 20.0
+) -> list[MisalignedRun]:
+    """Find the runs of rows whose translations stand in other rows.
+
+    Args:
+        english: one side, in the order of the file.
+        foreign: the other side, row for row.
+        max_offset: offsets up to this are searched everywhere; a long run that fits none of them is searched for up to
+            1,000 rows away.
+        penalty: price of a change of offset, in nats. A run is reported when it fits better than the rows as they stand
+            by twice this: 40 nats are about four rows with names and numbers, or dozens of short ones without.
+
+    Returns:
+        The runs, in order; none for a clean file.
+
+    Raises:
+        ValueError: the sides are not equally long, or an option is out of range.
+
+    Example:
+        >>> english = [f"In {year} the town had {year * 7 % 1013} houses." for year in range(1900, 1960)]
+        >>> foreign = [line.replace("In", "Anno").replace("houses", "domus") for line in english]
+        >>> find_misaligned_runs(english, foreign)
+        []
+        >>> slipped = foreign[:20] + foreign[21:40] + ["Nihil."] + foreign[40:]
+        >>> [run[:3] for run in find_misaligned_runs(english, slipped)]
+        [(21, 40, -1)]
+    """
+    if len(english) != len(foreign):
+        raise ValueError(f"expected two sides of equal length, got {len(english)} and {len(foreign)} rows")
+    if max_offset < 1 or penalty <= 0:
+        raise ValueError(f"expected max_offset >= 1 and penalty > 0, got {max_offset} and {penalty}")
+    runs: list[MisalignedRun] = []
+    state = max_offset  # the middle state is offset 0
+    for start in range(0, len(english), BLOCK):
+        block = _Block(english[start : start + BLOCK], foreign[start : start + BLOCK], max_offset)
+        found, state = block.runs(penalty, state)
+        for run in found:
+            moved = run._replace(first=run.first + start, last=run.last + start)
+            if runs and runs[-1].last + 1 == moved.first and runs[-1].offset == moved.offset:
+                moved = moved._replace(first=runs.pop().first)
+            runs.append(moved)
+    return runs
+
+
+class _Block:
+    """Rows that are looked at together, with everything of them that does not change between two estimates."""
+
+    def __init__(self, english: Sequence[str], foreign: Sequence[str], max_offset: int) -> None:
+        self.rows, self.max_offset = len(english), max_offset
+        sides = [[_tokens(text) for text in side] for side in (english, foreign)]
+        counts = [Counter(token for tokens in side for token in tokens) for side in sides]
+        vocabulary = {token: place for place, token in enumerate(sorted(counts[0].keys() & counts[1].keys()))}
+        self.english_NV, self.foreign_NV = (_matrix(side, vocabulary) for side in sides)
+        self.is_number_V = np.array([token.isdigit() for token in vocabulary], dtype=bool)
+        self.english_length_N, self.foreign_length_N = (
+            np.log1p(np.array([len(text) for text in side], dtype=float)) for side in (english, foreign)
+        )
+
+    def runs(self, penalty: float, state: int) -> tuple[list[MisalignedRun], int]:
+        """Return the runs of this block and the state of its last row, given the state of the row before it."""
+        near = range(-self.max_offset, self.max_offset + 1)
+        path_N = np.full(self.rows, self.max_offset)
+        for _ in range(2):  # what survives translation is estimated on the rows as they stand, then as they were found
+            surviving, missing = self._token_weights(path_N)
+            scores_NO = np.stack([self._scores(offset, surviving, missing) for offset in near], axis=1)
+            scores_NS = np.concatenate([scores_NO, np.zeros((self.rows, 1))], axis=1)
+            path_N = _viterbi(scores_NS, penalty, state)
+        runs = []
+        edges = [0, *(np.flatnonzero(np.diff(path_N)) + 1).tolist(), self.rows]
+        for first, last in itertools.pairwise(edges):
+            place = int(path_N[first])
+            if place == self.max_offset:
+                continue
+            offset = near[place] if place < len(near) else self._far_offset(first, last, penalty, surviving, missing)
+            gain = scores_NS[first:last, place].mean() - scores_NS[first:last, self.max_offset].mean()
+            runs.append(MisalignedRun(first + 1, last, offset, float(gain)))
+        return runs, int(path_N[-1])
+
+    def _scores(
+        self, offset: int, surviving: NDArray, missing: NDArray, rows: slice = slice(None)
+    ) -> NDArray[np.float64]:
+        """Return log P(row i + offset | translates row i) - log P(it | does not) of each row (N,), 0 past the ends."""
+        scores_N = np.zeros(self.rows)
+        left = np.arange(self.rows)[rows]
+        left = left[(left + offset >= 0) & (left + offset < self.rows)]
+        if not len(left):
+            return scores_N
+        right = left + offset
+        shared = (self.english_NV[left] * self.foreign_NV[right]) @ (surviving - missing)
+        tokens = np.clip(self.english_NV[left] @ missing + shared, *_TOKEN_LIMITS)
+        scores_N[left] = self._length_scores(left, right) + tokens
+        return scores_N
+
+    def _length_scores(self, left: NDArray, right: NDArray) -> NDArray[np.float64]:
+        """Compare lengths: a normal around the usual ratio against the spread of the neighbourhood's lengths."""
+        english_N, foreign_N = self.english_length_N, self.foreign_length_N
+        usual_N = _smooth(foreign_N)
+        spread_N = np.sqrt(np.maximum(_smooth(foreign_N**2) - usual_N**2, _LENGTH_SPREAD**2))
+        error = (foreign_N[right] - english_N[left] - _smooth(foreign_N - english_N)[left]) / _LENGTH_SPREAD
+        chance = (foreign_N[right] - usual_N[right]) / spread_N[right]
+        ratio = 0.5 * (chance**2 - error**2) + np.log(spread_N[right] / _LENGTH_SPREAD)
+        return np.clip(ratio, -_LENGTH_LIMIT, _LENGTH_LIMIT)
+
+    def _token_weights(self, path_N: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the log likelihood ratios of a token of row i being, and not being, in its translation (V,) each."""
+        left = np.flatnonzero(path_N <= 2 * self.max_offset)
+        right = left + path_N[left] - self.max_offset
+        inside = (right >= 0) & (right < self.rows)
+        left, right = left[inside], right[inside]
+        count_V = self.english_NV[left].sum(axis=0)
+        kept_V = (self.english_NV[left] * self.foreign_NV[right]).sum(axis=0)
+        chance_V = np.clip(self.foreign_NV.sum(axis=0) / self.rows, 0.5 / self.rows, 0.9)
+        survival_V = np.empty_like(chance_V)
+        for kind_V in (self.is_number_V, ~self.is_number_V):  # each kind has its own prior, worth two occurrences
+            prior = (kept_V[kind_V].sum() + 1) / (count_V[kind_V].sum() + 2)
+            survival_V[kind_V] = (kept_V[kind_V] + 2 * prior) / (count_V[kind_V] + 2)
+        survival_V = np.clip(survival_V, chance_V, 0.95)
+        return np.log(survival_V / chance_V), np.log((1 - survival_V) / (1 - chance_V))
+
+    def _far_offset(self, first: int, last: int, penalty: float, surviving: NDArray, missing: NDArray) -> int | None:
+        """Look for one offset, however far in this block, that fits the beginning of a run that fits nowhere near."""
+        rows = slice(first, min(last, first + _WIDE_ROWS))
+        reach = range(max(-_WIDE, -first), min(_WIDE, self.rows - first) + 1)
+        totals = [self._scores(offset, surviving, missing, rows)[rows].sum() for offset in reach]
+        best = int(np.argmax(totals))
+        return reach[best] if totals[best] > 2 * penalty else None
+
+
+def _viterbi(scores_NS: NDArray, penalty: float, state: int) -> NDArray[np.int64]:
+    """Return the path of states (N,) with the largest sum of scores less `penalty` for every change."""
+    rows, states = scores_NS.shape
+    here_S = np.arange(states)
+    best_S = np.where(here_S == state, 0.0, -penalty) + scores_NS[0]
+    came_NS = np.empty((rows, states), dtype=np.int32)
+    for row in range(1, rows):
+        top = int(best_S.argmax())
+        changed = best_S[top] - penalty
+        came_NS[row] = np.where(best_S >= changed, here_S, top)
+        best_S = np.maximum(best_S, changed) + scores_NS[row]
+    path_N = np.empty(rows, dtype=np.int64)
+    path_N[-1] = best_S.argmax()
+    for row in range(rows - 1, 0, -1):
+        path_N[row - 1] = came_NS[row, path_N[row]]
+    return path_N
+
+
+def _tokens(text: str) -> set[str]:
+    """Return what a translation may leave as it is: numbers in ASCII digits, and the beginnings of words."""
+    words = _TOKEN.findall(unicodedata.normalize("NFKC", text).lower())
+    return {str(int(word)) if word.isdecimal() else word[:_STEM] for word in words if word.isdecimal() or len(word) > 3}
+
+
+def _matrix(side: Sequence[set[str]], vocabulary: dict[str, int]) -> csr_array:
+    """Return which row has which token of the vocabulary (N, V), as ones."""
+    places = [[vocabulary[token] for token in tokens if token in vocabulary] for tokens in side]
+    ends = np.cumsum([0, *map(len, places)])
+    columns = np.fromiter((place for row in places for place in row), dtype=np.int64, count=int(ends[-1]))
+    return csr_array((np.ones(len(columns)), columns, ends), shape=(len(side), len(vocabulary)))
+
+
+def _smooth(values_N: NDArray) -> NDArray[np.float64]:
+    return uniform_filter1d(values_N, _NEIGHBOURHOOD, mode="nearest")
