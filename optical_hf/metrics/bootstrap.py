@@ -1,24 +1,18 @@
 """The bootstrap by group: language means of resampled groups, and intervals of whatever is computed from them.
 
 Knows nothing of tiers or gaps. A round draws as many groups as a block has, with replacement, and takes all queries of
-a group with it; languages of one block see the same draw, blocks are drawn independently. Drawn counts (R, G) times
-the (G, columns) matrix of group sums does all rounds at once (Efron and Tibshirani, 1993, chapters 6 and 13).
+a group with it; languages of one block see the same draw, blocks are drawn independently
+(Efron and Tibshirani, An introduction to the bootstrap, 1993, chapters 6 and 13).
 
-Shapes: R rounds, G groups, T distinct groups, C columns, S systems, L languages.
+Shapes: R rounds, G groups, C columns, S systems, L languages.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from optical_hf.metrics.observations import Floats, Observations
-
-COUNTS_AT_ONCE = 2**22
-"""Entries of the counts matrix held at a time: 32 MB, and as many again while they are drawn."""
-
-MULTINOMIAL_COST = 16
-"""One multinomial count costs about as much as drawing this many groups one by one (measured, either could be used)."""
+from optical_hf.metrics.observations import Observations
+from optical_hf.metrics.resampling import Floats, resampled_sums
 
 
 @dataclass(frozen=True)
@@ -30,41 +24,11 @@ class Estimate:
     high: float
 
 
-def distinct_rows(rows_GC: Floats) -> tuple[Floats, NDArray[np.intp]]:
-    """The distinct rows, sorted, and how often each occurs: groups that look alike need not be drawn one by one."""
-    sorted_GC = rows_GC[np.lexsort(rows_GC.T[::-1])]
-    starts = np.flatnonzero(np.r_[True, (sorted_GC[1:] != sorted_GC[:-1]).any(axis=1)])
-    return sorted_GC[starts], np.diff(np.r_[starts, len(sorted_GC)])
-
-
-def resampled_sums(rows_GC: Floats, rounds: int, generator: np.random.Generator) -> Floats:
-    """Sums over resampled rows: sum_RC = counts_RG @ rows_GC with counts_R ~ Multinomial(G, 1/G).
-
-    Args:
-        rows_GC: (G, C) one row a group.
-        rounds: R, number of resamples.
-        generator: Where the draws come from.
-
-    Returns:
-        (R, C) sums. They depend on the rows and the generator, not on the order of the rows.
-    """
-    groups = len(rows_GC)
-    rows_TC, times_T = distinct_rows(rows_GC)
-    alike = len(rows_TC) * MULTINOMIAL_COST <= groups
-    if not alike:
-        rows_TC = np.repeat(rows_TC, times_T, axis=0)
-    sums_RC = np.empty((rounds, rows_GC.shape[1]))
-    block = max(1, COUNTS_AT_ONCE // len(rows_TC))
-    for start in range(0, rounds, block):
-        size = min(block, rounds - start)
-        if alike:
-            counts_RT = generator.multinomial(groups, times_T / groups, size=size)
-        else:
-            drawn_RG = generator.integers(groups, size=(size, groups))
-            drawn_RG += groups * np.arange(size)[:, None]
-            counts_RT = np.bincount(drawn_RG.ravel(), minlength=size * groups).reshape(size, groups)
-        sums_RC[start : start + size] = counts_RT.astype(np.float64) @ rows_TC
-    return sums_RC
+def checked_confidence(confidence: float) -> float:
+    """The confidence, if it is a probability; raises ValueError otherwise."""
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must be between 0 and 1, but is {confidence}; 95 % is 0.95.")
+    return confidence
 
 
 def resampled_means(observations: Observations, rounds: int, seed: int) -> Floats:

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from optical_hf.metrics.bootstrap import Estimate, interval, reflected_interval, resampled_means
-from optical_hf.metrics.observations import Floats, observe
+from optical_hf.metrics.bootstrap import Estimate, checked_confidence, interval, reflected_interval, resampled_means
+from optical_hf.metrics.observations import observe
+from optical_hf.metrics.resampling import Floats
 from optical_hf.metrics.tiers import Tier, Tiers, checked_tiers
 
 
@@ -133,8 +134,7 @@ def cross_lingual_gap(
         >>> report.gap, report.worst_language
         (Estimate(value=1.0, low=1.0, high=1.0), 'so')
     """
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must be between 0 and 1, but is {confidence}; 95 % is 0.95.")
+    confidence = checked_confidence(confidence)
     observations = observe([hits], languages, groups)
     names = observations.languages
     if isinstance(reference, str) and reference not in names:

@@ -14,9 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-Floats = NDArray[np.float64]
-
-NAMED_IN_ERRORS = 5
+from optical_hf.metrics.naming import first_few
+from optical_hf.metrics.resampling import Floats
 
 
 class Block(NamedTuple):
@@ -70,8 +69,8 @@ def observe(hits: Sequence[ArrayLike], languages: Sequence[str], groups: Sequenc
     alone = [str(names[language]) for language in np.flatnonzero(groups_L < 2)]
     if alone:
         raise ValueError(
-            f"{len(alone)} of {len(names)} languages have queries of one group only ({_first(alone)}). Resampling one "
-            "group gives the same mean each time, an interval of no width. Leave these languages out, or pass "
+            f"{len(alone)} of {len(names)} languages have queries of one group only ({first_few(alone)}). Resampling "
+            "one group gives the same mean each time, an interval of no width. Leave these languages out, or pass "
             "groups=None if their queries are independent."
         )
     _, block_L = connected_components(observed.T @ observed, directed=False)
@@ -99,7 +98,7 @@ def _checked_hits(hits: Sequence[ArrayLike], languages: Sequence[str], groups: S
     lengths = [system.shape for system in systems] + [(len(languages),)] + ([] if groups is None else [(len(groups),)])
     if len(set(lengths)) > 1 or len(lengths[0]) != 1:
         raise ValueError(
-            f"hits, languages and groups must be one value a query, but their shapes are {', '.join(map(str, lengths))}. "
+            f"hits, languages and groups need one value a query, but their shapes are {', '.join(map(str, lengths))}. "
             "To compare systems, give both the same queries in the same order (see `align_queries`)."
         )
     hits_SQ = np.stack(systems)
@@ -122,7 +121,3 @@ def _codes(labels: Sequence[object], what: str) -> tuple[NDArray, NDArray[np.int
         )
     names, codes = np.unique(column, return_inverse=True)
     return names, codes
-
-
-def _first(values: Sequence[str]) -> str:
-    return ", ".join(values[:NAMED_IN_ERRORS]) + (", ..." if len(values) > NAMED_IN_ERRORS else "")

@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
+from optical_hf.metrics.naming import first_few
+
 Relevant: TypeAlias = ArrayLike | Sequence[Sequence[int]] | csr_array
 """Which columns are relevant to each query: one index a query (Q,), a list of indices a query, or a mask (Q, D)."""
 
@@ -25,8 +27,6 @@ Qrels: TypeAlias = Mapping[str, Mapping[str, int]]
 
 Run: TypeAlias = Mapping[str, Mapping[str, float]]
 """query id -> document id -> score; higher is better."""
-
-NAMED_IN_ERRORS = 5
 
 
 def ranks_from_scores(scores: ArrayLike, relevant: Relevant) -> NDArray[np.int64]:
@@ -56,7 +56,7 @@ def ranks_from_scores(scores: ArrayLike, relevant: Relevant) -> NDArray[np.int64
     nan_Q = np.isnan(scores_QD).any(axis=1)
     if nan_Q.any():
         raise ValueError(
-            f"{nan_Q.sum()} of {len(scores_QD)} queries have NaN scores (first rows: {_first(np.flatnonzero(nan_Q))}). "
+            f"{nan_Q.sum()} of {len(scores_QD)} queries have NaN scores (rows {first_few(np.flatnonzero(nan_Q))}). "
             "A NaN is worse than everything it is compared with, so its document would have dropped out unnoticed. "
             "Look for empty texts, or an overflow in half precision, where these were encoded."
         )
@@ -198,23 +198,23 @@ def _check_run(qrels: Qrels, run: Run) -> None:
         raise ValueError("qrels hold no query, so there is nothing to average over.")
     empty = [query for query, grades in qrels.items() if not any(grade > 0 for grade in grades.values())]
     if empty:
-        raise ValueError(_without_relevant(len(empty), len(qrels), _first(empty)))
+        raise ValueError(_without_relevant(len(empty), len(qrels), first_few(empty)))
     missing = [query for query in qrels if query not in run]
     if missing:
         raise ValueError(
-            f"the run lacks {len(missing)} of {len(qrels)} queries of the qrels (first: {_first(missing)}). They would "
+            f"the run lacks {len(missing)} of {len(qrels)} queries of the qrels ({first_few(missing)}). They would "
             "have counted as 0. If they retrieved nothing, give each an empty mapping."
         )
     unknown = [query for query in run if query not in qrels]
     if unknown:
         raise ValueError(
-            f"the run has {len(unknown)} queries that the qrels do not know (first: {_first(unknown)}). They would "
+            f"the run has {len(unknown)} queries that the qrels do not know ({first_few(unknown)}). They would "
             "have been left out of the mean. Take them out of the run or add their judgements."
         )
     nan = [query for query, scores in run.items() if any(np.isnan(score) for score in scores.values())]
     if nan:
         raise ValueError(
-            f"{len(nan)} of {len(run)} queries have NaN scores (first: {_first(nan)}); their order would have been "
+            f"{len(nan)} of {len(run)} queries have NaN scores ({first_few(nan)}); their order would have been "
             "arbitrary. Look for empty texts, or an overflow in half precision, where these were encoded."
         )
 
@@ -246,7 +246,7 @@ def _relevance_mask(relevant: Any, queries: int, documents: int) -> csr_array:
     mask.eliminate_zeros()
     empty = np.flatnonzero(np.diff(mask.indptr) == 0)
     if len(empty):
-        raise ValueError(_without_relevant(len(empty), queries, _first(empty)))
+        raise ValueError(_without_relevant(len(empty), queries, first_few(empty)))
     return mask
 
 
@@ -259,7 +259,7 @@ def _mask_from_indices(relevant: Any, documents: int) -> csr_array:
     if outside.any():
         raise ValueError(
             f"{outside.sum()} relevant indices lie outside the {documents} documents "
-            f"(first: {_first(columns[outside])}). A negative index would have counted from the end."
+            f"({first_few(columns[outside])}). A negative index would have counted from the end."
         )
     starts = np.concatenate([[0], np.cumsum([row.size for row in rows])])
     return csr_array((np.ones(len(columns), bool), columns, starts), shape=(len(rows), documents))
@@ -267,11 +267,6 @@ def _mask_from_indices(relevant: Any, documents: int) -> csr_array:
 
 def _without_relevant(count: int, total: int, first: str) -> str:
     return (
-        f"{count} of {total} queries have no relevant document (first: {first}). No ranking can answer them, so they "
+        f"{count} of {total} queries have no relevant document ({first}). No ranking can answer them, so they "
         "would have lowered every mean by a constant. Take them out or add their judgements."
     )
-
-
-def _first(values: Sequence[object] | NDArray) -> str:
-    shown = ", ".join(str(value) for value in values[:NAMED_IN_ERRORS])
-    return f"{shown}, ..." if len(values) > NAMED_IN_ERRORS else shown

@@ -1,0 +1,238 @@
+"""Is one system better than another, language by language, and did the gap change? Paired permutation tests by group.
+
+Knows per-query hits of two systems on the same queries. Under the null hypothesis the two are exchangeable, so the
+difference of every group may change its sign; a group flips in all its languages at once. Holm's correction over
+languages. (Smucker, Allan and Carterette, A comparison of statistical significance tests for information retrieval
+evaluation, CIKM 2007; Holm, 1979.)
+
+Shapes: R rounds, G groups, C columns, S systems, L languages, P p-values.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from optical_hf.metrics.bootstrap import Estimate, checked_confidence, interval, resampled_means
+from optical_hf.metrics.naming import first_few
+from optical_hf.metrics.observations import Block, Observations, observe
+from optical_hf.metrics.resampling import Floats, signed_sums
+from optical_hf.metrics.tiers import Tier, Tiers, checked_tiers
+
+
+@dataclass(frozen=True)
+class LanguageChange:
+    """One language of a comparison."""
+
+    tier: Tier
+    queries: int
+    groups: int
+    mean: float
+    other_mean: float
+    difference: Estimate
+    p_value: float
+    p_holm: float
+
+
+@dataclass(frozen=True)
+class SystemComparison:
+    """What `compare_systems` found: differences are the first system minus the other."""
+
+    languages: dict[str, LanguageChange]
+    gap: float
+    other_gap: float
+    gap_change: Estimate
+    gap_p_value: float
+    confidence: float
+    rounds: int
+    seed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The comparison as plain dicts, ready for JSON."""
+        return asdict(self)
+
+
+def compare_systems(
+    hits: ArrayLike,
+    other_hits: ArrayLike,
+    languages: Sequence[str],
+    *,
+    high: Collection[str],
+    low: Collection[str],
+    middle: Collection[str] = (),
+    groups: Sequence[object] | None = None,
+    confidence: float = 0.95,
+    rounds: int = 10_000,
+    seed: int = 0,
+) -> SystemComparison:
+    """Compare two systems on the same queries: each language, and the gap between the tiers.
+
+    p = (1 + #{rounds : |T_round| >= |T|}) / (1 + rounds), T the difference of means (or of gaps), two-sided
+
+    Args:
+        hits: (Q,) of the first system, 0 or 1 or any per-query measure in [0, 1].
+        other_hits: (Q,) of the other, for the same queries in the same order (see `align_queries`).
+        languages: (Q,) language of each query.
+        high: As in `cross_lingual_gap`.
+        low: Likewise.
+        middle: Likewise.
+        groups: (Q,) what each query belongs to; a group keeps or swaps its systems as a whole.
+        confidence: Of the bootstrap intervals of the differences.
+        rounds: Of the permutation test and of the bootstrap; the smallest possible p-value is 1 / (1 + rounds).
+        seed: Of both.
+
+    Returns:
+        By language: means, difference with interval, p-value, and the p-value corrected over languages (Holm). For the
+        gap: its change with interval and p-value. The test of the gap asks whether both tiers changed alike, so a
+        change common to both tiers is taken out before signs are drawn.
+
+    Raises:
+        ValueError: As `cross_lingual_gap`.
+
+    Example:
+        >>> languages = ["de"] * 8 + ["so"] * 8
+        >>> result = compare_systems([1] * 16, [1] * 8 + [0] * 8, languages, high=["de"], low=["so"])
+        >>> result.languages["de"].p_value, result.languages["so"].p_holm < 0.05, result.gap_change.value
+        (1.0, True, -1.0)
+    """
+    confidence = checked_confidence(confidence)
+    observations = observe([hits, other_hits], languages, groups)
+    names = observations.languages
+    tiers = checked_tiers(names, high, low, middle)
+    contrast_L = gap_contrast(names, tiers)
+    means_SL = observations.means_SL()
+    difference_L = means_SL[0] - means_SL[1]
+    resampled_RSL = resampled_means(observations, rounds, seed)
+    resampled_RL = resampled_RSL[:, 0] - resampled_RSL[:, 1]
+    p_L, gap_p = _p_values(observations, contrast_L, rounds, seed)
+    p_holm_L = holm(p_L)
+    return SystemComparison(
+        languages={
+            name: LanguageChange(
+                tier=tiers.tier(name),
+                queries=int(observations.queries[column]),
+                groups=int(observations.groups[column]),
+                mean=float(means_SL[0, column]),
+                other_mean=float(means_SL[1, column]),
+                difference=interval(difference_L[column], resampled_RL[:, column], confidence),
+                p_value=float(p_L[column]),
+                p_holm=float(p_holm_L[column]),
+            )
+            for column, name in enumerate(names)
+        },
+        gap=float(means_SL[0] @ contrast_L),
+        other_gap=float(means_SL[1] @ contrast_L),
+        gap_change=interval(difference_L @ contrast_L, resampled_RL @ contrast_L, confidence),
+        gap_p_value=gap_p,
+        confidence=confidence,
+        rounds=rounds,
+        seed=seed,
+    )
+
+
+def holm(p_values: ArrayLike) -> Floats:
+    """P-values corrected for testing several hypotheses at once (family-wise error, no assumption on dependence).
+
+    adjusted_(i) = max_{j <= i} min(1, (P - j + 1) p_(j)), p_(1) <= ... <= p_(P)
+
+    Args:
+        p_values: (P,) uncorrected.
+
+    Returns:
+        (P,) corrected, in the same order.
+
+    Source:
+        Holm, A simple sequentially rejective multiple test procedure, 1979.
+
+    Example:
+        >>> holm([0.01, 0.04, 0.03])
+        array([0.03, 0.06, 0.06])
+    """
+    p_P = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p_P)
+    adjusted_P = np.empty_like(p_P)
+    adjusted_P[order] = np.minimum(1.0, np.maximum.accumulate(p_P[order] * np.arange(len(p_P), 0, -1)))
+    return adjusted_P
+
+
+def align_queries(queries: Sequence[str], other_queries: Sequence[str]) -> NDArray[np.intp]:
+    """Where each query of the first system stands among those of the other: `other_hits[order]` is then paired.
+
+    Args:
+        queries: Query ids of the first system.
+        other_queries: Query ids of the other, in any order.
+
+    Returns:
+        (Q,) positions in `other_queries`.
+
+    Raises:
+        ValueError: An id that occurs twice, or that only one of the systems has.
+
+    Example:
+        >>> align_queries(["q1", "q2"], ["q2", "q1"])
+        array([1, 0])
+    """
+    for which, ids in (("first", queries), ("other", other_queries)):
+        if repeated := len(ids) - len(set(ids)):
+            raise ValueError(
+                f"{repeated} query ids of the {which} system are repeated, so it is open which hits belong together. "
+                "Make them unique, for instance by the language in front."
+            )
+    position = {query: place for place, query in enumerate(other_queries)}
+    missing = [query for query in queries if query not in position]
+    known = set(queries)
+    extra = [query for query in other_queries if query not in known]
+    if missing or extra:
+        raise ValueError(
+            f"the systems answered other queries: {len(missing)} of the first system's {len(queries)} are missing from "
+            f"the other ({first_few(missing)}), {len(extra)} of the other's {len(other_queries)} from the first "
+            f"({first_few(extra)}). Evaluate both on the same collection, or cut both to what they share."
+        )
+    return np.array([position[query] for query in queries], dtype=np.intp)
+
+
+def gap_contrast(languages: Sequence[str], tiers: Tiers) -> Floats:
+    """(L,) weights with which language means make the gap: 1 / |high|, -1 / |low|, 0 for the middle."""
+    weight = {"high": 1 / len(tiers.high), "low": -1 / len(tiers.low), "middle": 0.0}
+    return np.array([weight[tiers.tier(language)] for language in languages])
+
+
+def _p_values(observations: Observations, contrast_L: Floats, rounds: int, seed: int) -> tuple[Floats, float]:
+    """P-value of each language's difference and of the change of the gap, all from the same random signs."""
+    generator = np.random.default_rng(seed)
+    means_SL = observations.means_SL()
+    difference_L = means_SL[0] - means_SL[1]
+    common = (difference_L @ np.maximum(contrast_L, 0) - difference_L @ np.minimum(contrast_L, 0)) / 2
+    gap_sums_R = np.zeros(rounds)
+    p_L = np.empty(len(contrast_L))
+    gap_scale = 0.0
+    for block in observations.blocks:
+        rows_GC = _difference_rows(block, contrast_L[block.languages], common)
+        sums_RC = signed_sums(rows_GC, rounds, generator)
+        scale_C = np.abs(rows_GC).sum(axis=0)
+        p_L[block.languages] = [
+            _p_value(*column)
+            for column in zip(rows_GC[:, :-1].sum(axis=0), sums_RC[:, :-1].T, scale_C[:-1], strict=True)
+        ]
+        gap_sums_R += sums_RC[:, -1]
+        gap_scale += scale_C[-1]
+    return p_L, _p_value(difference_L @ contrast_L, gap_sums_R, gap_scale)
+
+
+def _difference_rows(block: Block, contrast_L: Floats, common: float) -> Floats:
+    """(G, L + 1): each group's difference in each language, and its share in the change of the gap.
+
+    The sum of the last column over all blocks is the change of the gap itself, with or without `common`: the weights
+    sum to zero. Without taking `common` out, languages that share no groups would test the gap with needless noise.
+    """
+    difference_GL = block.totals_GSL[:, 0] - block.totals_GSL[:, 1]
+    share_G = (difference_GL - common * block.counts_GL) @ (contrast_L / block.counts_GL.sum(axis=0))
+    return np.column_stack([difference_GL, share_G])
+
+
+def _p_value(observed: float, drawn_R: Floats, scale: float) -> float:
+    """Two-sided; a draw that equals the observed value up to rounding counts as extreme as it."""
+    extreme = np.count_nonzero(np.abs(drawn_R) >= abs(observed) - 1e-9 * scale)
+    return (1 + extreme) / (1 + len(drawn_R))
