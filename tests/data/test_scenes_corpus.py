@@ -84,7 +84,7 @@ def test_collection_parts_have_one_right_answer_a_query():
     assert documents.column_names == ["id", "text"]
     assert len(set(documents["text"])) == len(documents) == 200
     assert len(set(queries["id"])) == len(queries) == 600
-    assert set(queries["group"]) == {"english", "low", "high"}
+    assert set(queries["group"]) == {f"scene-{index}" for index in range(len(documents))}
     assert set(qrels) == set(queries["id"])
     assert all(list(answer.values()) == [1] and set(answer) <= set(documents["id"]) for answer in qrels.values())
 

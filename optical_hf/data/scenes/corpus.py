@@ -145,7 +145,7 @@ def scenes_collection_parts(
             queries["id"].append(query)
             queries["text"].append(caption(scene, language, variant=1).text)
             queries["language"].append(language)
-            queries["group"].append(GROUPS[language])
+            queries["group"].append(f"scene-{index}")
             qrels[query] = {f"scene-{index}": 1}
     return CollectionParts(
         Dataset.from_dict(queries),
