@@ -1,0 +1,129 @@
+"""Texts or images in, checked vectors out: sorted by length, in pieces, shared over processes, resumed if killed.
+
+The pieces are cut from the whole collection in the same way however many processes there are, and each piece is encoded
+by one of them, so the vectors do not depend on the number of processes. With a folder, a piece is a file, written when
+it is complete; a second call with the same model and items reads what is there and encodes the rest.
+Knows sentence-transformers models; nothing about queries, relevance or search.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from optical_hf.evaluation.processes import Processes
+from optical_hf.evaluation.vectors import VectorSet, VectorStore
+from optical_hf.models.kinds import as_late_interaction, as_vector
+from optical_hf.models.tokens import Encoder
+
+Search = Literal["vector", "maxsim"]
+Task = Literal["query", "document"]
+
+
+class Encoded(NamedTuple):
+    """Vectors in the order in which they were encoded; `order[i]` is the item whose vector is at position i."""
+
+    store: VectorStore
+    order: Tensor
+
+    def in_item_order(self) -> VectorSet:
+        """The vectors of all items, as the items were given; every piece must be here."""
+        return self.store.whole().pick(self.order.argsort())
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How to encode.
+
+    Args:
+        search: "vector" for one vector an item, "maxsim" for one a token.
+        unit_length: divide single vectors by their length, so that inner products are cosines.
+        batch_size: items in one forward pass.
+        piece: items in one piece: what is held in memory at a time, and what a killed run may lose.
+        folder: where pieces are kept; None keeps them in memory.
+        progress: whether to show sentence-transformers' progress bar.
+    """
+
+    search: Search = "vector"
+    unit_length: bool = True
+    batch_size: int = 64
+    piece: int = 8192
+    folder: Path | None = None
+    progress: bool = True
+
+    def view(self, model: Encoder) -> Encoder:
+        """The model as this search needs it; weights are shared."""
+        return as_vector(model) if self.search == "vector" else as_late_interaction(model)
+
+    def encode(self, model: Encoder, items: Sequence[Any], task: Task, what: str, processes: Processes) -> Encoded:
+        """Encode this process's share of the items.
+
+        Args:
+            model: a sentence-transformers model.
+            items: texts or images.
+            task: "query" or "document": which of the model's prompts is used.
+            what: whose vectors they are, for messages.
+            processes: with whom the work is shared.
+
+        Raises:
+            ValueError: for NaN or infinity in the vectors, or an item without a token.
+        """
+        view = self.view(model)
+        order = sorted(range(len(items)), key=lambda i: len(items[i]) if isinstance(items[i], str) else 0)
+        starts = range(0, len(items), self.piece)
+        folder = None
+        if self.folder is not None:
+            folder = self.folder / fingerprint(view, items, (task, self.unit_length, self.piece))
+            folder.mkdir(parents=True, exist_ok=True)
+        mine = processes.share(list(starts))
+        pieces: list[VectorSet | Path] = []
+        for start in mine:
+            path = None if folder is None else folder / f"{start:012d}.safetensors"
+            if path is None or not path.exists():
+                vectors = self._encode(view, [items[i] for i in order[start : start + self.piece]], task).check(what)
+                if path is not None:
+                    vectors.save(path)
+            pieces.append(vectors if path is None else path)
+        return Encoded(VectorStore(tuple(pieces), tuple(mine), len(items)), torch.tensor(order, dtype=torch.int64))
+
+    def _encode(self, view: Encoder, items: list[Any], task: Task) -> VectorSet:
+        encode = view.encode_query if task == "query" else view.encode_document
+        vectors = encode(
+            items,
+            batch_size=self.batch_size,
+            show_progress_bar=self.progress,
+            convert_to_numpy=True,
+            normalize_embeddings=self.search == "vector" and self.unit_length,
+        )
+        return VectorSet.of(vectors)
+
+    def given(self, values: Any, count: int, what: str) -> VectorSet:
+        """Vectors that were computed elsewhere, checked like our own.
+
+        Raises:
+            ValueError: for another number of vectors than items, NaN or infinity.
+        """
+        vectors = VectorSet.of(values)
+        if len(vectors) != count:
+            raise ValueError(f"expected {count} vectors for {what}, one an item in their order, got {len(vectors)}")
+        vectors.check(what)
+        if vectors.lengths is None and self.unit_length:
+            return VectorSet(torch.nn.functional.normalize(vectors.vectors, dim=-1))
+        return vectors
+
+
+def fingerprint(model: Encoder, items: Sequence[Any], settings: tuple[Any, ...]) -> str:
+    """A name for these vectors that another model, other items or another prompt does not have."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    digest.update(repr((model, model.prompts, model.default_prompt_name, model.max_seq_length, settings)).encode())
+    for item in items:
+        content = item.encode() if isinstance(item, str) else item.tobytes()
+        digest.update(len(content).to_bytes(8, "little") + content)
+    return digest.hexdigest()

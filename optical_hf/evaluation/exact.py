@@ -1,0 +1,173 @@
+"""Exact search in torch, block by block: inner products of single vectors or MaxSim of tokens, memory for one block.
+
+MaxSim(q, d) = sum_{i in q} max_{j in d} <q_i, d_j> (Khattab and Zaharia 2020, "ColBERT", eq. 3). A block of documents
+is padded by repeating a document's own last token, which no maximum can notice: there is no mask to forget, and no
+product with zero that would let padding win where all similarities are negative. The matrix of all queries times all
+documents never exists; a score is kept if it beats the k-th best so far, so a block with nothing new costs one
+comparison. Knows nothing about models or relevance.
+
+Shapes: Q queries, N documents, K results, T query tokens, L document tokens, D width.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from optical_hf.evaluation.engines import Index, TopK, check_widths
+from optical_hf.evaluation.vectors import VectorSet, VectorStore
+
+BLOCKS = {"cpu": (512, 1024), "other": (4096, 32_768)}
+"""Rows of queries and of documents in one product: on a CPU the scores stay in the cache, elsewhere launches cost."""
+
+
+@dataclass(frozen=True)
+class ExactSearch:
+    """Settings of the exact search.
+
+    Args:
+        device: where products are computed; None takes the GPU if there is one.
+        query_block: query vectors (or query tokens) in one product; None decides by the device.
+        document_block: document vectors (or document tokens) in one product; None decides by the device.
+
+    Example:
+        >>> index = ExactSearch(device="cpu").index(VectorStore.of(torch.eye(3)))
+        >>> index.search(VectorSet.of(torch.tensor([[0.1, 0.9, 0.2]])), k=2).positions
+        tensor([[1, 2]])
+    """
+
+    device: str | None = None
+    query_block: int | None = None
+    document_block: int | None = None
+
+    @property
+    def exact(self) -> bool:
+        """True: the k best are found for sure."""
+        return True
+
+    def index(self, documents: VectorStore) -> Index:
+        """Nothing is built: the documents are read block by block at each search."""
+        device = torch.device(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        rows, columns = BLOCKS["cpu" if device.type == "cpu" else "other"]
+        return _ExactIndex(documents, device, self.query_block or rows, self.document_block or columns)
+
+
+@dataclass(frozen=True)
+class _ExactIndex:
+    documents: VectorStore
+    device: torch.device
+    query_block: int
+    document_block: int
+
+    def search(self, queries: VectorSet, k: int) -> TopK:
+        """The k documents with the largest inner product or MaxSim, in memory for one block of scores."""
+        blocks = [block.to(self.device) for block in _query_blocks(queries, self.query_block)]
+        best = [_Best(block.count, k, self.device) for block in blocks]
+        for start, piece in self.documents:
+            check_widths(queries, self.documents, piece)
+            for first, stop in _document_blocks(piece, self.document_block):
+                documents = _padded(piece, first, stop).to(self.device)
+                for block, found in zip(blocks, best, strict=True):
+                    found.offer(block.scores(documents), start + first)
+        results = [found.result() for found in best]
+        return TopK(torch.cat([r.scores for r in results]), torch.cat([r.positions for r in results]))
+
+
+@dataclass(frozen=True)
+class _QueryBlock:
+    """Vectors of some queries; `owner_QT` sums tokens into their queries and is None for single vectors."""
+
+    vectors: Tensor
+    owner_QT: Tensor | None
+    count: int
+
+    def to(self, device: torch.device) -> "_QueryBlock":
+        owner = None if self.owner_QT is None else self.owner_QT.to(device)
+        return _QueryBlock(self.vectors.to(device), owner, self.count)
+
+    def scores(self, documents: Tensor) -> Tensor:
+        """Scores (Q, N) with documents (N, D), or (L, N, D) for MaxSim."""
+        if self.owner_QT is None:
+            return self.vectors @ documents.T
+        similarity_TLN = (self.vectors @ documents.flatten(0, 1).T).unflatten(1, documents.shape[:2])
+        return self.owner_QT @ similarity_TLN.amax(1)
+
+
+def _query_blocks(queries: VectorSet, size: int) -> list[_QueryBlock]:
+    if queries.lengths is None:
+        return [_QueryBlock(block, None, len(block)) for block in queries.vectors.split(size)]
+    blocks = []
+    for start, stop in _ranges(queries.lengths.tolist(), size):
+        part = queries.items(start, stop)
+        owner_T = torch.repeat_interleave(torch.arange(len(part)), part.lengths)
+        owner_QT = torch.nn.functional.one_hot(owner_T, len(part)).T.float().contiguous()
+        blocks.append(_QueryBlock(part.vectors, owner_QT, len(part)))
+    return blocks
+
+
+def _document_blocks(piece: VectorSet, size: int) -> list[tuple[int, int]]:
+    if piece.lengths is None:
+        return [(start, min(start + size, len(piece))) for start in range(0, len(piece), size)]
+    return _ranges(piece.lengths.tolist(), size)
+
+
+def _ranges(lengths: list[int], size: int) -> list[tuple[int, int]]:
+    """Cut items into runs whose padded size, items times longest item, stays within `size` (or that are one item)."""
+    ranges, start, longest = [], 0, 0
+    for item, length in enumerate(lengths):
+        longest = max(longest, length)
+        if item > start and longest * (item - start + 1) > size:
+            ranges.append((start, item))
+            start, longest = item, length
+    return [*ranges, (start, len(lengths))] if lengths else []
+
+
+def _padded(piece: VectorSet, first: int, stop: int) -> Tensor:
+    """Documents (N, D), or (L, N, D) with each document's last token repeated up to the longest."""
+    part = piece.items(first, stop)
+    if part.lengths is None:
+        return part.vectors
+    begins_N = part.lengths.cumsum(0) - part.lengths
+    token_LN = torch.minimum(torch.arange(int(part.lengths.max()))[:, None], part.lengths - 1) + begins_N
+    return part.vectors[token_LN]
+
+
+class _Best:
+    """The K best of each query among the scores offered so far; documents must be offered in rising position."""
+
+    def __init__(self, queries: int, k: int, device: torch.device) -> None:
+        self.scores_QK = torch.full((queries, k), -torch.inf, device=device)
+        self.positions_QK = torch.full((queries, k), -1, device=device)
+        self.waiting: list[tuple[Tensor, Tensor, Tensor]] = []
+        self.count = 0
+
+    def offer(self, scores_QN: Tensor, start: int) -> None:
+        """Keep what beats the k-th best; equal scores do not, so the earlier document stays."""
+        rows, columns = (scores_QN > self.scores_QK[:, -1:]).nonzero(as_tuple=True)
+        if not len(rows):
+            return
+        self.waiting.append((rows, columns + start, scores_QN[rows, columns]))
+        self.count += len(rows)
+        if self.count > self.scores_QK.numel():
+            self._sort_in()
+
+    def result(self) -> TopK:
+        """The K best, best first, on the CPU."""
+        if self.waiting:
+            self._sort_in()
+        return TopK(self.scores_QK.cpu(), self.positions_QK.cpu())
+
+    def _sort_in(self) -> None:
+        rows, positions, scores = (torch.cat(parts) for parts in zip(*self.waiting, strict=True))
+        rows, order = rows.sort(stable=True)
+        counts_Q = rows.bincount(minlength=len(self.scores_QK))
+        slots = torch.arange(len(rows), device=rows.device) - (counts_Q.cumsum(0) - counts_Q)[rows]
+        shape = (len(self.scores_QK), int(counts_Q.max()))
+        new_scores = torch.full(shape, -torch.inf, device=rows.device)
+        new_positions = torch.full(shape, -1, device=rows.device)
+        new_scores[rows, slots], new_positions[rows, slots] = scores[order], positions[order]
+        k = self.scores_QK.shape[1]
+        scores_QK, order = torch.cat([self.scores_QK, new_scores], 1).sort(dim=1, descending=True, stable=True)
+        positions_QK = torch.cat([self.positions_QK, new_positions], 1).gather(1, order[:, :k])
+        self.scores_QK, self.positions_QK = scores_QK[:, :k].contiguous(), positions_QK
+        self.waiting, self.count = [], 0

@@ -1,0 +1,35 @@
+"""The processes that share an evaluation, as `accelerate launch` or torchrun started them; one where there is one.
+
+Knows nothing about what is shared.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from accelerate import PartialState
+from accelerate.utils import gather_object
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process's number among `count`."""
+
+    rank: int = 0
+    count: int = 1
+
+    @classmethod
+    def started(cls) -> "Processes":
+        """The processes of this run."""
+        state = PartialState()
+        return cls(state.process_index, state.num_processes)
+
+    def share(self, parts: Sequence[T]) -> list[T]:
+        """This process's parts: every `count`-th."""
+        return list(parts[self.rank :: self.count])
+
+    def gather(self, value: T) -> list[T]:
+        """The values of all processes, in the order of their numbers; all of them must call this."""
+        return [value] if self.count == 1 else gather_object([value])

@@ -1,0 +1,184 @@
+"""What an evaluation found, as data: by system and language, the gap, the rank of every query. JSON, schema version 1.
+
+The schema is described in docs/evaluation.md. Ranks are kept by query so that two systems can be compared by a paired
+test, in one report or in two. Knows nothing about models or plots.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optical_hf.evaluation.scores import LanguageResult, Level
+from optical_hf.evaluation.searching import Found
+from optical_hf.evaluation.tables import print_report, report_markdown
+from optical_hf.languages import language_info
+from optical_hf.metrics.tiers import Tiers
+
+SCHEMA = "optical_hf.retrieval_report"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Queries:
+    """What was asked, one entry a query: all lists have the same length and order as every system's ranks."""
+
+    ids: list[str]
+    collections: list[str]
+    languages: list[str]
+    groups: list[str]
+
+
+@dataclass(frozen=True, eq=False)
+class SystemResult:
+    """What one system found.
+
+    Args:
+        languages: figures by language.
+        mean: mean of R@1 over the languages, each counting once.
+        gap: what `GapReport.to_dict` says, None where the languages have no gap (`RetrievalReport.no_gap` says why).
+        ranks: rank of the first right document of each query, inf where it is deeper than the search went.
+        first: id of the document found first, by query; None where nothing was found.
+    """
+
+    languages: dict[str, LanguageResult]
+    mean: float
+    gap: dict[str, Any] | None
+    ranks: NDArray[np.float64]
+    first: list[str | None]
+
+
+@dataclass(frozen=True, eq=False)
+class RetrievalReport:
+    """The outcome of `evaluate_retrieval`.
+
+    Args:
+        systems: result by system, in the order in which they were named.
+        queries: what was asked.
+        tiers: languages of the high, low and middle tier; None without a gap.
+        no_gap: why there is no gap, None if there is one.
+        settings: how it was measured: search, engine, depth, cutoffs, confidence, rounds, seed, versions.
+        documents: number of documents by collection.
+        found: the best documents by system and collection, for run files and disagreements; not in the JSON.
+        collections: what was searched, by name, for the same purpose; not in the JSON.
+    """
+
+    systems: dict[str, SystemResult]
+    queries: Queries
+    tiers: Tiers | None
+    no_gap: str | None
+    settings: dict[str, Any]
+    documents: dict[str, int]
+    found: dict[str, dict[str, Found]] = field(default_factory=dict, repr=False)
+    collections: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def languages(self) -> list[str]:
+        """Languages from the most to the least resources (class of Joshi et al. 2020), then by code."""
+        return sorted(set(self.queries.languages), key=lambda code: (-language_info(code).tier, code))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON, as docs/evaluation.md describes them."""
+        return {
+            "schema": SCHEMA,
+            "version": VERSION,
+            "settings": self.settings,
+            "documents": self.documents,
+            "tiers": None if self.tiers is None else {name: list(tier) for name, tier in self.tiers._asdict().items()},
+            "no_gap": self.no_gap,
+            "queries": asdict(self.queries),
+            "systems": {name: _system_dict(result) for name, result in self.systems.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "RetrievalReport":
+        """Read what `to_dict` wrote.
+
+        Raises:
+            ValueError: for another schema or a version newer than this one.
+        """
+        if values.get("schema") != SCHEMA:
+            raise ValueError(
+                f"expected a report of the schema {SCHEMA!r}, got {values.get('schema')!r}: not a retrieval report"
+            )
+        if values.get("version") != VERSION:
+            raise ValueError(
+                f"expected version {VERSION} of {SCHEMA}, got {values.get('version')!r}: it would be misread; "
+                "update optical-hf or evaluate again"
+            )
+        tiers = values["tiers"]
+        return cls(
+            systems={name: _system(result) for name, result in values["systems"].items()},
+            queries=Queries(**values["queries"]),
+            tiers=None if tiers is None else Tiers(**{name: tuple(tier) for name, tier in tiers.items()}),
+            no_gap=values["no_gap"],
+            settings=dict(values["settings"]),
+            documents=dict(values["documents"]),
+        )
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """The report as JSON text; with a path, also written there."""
+        text = json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
+        if path is not None:
+            write_text(Path(path), text)
+        return text
+
+    @classmethod
+    def from_json(cls, source: str | Path) -> "RetrievalReport":
+        """Read a JSON file, or JSON text that begins with a brace.
+
+        Raises:
+            ValueError: when the file is not JSON or not a report of this schema.
+        """
+        inline = isinstance(source, str) and source.lstrip().startswith("{")
+        text = str(source) if inline else Path(source).read_text(encoding="utf-8")
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{'the text' if inline else source} is not JSON ({error})") from None
+        if not isinstance(values, dict):
+            raise ValueError(f"{'the text' if inline else source} is JSON but not a report: expected an object")
+        return cls.from_dict(values)
+
+    def to_markdown(self) -> str:
+        """Tables for a model card."""
+        return report_markdown(self)
+
+    def print(self) -> None:
+        """Print the tables to the terminal."""
+        print_report(self)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write beside, then rename: nobody reads half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".partial")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
+
+
+def _system_dict(result: SystemResult) -> dict[str, Any]:
+    return {
+        "languages": {code: asdict(language) for code, language in result.languages.items()},
+        "mean": result.mean,
+        "gap": result.gap,
+        "ranks": [int(rank) if np.isfinite(rank) else None for rank in result.ranks],
+        "first": result.first,
+    }
+
+
+def _system(values: Mapping[str, Any]) -> SystemResult:
+    return SystemResult(
+        languages={
+            code: LanguageResult(**{**language, "recall_at_1": Level(**language["recall_at_1"])})
+            for code, language in values["languages"].items()
+        },
+        mean=values["mean"],
+        gap=values["gap"],
+        ranks=np.array([np.inf if rank is None else rank for rank in values["ranks"]], dtype=np.float64),
+        first=list(values["first"]),
+    )

@@ -1,0 +1,210 @@
+"""`evaluate_retrieval`: encode, search, score, report, for any number of systems, languages and collections at once.
+
+Orchestrates; what is done is in the modules it calls. Knows nothing about training.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from optical_hf.data import RetrievalCollection
+from optical_hf.evaluation.encoding import Encoding, Search
+from optical_hf.evaluation.engines import SearchEngine
+from optical_hf.evaluation.processes import Processes
+from optical_hf.evaluation.registry import EngineName, engine_named
+from optical_hf.evaluation.report import Queries, RetrievalReport, SystemResult
+from optical_hf.evaluation.scores import Bootstrap, choose_tiers, score_gap, score_languages
+from optical_hf.evaluation.searching import Found
+from optical_hf.evaluation.session import Session, Vectors
+from optical_hf.evaluation.systems import SystemName, Translator, resolve_systems
+from optical_hf.models.tokens import Encoder
+
+
+def evaluate_retrieval(
+    student: Encoder | None,
+    teacher: Encoder | None,
+    collections: RetrievalCollection | Sequence[RetrievalCollection],
+    *,
+    systems: Sequence[SystemName] = ("student",),
+    models: Mapping[str, Encoder] | None = None,
+    search: Search = "vector",
+    engine: EngineName | SearchEngine = "exact",
+    high: Collection[str] | None = None,
+    low: Collection[str] | None = None,
+    middle: Collection[str] = (),
+    k: Sequence[int] = (1, 5, 10),
+    depth: int = 100,
+    query_vectors: Mapping[str, Mapping[str, Vectors]] | None = None,
+    document_vectors: Mapping[str, Vectors] | None = None,
+    translator: Translator | None = None,
+    batch_size: int = 64,
+    folder: str | Path | None = None,
+    sharded: bool = True,
+    confidence: float = 0.95,
+    rounds: int = 10_000,
+    seed: int = 0,
+    progress: bool = True,
+) -> RetrievalReport:
+    """Measure how well queries in each language find their English documents or images, and the gap between languages.
+
+    Queries are encoded by each system with its query prompt, documents by the teacher with its document prompt. Any
+    sentence-transformers model can be the student: a `SentenceTransformer` or a `MultiVectorEncoder`, each also as the
+    other (`search`). A tie counts against the system.
+
+    Args:
+        student: reads the queries; None where only other systems are asked for.
+        teacher: encodes the documents and reads English queries for the ceiling; None if `document_vectors` has all.
+        collections: what is searched. Languages that share documents or images belong in one collection: they are then
+            resampled together. A language that occurs in several collections is scored over all of them.
+        systems: of "student", "teacher", "teacher_english" (the ceiling), "translate_query", "bm25".
+        models: further students by name, side by side with the others.
+        search: "vector" (one a text; inner product or cosine as the teacher says) or "maxsim" (late interaction).
+        engine: "exact", another name of `optical_hf.evaluation.registry`, or an engine's settings.
+        high: languages of the high tier; None takes the classes 4 and 5 of Joshi et al. 2020, or what `low` leaves.
+        low: languages of the low tier; None takes the classes 0 to 2, or what `high` leaves.
+        middle: languages to report that are in neither.
+        k: cutoffs of R@k.
+        depth: how many documents a query retrieves; a right one beyond it counts as not found.
+        query_vectors: system -> collection -> vectors of the queries, in their order: the model is then not asked.
+        document_vectors: collection -> vectors of the documents, in their order.
+        translator: (texts, language) -> translations, for systems that read translations the collection does not have.
+        batch_size: texts in one forward pass.
+        folder: where vectors are kept on disk, so that memory is flat in the number of documents and a killed run
+            resumes; None keeps them in memory.
+        sharded: share the work among the processes of `accelerate launch`; all of them must call this, and all get the
+            same report. False: each process evaluates alone.
+        confidence: of the intervals.
+        rounds: of the bootstrap.
+        seed: of the bootstrap.
+        progress: show progress bars while encoding.
+
+    Returns:
+        The report.
+
+    Raises:
+        ValueError: no collection, unknown systems, missing columns, languages that fit no tier, vectors of another
+            width or count or with NaN, cutoffs beyond the depth.
+
+    Example:
+        >>> collection = RetrievalCollection.from_lines("demo", {"de": ["ein Hund", "ein Haus"]}, ["a dog", "a house"])
+        >>> documents, queries = np.eye(2), np.array([[0.9, 0.1], [0.8, 0.2]])
+        >>> report = evaluate_retrieval(
+        ...     None, None, collection, document_vectors={"demo": documents},
+        ...     query_vectors={"student": {"demo": queries}},
+        ... )
+        >>> report.systems["student"].languages["de"].recall_at_1.value
+        0.5
+    """
+    listed = checked_collections(collections)
+    check_cutoffs(k, depth)
+    given = query_vectors or {}
+    resolved = resolve_systems(student, teacher, systems, models or {})
+    queries = list_queries(listed)
+    languages, groups = np.array(queries.languages), np.array(queries.groups)
+    tiers, no_gap = choose_tiers(queries.languages, queries.groups, high, low, middle)
+    bootstrap = Bootstrap(confidence, rounds, seed)
+    engine_name, settings = engine_named(engine)
+    session = Session(
+        listed,
+        teacher,
+        Encoding(
+            search, by_cosine(teacher), batch_size, folder=None if folder is None else Path(folder), progress=progress
+        ),
+        settings,
+        depth,
+        Processes.started() if sharded else Processes(),
+        document_vectors or {},
+        translator,
+    )
+    found = {system.name: session.run(system, given.get(system.name)) for system in resolved}
+    ranks = {name: np.concatenate([part.ranks for part in parts]) for name, parts in found.items()}
+    ceiling = ranks.get("teacher_english")
+    results = {}
+    for name, parts in found.items():
+        scores = score_languages(ranks[name], languages, groups, k, bootstrap)
+        gap = None
+        if tiers is not None:
+            reference = None if name == "teacher_english" else ceiling
+            gap = score_gap(ranks[name], languages, groups, tiers=tiers, bootstrap=bootstrap, ceiling=reference)
+        results[name] = SystemResult(
+            languages=scores,
+            mean=float(np.mean([score.recall_at_1.value for score in scores.values()])),
+            gap=gap,
+            ranks=ranks[name],
+            first=_first(listed, parts),
+        )
+    return RetrievalReport(
+        systems=results,
+        queries=queries,
+        tiers=tiers,
+        no_gap=no_gap,
+        settings={
+            "search": search,
+            "engine": engine_name,
+            "exact": settings.exact,
+            "depth": depth,
+            "k": list(k),
+            "confidence": confidence,
+            "rounds": rounds,
+            "seed": seed,
+            "versions": {name: version(name) for name in ("torch", "transformers", "sentence-transformers")},
+        },
+        documents={collection.name: len(collection.documents) for collection in listed},
+        found={
+            name: {collection.name: part for collection, part in zip(listed, parts, strict=True)}
+            for name, parts in found.items()
+        },
+        collections={collection.name: collection for collection in listed},
+    )
+
+
+def checked_collections(
+    collections: RetrievalCollection | Sequence[RetrievalCollection],
+) -> list[RetrievalCollection]:
+    """The collections as a list, each with a name of its own (ValueError otherwise)."""
+    listed = [collections] if isinstance(collections, RetrievalCollection) else list(collections)
+    names = [collection.name for collection in listed]
+    if not listed:
+        raise ValueError("expected at least one collection, got none")
+    if len(set(names)) < len(names):
+        raise ValueError(
+            f"two collections have one name ({', '.join(names)}): their results would be mixed up; rename one"
+        )
+    return listed
+
+
+def check_cutoffs(k: Sequence[int], depth: int) -> None:
+    """Raise ValueError for cutoffs that the search depth cannot answer."""
+    if not k or min(k) < 1 or max(k) > depth:
+        raise ValueError(
+            f"cutoffs k must lie between 1 and the search depth {depth}, got {tuple(k)}: R@k beyond it is unknown"
+        )
+
+
+def list_queries(collections: Sequence[RetrievalCollection]) -> Queries:
+    """All queries; a group belongs to its collection, so equal group names of two collections stay two groups."""
+    ids, names, languages, groups = [], [], [], []
+    for collection in collections:
+        ids += collection.queries["id"][:]
+        names += [collection.name] * len(collection.queries)
+        languages += collection.queries["language"][:]
+        groups += [f"{collection.name}/{group}" for group in collection.queries["group"][:]]
+    return Queries(ids, names, languages, groups)
+
+
+def _first(collections: Sequence[RetrievalCollection], parts: Sequence[Found]) -> list[str | None]:
+    first: list[str | None] = []
+    for collection, part in zip(collections, parts, strict=True):
+        ids = collection.documents["id"][:]
+        first += [ids[row] if row >= 0 else None for row in part.documents[:, 0].tolist()]
+    return first
+
+
+def by_cosine(teacher: Encoder | None) -> bool:
+    """Whether single vectors are compared by cosine, as the teacher says; vectors without a teacher are."""
+    name = "cosine" if teacher is None else str(teacher.similarity_fn_name)
+    if name in ("euclidean", "manhattan"):
+        raise ValueError(f"the teacher compares by {name} distance; search here is by cosine or inner product")
+    return name != "dot"

@@ -1,0 +1,104 @@
+"""What an evaluation keeps between systems and calls: the collections, their documents encoded and indexed once.
+
+Text queries are read by the system, documents (texts, images) by the teacher. Where the queries are images it is the
+other way round: the teacher reads the images and the system the documents. Knows nothing about languages or reports.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from optical_hf.data import RetrievalCollection
+from optical_hf.evaluation.encoding import Encoded, Encoding
+from optical_hf.evaluation.engines import SearchEngine
+from optical_hf.evaluation.processes import Processes
+from optical_hf.evaluation.searching import Found, SearchableCollection
+from optical_hf.evaluation.systems import System, Translator, query_texts
+from optical_hf.evaluation.vectors import VectorSet, VectorStore
+from optical_hf.models.tokens import Encoder
+
+Vectors = Any
+"""A matrix (items, width), or a list of token matrices, as torch tensors or numpy arrays."""
+
+
+@dataclass(eq=False)
+class Session:
+    """Collections and settings; `run` answers what a system finds."""
+
+    collections: Sequence[RetrievalCollection]
+    teacher: Encoder | None
+    encoding: Encoding
+    engine: SearchEngine
+    depth: int
+    processes: Processes = field(default_factory=Processes)
+    document_vectors: Mapping[str, Vectors] = field(default_factory=dict)
+    translator: Translator | None = None
+    _searchable: dict[str, SearchableCollection] = field(default_factory=dict)
+
+    def run(self, system: System, vectors: Mapping[str, Vectors] | None = None) -> list[Found]:
+        """What a system finds in each collection.
+
+        Args:
+            system: whose model reads the queries.
+            vectors: collection name to query vectors that were computed elsewhere; the model is then not asked.
+        """
+        return [self._run(system, collection, (vectors or {}).get(collection.name)) for collection in self.collections]
+
+    def _run(self, system: System, collection: RetrievalCollection, vectors: Vectors | None) -> Found:
+        what = f"the queries of {collection.name} read by {system.name}"
+        if asks_with_images(collection):
+            model = _needed(system.model, system.name)
+            searchable = self._index(collection, model)
+            queries = (
+                vectors if vectors is not None else self._queries(self._teacher(), collection.queries["image"][:], what)
+            )
+        else:
+            searchable = self._of_teacher(collection)
+            queries = vectors
+            if queries is None:
+                texts = query_texts(collection, system.column, self.translator)
+                queries = self._queries(_needed(system.model, system.name), texts, what)
+        return searchable.find(self.encoding.given(queries, len(collection.queries), what), self.depth)
+
+    def _queries(self, model: Encoder, items: list[Any], what: str) -> VectorSet:
+        encoded = self.encoding.encode(model, items, "query", what, self.processes)
+        stores = self.processes.gather(encoded.store)
+        pieces = [piece for store in stores for piece in store]
+        whole = VectorSet.join([vectors for _, vectors in sorted(pieces, key=lambda piece: piece[0])])
+        return whole.pick(encoded.order.argsort())
+
+    def _of_teacher(self, collection: RetrievalCollection) -> SearchableCollection:
+        if collection.name not in self._searchable:
+            given = self.document_vectors.get(collection.name)
+            if given is None:
+                self._searchable[collection.name] = self._index(collection, self._teacher())
+            else:
+                vectors = self.encoding.given(given, len(collection.documents), f"the documents of {collection.name}")
+                mine = VectorStore.of(vectors) if self.processes.rank == 0 else VectorStore((), (), len(vectors))
+                encoded = Encoded(mine, torch.arange(len(vectors)))
+                self._searchable[collection.name] = SearchableCollection.of(
+                    collection, encoded, self.engine, self.processes
+                )
+        return self._searchable[collection.name]
+
+    def _index(self, collection: RetrievalCollection, model: Encoder) -> SearchableCollection:
+        column = "image" if "image" in collection.documents.column_names else "text"
+        what = f"the documents of {collection.name}"
+        encoded = self.encoding.encode(model, collection.documents[column][:], "document", what, self.processes)
+        return SearchableCollection.of(collection, encoded, self.engine, self.processes)
+
+    def _teacher(self) -> Encoder:
+        return _needed(self.teacher, "the teacher")
+
+
+def asks_with_images(collection: RetrievalCollection) -> bool:
+    """Whether the queries are images, which the teacher reads, and the documents texts, which the student reads."""
+    return "image" in collection.queries.column_names
+
+
+def _needed(model: Encoder | None, name: str) -> Encoder:
+    if model is None:
+        raise ValueError(f"expected a model for {name}, got None; pass the model, or its vectors already computed")
+    return model
