@@ -8,24 +8,24 @@ table lies in the cache of `datasets` under the fingerprint of the files, or is 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from os import PathLike
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import datasets
-from datasets import Dataset, Features, IterableDataset, Value
+from datasets import Dataset, IterableDataset, concatenate_datasets
 from datasets.builder import Key
 from datasets.exceptions import DatasetGenerationError
+from datasets.utils.logging import get_logger
 
+from optical_hf.data.bitext_hub import bitext_of_table, is_table, open_tables
+from optical_hf.data.bitext_rows import BITEXT_FEATURES, OnEmpty, bitext_rows
 from optical_hf.data.bitext_sources import bitext_files, resolve_sources
-from optical_hf.data.readers import READERS, BitextFile, Pair
+from optical_hf.data.readers import READERS, BitextFile
 from optical_hf.languages import canonical_language
 
-logger = datasets.logging.get_logger(__name__)
+logger = get_logger(__name__)
 
-BITEXT_FEATURES = Features({name: Value("string") for name in ("source", "target", "language", "origin", "id")})
-"""The columns of a bitext table: English, the other language, its canonical code, the file, an id."""
-
-OnEmpty = Literal["error", "drop", "keep"]
 Path: TypeAlias = "str | PathLike[str]"
 Source: TypeAlias = "Path | tuple[Path, Path] | Dataset | IterableDataset"
 Sources: TypeAlias = "Source | list[Source] | Mapping[str, Source | list[Source]]"
@@ -52,6 +52,15 @@ class Bitext(datasets.GeneratorBasedBuilder):
 
     Raises:
         ValueError: a missing file, a name that does not say enough, an unknown language code.
+
+    Example:
+        >>> import tempfile, pathlib
+        >>> folder = pathlib.Path(tempfile.mkdtemp())
+        >>> _ = (folder / "train.so").write_text("biyo\\n", encoding="utf-8")
+        >>> _ = (folder / "train.en").write_text("water\\n", encoding="utf-8")
+        >>> builder = Bitext(folder / "train.so", cache_dir=str(folder))
+        >>> next(iter(builder.as_streaming_dataset(split="train")))["source"]
+        'water'
     """
 
     BUILDER_CONFIG_CLASS = BitextConfig
@@ -66,9 +75,12 @@ class Bitext(datasets.GeneratorBasedBuilder):
         **kwargs: Any,
     ) -> None:
         files = [file for language, source in resolve_sources(sources) for file in bitext_files(source, language)]
-        wanted = None if languages is None else tuple(sorted({canonical_language(code) for code in languages}))
+        wanted = _canonical(languages)
         if wanted is not None:
+            found = sorted({file.language for file in files if file.language})
             files = [file for file in files if file.language is None or file.language in wanted]
+            if not files:
+                raise ValueError(f"no source has pairs in {list(wanted)}; the languages found are {found}")
         super().__init__(files=tuple(files), languages=wanted, on_empty=on_empty, **kwargs)
 
     def _info(self) -> datasets.DatasetInfo:
@@ -79,29 +91,9 @@ class Bitext(datasets.GeneratorBasedBuilder):
 
     def _generate_examples(self, files: list[BitextFile]) -> Iterator[tuple[Key, dict[str, str]]]:
         for place, file in enumerate(files):
-            dropped = 0
-            for number, pair in enumerate(READERS[file.format](file)):
-                language = pair.language or file.language
-                assert language is not None
-                if self.config.languages is not None and language not in self.config.languages:
-                    continue
-                if self.config.on_empty != "keep" and not (pair.english.strip() and pair.foreign.strip()):
-                    if self.config.on_empty == "error":
-                        raise _empty_side(file, pair, language)
-                    dropped += 1
-                    continue
-                yield (
-                    Key(place, number),
-                    {
-                        "source": pair.english,
-                        "target": pair.foreign,
-                        "language": language,
-                        "origin": file.path,
-                        "id": pair.id or f"{file.path}:{pair.line}",
-                    },
-                )
-            if dropped:
-                logger.warning(f"{file.path}: dropped {dropped} pairs with an empty side")
+            pairs = READERS[file.format](file)
+            for number, row in enumerate(bitext_rows(pairs, file, self.config.languages, self.config.on_empty)):
+                yield Key(place, number), row
 
 
 def load_bitext(
@@ -109,6 +101,7 @@ def load_bitext(
     *,
     languages: Sequence[str] | None = None,
     on_empty: OnEmpty = "error",
+    split: str = "train",
     streaming: bool = False,
     num_proc: int | None = None,
     cache_dir: str | None = None,
@@ -116,14 +109,18 @@ def load_bitext(
     """Load bitext of any number of languages as one table with the columns of `BITEXT_FEATURES`.
 
     Args:
-        sources: a path, a list of paths, or a mapping from language to path, paths or (foreign file, English file).
+        sources: a source, a list of sources, or a mapping from language to a source, a list of sources or a tuple
+            (foreign file, English file). A source is a file (TSV, Moses lines, TMX, JSON lines, Parquet, Arrow; plain,
+            .gz, .bz2, .xz, .zst or in a .zip), a folder of `datasets`, the id of a hub data set (`owner/name` or
+            `owner/name:configuration`), or a `Dataset` with a `translation` column or columns of text.
             `mar-eng.tsv.gz` is read as Marathi, tab, English, as its name says; `"mr=x.tsv"` states the language of the
             first column; `train.de.gz` is read with the lines of `train.en.gz` beside it.
         languages: codes of the languages to keep; None keeps all.
         on_empty: what to do with a pair that has an empty side: "error" (file and line are named), "drop" (counted and
             logged) or "keep".
+        split: which split of a hub data set to read.
         streaming: return an `IterableDataset`, which holds one line at a time, instead of a table in the cache.
-        num_proc: processes that read several files at once.
+        num_proc: processes that read several files, or the rows of a table, at once.
         cache_dir: folder of the cache; None is the one of `datasets`.
 
     Returns:
@@ -131,7 +128,7 @@ def load_bitext(
 
     Raises:
         ValueError: an unknown language code, a file that is missing, empty or damaged, a line without exactly two
-            columns, an empty side; one line that names the file and the line.
+            columns, an empty side, a language that no source has; one line that names the file and the line.
 
     Example:
         >>> import tempfile, pathlib
@@ -142,22 +139,70 @@ def load_bitext(
         >>> row["source"], row["target"], row["language"]
         ('water', 'biyo', 'so')
     """
-    builder = Bitext(sources, languages=languages, on_empty=on_empty, cache_dir=cache_dir)
+    wanted = _canonical(languages)
+    reading: OnEmpty = "keep" if on_empty == "drop" and not streaming else on_empty
+    tables: list[Any] = []
+    for tabular, group in groupby(resolve_sources(sources), key=lambda item: is_table(item[1])):
+        if tabular:
+            for language, source in group:
+                for table, code, origin in open_tables(source, language, wanted, split, streaming):
+                    found = table.to_iterable_dataset() if streaming and isinstance(table, Dataset) else table
+                    tables.append(
+                        bitext_of_table(found, code, origin, wanted=wanted, on_empty=reading, num_proc=num_proc)
+                    )
+        else:
+            files = [{language: source} if language else source for language, source in group]
+            tables.append(_built(files, wanted, reading, streaming=streaming, num_proc=num_proc, cache_dir=cache_dir))
+    bitext = concatenate_datasets(tables)
+    if streaming:
+        return bitext
+    if missing := set(wanted or ()) - set(bitext.unique("language")):
+        raise ValueError(
+            f"no source has pairs in {sorted(missing)}; the languages found are {bitext.unique('language')}"
+        )
+    return _without_empty(bitext) if on_empty == "drop" else bitext
+
+
+def _built(
+    sources: Any,
+    wanted: tuple[str, ...] | None,
+    on_empty: OnEmpty,
+    *,
+    streaming: bool,
+    num_proc: int | None,
+    cache_dir: str | None,
+) -> Any:
+    """Read files through the builder, and give the reader's own error where one fails."""
+    builder = Bitext(sources, languages=wanted, on_empty=on_empty, cache_dir=cache_dir)
     if streaming:
         return builder.as_streaming_dataset(split="train")
     try:
         builder.download_and_prepare(num_proc=num_proc)
     except DatasetGenerationError as error:
         raise _reader_error(error) from None
+    if not builder.info.splits["train"].num_examples:
+        raise ValueError(f"no source has pairs in {list(wanted or ())}: {len(builder.config.files)} files were read")
     return builder.as_dataset(split="train")
 
 
-def _empty_side(file: BitextFile, pair: Pair, language: str) -> ValueError:
-    side = "English" if not pair.english.strip() else language
-    return ValueError(
-        f"{file.path}:{pair.line}: the {side} side is empty; a student would learn to put nothing where the other "
-        'side is. Repair the line, or load with on_empty="drop"'
+def _without_empty(bitext: Dataset) -> Dataset:
+    """Drop the pairs with an empty side, and say how many, whether the table was just read or lay in the cache."""
+    kept = bitext.filter(
+        lambda sources, targets: [bool(e.strip() and f.strip()) for e, f in zip(sources, targets, strict=True)],
+        input_columns=["source", "target"],
+        batched=True,
     )
+    if dropped := len(bitext) - len(kept):
+        logger.warning(f"load_bitext dropped {dropped} of {len(bitext)} pairs, which have an empty side")
+    return kept
+
+
+def _canonical(languages: Sequence[str] | None) -> tuple[str, ...] | None:
+    if isinstance(languages, str):
+        raise ValueError(
+            f"languages: expected a list of codes, got the one string {languages!r}; write [{languages!r}]"
+        )
+    return None if languages is None else tuple(sorted({canonical_language(code) for code in languages}))
 
 
 def _reader_error(error: Exception) -> Exception:

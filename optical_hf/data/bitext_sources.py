@@ -13,6 +13,7 @@ from zipfile import ZipFile
 
 from optical_hf.data.readers import BitextFile, Format
 from optical_hf.data.readers.files import COMPRESSIONS, name_parts, split_archive
+from optical_hf.data.readers.pairs import code_of
 from optical_hf.languages import canonical_language
 
 _FORMATS: dict[str, Format] = {
@@ -53,6 +54,9 @@ def resolve_sources(sources: Any) -> Iterator[tuple[str | None, Any]]:
     if not items:
         raise ValueError("no bitext sources were given: expected a path, a list of paths or a mapping {language: path}")
     for language, value in items:
+        if isinstance(value, Mapping):
+            yield from resolve_sources(value)
+            continue
         for source in value if isinstance(value, list) else [value]:
             path = os.fspath(source) if isinstance(source, os.PathLike) else source
             stated = _STATED.fullmatch(path) if isinstance(path, str) and not os.path.exists(path) else None
@@ -90,7 +94,7 @@ def bitext_files(path: str | tuple[Any, Any], language: str | None = None) -> li
     parts = name_parts(path)
     if (form := _FORMATS.get(parts[-1].lower())) and form != "tsv":
         return [BitextFile(path, form, language or _language_of(parts), stamp=stamp)]
-    pair = _pair_of(PurePath(path).name)
+    pair = pair_in_name(PurePath(path).name)
     if form == "tsv" or (parts[-1] == "txt" and pair):
         if pair is None and language is None:
             raise ValueError(
@@ -126,16 +130,12 @@ def _moses(path: str, language: str | None, parts: list[str]) -> BitextFile:
 
 
 def _archived(path: str, language: str | None) -> list[BitextFile]:
-    """Find the bitext in a zip archive; what is not bitext (a licence, a README) is passed over."""
+    """Find the bitext in a zip archive; what is not bitext (a licence, a README, scores) is passed over."""
     _stamp(path)
     found, failures = [], []
     with ZipFile(path) as archive:
         members = [name for name in archive.namelist() if not name.endswith("/")]
-    for member in members:
-        if all(not _known(part) or canonical_language(part) == "en" for part in name_parts(member)[-1:]) and not (
-            name_parts(member)[-1].lower() in _FORMATS or _pair_of(PurePath(member).name)
-        ):
-            continue
+    for member in filter(_may_be_bitext, members):
         try:
             found += bitext_files(f"{path}/{member}", language)
         except ValueError as error:
@@ -145,7 +145,16 @@ def _archived(path: str, language: str | None) -> list[BitextFile]:
     return found
 
 
-def _pair_of(name: str) -> tuple[str, bool] | None:
+def _may_be_bitext(member: str) -> bool:
+    """Tell by the name: a format, columns of a pair, or the foreign lines of a pair (`X.en-so.so`, not `X.en-so.ids`)."""
+    last = name_parts(member)[-1]
+    pair = pair_in_name(PurePath(member).name)
+    if last.lower() in _FORMATS or (last == "txt" and pair):
+        return True
+    return _known(last) and code_of(last) != "en" and (pair is None or code_of(last) == pair[0])
+
+
+def pair_in_name(name: str) -> tuple[str, bool] | None:
     """Return foreign language and whether English comes first, where a name states a pair with English."""
     for match in _PAIR.finditer(name):
         first, second = match.groups()
@@ -156,22 +165,27 @@ def _pair_of(name: str) -> tuple[str, bool] | None:
     return None
 
 
+def known_suffix(path: str) -> bool:
+    """Return whether a name ends like a file of bitext: in a format, a compression or a language code."""
+    last = name_parts(path)[-1]
+    return (
+        last in _FORMATS
+        or last in ("txt", "zip")
+        or path.endswith(COMPRESSIONS)
+        or ("." in PurePath(path).name and _known(last))
+    )
+
+
 def _language_of(parts: Sequence[str]) -> str | None:
     """Return the language that a name of records states: by a pair, or by its last dotted part that is a code."""
-    if pair := _pair_of(".".join(parts)):
+    if pair := pair_in_name(".".join(parts)):
         return pair[0]
     codes = [canonical_language(part) for part in parts[1:-1] if _known(part)]
     return codes[-1] if codes and codes[-1] != "en" else None
 
 
 def _known(part: str) -> bool:
-    if not re.fullmatch(_CODE, part):
-        return False
-    try:
-        canonical_language(part)
-    except ValueError:
-        return False
-    return True
+    return re.fullmatch(_CODE, part) is not None and code_of(part) is not None
 
 
 def _exists(path: str) -> bool:

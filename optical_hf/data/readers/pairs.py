@@ -4,19 +4,32 @@ Knows nothing about any format. A reader is a function from a `BitextFile` to `P
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NamedTuple
+
+from optical_hf.languages import canonical_language
 
 Format = Literal["tsv", "moses", "tmx", "jsonl", "parquet", "arrow"]
 
 
 class Pair(NamedTuple):
-    """One line of bitext: where it stands (counted from 1), English, the other language, and whose they are."""
+    """One pair of bitext.
+
+    Attributes:
+        line: the line, row or unit of the file, counted from 1.
+        english: the English side.
+        foreign: the other side.
+        language: canonical code of the other side, where the record says it.
+        id: what the record calls itself.
+        origin: the file that a record came from before it was saved in this one.
+    """
 
     line: int
     english: str
     foreign: str
     language: str | None = None
     id: str | None = None
+    origin: str | None = None
 
 
 @dataclass(frozen=True)
@@ -38,3 +51,12 @@ class BitextFile:
     english_path: str | None = None
     english_first: bool = False
     stamp: tuple[int, ...] = ()
+
+
+@lru_cache(maxsize=4096)
+def code_of(name: str) -> str | None:
+    """Return the canonical code that a key, a suffix or a tag names, or None where it names no language."""
+    try:
+        return canonical_language(name)
+    except ValueError:
+        return None

@@ -1,0 +1,102 @@
+"""Turns tables of `datasets` into bitext: those a program holds, folders on disk, and repositories of the hub.
+
+Knows nothing about files of bitext. A repository with one configuration a language pair (OPUS-100, NLLB, Tatoeba) is
+read as the configurations that pair English with a wanted language.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from typing import Any, cast
+
+import datasets
+from datasets import Dataset, IterableDataset
+from datasets.exceptions import DatasetNotFoundError
+
+from optical_hf.data.bitext_rows import BITEXT_FEATURES, OnEmpty, bitext_rows
+from optical_hf.data.bitext_sources import known_suffix, pair_in_name
+from optical_hf.data.readers import BitextFile
+from optical_hf.data.readers.records import pairs_of_record
+
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?")
+
+
+def is_table(source: Any) -> bool:
+    """Return whether a source is a table, a folder or the id of a repository rather than a file of bitext."""
+    if not isinstance(source, str):
+        return isinstance(source, Dataset | IterableDataset)
+    if os.path.exists(source):
+        return os.path.isdir(source)
+    return bool(_REPOSITORY.fullmatch(source)) and not known_suffix(source)
+
+
+def open_tables(
+    source: Any, language: str | None, wanted: tuple[str, ...] | None, split: str, streaming: bool
+) -> Iterator[tuple[Any, str | None, str]]:
+    """Yield the tables of a source, each with its language, where that is known, and the name of its origin.
+
+    Raises:
+        ValueError: the repository cannot be reached, or none of its configurations is the one that was asked for.
+    """
+    if not isinstance(source, str):
+        yield source, language, str(source.info.dataset_name or "dataset")
+        return
+    if os.path.isfile(os.path.join(source, "state.json")):
+        yield datasets.load_from_disk(source), language, source
+        return
+    path, _, config = source.partition(":")
+    try:
+        configs = [config] if config else _configurations(path, language, wanted)
+        for name in configs:
+            pair = pair_in_name(name)
+            origin = path if name == "default" else f"{path}:{name}"
+            table = datasets.load_dataset(path, name, split=split, streaming=streaming)
+            yield table, language or (pair[0] if pair else None), origin
+    except (DatasetNotFoundError, ConnectionError, FileNotFoundError, datasets.builder.InvalidConfigName) as error:
+        told = str(error).splitlines()[0]
+        raise ValueError(f"{source}: neither a file nor a data set that can be reached ({told})") from None
+
+
+def _configurations(path: str, language: str | None, wanted: tuple[str, ...] | None) -> list[str]:
+    """Choose the configurations of a repository that pair English with the languages that were asked for."""
+    names = datasets.get_dataset_config_names(path)
+    if len(names) == 1:
+        return names
+    languages = (language,) if language else wanted
+    pairs = {name: pair[0] for name in names if (pair := pair_in_name(name))}
+    chosen = [name for name, code in pairs.items() if languages is not None and code in languages]
+    if not chosen:
+        raise ValueError(
+            f"{path}: has {len(names)} configurations; say which, for example {path}:{next(iter(pairs or names))}, "
+            f"or give languages= from {sorted(set(pairs.values()))}"
+        )
+    return chosen
+
+
+def bitext_of_table(
+    table: Any,
+    language: str | None,
+    origin: str,
+    *,
+    wanted: tuple[str, ...] | None,
+    on_empty: OnEmpty,
+    num_proc: int | None,
+) -> Any:
+    """Map a table with a `translation` column, or any other that `pairs_of_record` reads, to the columns of bitext."""
+    file = BitextFile(origin, "arrow", language)
+
+    def convert(batch: dict[str, list[Any]], rows: list[int]) -> dict[str, list[str]]:
+        columns: dict[str, list[str]] = {name: [] for name in BITEXT_FEATURES}
+        for place, row in enumerate(rows):
+            pairs = pairs_of_record({name: values[place] for name, values in batch.items()}, row + 1, file)
+            for record in bitext_rows(pairs, file, wanted, on_empty):
+                for name, value in record.items():
+                    columns[name].append(value)
+        return columns
+
+    options: dict[str, Any] = {"batched": True, "with_indices": True, "features": BITEXT_FEATURES}
+    if isinstance(table, IterableDataset):
+        return table.map(convert, remove_columns=table.column_names, **options)
+    return cast(Dataset, table).map(
+        convert, remove_columns=table.column_names, num_proc=num_proc, desc=f"Reading {origin}", **options
+    )
