@@ -5,22 +5,11 @@ Knows nothing about solvers. Masks become zero mass, costs that cannot matter be
 Shapes: B pairs, N source tokens, M target tokens.
 """
 
-from typing import NamedTuple
-
 import torch
 
 from optical_hf.ot.masses import uniform_mass
 
 TOTALS_DIFFER_ABOVE = 1e-3  # relative difference of the two total masses that is no longer rounding
-
-
-class Masses(NamedTuple):
-    """Masses that sum to 1 per pair (0 on both sides for an empty pair), and what the sums were."""
-
-    source_BN: torch.Tensor
-    target_BM: torch.Tensor
-    source_total_B1: torch.Tensor
-    target_total_B1: torch.Tensor
 
 
 def check_shapes(
@@ -94,12 +83,15 @@ def check_values(cost_BNM: torch.Tensor, source_BN: torch.Tensor, target_BM: tor
     )
 
 
-def scale_masses(source_BN: torch.Tensor, target_BM: torch.Tensor) -> Masses:
-    """Divide both sides by their totals; a pair with an empty side becomes empty on both."""
+def scale_masses(
+    source_BN: torch.Tensor, target_BM: torch.Tensor, *, balanced: bool
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Scale to a source total of 1, and return that total (B, 1); a pair with an empty side is empty on both.
+
+    A balanced target is divided by its own total, which may differ by rounding; others keep their ratio to the source.
+    """
     source_total_B1, target_total_B1 = source_BN.sum(dim=1, keepdim=True), target_BM.sum(dim=1, keepdim=True)
     alive_B1 = (source_total_B1 > 0) & (target_total_B1 > 0)
-    source_BN, target_BM = (
-        torch.where(alive_B1, mass / torch.where(alive_B1, total_B1, 1.0), 0.0)
-        for mass, total_B1 in ((source_BN, source_total_B1), (target_BM, target_total_B1))
-    )
-    return Masses(source_BN, target_BM, source_total_B1, target_total_B1)
+    source_BN = torch.where(alive_B1, source_BN / source_total_B1, 0.0)
+    target_BM = torch.where(alive_B1, target_BM / (target_total_B1 if balanced else source_total_B1), 0.0)
+    return source_BN, target_BM, source_total_B1

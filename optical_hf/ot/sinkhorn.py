@@ -1,13 +1,15 @@
-"""Entropic transport by Sinkhorn in kernel form, batched: the default solver.
+"""Entropic transport by Sinkhorn in kernel form, balanced or with KL-relaxed marginals: the default solver.
 
-P = diag(u) K diag(v), K = exp((f + g - C) / epsilon), u = a / (K v), v = b / (K' u) (Cuturi 2013), with
+P = diag(u) K diag(v), K = exp(f + g + log a + log b - C / epsilon), u <- (a / K v)^d, v <- (b / K'u)^d, where the
+damping d is 1 for a marginal that is held and rho / (rho + epsilon) for a relaxed one (Cuturi 2013; Chizat et al.
+2018), with
 - a double c-transform as f and g at the start, so that every row and column of K has a 1 (nothing underflows away);
 - absorption of u and v into f and g where they grow (Schmitzer 2019, alg. 2), and the log domain where that fails;
-- over-relaxation with the factor that each pair's own speed asks for (Lehmann et al. 2021);
+- over-relaxation by the factor that each pair's own speed asks for (Lehmann et al. 2021);
 - finished pairs leave the batch, as the slowest pair needs several times the iterations of the median.
-Knows nothing about masks: zero mass is padding, and u = 0 there keeps it out.
+Knows nothing about masks: zero mass is padding; K is 0 there, and u and v stay 1.
 
-Shapes: B pairs, N source tokens, M target tokens.
+Shapes: B pairs, N source tokens, M target tokens. f and g are in units of epsilon.
 """
 
 from dataclasses import dataclass, replace
@@ -15,21 +17,23 @@ from dataclasses import dataclass, replace
 import torch
 
 from optical_hf.ot.log_sinkhorn import solve_log_sinkhorn
-from optical_hf.ot.state import Settings, Solution, marginal_error
+from optical_hf.ot.state import Settings, Solution, entropic_logits, marginal_error
 
-CHECK_EVERY = 10  # iterations between two looks at the error (one host synchronisation each)
+FIRST_LOOKS = (5, 10)  # iterations at the first looks at the error, then every LOOK_EVERY (one synchronisation each)
+LOOK_EVERY = 10
 ABSORB_ABOVE = 12.0  # largest |log u| or |log v| before absorption
-LOWEST_EXPONENT = -60.0  # of a kernel entry: exp(-60) is nothing beside the row's 1, and denormals are slow
+LOWEST_EXPONENT = -60.0  # below, a kernel entry is 0: exp(-60) is nothing beside the row's 1, and denormals are slow
 MAX_RELAXATION = 1.95
+COMPACT_BELOW = 0.7  # share of open pairs under which the finished ones leave the batch: leaving costs a copy
 
 
 @dataclass(frozen=True)
 class _Batch:
-    """The pairs still open: their place in the full batch, potentials in units of epsilon, kernel and scalings."""
+    """The pairs being iterated: their place in the full batch, potentials in units of epsilon, kernel and scalings."""
 
     index: torch.Tensor
-    logits_BNM: torch.Tensor  # -C / epsilon
-    source_B1N: torch.Tensor
+    open_B: torch.Tensor
+    source_B1N: torch.Tensor  # 1 at padding, as are u, v and padding's share of K v: 1 / 1 stays 1
     target_B1M: torch.Tensor
     f_B1N: torch.Tensor
     g_B1M: torch.Tensor
@@ -37,6 +41,8 @@ class _Batch:
     transposed_BMN: torch.Tensor  # contiguous: a row vector times a matrix is 6 times faster than the other way round
     u_B1N: torch.Tensor
     v_B1M: torch.Tensor
+    source_padding_B1N: torch.Tensor
+    target_padding_B1M: torch.Tensor
     relaxation_B11: torch.Tensor
     error_B: torch.Tensor
 
@@ -48,52 +54,61 @@ def solve_sinkhorn(
     cost_BNM: torch.Tensor, source_BN: torch.Tensor, target_BM: torch.Tensor, settings: Settings
 ) -> Solution:
     """Entropic plan by stabilised kernel Sinkhorn; see `optical_hf.ot.solve` for the contract."""
+    logits_BNM = entropic_logits(cost_BNM, source_BN, target_BM, settings.epsilon)
     plan_BNM = torch.zeros_like(cost_BNM)
-    iterations_B = torch.zeros(len(cost_BNM), dtype=torch.int64, device=cost_BNM.device)
-    batch = _start(cost_BNM, source_BN, target_BM, settings)
-    failed: list[torch.Tensor] = []
+    error_B = torch.zeros_like(cost_BNM[:, 0, 0])
+    iterations_B = torch.zeros_like(error_B, dtype=torch.int64)
+    batch = _start(logits_BNM, source_BN, target_BM)
+    failed_B = torch.zeros_like(error_B, dtype=torch.bool)
     done = 0
     while len(batch.index) and done < settings.max_iterations:
-        steps = min(CHECK_EVERY, settings.max_iterations - done)
-        batch = _iterate(batch, steps)
-        done += steps
-        batch, broken, finished = _look(batch, settings)
-        iterations_B[batch.index] = done
-        leaving = broken | finished
-        if leaving.any():  # the one synchronisation per look
-            plan_BNM[batch.index[finished]] = _plan(batch.keep(finished))
-            failed.append(batch.index[broken])
-            batch = batch.keep(~leaving)
-        batch = _absorb(batch)
-    plan_BNM[batch.index] = _plan(batch)
-    if failed and len(index := torch.cat(failed)):
-        rescued = solve_log_sinkhorn(cost_BNM[index], source_BN[index], target_BM[index], settings)
-        plan_BNM[index] = rescued.plan_BNM
-        iterations_B[index] += rescued.iterations_B
-    error_B = marginal_error(plan_BNM, source_BN, target_BM)
+        goal = min([*(n for n in FIRST_LOOKS if n > done), done + LOOK_EVERY][0], settings.max_iterations)
+        batch = _look(_iterate(batch, goal - done, settings), goal - done, settings)
+        iterations_B[batch.index] += (goal - done) * batch.open_B
+        done = goal
+        broken_B = ~batch.error_B.isfinite()
+        open_B = batch.open_B & ~broken_B & (batch.error_B > settings.tolerance)
+        batch = replace(batch, open_B=open_B)
+        if open_B.sum().item() < COMPACT_BELOW * len(open_B):  # the one synchronisation per look
+            failed_B[batch.index] = broken_B
+            leaving = batch.keep(~open_B)
+            plan_BNM[leaving.index], error_B[leaving.index] = _plan(leaving), leaving.error_B
+            batch = batch.keep(open_B)
+        batch = _absorb(batch, logits_BNM)
+    plan_BNM[batch.index], error_B[batch.index] = _plan(batch), batch.error_B
+    failed_B[batch.index] = ~batch.error_B.isfinite()
+    if failed_B.any():
+        rescued = solve_log_sinkhorn(cost_BNM[failed_B], source_BN[failed_B], target_BM[failed_B], settings)
+        plan_BNM[failed_B], error_B[failed_B] = rescued.plan_BNM, rescued.error_B
+        iterations_B[failed_B] += rescued.iterations_B
+    if settings.balanced:
+        error_B = marginal_error(plan_BNM, source_BN, target_BM)
     return Solution(plan_BNM, error_B, iterations_B, error_B <= settings.tolerance)
 
 
-def _start(cost_BNM: torch.Tensor, source_BN: torch.Tensor, target_BM: torch.Tensor, settings: Settings) -> _Batch:
-    """Potentials by double c-transform, f_i = min_j C_ij - g_j, over the pairs that have something to move."""
-    index = (source_BN.sum(dim=1) * target_BM.sum(dim=1)).nonzero()[:, 0]
-    source_B1N, target_B1M = source_BN[index, None, :], target_BM[index, None, :]
-    valid_BNM = (source_B1N.mT > 0) & (target_B1M > 0)
-    logits_BNM = torch.where(valid_BNM, cost_BNM[index] / -settings.epsilon, -torch.inf)
+def _start(logits_BNM: torch.Tensor, source_BN: torch.Tensor, target_BM: torch.Tensor) -> _Batch:
+    """Potentials by double c-transform, over the pairs that have something to move."""
+    index = source_BN.any(dim=1).nonzero()[:, 0]
+    if len(index) < len(logits_BNM):
+        logits_BNM, source_BN, target_BM = logits_BNM[index], source_BN[index], target_BM[index]
+    source_B1N, target_B1M = source_BN[:, None, :], target_BM[:, None, :]
     g_B1M = -_finite(logits_BNM.amax(dim=1, keepdim=True))
-    f_B1N = -_finite((logits_BNM + g_B1M).amax(dim=2, keepdim=True)).mT
+    f_B1N = -_finite((logits_BNM + g_B1M).amax(dim=2)[:, None, :])
     kernel_BNM = _kernel(logits_BNM, f_B1N, g_B1M)
+    source_padding_B1N, target_padding_B1M = ((x == 0).to(source_BN.dtype) for x in (source_B1N, target_B1M))
     return _Batch(
         index=index,
-        logits_BNM=logits_BNM,
-        source_B1N=source_B1N,
-        target_B1M=target_B1M,
+        open_B=torch.ones_like(index, dtype=torch.bool),
+        source_B1N=source_B1N + source_padding_B1N,
+        target_B1M=target_B1M + target_padding_B1M,
         f_B1N=f_B1N,
         g_B1M=g_B1M,
         kernel_BNM=kernel_BNM,
         transposed_BMN=kernel_BNM.mT.contiguous(),
-        u_B1N=(source_B1N > 0).to(cost_BNM.dtype),
-        v_B1M=(target_B1M > 0).to(cost_BNM.dtype),
+        u_B1N=torch.ones_like(source_B1N),
+        v_B1M=torch.ones_like(target_B1M),
+        source_padding_B1N=source_padding_B1N,
+        target_padding_B1M=target_padding_B1M,
         relaxation_B11=torch.ones_like(source_B1N[:, :, :1]),
         error_B=torch.full_like(source_B1N[:, 0, 0], torch.inf),
     )
@@ -104,40 +119,59 @@ def _finite(value: torch.Tensor) -> torch.Tensor:
 
 
 def _kernel(logits_BNM: torch.Tensor, f_B1N: torch.Tensor, g_B1M: torch.Tensor) -> torch.Tensor:
-    """K = exp((f + g - C) / eps); padding, where the logits are -inf, gets exp(LOWEST_EXPONENT) and meets u = v = 0."""
-    return (logits_BNM + f_B1N.mT + g_B1M).clamp_(min=LOWEST_EXPONENT).exp_()
+    """exp(logits + f + g), exactly 0 at padding and below exp(LOWEST_EXPONENT)."""
+    exponent_BNM = (logits_BNM + f_B1N.mT).add_(g_B1M)
+    return torch.threshold_(exponent_BNM, LOWEST_EXPONENT, -torch.inf).exp_()
 
 
 def _plan(batch: _Batch) -> torch.Tensor:
-    return batch.kernel_BNM * batch.u_B1N.mT * batch.v_B1M
+    return (batch.kernel_BNM * batch.u_B1N.mT).mul_(batch.v_B1M)
 
 
-def _iterate(batch: _Batch, steps: int) -> _Batch:
-    """`steps` rounds of u <- u (a / (u K v))^w, v <- v (b / (v K'u))^w; zero masses keep u = v = 0."""
-    u_B1N, v_B1M, power = batch.u_B1N, batch.v_B1M, batch.relaxation_B11 - 1
+def _iterate(batch: _Batch, steps: int, settings: Settings) -> _Batch:
+    """`steps` rounds of u <- u (T(v) / u)^w, v <- v (T(u) / v)^w with the relaxation w of each pair."""
+    u_B1N, v_B1M = batch.u_B1N, batch.v_B1M
     for _ in range(steps):
-        full_B1N = batch.source_B1N / torch.bmm(v_B1M, batch.transposed_BMN)
-        u_B1N = full_B1N * _ratio(full_B1N, u_B1N).pow(power)
-        full_B1M = batch.target_B1M / torch.bmm(u_B1N, batch.kernel_BNM)
-        v_B1M = full_B1M * _ratio(full_B1M, v_B1M).pow(power)
+        u_B1N = u_B1N * _update_u(batch, u_B1N, v_B1M, settings).pow_(batch.relaxation_B11)
+        v_B1M = v_B1M * _update_v(batch, u_B1N, v_B1M, settings).pow_(batch.relaxation_B11)
     return replace(batch, u_B1N=u_B1N, v_B1M=v_B1M)
 
 
-def _ratio(new: torch.Tensor, old: torch.Tensor) -> torch.Tensor:
-    return torch.where(old > 0, new / old, 1.0)
+def _update_u(batch: _Batch, u_B1N: torch.Tensor, v_B1M: torch.Tensor, settings: Settings) -> torch.Tensor:
+    """T(v) / u, the factor by which one plain update would change u."""
+    applied_B1N = torch.baddbmm(batch.source_padding_B1N, v_B1M, batch.transposed_BMN)
+    return _factor(applied_B1N, batch.source_B1N, u_B1N, batch.f_B1N, settings.damping(settings.rho_source))
 
 
-def _look(batch: _Batch, settings: Settings) -> tuple[_Batch, torch.Tensor, torch.Tensor]:
-    """Measure every pair, say which broke and which are finished, and set the relaxation of the others."""
-    rows_B1N = batch.u_B1N * torch.bmm(batch.v_B1M, batch.transposed_BMN)
-    columns_B1M = batch.v_B1M * torch.bmm(batch.u_B1N, batch.kernel_BNM)
-    error_B = (rows_B1N - batch.source_B1N).abs().sum((1, 2)) + (columns_B1M - batch.target_B1M).abs().sum((1, 2))
-    broken = ~error_B.isfinite()
-    finished = ~broken & (error_B <= settings.tolerance)
-    speed_B = (error_B / batch.error_B).clamp(0.0, 1.0) ** (1 / CHECK_EVERY)
+def _update_v(batch: _Batch, u_B1N: torch.Tensor, v_B1M: torch.Tensor, settings: Settings) -> torch.Tensor:
+    applied_B1M = torch.baddbmm(batch.target_padding_B1M, u_B1N, batch.kernel_BNM)
+    return _factor(applied_B1M, batch.target_B1M, v_B1M, batch.g_B1M, settings.damping(settings.rho_target))
+
+
+def _factor(
+    applied: torch.Tensor, mass: torch.Tensor, scaling: torch.Tensor, potential: torch.Tensor, damping: float
+) -> torch.Tensor:
+    """(mass / applied)^d / scaling; f + log u = d (f + log a - log K v) keeps (1 - d) f of an absorbed potential."""
+    if damping == 1.0:
+        return torch.div(mass, applied.mul_(scaling), out=applied)
+    return (mass / applied).pow_(damping).mul_((potential * (damping - 1)).exp_()).div_(scaling)
+
+
+def _look(batch: _Batch, steps: int, settings: Settings) -> _Batch:
+    """Measure the L1 change one plain update would make to each marginal, and set the relaxation by its decrease.
+
+    For a held marginal that change is exactly its error: u T(v) / u K v = a.
+    """
+    rows_B1N = torch.bmm(batch.v_B1M, batch.transposed_BMN).mul_(batch.u_B1N)
+    columns_B1M = torch.bmm(batch.u_B1N, batch.kernel_BNM).mul_(batch.v_B1M)
+    change_B1N = (_update_u(batch, batch.u_B1N, batch.v_B1M, settings) - 1).mul_(rows_B1N)
+    change_B1M = (_update_v(batch, batch.u_B1N, batch.v_B1M, settings) - 1).mul_(columns_B1M)
+    error_B = change_B1N.abs().sum((1, 2)) + change_B1M.abs().sum((1, 2))
+    speed_B = (error_B / batch.error_B).clamp(0.0, 1.0) ** (1 / steps)
     relaxation_B = _relaxation(speed_B, batch.relaxation_B11[:, 0, 0])
     relaxation_B = torch.where(error_B > batch.error_B, 1.0, relaxation_B)
-    return replace(batch, error_B=error_B, relaxation_B11=relaxation_B[:, None, None]), broken, finished
+    relaxation_B = torch.where(batch.open_B, relaxation_B, 1.0)  # a finished pair still in the batch must stay finished
+    return replace(batch, error_B=error_B, relaxation_B11=relaxation_B[:, None, None])
 
 
 def _relaxation(speed_B: torch.Tensor, relaxation_B: torch.Tensor) -> torch.Tensor:
@@ -150,21 +184,17 @@ def _relaxation(speed_B: torch.Tensor, relaxation_B: torch.Tensor) -> torch.Tens
     return torch.where(speed_B > relaxation_B - 1, best_B.clamp(max=MAX_RELAXATION), relaxation_B)
 
 
-def _absorb(batch: _Batch) -> _Batch:
+def _absorb(batch: _Batch, logits_BNM: torch.Tensor) -> _Batch:
     """Move u and v of the pairs where they grew large into f and g, and build their kernels anew."""
-    log_u_B1N, log_v_B1M = _log(batch.u_B1N), _log(batch.v_B1M)
+    log_u_B1N, log_v_B1M = batch.u_B1N.log(), batch.v_B1M.log()
     large_B = torch.maximum(log_u_B1N.abs().amax((1, 2)), log_v_B1M.abs().amax((1, 2))) > ABSORB_ABOVE
-    index = large_B.nonzero()[:, 0]
+    index = (large_B & batch.open_B).nonzero()[:, 0]
     if len(index):
         batch.f_B1N[index] += log_u_B1N[index]
         batch.g_B1M[index] += log_v_B1M[index]
-        kernel_BNM = _kernel(batch.logits_BNM[index], batch.f_B1N[index], batch.g_B1M[index])
+        kernel_BNM = _kernel(logits_BNM[batch.index[index]], batch.f_B1N[index], batch.g_B1M[index])
         batch.kernel_BNM[index] = kernel_BNM
         batch.transposed_BMN[index] = kernel_BNM.mT
-        batch.u_B1N[index] = (batch.source_B1N[index] > 0).to(kernel_BNM.dtype)
-        batch.v_B1M[index] = (batch.target_B1M[index] > 0).to(kernel_BNM.dtype)
+        batch.u_B1N[index] = 1.0
+        batch.v_B1M[index] = 1.0
     return batch
-
-
-def _log(scaling: torch.Tensor) -> torch.Tensor:
-    return torch.where(scaling > 0, scaling, 1.0).log()

@@ -1,11 +1,12 @@
 """What goes into a solver and what comes out of it, as data.
 
-Every solver is a function (cost, source mass, target mass, `Settings`) -> `Solution`. It gets a finite float32 (or
-float64) cost, masses that sum to 1 per pair, or to 0 on both sides for an empty pair, and reads zero mass as padding.
+Every solver is a function (cost, source mass, target mass, `Settings`) -> `Solution`. It gets a cost that is finite
+wherever mass can move, source masses that sum to 1 per pair (to 0 for an empty pair), and reads zero mass as padding.
 
 Shapes: B pairs, N source tokens, M target tokens.
 """
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,10 +20,21 @@ class Settings:
     epsilon: float = 0.05
     tolerance: float = 1e-3
     max_iterations: int = 1000
+    rho_source: float = math.inf
+    rho_target: float = math.inf
+
+    def damping(self, rho: float) -> float:
+        """Exponent of a Sinkhorn update whose marginal is held by rho KL: 1 where it is held exactly."""
+        return 1.0 if math.isinf(rho) else rho / (rho + self.epsilon)
+
+    @property
+    def balanced(self) -> bool:
+        """Both marginals are held exactly."""
+        return math.isinf(self.rho_source) and math.isinf(self.rho_target)
 
 
 class Solution(NamedTuple):
-    """Plan (B, N, M), L1 marginal error (B,), iterations (B,) and converged (B,), for masses that sum to 1."""
+    """Plan (B, N, M), L1 marginal error, iterations and converged (B,), for masses scaled to a source total of 1."""
 
     plan_BNM: torch.Tensor
     error_B: torch.Tensor
@@ -35,3 +47,10 @@ def marginal_error(plan_BNM: torch.Tensor, source_BN: torch.Tensor, target_BM: t
     rows_B = (plan_BNM.sum(dim=2) - source_BN).abs().sum(dim=1)
     columns_B = (plan_BNM.sum(dim=1) - target_BM).abs().sum(dim=1)
     return rows_B + columns_B
+
+
+def entropic_logits(
+    cost_BNM: torch.Tensor, source_BN: torch.Tensor, target_BM: torch.Tensor, epsilon: float
+) -> torch.Tensor:
+    """log a_i + log b_j - C_ij / epsilon: the plan before any marginal is asked for; -inf at zero mass."""
+    return (source_BN.log()[:, :, None] + target_BM.log()[:, None, :]).sub_(cost_BNM, alpha=1 / epsilon)

@@ -1,28 +1,23 @@
-"""`solve`: one door to every solver, with the masks, the checks, the dtype and the gradient settled once.
+"""`solve`: one door to every solver, with masks, masses, dtype and gradient settled once.
 
-Knows nothing about how a plan is found: that is the row of `SOLVERS` that was asked for.
+Knows nothing about how a plan is found: that is the row of `operator.SOLVERS` that was asked for.
 
 Shapes: B pairs, N source (student) tokens, M target (teacher) tokens.
 """
 
-from collections.abc import Callable
+import math
 from typing import Literal, get_args
 
 import torch
 
-from optical_hf.ot.exact import solve_exact
+from optical_hf.ot.auto import choose_solver
+from optical_hf.ot.operator import SOLVERS, check_and_scale, transport
+from optical_hf.ot.partial import with_dummies
 from optical_hf.ot.plan import TransportPlan
-from optical_hf.ot.problem import check_shapes, check_values, masked_mass, scale_masses
-from optical_hf.ot.sinkhorn import solve_sinkhorn
-from optical_hf.ot.state import Settings, Solution
+from optical_hf.ot.problem import check_shapes, masked_mass
 
-Solver = Literal["sinkhorn", "exact"]
-Gradient = Literal["envelope"]
-
-SOLVERS: dict[str, Callable[[torch.Tensor, torch.Tensor, torch.Tensor, Settings], Solution]] = {
-    "sinkhorn": solve_sinkhorn,
-    "exact": solve_exact,
-}
+Solver = Literal["sinkhorn", "ipot", "unbalanced", "partial", "exact", "auto"]
+Gradient = Literal["envelope", "implicit"]
 
 
 def solve(
@@ -37,56 +32,101 @@ def solve(
     tolerance: float = 1e-3,
     max_iterations: int = 1000,
     gradient: Gradient = "envelope",
+    rho: float | tuple[float, float] = 1.0,
+    share: float = 0.8,
+    dtype: torch.dtype = torch.float32,
 ) -> TransportPlan:
     """Find the transport plan of every pair of a padded batch, and its cost.
 
-    `P* = argmin <P, C> - epsilon H(P)` over the plans with marginals a (source) and b (target); cost = `<P*, C>`.
+    `P* = argmin <P, C> + epsilon KL(P | a b')` over the plans with marginals a (source) and b (target);
+    `cost = <P*, C>`, without the entropy.
 
     Args:
         cost_BNM: (B, N, M) costs, any float dtype; anything may stand at padding.
         source_mask: (B, N) bool, True = real token; `None`: all real.
         target_mask: (B, M) bool, likewise.
-        source_mass: (B, N) non-negative masses; `None`: uniform over the real tokens. Zero mass is padding.
+        source_mass: (B, N) non-negative masses; `None`: uniform over the real tokens. Zero mass is padding. Masses are
+            constants: no gradient flows into them.
         target_mass: (B, M), likewise.
-        solver: "sinkhorn" or "exact" (network simplex).
-        epsilon: weight of the entropy, in units of the cost.
-        tolerance: L1 marginal error at which a pair is finished.
+        solver: "sinkhorn"; "ipot", the unregularised optimum in torch; "exact", the same by POT's network simplex on
+            the CPU; "unbalanced", marginals held by `rho` KL; "partial", moves `share` of the mass; "auto", "exact"
+            where that is the faster of the two on this device and size (docs/ot.md), else "sinkhorn".
+        epsilon: weight of the entropy, in units of the cost; for "ipot" the proximal step; unused by "exact".
+        tolerance: L1 marginal error, as a share of the pair's mass, at which a pair is finished; for "ipot" also its
+            relative duality gap.
         max_iterations: after which a pair is returned as it is, with `converged` False.
-        gradient: "envelope": d cost / d C = P, the plan held constant.
+        gradient: "envelope": d cost / d C = P, the plan held constant (what OPTICAL does; the true derivative of the
+            unregularised cost); "implicit": the true derivative of <P*(C), C>, and `plan` carries gradient too.
+        rho: for "unbalanced", weight of the KL that holds the marginals, one number or (source, target), in units of
+            the cost; `math.inf` holds a side exactly.
+        share: for "partial", share of the smaller total that is moved, in (0, 1].
+        dtype: dtype to solve in and to answer in, float32 whatever comes in, or float64.
 
     Returns:
-        A `TransportPlan` in float32 whatever the input dtype. Pairs with an empty side have plan, cost and gradient 0.
+        A `TransportPlan`. A pair with an empty side has plan, cost and gradient 0, and is converged.
 
     Raises:
         ValueError: wrong shapes, negative masses, NaN between real tokens, totals that differ: what came and the fix.
 
+    Source:
+        docs/ot.md derives every solver and gradient and names its paper.
+
     Example:
-        >>> solve(torch.tensor([[[0.0, 1.0], [1.0, 0.0]]]), solver="exact").plan
-        tensor([[[0.5000, 0.0000],
-                 [0.0000, 0.5000]]])
+        >>> cost = torch.tensor([[[0.0, 1.0], [1.0, 0.0]]], requires_grad=True)
+        >>> solve(cost, epsilon=0.1).cost.item() < 1e-4
+        True
     """
     check_shapes(cost_BNM, source_mask, target_mask, source_mass, target_mass)
-    _check_options(solver, epsilon, tolerance, max_iterations, gradient)
-    settings = Settings(epsilon, tolerance, max_iterations)
+    rho_source, rho_target = _relaxation(solver, rho)
+    _check_options(solver, epsilon, tolerance, max_iterations, gradient, share, dtype)
+    if solver == "auto":
+        solver = choose_solver(cost_BNM.shape, epsilon, cost_BNM.device, gradient)
+    if gradient == "implicit" and not SOLVERS[solver].smooth:
+        raise ValueError(
+            f'gradient: "implicit" needs a plan that is smooth in the cost, and that of solver={solver!r} jumps. To '
+            'fix this, use gradient="envelope", which is the true derivative there, or solver="sinkhorn".'
+        )
     with torch.autocast(cost_BNM.device.type, enabled=False):
-        cost_BNM = cost_BNM.to(torch.float32)
-        source_BN = masked_mass(source_mask, source_mass, cost_BNM[:, :, 0], cost_BNM.dtype)
-        target_BM = masked_mass(target_mask, target_mass, cost_BNM[:, 0, :], cost_BNM.dtype)
-        check_values(cost_BNM.detach(), source_BN, target_BM, balanced=True)
-        masses = scale_masses(source_BN, target_BM)
-        valid_BNM = (masses.source_BN > 0)[:, :, None] & (masses.target_BM > 0)[:, None, :]
-        cost_BNM = torch.where(valid_BNM, cost_BNM, 0.0)
-        with torch.no_grad():
-            solution = SOLVERS[solver](cost_BNM, masses.source_BN, masses.target_BM, settings)
-            plan_BNM = solution.plan_BNM * masses.source_total_B1[:, :, None]
+        cost_BNM = cost_BNM.to(dtype)
+        source_BN = masked_mass(source_mask, source_mass, cost_BNM[:, :, 0], dtype)
+        target_BM = masked_mass(target_mask, target_mass, cost_BNM[:, 0, :], dtype)
+        source_BN, target_BM, total_B1 = check_and_scale(
+            cost_BNM.detach(), source_BN, target_BM, SOLVERS[solver].balanced
+        )
+        cost_BNM = torch.where((source_BN > 0)[:, :, None] & (target_BM > 0)[:, None, :], cost_BNM, 0.0)
+        problem = (cost_BNM if gradient == "implicit" else cost_BNM.detach(), source_BN, target_BM)
+        if solver == "partial":
+            problem = with_dummies(*problem, share)
+        plan_BNM, error_B, iterations_B, converged_B = transport(
+            *problem, solver, epsilon, tolerance, max_iterations, rho_source, rho_target
+        )
+        plan_BNM = plan_BNM[:, : cost_BNM.shape[1], : cost_BNM.shape[2]] * total_B1[:, :, None]
         cost_B = (plan_BNM * cost_BNM).sum(dim=(1, 2))
-    return TransportPlan(plan_BNM, cost_B, solution.error_B, solution.iterations_B, solution.converged_B)
+    return TransportPlan(plan_BNM, cost_B, error_B, iterations_B, converged_B)
 
 
-def _check_options(solver: str, epsilon: float, tolerance: float, max_iterations: int, gradient: str) -> None:
+def _relaxation(solver: str, rho: float | tuple[float, float]) -> tuple[float, float]:
+    """The two rho, infinite for every solver that holds its marginals."""
+    rho_source, rho_target = rho if isinstance(rho, tuple) else (rho, rho)
+    if not (rho_source > 0 and rho_target > 0):
+        raise ValueError(
+            f"rho: expected numbers > 0, got {rho}. To fix this, start from 1.0; math.inf holds a marginal."
+        )
+    return (rho_source, rho_target) if solver == "unbalanced" else (math.inf, math.inf)
+
+
+def _check_options(  # noqa: PLR0917
+    solver: str, epsilon: float, tolerance: float, max_iterations: int, gradient: str, share: float, dtype: torch.dtype
+) -> None:
     for name, value, choices in (("solver", solver, get_args(Solver)), ("gradient", gradient, get_args(Gradient))):
         if value not in choices:
             raise ValueError(f"{name}: expected one of {', '.join(choices)}, got {value!r}.")
     for name, number in (("epsilon", epsilon), ("tolerance", tolerance), ("max_iterations", max_iterations)):
-        if not number > 0:
+        if not 0 < number < math.inf:
             raise ValueError(f"{name}: expected a number > 0, got {number}. To fix this, start from the default.")
+    if not 0 < share <= 1:
+        raise ValueError(f"share: expected a share of the mass in (0, 1], got {share}.")
+    if dtype not in (torch.float32, torch.float64):
+        raise ValueError(
+            f"dtype: expected torch.float32 or torch.float64, got {dtype}; half precision loses marginals."
+        )
