@@ -5,6 +5,7 @@ say that the machinery works, never how good a model is.
 """
 
 from optical_hf.data.scenes.captions import Caption, Phrase
+from optical_hf.data.scenes.contact_sheet import contact_sheet
 from optical_hf.data.scenes.corpus import (
     GROUPS,
     HIGH_RESOURCE,
@@ -15,6 +16,9 @@ from optical_hf.data.scenes.corpus import (
     scenes_bitext,
     scenes_collection_parts,
 )
+from optical_hf.data.scenes.drawing import render
+from optical_hf.data.scenes.export import export_flickr30k_entities
+from optical_hf.data.scenes.layout import Box, boxes
 from optical_hf.data.scenes.world import Entity, Scene, Split, generate_scenes
 
 __all__ = [
@@ -22,14 +26,19 @@ __all__ = [
     "HIGH_RESOURCE",
     "LANGUAGES",
     "LOW_RESOURCE",
+    "Box",
     "Caption",
     "CollectionParts",
     "Entity",
     "Phrase",
     "Scene",
     "Split",
+    "boxes",
     "caption",
+    "contact_sheet",
+    "export_flickr30k_entities",
     "generate_scenes",
+    "render",
     "scenes_bitext",
     "scenes_collection_parts",
 ]

@@ -201,8 +201,8 @@ def _with_landmark(actors: list[Placed], landmark: Entity, scene: Scene) -> list
             return [_stood(landmark, wide, height, 0), *_moved(actors, wide / 2 - _centre(around), -(1 - top) * height)]
         case "under":
             free_width, free_height = CLEARANCE[landmark.noun]
-            wide = max(width, (around.width + 2) / free_width)
-            high = max(height, (around.height + 1) / free_height)
+            grown = max(1, (around.width + 2) / free_width / width, (around.height + 1) / free_height / height)
+            wide, high = grown * width, grown * height
             return [_stood(landmark, wide, high, 0), *_moved(actors, wide / 2 - _centre(around), 0)]
         case "in_front_of":
             far = _stood(landmark, width, height, around.left - 0.5 * width)
