@@ -119,7 +119,8 @@ def test_trec_topics_qrels_and_documents(tmp_path):
 def test_trec_title_and_description():
     topics = dict(read_topics(TREC_TOPICS.split("\n"), fields=("title", "description")))
     assert topics["351"] == (
-        "Falkland petroleum exploration What information is available on petroleum exploration near the Falkland Islands?"
+        "Falkland petroleum exploration "
+        "What information is available on petroleum exploration near the Falkland Islands?"
     )
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from datasets import Dataset
-from datasets.exceptions import DatasetGenerationError
 from datasets.fingerprint import Hasher
 
 from optical_hf.data.collections.collection import TEXT_DOCUMENTS, query_table
 from optical_hf.data.collections.reading import Lines
 from optical_hf.data.collections.soundness import Qrels
+from optical_hf.data.generation import reader_errors
 from optical_hf.languages import canonical_language
 
 logger = logging.getLogger(__name__)
@@ -121,14 +121,10 @@ def document_table(read: Callable[..., Iterator[dict[str, Any]]], source: Lines,
             raise ValueError(f"expected a file of documents at {path}, there is none")
         info = stat(path)
         stamp = (str(path), info.st_size, info.st_mtime_ns)
-    try:
+    with reader_errors():
         return Dataset.from_generator(
             read,
             features=TEXT_DOCUMENTS,
             gen_kwargs={"source": source if isinstance(source, (str, PathLike)) else tuple(source), **options},
             fingerprint=Hasher.hash((read.__module__, read.__qualname__, stamp, sorted(options.items()))),
         )
-    except DatasetGenerationError as error:
-        if isinstance(error.__cause__, ValueError):
-            raise ValueError(str(error.__cause__)) from None  # the reader's own line, with file and place
-        raise

@@ -1,0 +1,155 @@
+"""Files by the image id in their name, from a folder, a zip archive or a tar archive.
+
+Knows nothing about what the files hold. Nothing is ever unpacked to disk, so names like `../../x` and links have no
+power; a member larger than its limit is refused before it is read, so a small archive cannot fill the memory.
+"""
+
+import os
+import tarfile
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import IO
+from zipfile import BadZipFile, ZipFile
+
+TEXT_LIMIT = 4 << 20
+IMAGE_LIMIT = 64 << 20
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+class DamagedFileError(ValueError):
+    """A file that is there and cannot be read as what it should be; a build may leave its image out."""
+
+
+class Members(ABC):
+    """Files of a folder or archive, looked up by the stem of their name."""
+
+    def __init__(self, location: Path, suffixes: tuple[str, ...], limit: int, folder: str | None = None) -> None:
+        self.location, self.suffixes, self.limit, self.folder = location, suffixes, limit, folder
+
+    @abstractmethod
+    def get(self, key: str) -> bytes | None:
+        """The content of the file of an id, or None where there is none."""
+
+    def walk(self, keys: Collection[str]) -> Iterator[tuple[str, bytes]]:
+        """Yield (id, content) of those ids that there is a file for, in an order that suits the archive."""
+        for key in keys:
+            content = self.get(key)
+            if content is not None:
+                yield key, content
+
+    def where(self, key: str) -> str:
+        """What messages call the file of an id."""
+        return f"{self.location}/{self.folder + '/' if self.folder else ''}{key}{self.suffixes[0]}"
+
+    def _key(self, name: str) -> str | None:
+        """The id that a member's name stands for; None for other files (`__MACOSX/._1.xml` among them)."""
+        path = PurePosixPath(name)
+        fits = path.suffix.lower() in self.suffixes and not path.name.startswith(".")
+        return path.stem if fits and (self.folder is None or path.parent.name == self.folder) else None
+
+    def _read(self, file: IO[bytes], key: str) -> bytes:
+        content = file.read(self.limit + 1)
+        if len(content) > self.limit:
+            raise ValueError(
+                f"{self.where(key)} is larger than {self.limit:,} bytes: refused, it would fill the memory"
+            )
+        return content
+
+
+class FolderMembers(Members):
+    """Files of a folder."""
+
+    @cached_property
+    def _paths(self) -> dict[str, str]:
+        root = self.location / self.folder if self.folder else self.location
+        with os.scandir(root) as entries:
+            found = {
+                self._key(f"{self.folder or '.'}/{entry.name}"): entry.path for entry in entries if entry.is_file()
+            }
+        return {key: path for key, path in found.items() if key is not None}
+
+    def get(self, key: str) -> bytes | None:
+        """The content of the file of an id, or None where there is none."""
+        path = self._paths.get(key)
+        if path is None:
+            return None
+        with open(path, "rb") as file:
+            return self._read(file, key)
+
+
+class ZipMembers(Members):
+    """Files of a zip archive."""
+
+    @cached_property
+    def _archive(self) -> ZipFile:
+        return ZipFile(self.location)
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        found = {self._key(name): name for name in self._archive.namelist()}
+        return {key: name for key, name in found.items() if key is not None}
+
+    def get(self, key: str) -> bytes | None:
+        """The content of the member of an id, or None where there is none."""
+        name = self._names.get(key)
+        if name is None:
+            return None
+        try:
+            with self._archive.open(name) as file:
+                return self._read(file, key)
+        except (BadZipFile, RuntimeError, NotImplementedError) as error:  # damaged, encrypted, unknown compression
+            raise DamagedFileError(f"{self.where(key)} cannot be read ({error})") from error
+
+
+class TarMembers(Members):
+    """Files of a tar archive, compressed or not: read once from front to back, in the archive's order."""
+
+    def walk(self, keys: Collection[str]) -> Iterator[tuple[str, bytes]]:
+        """Yield (id, content) in the order of the archive."""
+        wanted = set(keys)
+        try:
+            with tarfile.open(self.location, "r|*") as archive:
+                for member in archive:
+                    key = self._key(member.name)
+                    if key in wanted and member.isfile() and (file := archive.extractfile(member)) is not None:
+                        wanted.remove(key)
+                        yield key, self._read(file, key)
+        except (tarfile.TarError, EOFError, OSError) as error:
+            raise ValueError(f"{self.location} cannot be read on ({error}); is the archive complete?") from error
+
+    @cached_property
+    def _texts(self) -> dict[str, bytes]:
+        with tarfile.open(self.location, "r|*") as archive:
+            keys = {key for member in archive if (key := self._key(member.name)) is not None}
+        return dict(self.walk(keys))
+
+    def get(self, key: str) -> bytes | None:
+        """The content of the member of an id; the first call reads all of them (for small files only)."""
+        return self._texts.get(key)
+
+
+def open_members(
+    location: str | os.PathLike[str], suffixes: tuple[str, ...], limit: int, folder: str | None = None
+) -> Members:
+    """Files of a folder or an archive, by what the location is.
+
+    Args:
+        location: a folder, a .zip file, or a .tar file (.tar.gz, .tgz, .tar.bz2, .tar.xz).
+        suffixes: which files count.
+        limit: the most bytes that one of them may have.
+        folder: only files directly in a folder of this name.
+
+    Raises:
+        ValueError: when there is no such folder or archive.
+    """
+    path = Path(location)
+    if path.is_dir() and (folder is None or (path / folder).is_dir()):
+        return FolderMembers(path, suffixes, limit, folder)
+    if path.is_file() and path.suffix == ".zip":
+        return ZipMembers(path, suffixes, limit, folder)
+    if path.is_file() and (".tar" in path.suffixes or path.suffix == ".tgz"):
+        return TarMembers(path, suffixes, limit, folder)
+    inside = f" with a folder {folder}" if folder else ""
+    raise ValueError(f"expected a folder{inside}, a .zip or a .tar archive at {path}, there is none")
