@@ -88,22 +88,3 @@ def interval(value: float, resampled_R: Floats, confidence: float) -> Estimate:
         return Estimate(float(value), float("nan"), float("nan"))
     low, high = np.quantile(defined, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Estimate(float(value), float(low), float(high))
-
-
-def reflected_interval(value: float, resampled_R: Floats, confidence: float) -> Estimate:
-    """Basic interval [2 value - q_high, 2 value - q_low], cut at 0 and 1: for statistics that noise pushes to one side.
-
-    The worst of several languages looks worse, and the spread larger, the noisier the means are, and resampling adds
-    the same noise once more; reflecting the resampled values at the value takes that bias back out.
-
-    Args:
-        value: The statistic on the data.
-        resampled_R: (R,) the statistic in each round.
-        confidence: Between 0 and 1.
-
-    Returns:
-        The value with its interval.
-    """
-    percentile = interval(value, resampled_R, confidence)
-    low, high = 2 * percentile.value - percentile.high, 2 * percentile.value - percentile.low
-    return Estimate(percentile.value, max(0.0, low), min(1.0, high))

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from optical_hf.metrics.bootstrap import Estimate, checked_confidence, interval, reflected_interval, resampled_means
+from optical_hf.metrics.bootstrap import Estimate, checked_confidence, interval, resampled_means
 from optical_hf.metrics.observations import observe
 from optical_hf.metrics.resampling import Floats
 from optical_hf.metrics.tiers import Tier, Tiers, checked_tiers
@@ -123,7 +123,8 @@ def cross_lingual_gap(
 
     Returns:
         Figures by language and over languages, each with its interval. `reference_gap` is the reference minus the low
-        mean. `worst` and `spread` have reflected intervals (see `reflected_interval`), the others percentile ones.
+        mean. Intervals are the middle of the resampled values; those of `worst` and `spread` are corrected for the bias
+        of picking a minimum and of adding noise to differences.
 
     Raises:
         ValueError: A language in no tier or in two, an empty tier, fewer than two languages, a language of one group,
@@ -163,15 +164,16 @@ def cross_lingual_gap(
         for column, name in enumerate(names)
         if name != reference
     }
+    worst_language = min(scores, key=lambda name: scores[name].mean.value)
     return GapReport(
         languages=scores,
         high_mean=estimate(values.high_R[0], resampled.high_R),
         low_mean=estimate(values.low_R[0], resampled.low_R),
         gap=estimate(values.gap_R[0], resampled.gap_R),
         relative_gap=estimate(values.relative_gap_R[0], resampled.relative_gap_R),
-        worst_language=min(scores, key=lambda name: scores[name].mean.value),
-        worst=reflected_interval(values.worst_R[0], resampled.worst_R, confidence),
-        spread=reflected_interval(values.spread_R[0], resampled.spread_R, confidence),
+        worst_language=worst_language,
+        worst=_worst(scores[worst_language].mean, resampled.worst_R),
+        spread=_spread(values.spread_R[0], resampled.spread_R, confidence),
         reference=estimate(*ceiling) if ceiling else None,
         reference_gap=estimate(ceiling[0] - values.low_R[0], ceiling[1] - resampled.low_R) if ceiling else None,
         confidence=confidence,
@@ -192,6 +194,22 @@ def _reference(
     if not 0 <= reference <= 1:
         raise ValueError(f"reference must be a label or a fraction in [0, 1], but is {reference}; 60 % is 0.6.")
     return float(reference), np.full(len(resampled_RL), float(reference))
+
+
+def _worst(mean: Estimate, worst_R: Floats) -> Estimate:
+    """The interval of the language found worst, its upper end raised by what picking the worst takes off.
+
+    Of several languages at one level, the one that happened to come out lowest is no worse than they; resampling picks
+    a lowest once more, and shows by how much that lowers it.
+    """
+    return Estimate(mean.value, mean.low, min(1.0, mean.high + max(0.0, mean.value - float(worst_R.mean()))))
+
+
+def _spread(value: float, spread_R: Floats, confidence: float) -> Estimate:
+    """Basic interval of the variance, 2 v - q, as a deviation: noise adds to a variance, resampling adds it again."""
+    variance = interval(value**2, spread_R**2, confidence)
+    low, high = (math.sqrt(max(0.0, 2 * variance.value - end)) for end in (variance.high, variance.low))
+    return Estimate(float(value), low, high)
 
 
 def _without_nan(value: Any) -> Any:

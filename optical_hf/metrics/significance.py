@@ -3,7 +3,8 @@
 Knows per-query hits of two systems on the same queries. Under the null hypothesis the two are exchangeable, so the
 difference of every group may change its sign; a group flips in all its languages at once. Holm's correction over
 languages. (Smucker, Allan and Carterette, A comparison of statistical significance tests for information retrieval
-evaluation, CIKM 2007; Holm, 1979.)
+evaluation, CIKM 2007; Fagerland, Lydersen and Laake, The McNemar test for binary matched-pairs data, BMC Medical
+Research Methodology 2013; Holm, A simple sequentially rejective multiple test procedure, 1979.)
 
 Shapes: R rounds, G groups, C columns, S systems, L languages, P p-values.
 """
@@ -69,7 +70,10 @@ def compare_systems(
 ) -> SystemComparison:
     """Compare two systems on the same queries: each language, and the gap between the tiers.
 
-    p = (1 + #{rounds : |T_round| >= |T|}) / (1 + rounds), T the difference of means (or of gaps), two-sided
+    p = (#{|T_r| > |T|} + (#{|T_r| = |T|} + 1) / 2) / (R + 1), T the difference of means (or gaps), T_r that of round r
+
+    Equal draws count half (the mid-p value): hits of 0 and 1 leave few values a difference can take, and counting equal
+    draws in full would find 1 to 4 % of significant differences where there is none, not 5 %.
 
     Args:
         hits: (Q,) of the first system, 0 or 1 or any per-query measure in [0, 1].
@@ -80,7 +84,7 @@ def compare_systems(
         middle: Likewise.
         groups: (Q,) what each query belongs to; a group keeps or swaps its systems as a whole.
         confidence: Of the bootstrap intervals of the differences.
-        rounds: Of the permutation test and of the bootstrap; the smallest possible p-value is 1 / (1 + rounds).
+        rounds: Of the permutation test and of the bootstrap; the smallest possible p-value is 0.5 / (rounds + 1).
         seed: Of both.
 
     Returns:
@@ -233,6 +237,9 @@ def _difference_rows(block: Block, contrast_L: Floats, common: float) -> Floats:
 
 
 def _p_value(observed: float, drawn_R: Floats, scale: float) -> float:
-    """Two-sided; a draw that equals the observed value up to rounding counts as extreme as it."""
-    extreme = np.count_nonzero(np.abs(drawn_R) >= abs(observed) - 1e-9 * scale)
-    return (1 + extreme) / (1 + len(drawn_R))
+    """Two-sided mid-p value; draws that differ from the observed value by rounding only are equal to it."""
+    if scale == 0:  # no group differs
+        return 1.0
+    excess_R = np.abs(drawn_R) - abs(observed)
+    equal_R = np.abs(excess_R) <= 1e-9 * scale
+    return float(np.count_nonzero((excess_R > 0) & ~equal_R) + (np.count_nonzero(equal_R) + 1) / 2) / (len(drawn_R) + 1)
