@@ -1,0 +1,100 @@
+"""The report as JSON, tables and pictures."""
+
+import json
+
+import numpy as np
+import pytest
+
+from optical_hf.evaluation import RetrievalReport, evaluate_retrieval
+from optical_hf.evaluation.plots import plot_bitext, plot_gap, plot_recall
+
+
+@pytest.fixture(scope="module")
+def report(student, teacher, collection):
+    return evaluate_retrieval(
+        student, teacher, collection, systems=("student", "teacher_english"), models={"twin": student},
+        rounds=200, progress=False,
+    )  # fmt: skip
+
+
+def test_json_round_trip_keeps_every_figure(report, tmp_path):
+    path = tmp_path / "new" / "report.json"
+    text = report.to_json(path)
+    for source in (text, path, str(path)):
+        assert RetrievalReport.from_json(source).to_dict() == report.to_dict()
+    again = RetrievalReport.from_json(path)
+    assert np.array_equal(again.systems["student"].ranks, report.systems["student"].ranks)
+    assert again.to_markdown() == report.to_markdown()
+    assert [file.name for file in path.parent.iterdir()] == ["report.json"]
+
+
+def test_the_schema_is_the_documented_one(report):
+    values = report.to_dict()
+    assert (values["schema"], values["version"]) == ("optical_hf.retrieval_report", 1)
+    assert list(values) == [
+        "schema", "version", "settings", "documents", "tiers", "no_gap", "queries", "systems",
+    ]  # fmt: skip
+    student = values["systems"]["student"]
+    assert list(student) == ["languages", "mean", "gap", "ranks", "first"]
+    assert list(student["languages"]["so"]) == ["queries", "groups", "recall_at_1", "measures"]
+    lengths = {len(column) for column in [*values["queries"].values(), student["ranks"], student["first"]]}
+    assert lengths == {16}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema": "other"}, "expected the schema|expected a report of the schema"),
+        ({"version": 2}, "expected version 1"),
+    ],
+)
+def test_other_schemas_are_refused(report, change, message):
+    with pytest.raises(ValueError, match=message):
+        RetrievalReport.from_json(json.dumps(report.to_dict() | change))
+
+
+def test_a_file_that_is_no_report(tmp_path):
+    path = tmp_path / "x.json"
+    path.write_text('{"half": ')
+    with pytest.raises(ValueError, match=r"x\.json is not JSON"):
+        RetrievalReport.from_json(path)
+    path.write_text("[1]")
+    with pytest.raises(ValueError, match="not a report"):
+        RetrievalReport.from_json(path)
+
+
+def test_tables_name_languages_from_high_to_low(report, capsys):
+    markdown = report.to_markdown()
+    rows = [line for line in markdown.splitlines() if line.startswith("|")]
+    assert rows[0] == "| language | tier | queries | student | teacher_english | twin |"
+    assert rows[2].startswith("| German (de) | high | 8 | 100.0 [100.0, 100.0] |")
+    assert rows[3].startswith("| Somali (so) | low | 8 |")
+    assert "gap (high − low)" in markdown
+    assert "low tier behind the teacher on English" in markdown
+    report.print()
+    printed = capsys.readouterr().out
+    assert "Somali (so)" in printed
+    assert "Tiers: high: de; low: so." in printed
+
+
+def test_plots_show_what_the_report_says(report, tmp_path):
+    figure = plot_recall(report)
+    axes = figure.axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["German (de)", "Somali (so)"]
+    assert [container.get_label() for container in axes.containers] == ["student", "teacher_english", "twin"]
+    points = axes.containers[0].lines[0].get_xdata()
+    languages = report.systems["student"].languages
+    assert list(points) == [100 * languages[code].recall_at_1.value for code in ("de", "so")]
+    gap = plot_gap(report)
+    bitext = plot_bitext(report, {"deu": 29_000})
+    for name, picture in (("recall", figure), ("gap", gap), ("bitext", bitext)):
+        picture.savefig(tmp_path / f"{name}.svg")
+        assert (tmp_path / f"{name}.svg").stat().st_size > 5000
+
+
+def test_plots_that_cannot_be_drawn_say_why(student, teacher, collection, report):
+    alone = evaluate_retrieval(student, teacher, collection.select("de"), rounds=50, progress=False)
+    with pytest.raises(ValueError, match="no gap"):
+        plot_gap(alone)
+    with pytest.raises(ValueError, match="none of the languages de, so has bitext pairs"):
+        plot_bitext(report, {"fi": 100})
