@@ -1,11 +1,39 @@
 """Optimal transport between padded token sets, batched, in torch: costs, masses, solvers and plans.
 
-Useful alone: needs torch and POT only, and knows nothing about encoders.
+Useful alone: needs torch and POT only, and knows nothing about encoders. docs/ot.md tells the whole story.
 """
 
-from optical_hf.ot.costs import cosine_cost
-from optical_hf.ot.masses import normalise_mass, uniform_mass
+from optical_hf.ot.costs import cosine_cost, position_distance, squared_euclidean_cost
+from optical_hf.ot.heatmap import alignment_heatmap
+from optical_hf.ot.masses import (
+    attention_mass,
+    content_mask,
+    idf_mass,
+    idf_table,
+    norm_mass,
+    normalise_mass,
+    uniform_mass,
+)
 from optical_hf.ot.plan import TransportPlan
-from optical_hf.ot.transport import solve
+from optical_hf.ot.reading import barycentric_map, hard_alignment
+from optical_hf.ot.transport import Gradient, Solver, solve
 
-__all__ = ["TransportPlan", "cosine_cost", "normalise_mass", "solve", "uniform_mass"]
+__all__ = [
+    "Gradient",
+    "Solver",
+    "TransportPlan",
+    "alignment_heatmap",
+    "attention_mass",
+    "barycentric_map",
+    "content_mask",
+    "cosine_cost",
+    "hard_alignment",
+    "idf_mass",
+    "idf_table",
+    "norm_mass",
+    "normalise_mass",
+    "position_distance",
+    "solve",
+    "squared_euclidean_cost",
+    "uniform_mass",
+]

@@ -1,6 +1,7 @@
-"""What it costs to move one token onto another: cosine and squared Euclidean distance of padded token sets.
+"""What it costs to move one token onto another: cosine and squared Euclidean distance, with a position prior if wanted.
 
-Knows nothing about solvers or models. Padding is filled with 0, so that NaN or inf under a mask ends here.
+Knows nothing about solvers or models. Padding is filled with 0 before any arithmetic, so that NaN or inf under a mask
+ends here, in value and in gradient.
 
 Shapes: B pairs, N source tokens, M target tokens, D width.
 """
@@ -13,19 +14,22 @@ def cosine_cost(
     target_BMD: torch.Tensor,
     source_mask: torch.Tensor | None = None,
     target_mask: torch.Tensor | None = None,
+    *,
+    position_weight: float = 0.0,
 ) -> torch.Tensor:
     """Cosine distance between every source and every target token of a pair.
 
-    `C_ij = 1 - <s_i, t_j> / (|s_i| |t_j|)`, 1 where a token is the zero vector.
+    `C_ij = 1 - <s_i, t_j> / (|s_i| |t_j|) + position_weight * |p_i - q_j|`; a zero vector has similarity 0.
 
     Args:
         source_BND: (B, N, D) source (student) tokens; bfloat16 and float16 are computed in float32.
         target_BMD: (B, M, D) target (teacher) tokens.
         source_mask: (B, N) bool, True = real token; `None`: all real.
         target_mask: (B, M) bool, likewise.
+        position_weight: weight of `position_distance`, in units of the cost; 0 leaves order out.
 
     Returns:
-        (B, N, M) costs in [0, 2] up to rounding; 0 at padding, with gradient 0 there.
+        (B, N, M) costs, in [0, 2] up to rounding without the prior; 0 at padding, with gradient 0 there.
 
     Raises:
         ValueError: shapes or dtypes that do not fit, with the argument's name and the fix.
@@ -37,18 +41,82 @@ def cosine_cost(
         >>> cosine_cost(torch.tensor([[[1.0, 0.0]]]), torch.tensor([[[0.0, 2.0], [3.0, 0.0]]]))
         tensor([[[1., 0.]]])
     """
-    source_BND, target_BMD, valid_BNM = _prepare(source_BND, target_BMD, source_mask, target_mask)
+    source_BND, target_BMD, source_mask, target_mask = _prepare(source_BND, target_BMD, source_mask, target_mask)
     with torch.autocast(source_BND.device.type, enabled=False):
         cost_BNM = 1.0 - torch.bmm(_normalise(source_BND), _normalise(target_BMD).mT)
-    return cost_BNM if valid_BNM is None else torch.where(valid_BNM, cost_BNM, 0.0)
+        return _finish(cost_BNM, source_mask, target_mask, position_weight)
+
+
+def squared_euclidean_cost(
+    source_BND: torch.Tensor,
+    target_BMD: torch.Tensor,
+    source_mask: torch.Tensor | None = None,
+    target_mask: torch.Tensor | None = None,
+    *,
+    position_weight: float = 0.0,
+) -> torch.Tensor:
+    """Squared Euclidean distance between every source and every target token of a pair.
+
+    `C_ij = |s_i - t_j|^2 + position_weight * |p_i - q_j|`, by |s|^2 + |t|^2 - 2 <s, t>, clamped at 0.
+
+    Args:
+        source_BND: (B, N, D) source tokens; bfloat16 and float16 are computed in float32.
+        target_BMD: (B, M, D) target tokens.
+        source_mask: (B, N) bool, True = real token; `None`: all real.
+        target_mask: (B, M) bool, likewise.
+        position_weight: weight of `position_distance`, in units of the cost; 0 leaves order out.
+
+    Returns:
+        (B, N, M) costs >= 0; 0 at padding, with gradient 0 there. Its scale is that of the vectors: choose `epsilon`
+        of `solve` in the same units.
+
+    Raises:
+        ValueError: shapes or dtypes that do not fit, with the argument's name and the fix.
+
+    Source:
+        Cuturi 2013 (arXiv:1306.0895), section 2.
+
+    Example:
+        >>> squared_euclidean_cost(torch.tensor([[[1.0, 0.0]]]), torch.tensor([[[0.0, 2.0], [1.0, 0.0]]]))
+        tensor([[[5., 0.]]])
+    """
+    source_BND, target_BMD, source_mask, target_mask = _prepare(source_BND, target_BMD, source_mask, target_mask)
+    with torch.autocast(source_BND.device.type, enabled=False):
+        squares_BN1 = source_BND.square().sum(dim=-1, keepdim=True)
+        squares_B1M = target_BMD.square().sum(dim=-1)[:, None, :]
+        cost_BNM = squares_BN1 + squares_B1M - 2.0 * torch.bmm(source_BND, target_BMD.mT)
+        return _finish(cost_BNM.clamp(min=0.0), source_mask, target_mask, position_weight)
+
+
+def position_distance(source_mask: torch.Tensor, target_mask: torch.Tensor) -> torch.Tensor:
+    """Distance between the relative positions of two tokens in their sequences, in [0, 1).
+
+    `|p_i - q_j|`, p_i = (rank of i among the real tokens - 1/2) / number of real tokens, and q_j alike.
+
+    Args:
+        source_mask: (B, N) bool, True = real token.
+        target_mask: (B, M) bool, likewise.
+
+    Returns:
+        (B, N, M) float32 distances; what stands at padding has no meaning.
+
+    Example:
+        >>> position_distance(torch.tensor([[True, True]]), torch.tensor([[True, False, True]]))[0, 0]
+        tensor([0.0000, 0.0000, 0.5000])
+    """
+    positions = []
+    for mask_BK in (source_mask.to(torch.float32), target_mask.to(torch.float32)):
+        positions.append((mask_BK.cumsum(dim=1) - 0.5) / mask_BK.sum(dim=1, keepdim=True).clamp(min=1.0))
+    return (positions[0][:, :, None] - positions[1][:, None, :]).abs()
 
 
 def _normalise(tokens_BND: torch.Tensor) -> torch.Tensor:
-    """Unit vectors; a zero vector stays zero and has gradient 0 (norm() alone would give it NaN or 1 / tiny)."""
-    square_BN1 = tokens_BND.square().sum(dim=-1, keepdim=True)
-    is_zero_BN1 = square_BN1 == 0
-    unit_BND = tokens_BND * torch.where(is_zero_BN1, 1.0, square_BN1).rsqrt()
-    return torch.where(is_zero_BN1, 0.0, unit_BND)
+    """Unit vectors; a zero vector stays zero with gradient 0. Divided by the largest entry first: squares underflow."""
+    largest_BN1 = tokens_BND.detach().abs().amax(dim=-1, keepdim=True)
+    zero_BN1 = largest_BN1 == 0
+    tokens_BND = tokens_BND / torch.where(zero_BN1, 1.0, largest_BN1)
+    square_BN1 = torch.where(zero_BN1, 1.0, tokens_BND.square().sum(dim=-1, keepdim=True))
+    return torch.where(zero_BN1, 0.0, tokens_BND * square_BN1.rsqrt())
 
 
 def _prepare(
@@ -56,7 +124,8 @@ def _prepare(
     target_BMD: torch.Tensor,
     source_mask: torch.Tensor | None,
     target_mask: torch.Tensor | None,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Check the shapes, widen the dtype to float32 at least, and put 0 at padding."""
     for name, tokens in (("source", source_BND), ("target", target_BMD)):
         if tokens.dim() != 3 or not tokens.is_floating_point():
             raise ValueError(
@@ -71,20 +140,12 @@ def _prepare(
     dtype = torch.promote_types(torch.promote_types(source_BND.dtype, target_BMD.dtype), torch.float32)
     source_BND, source_mask = _clean(source_BND.to(dtype), source_mask, "source_mask")
     target_BMD, target_mask = _clean(target_BMD.to(dtype), target_mask, "target_mask")
-    valid_BNM = None
-    if source_mask is not None:
-        valid_BNM = source_mask[:, :, None].expand(-1, -1, target_BMD.shape[1])
-    if target_mask is not None:
-        valid_BNM = target_mask[:, None, :] if valid_BNM is None else valid_BNM & target_mask[:, None, :]
-    return source_BND, target_BMD, valid_BNM
+    return source_BND, target_BMD, source_mask, target_mask
 
 
-def _clean(
-    tokens_BND: torch.Tensor, mask_BN: torch.Tensor | None, name: str
-) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Put 0 at padding, so that neither its values nor its gradients reach the real tokens."""
+def _clean(tokens_BND: torch.Tensor, mask_BN: torch.Tensor | None, name: str) -> tuple[torch.Tensor, torch.Tensor]:
     if mask_BN is None:
-        return tokens_BND, None
+        return tokens_BND, torch.ones(tokens_BND.shape[:2], dtype=torch.bool, device=tokens_BND.device)
     if mask_BN.shape != tokens_BND.shape[:2]:
         raise ValueError(
             f"{name}: expected shape {tuple(tokens_BND.shape[:2])} (batch, tokens), got {tuple(mask_BN.shape)}. "
@@ -92,3 +153,11 @@ def _clean(
         )
     mask_BN = mask_BN.to(torch.bool)
     return torch.where(mask_BN[:, :, None], tokens_BND, 0.0), mask_BN
+
+
+def _finish(
+    cost_BNM: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor, position_weight: float
+) -> torch.Tensor:
+    if position_weight:
+        cost_BNM = cost_BNM + position_weight * position_distance(source_mask, target_mask)
+    return torch.where(source_mask[:, :, None] & target_mask[:, None, :], cost_BNM, 0.0)

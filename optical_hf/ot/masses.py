@@ -1,15 +1,51 @@
-"""How much each token weighs in the transport: uniform over the real tokens of its sequence.
+"""How much each token weighs in the transport: uniform, by norm, by rarity in a corpus, by attention received.
 
-Knows nothing about costs or solvers. Every function returns rows that sum to 1, or to 0 where no token is left.
+Knows nothing about costs or solvers. Every mass is 0 at padding and sums to 1 over the tokens of its mask, or to 0
+where no token is left. `content_mask` makes the mask: real tokens without the special ones, unless they are asked for.
+Masses are constants of the problem; none carries a gradient.
 
-Shapes: B pairs, N tokens.
+Shapes: B pairs, N tokens, D width, H attention heads, V vocabulary.
 """
+
+from collections.abc import Iterable
 
 import torch
 
 
+def content_mask(
+    input_ids_BN: torch.Tensor,
+    attention_mask_BN: torch.Tensor,
+    special_ids: Iterable[int],
+    *,
+    keep_special: bool = False,
+) -> torch.Tensor:
+    """Say which tokens take part in the transport: the real ones that are not special.
+
+    A student's [CLS] has no counterpart among the words of the teacher, and would pull mass away from them.
+
+    Args:
+        input_ids_BN: (B, N) token ids.
+        attention_mask_BN: (B, N) 1 or True = real token.
+        special_ids: ids left out, e.g. those of [CLS] and [SEP]. A tokenizer's `all_special_ids` also holds its
+            unknown token: leave that id out of the list to keep unknown words.
+        keep_special: keep them.
+
+    Returns:
+        (B, N) bool mask for `cosine_cost`, `solve` and the masses.
+
+    Example:
+        >>> content_mask(torch.tensor([[101, 7, 102, 0]]), torch.tensor([[1, 1, 1, 0]]), [101, 102])
+        tensor([[False,  True, False, False]])
+    """
+    mask_BN = attention_mask_BN.to(torch.bool)
+    if keep_special:
+        return mask_BN
+    ids = torch.tensor(sorted(special_ids), dtype=input_ids_BN.dtype, device=input_ids_BN.device)
+    return mask_BN & ~torch.isin(input_ids_BN, ids)
+
+
 def uniform_mass(mask_BN: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    """Give every real token of a sequence the same mass, as OPTICAL does.
+    """Give every token the same mass, as OPTICAL does.
 
     `mass_i = mask_i / sum_k mask_k`
 
@@ -25,11 +61,12 @@ def uniform_mass(mask_BN: torch.Tensor, dtype: torch.dtype = torch.float32) -> t
         tensor([[0.5000, 0.5000, 0.0000],
                 [0.0000, 0.0000, 0.0000]])
     """
-    return normalise_mass(torch.ones(mask_BN.shape, dtype=dtype, device=mask_BN.device), mask_BN)
+    mask_BN = mask_BN.to(torch.bool)
+    return mask_BN.to(dtype) / mask_BN.sum(dim=1, keepdim=True).clamp(min=1).to(dtype)
 
 
 def normalise_mass(weight_BN: torch.Tensor, mask_BN: torch.Tensor) -> torch.Tensor:
-    """Scale non-negative token weights so that the real tokens of each sequence sum to 1.
+    """Scale non-negative token weights of your own so that the tokens of each mask sum to 1.
 
     Args:
         weight_BN: (B, N) non-negative weights; whatever stands at padding is ignored, NaN included.
@@ -38,12 +75,112 @@ def normalise_mass(weight_BN: torch.Tensor, mask_BN: torch.Tensor) -> torch.Tens
     Returns:
         (B, N) masses; a row whose real weights are all 0 falls back to uniform over its real tokens.
 
+    Raises:
+        ValueError: negative or non-finite weights of real tokens.
+
     Example:
         >>> normalise_mass(torch.tensor([[1.0, 3.0, 9.0]]), torch.tensor([[True, True, False]]))
         tensor([[0.2500, 0.7500, 0.0000]])
     """
-    weight_BN = torch.where(mask_BN, weight_BN, 0.0)
-    total_B1 = weight_BN.sum(dim=1, keepdim=True)
-    weight_BN = torch.where(total_B1 > 0, weight_BN, mask_BN.to(weight_BN.dtype))
-    total_B1 = weight_BN.sum(dim=1, keepdim=True)
-    return weight_BN / torch.where(total_B1 > 0, total_B1, 1.0)
+    mask_BN = mask_BN.to(torch.bool)
+    weight_BN = torch.where(mask_BN, weight_BN.detach().to(torch.promote_types(weight_BN.dtype, torch.float32)), 0.0)
+    if not ((weight_BN >= 0) & weight_BN.isfinite()).all():
+        raise ValueError(
+            f"weight_BN: expected finite weights >= 0, got {weight_BN.min().item():.4g} to {weight_BN.max().item():.4g}"
+            "; mass cannot be negative. To fix this, clamp the weights at 0."
+        )
+    total_BN1 = weight_BN.sum(dim=1, keepdim=True)
+    return torch.where(total_BN1 > 0, weight_BN / total_BN1, uniform_mass(mask_BN, weight_BN.dtype))
+
+
+def norm_mass(tokens_BND: torch.Tensor, mask_BN: torch.Tensor) -> torch.Tensor:
+    """Weigh each token by the length of its vector, which grows with how much it says.
+
+    `mass_i = |s_i| / sum_k |s_k|` over the tokens of the mask.
+
+    Args:
+        tokens_BND: (B, N, D) token vectors before any normalisation.
+        mask_BN: (B, N) bool, True = real token.
+
+    Returns:
+        (B, N) masses.
+
+    Source:
+        Yokoi et al., EMNLP 2020 (Word Rotator's Distance, arXiv:2004.15003), section 4.
+
+    Example:
+        >>> norm_mass(torch.tensor([[[3.0, 4.0], [0.0, 15.0]]]), torch.tensor([[True, True]]))
+        tensor([[0.2500, 0.7500]])
+    """
+    return normalise_mass(tokens_BND.detach().float().norm(dim=-1), mask_BN)
+
+
+def idf_table(corpus: Iterable[Iterable[int]], vocabulary_size: int) -> torch.Tensor:
+    """Count a corpus once and say how rare each token is.
+
+    `idf_v = ln((1 + documents) / (1 + documents with v)) + 1`, at least 1 and largest for a token never seen.
+
+    Args:
+        corpus: token ids of every document.
+        vocabulary_size: V.
+
+    Returns:
+        (V,) float32 table for `idf_mass`.
+
+    Source:
+        Sparck Jones 1972, smoothed as in scikit-learn's TfidfTransformer.
+
+    Example:
+        >>> idf_table([[0, 1], [0, 0]], vocabulary_size=3)
+        tensor([1.0000, 1.4055, 2.0986])
+    """
+    seen_V = torch.zeros(vocabulary_size)
+    documents = 0
+    for document in corpus:
+        documents += 1
+        seen_V[torch.tensor(sorted(set(document)), dtype=torch.int64)] += 1
+    return ((1 + documents) / (1 + seen_V)).log() + 1
+
+
+def idf_mass(input_ids_BN: torch.Tensor, mask_BN: torch.Tensor, idf_V: torch.Tensor) -> torch.Tensor:
+    """Weigh each token by its rarity in a corpus.
+
+    `mass_i = idf[id_i] / sum_k idf[id_k]` over the tokens of the mask.
+
+    Args:
+        input_ids_BN: (B, N) token ids.
+        mask_BN: (B, N) bool, True = real token.
+        idf_V: (V,) table from `idf_table`.
+
+    Returns:
+        (B, N) masses.
+
+    Example:
+        >>> idf_mass(torch.tensor([[0, 1]]), torch.tensor([[True, True]]), torch.tensor([1.0, 3.0]))
+        tensor([[0.2500, 0.7500]])
+    """
+    return normalise_mass(idf_V.to(input_ids_BN.device)[input_ids_BN], mask_BN)
+
+
+def attention_mass(attention_BHNN: torch.Tensor, mask_BN: torch.Tensor, *, query: int | None = None) -> torch.Tensor:
+    """Weigh each token by the attention it receives, averaged over heads.
+
+    `mass_j = mean_h A_h[query, j]`, or the mean over the queries of the mask as well where `query` is `None`.
+
+    Args:
+        attention_BHNN: (B, H, N, N) attention probabilities of one layer (query, key).
+        mask_BN: (B, N) bool, True = real token.
+        query: position of the one query to read, e.g. 0 for [CLS].
+
+    Returns:
+        (B, N) masses.
+
+    Example:
+        >>> attention = torch.tensor([[[[0.2, 0.8], [0.4, 0.6]]]])
+        >>> attention_mass(attention, torch.tensor([[True, True]]))
+        tensor([[0.3000, 0.7000]])
+    """
+    received_BNN = attention_BHNN.detach().float().mean(dim=1)
+    if query is not None:
+        return normalise_mass(received_BNN[:, query], mask_BN)
+    return normalise_mass(torch.where(mask_BN.to(torch.bool)[:, :, None], received_BNN, 0.0).sum(dim=1), mask_BN)

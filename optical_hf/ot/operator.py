@@ -67,8 +67,8 @@ def transport(  # noqa: PLR0917 - an operator schema has no keyword-only numbers
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """Run one row of `SOLVERS`; differentiable in the cost through its plan (implicit function theorem)."""
     settings = Settings(epsilon, tolerance, max_iterations, rho_source, rho_target)
-    solution = SOLVERS[solver].run(cost_BNM, source_BN, target_BM, settings)
-    return tuple(solution)
+    plan_BNM, error_B, iterations_B, converged_B = SOLVERS[solver].run(cost_BNM, source_BN, target_BM, settings)
+    return plan_BNM, error_B, iterations_B, converged_B
 
 
 @transport.register_fake

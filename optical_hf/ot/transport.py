@@ -79,11 +79,10 @@ def solve(
     check_shapes(cost_BNM, source_mask, target_mask, source_mass, target_mass)
     rho_source, rho_target = _relaxation(solver, rho)
     _check_options(solver, epsilon, tolerance, max_iterations, gradient, share, dtype)
-    if solver == "auto":
-        solver = choose_solver(cost_BNM.shape, epsilon, cost_BNM.device, gradient)
-    if gradient == "implicit" and not SOLVERS[solver].smooth:
+    name = choose_solver(cost_BNM.shape, epsilon, cost_BNM.device, gradient) if solver == "auto" else solver
+    if gradient == "implicit" and not SOLVERS[name].smooth:
         raise ValueError(
-            f'gradient: "implicit" needs a plan that is smooth in the cost, and that of solver={solver!r} jumps. To '
+            f'gradient: "implicit" needs a plan that is smooth in the cost, and that of solver={name!r} jumps. To '
             'fix this, use gradient="envelope", which is the true derivative there, or solver="sinkhorn".'
         )
     with torch.autocast(cost_BNM.device.type, enabled=False):
@@ -91,14 +90,14 @@ def solve(
         source_BN = masked_mass(source_mask, source_mass, cost_BNM[:, :, 0], dtype)
         target_BM = masked_mass(target_mask, target_mass, cost_BNM[:, 0, :], dtype)
         source_BN, target_BM, total_B1 = check_and_scale(
-            cost_BNM.detach(), source_BN, target_BM, SOLVERS[solver].balanced
+            cost_BNM.detach(), source_BN, target_BM, SOLVERS[name].balanced
         )
         cost_BNM = torch.where((source_BN > 0)[:, :, None] & (target_BM > 0)[:, None, :], cost_BNM, 0.0)
         problem = (cost_BNM if gradient == "implicit" else cost_BNM.detach(), source_BN, target_BM)
-        if solver == "partial":
+        if name == "partial":
             problem = with_dummies(*problem, share)
         plan_BNM, error_B, iterations_B, converged_B = transport(
-            *problem, solver, epsilon, tolerance, max_iterations, rho_source, rho_target
+            *problem, name, epsilon, tolerance, max_iterations, rho_source, rho_target
         )
         plan_BNM = plan_BNM[:, : cost_BNM.shape[1], : cost_BNM.shape[2]] * total_B1[:, :, None]
         cost_B = (plan_BNM * cost_BNM).sum(dim=(1, 2))
