@@ -7,7 +7,6 @@ say that the machinery works, never how good a model is.
 from optical_hf.data.scenes.captions import Caption, Phrase
 from optical_hf.data.scenes.contact_sheet import contact_sheet
 from optical_hf.data.scenes.corpus import (
-    GROUPS,
     HIGH_RESOURCE,
     LANGUAGES,
     LOW_RESOURCE,
@@ -22,7 +21,6 @@ from optical_hf.data.scenes.layout import Box, boxes
 from optical_hf.data.scenes.world import Entity, Scene, Split, generate_scenes
 
 __all__ = [
-    "GROUPS",
     "HIGH_RESOURCE",
     "LANGUAGES",
     "LOW_RESOURCE",

@@ -20,17 +20,13 @@ LANGUAGES: Final[tuple[str, ...]] = tuple(GRAMMARS)
 """Codes of the languages that have a grammar: English, four that are well served, four that are not."""
 HIGH_RESOURCE: Final = ("de", "fr", "es", "fi")
 LOW_RESOURCE: Final = ("sw", "tl", "so", "mr")
-GROUPS: Final[dict[str, str]] = {
-    "en": "english",
-    **dict.fromkeys(HIGH_RESOURCE, "high"),
-    **dict.fromkeys(LOW_RESOURCE, "low"),
-}
 
 
 class CollectionParts(NamedTuple):
     """What a retrieval collection is made of.
 
-    ``queries``: id, text, language, group. ``documents``: id, text. ``qrels``: query id to document id to 1.
+    ``queries``: id, text, language, group (the scene, which all languages share and a bootstrap resamples).
+    ``documents``: id, text. ``qrels``: query id to document id to 1.
     """
 
     queries: Dataset

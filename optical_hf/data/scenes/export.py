@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -54,21 +53,22 @@ def export_flickr30k_entities(
         ValueError: for an unknown language or a folder that holds something.
 
     Example:
-        >>> import tempfile
+        >>> from tempfile import mkdtemp
         >>> from optical_hf.data.scenes import generate_scenes
-        >>> folder = export_flickr30k_entities(generate_scenes(2), Path(tempfile.mkdtemp()) / "release", images=False)
+        >>> folder = export_flickr30k_entities(generate_scenes(2), Path(mkdtemp()) / "release", images=False)
         >>> sorted(path.name for path in folder.iterdir())
         ['Annotations', 'Sentences', 'UNRELATED_CAPTIONS', 'test.txt', 'train.txt', 'val.txt']
     """
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder} is not an empty folder: name a new one, nothing is overwritten.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    beside.mkdir(parents=True)
     try:
         _write(scenes, beside, languages, size, images)
-        beside.chmod(0o777 & ~_umask())
-        os.replace(beside, folder)  # an empty folder may be replaced
+        if folder.exists():
+            folder.rmdir()  # it is empty
+        beside.rename(folder)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise
@@ -128,9 +128,3 @@ def _annotation(scene: Scene, index: int, size: int) -> str:
             lines += ["\t\t<bndbox>", *(f"\t\t\t<{name}>{at}</{name}>" for name, at in corners), "\t\t</bndbox>"]
         lines.append("\t</object>")
     return "\n".join([*lines, "</annotation>", ""])
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -41,11 +41,11 @@ def person(pen: Pen, noun: str, garment: tuple[str, RGB] | None, pose: Pose) -> 
         pen.shape([(0.12, 0.36), (0.24, 0.33), (0.76, 0.33), (0.88, 0.36), (0.84, 0.62), (0.16, 0.62)], top)
         if female:
             pen.shape([(0.22, hips), (0.78, hips), (0.9, 0.8), (0.1, 0.8)], TROUSERS)
-    pen.oval(0.26, 0.08, 0.74, 0.33, SKIN)
+    pen.oval(0.26, 0.05, 0.74, 0.33, SKIN)
     if female:
-        pen.block(0.26, 0.08, 0.74, 0.14, HAIR, outline=None)
+        pen.block(0.26, 0.05, 0.74, 0.13, HAIR, outline=None)
     else:
-        pen.shape([(0.28, 0.16), (0.34, 0.09), (0.66, 0.09), (0.72, 0.16)], HAIR)
+        pen.shape([(0.28, 0.15), (0.34, 0.06), (0.66, 0.06), (0.72, 0.15)], HAIR)
     for u in (0.42, 0.58):
         pen.block(u - 0.02, 0.19, u + 0.03, 0.22, OUTLINE, outline=None)
     if worn == "hat":

@@ -25,7 +25,7 @@ PALETTE: Final[dict[str | None, RGB]] = {
     "brown": (124, 74, 36),
     None: (150, 150, 158),
 }
-OUTLINE: Final[RGB] = (60, 60, 66)
+OUTLINE: Final[RGB] = (84, 84, 92)
 SKIN: Final[RGB] = (222, 170, 130)
 HAIR: Final[RGB] = (70, 46, 30)
 TROUSERS: Final[RGB] = (84, 90, 110)
