@@ -1,0 +1,208 @@
+"""The model card of a student: YAML metadata for the hub, and what a reader has to know, in Markdown.
+
+The metadata follow the hub's model card specification (huggingface/hub-docs, modelcard.md) and are written by
+`huggingface_hub`. Knows nothing about training or measuring: figures come as plain dicts.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import ModelCard, ModelCardData
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
+
+from optical_hf.hub.figures import eval_results, gap_sentence, recall_table, table
+from optical_hf.languages import canonical_language, language_info
+from optical_hf.models import Encoder, backbone, embedding_width, kind_of
+
+TAGS = ["sentence-transformers", "cross-lingual-retrieval", "knowledge-distillation", "optimal-transport", "optical-hf"]
+
+TEMPLATE = """---
+{{ card_data }}
+---
+
+# {{ title }}
+
+{{ summary }}
+
+## How to load it
+
+{{ loading }}
+
+## How it was made
+
+{{ making }}
+
+## How well it finds
+
+{{ results }}
+
+## Source
+
+OPTICAL: Huang, Yu and Allan, *Improving Cross-lingual Information Retrieval on Low-Resource Languages via Optimal
+Transport Distillation*, WSDM 2023, [arXiv:2301.12566](https://arxiv.org/abs/2301.12566). Made with `optical-hf`, which
+is not needed to load it.
+"""
+
+ONE_VECTOR = """```python
+from sentence_transformers import SentenceTransformer
+
+student = SentenceTransformer("{name}")
+queries = student.encode_query(["..."])  # one vector a text, {width} wide
+```
+"""
+
+ONE_A_TOKEN = """```python
+from sentence_transformers import MultiVectorEncoder
+
+student = MultiVectorEncoder("{name}")
+queries = student.encode_query(["..."])  # one vector a token, {width} wide, for MaxSim
+```
+"""
+
+BACKBONE = """The transformer alone, before the projection:
+
+```python
+from transformers import AutoModel, AutoTokenizer
+
+backbone, tokenizer = AutoModel.from_pretrained("{name}"), AutoTokenizer.from_pretrained("{name}")
+```"""
+
+
+def model_card(
+    student: Encoder,
+    *,
+    repo_id: str | None = None,
+    teacher: str | None = None,
+    base_model: str | None = None,
+    bitext: Mapping[str, int] | None = None,
+    objectives: Mapping[str, float] | None = None,
+    report: Mapping[str, Any] | None = None,
+    system: str | None = None,
+    license: str | None = None,
+    datasets: Sequence[str] = (),
+) -> str:
+    """Write the model card (README.md) of a student; what is not given is left out, nothing is guessed.
+
+    Args:
+        student: the student.
+        repo_id: where it will live on the hub; None writes "path/to/student".
+        teacher: hub id or name of the teacher, which encodes the documents.
+        base_model: hub id of the checkpoint the student started from; None takes the one sentence-transformers knows.
+            A folder of this machine is left out.
+        bitext: pairs the student was trained on, by language code.
+        objectives: weights by name, as `OTDistillationArguments.objective_weights` has them.
+        report: what `RetrievalReport.to_dict` returns.
+        system: the system of the report that is this student; None takes the one called "student", or the only one.
+        license: the student's licence as the hub calls it, such as "apache-2.0".
+        datasets: hub ids of the data sets it was trained on.
+
+    Returns:
+        The card, YAML metadata and Markdown.
+
+    Raises:
+        ValueError: for a repository id or language code that is none, or a report without that system.
+
+    Example:
+        >>> from optical_hf.models.tiny import tiny_encoder
+        >>> student = tiny_encoder(["a red ball", "two dogs"], width=16, vocabulary_size=40)
+        >>> card = model_card(student, repo_id="me/tiny-so", bitext={"som": 5101}, license="apache-2.0")
+        >>> [line for line in card.splitlines() if line.startswith("| Somali")]
+        ['| Somali (so) | 5,101 |']
+    """
+    name = "path/to/student" if repo_id is None else checked_repo_id(repo_id)
+    title = name.split("/")[-1]
+    pairs = {canonical_language(code): count for code, count in (bitext or {}).items()}
+    origin = _hub_id(base_model or student.model_card_data.base_model)
+    measured, found, results = [], None, "Not measured."
+    if report is not None:
+        own = _own_system(report, system)
+        measured, found = list(report["systems"][own]["languages"]), eval_results(report, own)
+        results = f"{recall_table(report)}\n\n{gap_sentence(report, own)}"
+    languages = list(dict.fromkeys([*pairs, *measured]))
+    data = ModelCardData(
+        language=list(dict.fromkeys(["en", *(code.split("-")[0] for code in languages)])),
+        license=license,
+        base_model=origin,
+        datasets=list(datasets) or None,
+        pipeline_tag="sentence-similarity",
+        library_name="sentence-transformers",
+        tags=TAGS,
+        model_name=None if found is None else title,  # belongs to the results
+        eval_results=found,
+    )
+    card = ModelCard.from_template(
+        data,
+        template_str=TEMPLATE,
+        title=title,
+        summary=_summary(teacher, languages),
+        loading=_loading(student, name),
+        making=_making(student, teacher, origin, objectives, pairs),
+        results=results,
+    )
+    return str(card)
+
+
+def checked_repo_id(repo_id: str) -> str:
+    """The repository id, if it is one; raises ValueError with the form that is expected otherwise."""
+    try:
+        validate_repo_id(repo_id)
+    except HFValidationError:
+        raise ValueError(
+            f"{repo_id!r} is not the id of a hub repository: expected 'owner/name' or 'name', at most 96 letters, "
+            "digits, '-', '_' and '.', no two '-' or '.' in a row"
+        ) from None
+    return repo_id
+
+
+def _own_system(report: Mapping[str, Any], system: str | None) -> str:
+    names = list(report["systems"])
+    own = system or (names[0] if len(names) == 1 else "student")
+    if own not in names:
+        raise ValueError(f"the report has no system {own!r}: pass system=, one of {', '.join(names)}")
+    return own
+
+
+def _hub_id(name: str | None) -> str | None:
+    """A name that may stand as base_model; the hub rejects a path, and it says nothing to others."""
+    try:
+        return None if name is None or Path(name).exists() else checked_repo_id(name)
+    except ValueError:
+        return None
+
+
+def _summary(teacher: str | None, languages: Sequence[str]) -> str:
+    named = ", ".join(f"{language_info(code).name} ({code})" for code in languages)
+    return (
+        f"A student of {f'`{teacher}`' if teacher else 'an English teacher'}: it reads queries in "
+        f"{named or 'other languages'} and puts them where the teacher puts the same words in English. "
+        "Documents are encoded by the teacher, so an English index made with it serves as it is."
+    )
+
+
+def _loading(student: Encoder, name: str) -> str:
+    ways = [ONE_A_TOKEN] if kind_of(student) == "late_interaction" else [ONE_VECTOR, ONE_A_TOKEN]
+    return "\n".join(way.format(name=name, width=embedding_width(student)) for way in [*ways, BACKBONE])
+
+
+def _making(
+    student: Encoder,
+    teacher: str | None,
+    base_model: str | None,
+    objectives: Mapping[str, float] | None,
+    pairs: Mapping[str, int],
+) -> str:
+    inside = backbone(student)
+    facts = {
+        "Teacher": f"`{teacher}`" if teacher else None,
+        "Backbone": f"`{base_model}`" if base_model else type(inside.model).__name__,
+        "Width": f"{inside.get_embedding_dimension()} in the backbone, {embedding_width(student)} where it is searched",
+        "Longest text": f"{student.max_seq_length} tokens" if student.max_seq_length else None,
+        "Objectives": ", ".join(f"{name} × {weight:g}" for name, weight in (objectives or {}).items()) or None,
+    }
+    lines = [f"- **{name}:** {fact}" for name, fact in facts.items() if fact]
+    if pairs:
+        rows = [[f"{language_info(code).name} ({code})", f"{count:,}"] for code, count in pairs.items()]
+        lines += ["", table(["bitext with English", "pairs"], [*rows, ["all", f"{sum(pairs.values()):,}"]])]
+    return "\n".join(lines)

@@ -1,0 +1,93 @@
+"""The figures of a model card, from a report as a plain dict: the hub's evaluation results, the R@1 table, the gap.
+
+The dict is what `RetrievalReport.to_dict` returns (schema version 1, docs/evaluation.md). Knows nothing about models.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from huggingface_hub import EvalResult
+
+from optical_hf.languages import language_info
+
+Report = Mapping[str, Any]
+
+
+def eval_results(report: Report, system: str) -> list[EvalResult]:
+    """R@1 by language and the gap of one system, as fractions, for the `model-index` of the metadata."""
+    where, found = _collections(report), report["systems"][system]
+
+    def result(config: str, spoken: str, metric: str, name: str, value: float) -> EvalResult:
+        return EvalResult(
+            task_type="information-retrieval",
+            task_name="Cross-lingual retrieval",
+            dataset_type="unknown",
+            dataset_name=f"{where}, {spoken}",
+            dataset_config=config,
+            metric_type=metric,
+            metric_name=name,
+            metric_value=round(value, 4),
+        )
+
+    results = [
+        result(code, f"queries in {language_info(code).name}", "recall_at_1", "R@1", language["recall_at_1"]["value"])
+        for code, language in found["languages"].items()
+    ]
+    if found["gap"] is not None:
+        name = "R@1 gap, high-resource minus low-resource languages"
+        results.append(result("all", "all languages", "recall_at_1_gap", name, found["gap"]["gap"]["value"]))
+    return results
+
+
+def recall_table(report: Report) -> str:
+    """R@1 in percent with intervals, a row a language, a column a system of the report."""
+    systems = report["systems"]
+    tiers = {code: tier for tier, members in (report["tiers"] or {}).items() for code in members}
+    rows = []
+    for code in dict.fromkeys(code for system in systems.values() for code in system["languages"]):
+        found = [system["languages"].get(code) for system in systems.values()]
+        queries = next(language["queries"] for language in found if language)
+        levels = [_percent(language["recall_at_1"]) if language else "–" for language in found]
+        rows.append([f"{language_info(code).name} ({code})", tiers.get(code, "–"), f"{queries:,}", *levels])
+    rows.append(["mean over languages", "", "", *(f"{100 * system['mean']:.1f}" for system in systems.values())])
+    note = f"R@1 in percent, with {100 * report['settings']['confidence']:g} % intervals, on {_collections(report)}."
+    return f"{note}\n\n{table(['language', 'tier', 'queries', *systems], rows)}"
+
+
+def gap_sentence(report: Report, system: str) -> str:
+    """The R@1 gap of one system with what it is made of, or why there is none."""
+    gap = report["systems"][system]["gap"]
+    if gap is None:
+        return f"No R@1 gap: {report['no_gap']}."
+    worst = language_info(gap["worst_language"]).name
+    return (
+        f"The R@1 gap of {system} is {_percent(gap['gap'])} points: {_percent(gap['high_mean'])} in the high-resource "
+        f"languages less {_percent(gap['low_mean'])} in the low-resource ones. The worst language is {worst}, "
+        f"{_percent(gap['worst'])}."
+    )
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; the first column is text, the others are figures.
+
+    Example:
+        >>> print(table(["language", "pairs"], [["Somali", "5,101"]]))
+        | language | pairs |
+        | --- | ---: |
+        | Somali | 5,101 |
+    """
+    ruler = ["---", *("---:" for _ in heads[1:])]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [heads, ruler, *rows])
+
+
+def _collections(report: Report) -> str:
+    return ", ".join(report["documents"])
+
+
+def _percent(estimate: Mapping[str, float | None]) -> str:
+    """A fraction in percent, with its interval where it has one."""
+    value, low, high = estimate["value"], estimate["low"], estimate["high"]
+    if value is None:
+        return "–"
+    interval = f" [{100 * low:.1f}, {100 * high:.1f}]" if low is not None and high is not None else ""
+    return f"{100 * value:.1f}{interval}"

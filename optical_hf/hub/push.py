@@ -1,0 +1,170 @@
+"""Upload a student to the Hugging Face Hub: exactly the files that others need to load it, and its card.
+
+`huggingface_hub` talks to the hub; here is decided what goes up, and a refusal is said in one line that never shows the
+token. Knows nothing about training.
+"""
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from huggingface_hub import HfApi
+from huggingface_hub.errors import HfHubHTTPError
+
+try:
+    from huggingface_hub.utils import httpx
+except ImportError:  # huggingface_hub before 1.31
+    import httpx
+
+from optical_hf.hub.card import checked_repo_id, model_card
+from optical_hf.models import Encoder
+
+LOADED_SUFFIXES = frozenset({".safetensors", ".json", ".txt", ".model", ".jinja", ".py", ".md", ".png", ".svg"})
+NEVER_PUSHED = frozenset({"training_args.json", "trainer_state.json"})
+ADAPTER_CONFIG = "adapter_config.json"
+# Weights of an earlier push that a loader would take in place of, or on top of, those of this one.
+STALE = [ADAPTER_CONFIG, "adapter_model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors"]
+WAITS = (1.0, 2.0, 4.0)
+"""Seconds before each new try after a 5xx: `huggingface_hub` tries uploads again by itself, but not every call."""
+
+
+def push_student(
+    student_or_folder: Encoder | str | Path,
+    repo_id: str,
+    *,
+    token: str | None = None,
+    private: bool | None = None,
+    revision: str | None = None,
+    card: str | None = None,
+    commit_message: str = "Add student",
+) -> str:
+    """Upload a student, or the folder it was saved in, to the hub; repository and branch are made where missing.
+
+    Only what is needed to load the student goes up, and its card: weights as safetensors, configuration, tokenizer.
+    Training arguments, optimizer and random states and anything pickled stay at home, and so do folders that are no
+    module of the student. The endpoint is that of `HF_ENDPOINT`.
+
+    Args:
+        student_or_folder: a student without an adapter, or a folder that `trainer.save_model` or `save_pretrained`
+            wrote.
+        repo_id: "owner/name", or "name" for one of your own.
+        token: access token that may write; None takes the one that `hf auth login` or `HF_TOKEN` left.
+        private: make the repository private; None leaves it to the owner's default.
+        revision: branch to push to; None is the main one.
+        card: README.md to push, from `model_card`; None pushes the folder's own, and for a student one that says what
+            the student itself shows.
+        commit_message: first line of the commit.
+
+    Returns:
+        Address of the commit.
+
+    Raises:
+        ValueError: for a repository id that is none, a refused or unreadable token, a public repository where a
+            private one was asked for, an adapter, or a folder that holds no student.
+        ConnectionError: where the hub cannot be reached or keeps answering with an error of its own.
+
+    Example:
+        >>> push_student("runs/so", "me/e5-so")  # doctest: +SKIP
+        'https://huggingface.co/me/e5-so/commit/...'
+    """
+    checked_repo_id(repo_id)
+    if token is not None and not (token and token.isascii() and token.isprintable() and " " not in token):
+        raise ValueError("the hub token is empty or has spaces, line ends or letters outside ASCII in it: copy it anew")
+    with tempfile.TemporaryDirectory() as staging:
+        if isinstance(student_or_folder, (str, Path)):
+            for file in student_files(student_or_folder):
+                target = staging / file.relative_to(student_or_folder)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, target)
+        else:
+            student_or_folder.save_pretrained(staging, create_model_card=False)
+            student_files(staging)
+            card = card or model_card(student_or_folder, repo_id=repo_id)
+        if card is not None:
+            Path(staging, "README.md").write_text(card, encoding="utf-8")
+        upload = _Upload(HfApi(token=token, library_name="optical-hf"), staging, repo_id)
+        return upload.run(private, revision, commit_message)
+
+
+def student_files(folder: str | Path) -> list[Path]:
+    """The files of a saved student that go to the hub: those of its modules and its card, nothing that is pickled.
+
+    Raises:
+        ValueError: where the folder holds no student, a student with an adapter apart, or one without safetensors.
+    """
+    folder = Path(folder)
+    modules = folder / "modules.json"
+    if not modules.is_file():
+        raise ValueError(
+            f"no student in {str(folder)!r}: it has no modules.json; give a folder that trainer.save_model wrote"
+        )
+    if (folder / ADAPTER_CONFIG).exists():
+        raise ValueError(
+            "the student's adapter is not merged: on the hub it would look for its backbone in a folder of this "
+            "machine; save it merged with trainer.save_model(folder) and push that folder"
+        )
+    roots = [folder / entry["path"] for entry in json.loads(modules.read_text(encoding="utf-8")) if entry["path"]]
+    found = [p for p in folder.iterdir() if p.is_file()] + [p for r in roots for p in r.rglob("*") if p.is_file()]
+    files = sorted(p for p in found if p.suffix in LOADED_SUFFIXES and p.name not in NEVER_PUSHED and p.name[0] != ".")
+    if not any(p.parent == folder and p.suffix == ".safetensors" for p in files):
+        raise ValueError(
+            f"the student in {str(folder)!r} has no model.safetensors: pickled weights are not pushed, because loading "
+            "them can run anything; load it and save it again with save_pretrained"
+        )
+    return files
+
+
+class _Upload:
+    """One push of a folder to one repository."""
+
+    def __init__(self, api: HfApi, folder: str, repo_id: str) -> None:
+        self.api, self.folder, self.repo_id = api, folder, repo_id
+
+    def run(
+        self, private: bool | None, revision: str | None, commit_message: str, waits: Sequence[float] = WAITS
+    ) -> str:
+        """Push, and again after a 5xx: a repository that is there already is taken, an unchanged file is skipped."""
+        try:
+            return self._push(private, revision, commit_message)
+        except HfHubHTTPError as error:
+            if error.response.status_code < 500 or not waits:
+                raise self._said(error) from None
+            time.sleep(waits[0])
+        except httpx.TransportError as error:  # its text may quote a header, so only its name is shown
+            raise ConnectionError(f"cannot reach the hub at {self.api.endpoint} ({type(error).__name__})") from None
+        return self.run(private, revision, commit_message, waits[1:])
+
+    def _push(self, private: bool | None, revision: str | None, commit_message: str) -> str:
+        repo_id = self.api.create_repo(self.repo_id, private=private, exist_ok=True).repo_id
+        if private and not self.api.model_info(repo_id).private:
+            raise ValueError(
+                f"{repo_id!r} is there already and public: private=True does not hide it, everybody would see the "
+                "student; make it private in its settings on the hub, or push to another name"
+            )
+        if revision is not None:
+            self.api.create_branch(repo_id, branch=revision, exist_ok=True)
+        commit = self.api.upload_folder(
+            repo_id=repo_id,
+            folder_path=self.folder,
+            commit_message=commit_message,
+            revision=revision,
+            delete_patterns=STALE,
+        )
+        return commit.commit_url
+
+    def _said(self, error: HfHubHTTPError) -> Exception:
+        """What the hub answered, in one line, without the token."""
+        status, repo = error.response.status_code, repr(self.repo_id)
+        if status in (401, 403):
+            return ValueError(
+                f"the hub refused the token for {repo} ({status}): log in with `hf auth login`, or pass a token that "
+                f"may write to {repo}"
+            )
+        if status < 500:
+            return ValueError(f"the hub refused {repo} ({status}): {' '.join((error.server_message or '').split())}")
+        return ConnectionError(
+            f"the hub answered {status} to the push of {repo}, {len(WAITS) + 1} times: nothing was committed; try later"
+        )
