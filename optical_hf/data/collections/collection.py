@@ -13,7 +13,7 @@ from itertools import compress
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from datasets import Dataset, Features, Image, Value
+from datasets import Dataset, Features, Value
 
 from optical_hf.data.bitext import Source, load_bitext
 from optical_hf.data.collections.reading import Lines, name_of, read_lines
@@ -22,8 +22,6 @@ from optical_hf.languages import canonical_language
 
 QUERY_COLUMNS = ("id", "text", "language", "group", "english", "translation")
 TEXT_DOCUMENTS = Features({"id": Value("string"), "text": Value("string")})
-IMAGE_DOCUMENTS = Features({"id": Value("string"), "image": Image()})
-REGION_DOCUMENTS = Features({"id": Value("string"), "image": Image(), "box": [Value("float32")]})
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +34,7 @@ class RetrievalCollection:
             the image or document that several queries share); optional `english` (the query in English, for the
             teacher's ceiling) and `translation` (a machine translation into the documents' language, for the
             translate-query baseline).
-        documents: columns `id` and `text`, or `image`, or `image` with `box` (x0, y0, x1, y1 in pixels) for regions.
+        documents: columns `id` and `text`, or `image` (a region is the image cut to its box).
         qrels: query id -> document id -> grade. Queries in several languages share one set of documents.
         relevant_grade: the least grade that counts as relevant.
 

@@ -15,6 +15,7 @@ import datasets
 from datasets import Dataset, IterableDataset
 from datasets.builder import Key
 
+from optical_hf.data.entities.members import stamp
 from optical_hf.data.entities.records import FEATURES, RECORDS, Release
 from optical_hf.data.entities.splits import check_one_family, split_ids
 from optical_hf.data.generation import reader_errors
@@ -93,8 +94,8 @@ class Flickr30kEntities(datasets.GeneratorBasedBuilder):
             strict=strict,
         )
         files = [*release.files(), *([Path(karpathy)] if karpathy else [])]
-        stamp = tuple(_stamp(path) for path in files)
-        super().__init__(config_name=config, release=release, splits=splits, stamp=stamp, **kwargs)
+        stamps = tuple(stamp(path) for path in files)
+        super().__init__(config_name=config, release=release, splits=splits, stamp=stamps, **kwargs)
 
     def _info(self) -> datasets.DatasetInfo:
         return datasets.DatasetInfo(
@@ -138,9 +139,3 @@ def load_flickr30k_entities(
     with reader_errors():
         builder.download_and_prepare()
     return builder.as_dataset(split=split)
-
-
-def _stamp(path: Path) -> tuple[int, ...]:
-    """Number, total size and newest time of a file or of the files in a folder, so that a change is read again."""
-    states = [entry.stat() for entry in path.iterdir() if entry.is_file()] if path.is_dir() else [path.stat()]
-    return len(states), sum(state.st_size for state in states), max((state.st_mtime_ns for state in states), default=0)

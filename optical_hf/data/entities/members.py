@@ -153,3 +153,9 @@ def open_members(
         return TarMembers(path, suffixes, limit, folder)
     inside = f" with a folder {folder}" if folder else ""
     raise ValueError(f"expected a folder{inside}, a .zip or a .tar archive at {path}, there is none")
+
+
+def stamp(path: Path) -> tuple[int, ...]:
+    """Number, total size and newest time of a file or of the files in a folder, so that a change is read again."""
+    states = [entry.stat() for entry in path.iterdir() if entry.is_file()] if path.is_dir() else [path.stat()]
+    return len(states), sum(state.st_size for state in states), max((state.st_mtime_ns for state in states), default=0)
