@@ -35,10 +35,10 @@ class Observations(NamedTuple):
     blocks: tuple[Block, ...]
 
     def means_SL(self) -> Floats:
-        """Mean hit of each system in each language, over its queries."""
+        """Mean hit of each system in each language; sorted first, so that the order of groups changes no digit."""
         means_SL = np.empty((self.blocks[0].totals_GSL.shape[1], len(self.languages)))
         for block in self.blocks:
-            means_SL[:, block.languages] = block.totals_GSL.sum(axis=0) / block.counts_GL.sum(axis=0)
+            means_SL[:, block.languages] = np.sort(block.totals_GSL, axis=0).sum(axis=0) / block.counts_GL.sum(axis=0)
         return means_SL
 
 
