@@ -34,14 +34,18 @@ class TokenSet(NamedTuple):
     vector_BD: Tensor
 
 
+def query_prompt(model: Encoder) -> str | None:
+    """The prompt `encode_query` would put in front of a text, None where there is none."""
+    prompts = model.prompts or {}
+    return prompts.get("query") or prompts.get(model.default_prompt_name or "") or None
+
+
 def preprocess_queries(model: Encoder, texts: Sequence[str]) -> dict[str, Any]:
     """Tokenize texts as the model tokenizes queries: its own tokenizer, length limit and "query" prompt.
 
     The prompt is the one `encode_query` would take, so that training and searching see the same tokens.
     """
-    prompts = model.prompts or {}
-    prompt = prompts.get("query") or prompts.get(model.default_prompt_name or "") or None
-    return model.preprocess(list(texts), prompt=prompt, task="query")
+    return model.preprocess(list(texts), prompt=query_prompt(model), task="query")
 
 
 def content_mask(input_ids_BN: Tensor, mask_BN: Tensor, special_ids: Sequence[int]) -> Tensor:
