@@ -132,21 +132,16 @@ def _moses(path: str, language: str | None, parts: list[str]) -> BitextFile:
 def _archived(path: str, language: str | None) -> list[BitextFile]:
     """Find the bitext in a zip archive; what is not bitext (a licence, a README, scores) is passed over."""
     _stamp(path)
-    found, failures = [], []
     with ZipFile(path) as archive:
         members = [name for name in archive.namelist() if not name.endswith("/")]
-    for member in filter(_may_be_bitext, members):
-        try:
-            found += bitext_files(f"{path}/{member}", language)
-        except ValueError as error:
-            failures.append(str(error))
+    found = [bitext_files(f"{path}/{member}", language) for member in members if _may_be_bitext(member)]
     if not found:
-        raise ValueError(failures[0] if failures else f"{path}: no bitext among its files {members}")
-    return found
+        raise ValueError(f"{path}: no bitext among its files {members}")
+    return [file for files in found for file in files]
 
 
 def _may_be_bitext(member: str) -> bool:
-    """Tell by the name: a format, columns of a pair, or the foreign lines of a pair (`X.en-so.so`, not `X.en-so.ids`)."""
+    """Tell by the name: a format, columns of a pair, or foreign lines (`X.en-so.so`, but not `X.en-so.ids`)."""
     last = name_parts(member)[-1]
     pair = pair_in_name(PurePath(member).name)
     if last.lower() in _FORMATS or (last == "txt" and pair):

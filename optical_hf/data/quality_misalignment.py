@@ -2,10 +2,10 @@
 
 Knows nothing about any language: no lexicon, no model. For every row i and every offset d it asks how much likelier it
 is that row i + d of the other side is the translation of row i than that it is any row of the neighbourhood, from two
-signals: the lengths (Gale and Church 1993, "A Program for Aligning Sentences in Bilingual Corpora") and what translations
-leave as it is, numbers and the beginnings of names and loan words. How often such a token survives is estimated on the
-file itself. The most likely path of offsets, with a price on every change, is found by the Viterbi algorithm; one more
-state, "no offset fits", catches rows that have nothing to do with each other.
+signals: the lengths (Gale and Church 1993, "A Program for Aligning Sentences in Bilingual Corpora") and what
+translations leave as it is, numbers and the beginnings of names and loan words. How often such a token survives is
+estimated on the file itself. The most likely path of offsets, with a price on every change, is found by the Viterbi
+algorithm; one more state, "no offset fits", catches rows that have nothing to do with each other.
 """
 
 import itertools
@@ -94,17 +94,51 @@ def find_misaligned_runs(
         raise ValueError(f"expected two sides of equal length, got {len(english)} and {len(foreign)} rows")
     if max_offset < 1 or penalty <= 0:
         raise ValueError(f"expected max_offset >= 1 and penalty > 0, got {max_offset} and {penalty}")
-    runs: list[MisalignedRun] = []
-    state = max_offset  # the middle state is offset 0
-    for start in range(0, len(english), BLOCK):
-        block = _Block(english[start : start + BLOCK], foreign[start : start + BLOCK], max_offset)
-        found, state = block.runs(penalty, state)
+    finder = RunFinder(max_offset=max_offset, penalty=penalty)
+    for pair in zip(english, foreign, strict=True):
+        finder.add(*pair)
+    return finder.finish()
+
+
+class RunFinder:
+    """The same search on rows that come one after the other, with no more than a block of them in memory.
+
+    Args:
+        max_offset: as for `find_misaligned_runs`.
+        penalty: as for `find_misaligned_runs`.
+    """
+
+    def __init__(self, *, max_offset: int = 10, penalty: float = 20.0) -> None:
+        self.max_offset, self.penalty = max_offset, penalty
+        self._english: list[str] = []
+        self._foreign: list[str] = []
+        self._rows_before, self._state = 0, max_offset  # the middle state is offset 0
+        self._runs: list[MisalignedRun] = []
+
+    def add(self, english: str, foreign: str) -> None:
+        """Take the next row."""
+        self._english.append(english)
+        self._foreign.append(foreign)
+        if len(self._english) == BLOCK:
+            self._search()
+
+    def finish(self) -> list[MisalignedRun]:
+        """Return the runs of all rows taken."""
+        if self._english:
+            self._search()
+        return self._runs
+
+    def _search(self) -> None:
+        block = _Block(self._english, self._foreign, self.max_offset)
+        found, self._state = block.runs(self.penalty, self._state)
         for run in found:
-            moved = run._replace(first=run.first + start, last=run.last + start)
-            if runs and runs[-1].last + 1 == moved.first and runs[-1].offset == moved.offset:
-                moved = moved._replace(first=runs.pop().first)
-            runs.append(moved)
-    return runs
+            moved = run._replace(first=run.first + self._rows_before, last=run.last + self._rows_before)
+            before = self._runs[-1] if self._runs else None
+            if before and before.last + 1 == moved.first and before.offset == moved.offset:
+                moved = moved._replace(first=self._runs.pop().first)
+            self._runs.append(moved)
+        self._rows_before += len(self._english)
+        self._english, self._foreign = [], []
 
 
 class _Block:

@@ -1,0 +1,90 @@
+"""Drops from a bitext the pairs that break the rules a user chose, and accounts for every one of them.
+
+Knows nothing about what the rules mean; `quality` does the looking.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from datasets import Dataset, IterableDataset
+from datasets.utils.logging import get_logger
+
+from optical_hf.data.quality import BitextReport, report_of
+from optical_hf.data.quality_inspection import inspect_bitext
+from optical_hf.data.quality_rules import Rule
+
+logger = get_logger(__name__)
+
+
+class CleanedBitext(NamedTuple):
+    """What `clean_bitext` returns.
+
+    Attributes:
+        bitext: the pairs that are left, in their order.
+        dropped: by language and rule, how many pairs a rule took; a pair that breaks several counts for the first.
+        report: the quality report of the bitext before.
+    """
+
+    bitext: Any
+    dropped: dict[str, dict[Rule, int]]
+    report: BitextReport
+
+    def __str__(self) -> str:
+        lines = []
+        for language, taken in self.dropped.items():
+            pairs = self.report.pairs[language]
+            told = "".join(f", {rule} took {count:,}" for rule, count in taken.items())
+            lines.append(f"{language}: {pairs - sum(taken.values()):,} of {pairs:,} pairs left{told}")
+        return "\n".join(lines)
+
+
+def clean_bitext(
+    bitext: Dataset | IterableDataset,
+    drop: Sequence[Rule],
+    *,
+    evaluation: Dataset | IterableDataset | list[str] | None = None,
+    num_proc: int | None = None,
+) -> CleanedBitext:
+    """Drop the pairs that break the rules you name, in the order in which you name them.
+
+    Args:
+        bitext: a table as `load_bitext` makes it; of a streamed one the result is streamed too.
+        drop: rules of `bitext_quality`. There is no default: what is dropped is your choice.
+        evaluation: for the rule `leak`: a bitext table, or texts of either language.
+        num_proc: processes that check pairs.
+
+    Returns:
+        The rest, with the number of pairs that each rule took, which is also logged.
+
+    Raises:
+        ValueError: an unknown rule, or `leak` without an evaluation set.
+        ImportError: the rule `language` was named and lingua is not installed.
+
+    Example:
+        >>> from datasets import Dataset
+        >>> rows = [{"source": "One of 7.", "target": "Mid ka mid ah 7.", "language": "so", "origin": "x"}] * 3
+        >>> cleaned = clean_bitext(Dataset.from_list(rows), ["duplicate", "copy"])
+        >>> len(cleaned.bitext), cleaned.dropped
+        (1, {'so': {'duplicate': 2, 'copy': 0}})
+    """
+    if "leak" in drop and evaluation is None:
+        raise ValueError(
+            "the rule leak needs evaluation=, the texts that must not be in the training data; none were given"
+        )
+    found = inspect_bitext(bitext, list(drop), evaluation, None, num_proc)
+    kept_N = np.ones(len(found.broken_N), dtype=bool)
+    dropped: dict[str, dict[Rule, int]] = {code: {} for code in found.codes}
+    for rule in drop:
+        taken_N = kept_N & found.breaks(rule)
+        kept_N &= ~taken_N
+        for place, code in enumerate(found.codes):
+            dropped[code][rule] = int((taken_N & (found.language_N == place)).sum())
+    rest = (
+        bitext.select(np.flatnonzero(kept_N))
+        if isinstance(bitext, Dataset)
+        else bitext.filter(lambda _, row: bool(kept_N[row]), with_indices=True)
+    )
+    cleaned = CleanedBitext(rest, dropped, report_of(found, list(drop)))
+    logger.warning(f"clean_bitext: {cleaned}")
+    return cleaned

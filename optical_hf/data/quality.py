@@ -1,0 +1,121 @@
+"""The quality report of a bitext: how many pairs of each language break which rule, and where files have slipped.
+
+Knows nothing about repairing: `clean_bitext` drops what a user chooses. The rules follow what is done to web-crawled
+bitext (Kreutzer et al. 2022, "Quality at a Glance: An Audit of Web-Crawled Multilingual Datasets", TACL,
+arXiv:2103.12028), and none of them says that a pair is bad, only that somebody should look.
+"""
+
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from datasets import Dataset, IterableDataset
+
+from optical_hf.data.quality_inspection import Inspection, inspect_bitext
+from optical_hf.data.quality_misalignment import MisalignedRun
+from optical_hf.data.quality_rules import RULES, Rule
+
+
+@dataclass(frozen=True)
+class BitextReport:
+    """What `bitext_quality` found; `print` it for the table.
+
+    Attributes:
+        pairs: number of pairs by language.
+        broken: number of pairs that break a rule, by language and rule.
+        runs: runs of rows whose translations stand in other rows, file by file.
+        looked_at: pairs by language that the language detector looked at; it looks at a sample.
+        not_checked: rules that were not checked, for all or for some languages, and why.
+    """
+
+    pairs: dict[str, int]
+    broken: dict[str, dict[Rule, int]]
+    runs: tuple[MisalignedRun, ...]
+    looked_at: dict[str, int]
+    not_checked: dict[Rule, str]
+
+    def total(self, rule: Rule) -> int:
+        """Return how many pairs of all languages break a rule."""
+        return sum(counts[rule] for counts in self.broken.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain dicts and lists, for JSON."""
+        return asdict(self) | {"runs": [run._asdict() for run in self.runs]}
+
+    def __str__(self) -> str:
+        widths = [max(8, len(rule)) + 2 for rule in RULES]
+        head = f"{'language':<10}{'pairs':>10}" + "".join(f"{rule:>{w}}" for rule, w in zip(RULES, widths, strict=True))
+        lines = [head, "-" * len(head)]
+        for language, pairs in self.pairs.items():
+            cells = [f"{self._cell(language, rule):>{w}}" for rule, w in zip(RULES, widths, strict=True)]
+            lines.append(f"{language:<10}{pairs:>10,}" + "".join(cells))
+        if self.looked_at:
+            sample = ", ".join(f"{language} {count:,}" for language, count in self.looked_at.items())
+            lines.append(f"language: counted among the pairs that the detector looked at ({sample})")
+        for why in dict.fromkeys(self.not_checked.values()):
+            lines.append(
+                f"not checked, {why}: " + ", ".join(rule for rule, one in self.not_checked.items() if one == why)
+            )
+        lines += [f"misaligned: {run}" for run in self.runs] or ["misaligned: no run of rows has slipped"] * (
+            "misaligned" not in self.not_checked
+        )
+        return "\n".join(lines)
+
+    def _cell(self, language: str, rule: Rule) -> str:
+        unknown = rule == "language" and not self.looked_at.get(language)
+        return (
+            "-" if unknown or (rule in self.not_checked and rule != "language") else f"{self.broken[language][rule]:,}"
+        )
+
+
+def bitext_quality(
+    bitext: Dataset | IterableDataset,
+    *,
+    rules: Collection[Rule] | None = None,
+    evaluation: Dataset | IterableDataset | list[str] | None = None,
+    language_rows: int | None = 1_000,
+    num_proc: int | None = None,
+) -> BitextReport:
+    """Count by language what looks wrong in a bitext.
+
+    The rules: `empty` side; `duplicate` of an earlier pair (without case and punctuation); `copy` of the source;
+    `length` ratio three times off the median of its language; `script` of most letters is not that of the language;
+    `language` is another one (lingua); `numbers` differ between the sides; `leak`: a side stands in the evaluation set;
+    `misaligned`: in a run of rows whose translations stand in other rows (`find_misaligned_runs`).
+
+    Args:
+        bitext: a table as `load_bitext` makes it, its rows in the order of the files; a streamed one is read twice.
+        rules: what to check; None checks all that can be checked here, and the report says what could not.
+        evaluation: what must not be in the training data: a bitext table, or texts of either language.
+        language_rows: pairs of each language that the language detector looks at, evenly spread; None looks at all
+            (a millisecond or more a text).
+        num_proc: processes that check pairs.
+
+    Returns:
+        A `BitextReport`.
+
+    Raises:
+        ValueError: columns are missing, or a rule is unknown.
+        ImportError: the rule `language` was named and lingua is not installed.
+
+    Example:
+        >>> from datasets import Dataset
+        >>> rows = [{"source": "One of 7.", "target": "Mid ka mid ah 7.", "language": "so", "origin": "x"}] * 2
+        >>> report = bitext_quality(Dataset.from_list(rows), rules=["duplicate", "numbers"])
+        >>> report.broken["so"]["duplicate"], report.broken["so"]["numbers"]
+        (1, 0)
+    """
+    return report_of(inspect_bitext(bitext, rules, evaluation, language_rows, num_proc), rules)
+
+
+def report_of(found: Inspection, rules: Collection[Rule] | None) -> BitextReport:
+    """Count what an inspection found."""
+    here = {code: found.language_N == place for place, code in enumerate(found.codes)}
+    not_asked: dict[Rule, str] = {rule: "not asked for" for rule in RULES if rules is not None and rule not in rules}
+    return BitextReport(
+        pairs={code: int(rows.sum()) for code, rows in here.items()},
+        broken={code: {rule: int((found.breaks(rule) & rows).sum()) for rule in RULES} for code, rows in here.items()},
+        runs=found.runs,
+        looked_at=found.looked_at,
+        not_checked=not_asked | found.not_checked,
+    )

@@ -1,0 +1,67 @@
+"""Tells whether a text is in the language it should be in, with `lingua` (the extra [quality]).
+
+Knows nothing about tables. Related languages are easily taken for each other, so a text only counts as wrong when
+another language is the most likely one and the right one has next to no chance.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.util import find_spec
+from typing import Any
+
+from optical_hf.languages import canonical_language
+
+_MIN_LETTERS = 20  # shorter texts are not judged
+_NO_CHANCE = 0.02
+
+
+def lingua_is_here() -> bool:
+    """Return whether the extra is installed."""
+    return find_spec("lingua") is not None
+
+
+def wrong_language(texts: Sequence[str], language: str) -> list[bool] | None:
+    """Return for each text whether it is in another language, or None where the detector does not know the language.
+
+    Args:
+        texts: the texts; those of fewer than 20 letters are never wrong.
+        language: canonical code of the language they should be in.
+
+    Raises:
+        ImportError: lingua is not installed.
+    """
+    expected = _languages().get(language)
+    if expected is None:
+        return None
+    judged = [place for place, text in enumerate(texts) if sum(map(_is_letter, text)) >= _MIN_LETTERS]
+    found = _detector().compute_language_confidence_values_in_parallel([texts[place] for place in judged])
+    wrong = [False] * len(texts)
+    for place, values in zip(judged, found, strict=True):
+        chances = {value.language: value.value for value in values}
+        wrong[place] = values[0].language != expected and chances.get(expected, 0.0) < _NO_CHANCE
+    return wrong
+
+
+def _is_letter(character: str) -> bool:
+    return unicodedata.category(character)[0] == "L"
+
+
+@lru_cache(maxsize=1)
+def _detector() -> Any:
+    return _lingua().LanguageDetectorBuilder.from_all_languages().build()
+
+
+@lru_cache(maxsize=1)
+def _languages() -> dict[str, Any]:
+    """Return the languages of the detector by canonical code; its Norwegian ones also stand for plain Norwegian."""
+    known = {canonical_language(one.iso_code_639_1.name): one for one in _lingua().Language.all()}
+    return {"no": known["nb"], **known} if "nb" in known else known
+
+
+def _lingua() -> Any:
+    try:
+        import lingua  # noqa: PLC0415  an extra
+    except ImportError:
+        raise ImportError('the language check needs lingua: pip install "optical-hf[quality]"') from None
+    return lingua
