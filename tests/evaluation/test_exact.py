@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sentence_transformers.util.similarity import maxsim
 
+from optical_hf.evaluation import exact
 from optical_hf.evaluation.engines import merge_results, order_results
 from optical_hf.evaluation.exact import ExactSearch
 from optical_hf.evaluation.vectors import VectorSet, VectorStore
@@ -101,14 +102,14 @@ def test_a_process_without_documents_finds_nothing_and_merges_with_the_others():
 def test_memory_is_that_of_a_block_and_not_of_the_matrix(monkeypatch):
     """Scores of 1,000 queries and 20,000 documents would be 20 million; no product is larger than a block."""
     sizes = []
-    product = torch.Tensor.__matmul__
+    product = exact._product
 
     def spy(left, right):
         result = product(left, right)
         sizes.append(result.numel())
         return result
 
-    monkeypatch.setattr(torch.Tensor, "__matmul__", spy)
+    monkeypatch.setattr(exact, "_product", spy)
     documents, queries = VectorStore.of(torch.randn(20_000, 4)), VectorSet.of(torch.randn(1000, 4))
     ExactSearch(device="cpu", query_block=100, document_block=500).index(documents).search(queries, 10)
     assert len(sizes) == 10 * 40

@@ -44,7 +44,7 @@ def test_the_schema_is_the_documented_one(report):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema": "other"}, "expected the schema|expected a report of the schema"),
+        ({"schema": "other"}, "expected a report of the schema"),
         ({"version": 2}, "expected version 1"),
     ],
 )
