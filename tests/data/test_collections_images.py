@@ -51,6 +51,20 @@ def test_dutch_captions_find_english_ones_of_another_file(shared_data):
     assert all(len(answers) >= 4 for answers in collection.relevance)
 
 
+def test_xtd10_captions_find_english_ones(shared_data):
+    folder = shared_data / "xtd10"
+    names = folder / "test_image_names.txt.gz"
+    queries = {
+        code: caption_lines(names, folder / f"test_1kcaptions_{file}.txt.gz")
+        for code, file in {"ja": "jp", "tr": "tr", "zh": "zh"}.items()
+    }
+    english = caption_lines(names, folder / "test_1kcaptions_en.txt.gz")
+    collection = captions_to_captions("xtd10", queries, english)
+    assert len(collection.queries) == 3 * 1000
+    assert collection.queries[0]["group"] == "COCO_train2014_000000061844"
+    assert collection.documents[collection.relevance[2999][0]]["text"] == list(english.values())[-1][0].strip()
+
+
 def test_equal_captions_answer_for_all_their_images():
     documents = {"1": ["a dog", "a puppy"], "2": ["a dog"], "3": ["a cat"]}
     collection = captions_to_captions("demo", {"de": {"1": ["Hund"], "2": ["Hund!"]}}, documents)

@@ -35,6 +35,10 @@ def load_flores_sentences(
 
     Raises:
         ValueError: when the files differ in length; and as `RetrievalCollection` does.
+
+    Example:
+        >>> load_flores_sentences({"som_Latn": ["biyo", "guri"]}, ["water", "house"]).relevance
+        [[0], [1]]
     """
     groups = _urls(metadata) if metadata is not None else None
     return RetrievalCollection.from_lines(name, dict(queries), documents, groups=groups, faults=faults)
@@ -64,6 +68,11 @@ def load_flores_documents(
 
     Raises:
         ValueError: when the files differ in length; and as `RetrievalCollection` does.
+
+    Example:
+        >>> rows = ["URL\\tdomain\\ttopic\\thas_image\\thas_hyperlink", "u1\\ta\\tb\\tno\\tno", "u1\\ta\\tb\\tno\\tno"]
+        >>> load_flores_documents({"som_Latn": ["biyo", "guri"]}, ["water", "house"], rows).documents["text"][:]
+        ['water house']
     """
     lines, urls = list(read_lines(documents)), _urls(metadata)
     if len(lines) != len(urls):

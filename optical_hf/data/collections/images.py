@@ -85,6 +85,13 @@ def captions_to_images(
 
     Raises:
         ValueError: when images are missing (how many, and the first); and as `RetrievalCollection` does.
+
+    Example:
+        >>> features = Features({"image_id": Value("string"), "image": Image()})
+        >>> row = {"image_id": "7", "image": PIL.Image.new("RGB", (4, 4))}
+        >>> table = Dataset.from_list([row], features=features)
+        >>> captions_to_images("demo", {"de": {"7": ["ein Hund", "ein Tier"]}}, table).relevance
+        [[0], [0]]
     """
     ids = list(dict.fromkeys(image for by_image in captions.values() for image in by_image))
     table = _caption_queries(captions, english)
@@ -106,6 +113,13 @@ def images_to_captions(
 
     Raises:
         ValueError: when images are missing (how many, and the first); and as `RetrievalCollection` does.
+
+    Example:
+        >>> features = Features({"image_id": Value("string"), "image": Image()})
+        >>> row = {"image_id": "7", "image": PIL.Image.new("RGB", (4, 4))}
+        >>> table = Dataset.from_list([row], features=features)
+        >>> images_to_captions("demo", table, {"7": ["ein Hund", "ein Tier"]}, "de").relevance
+        [[0, 1]]
     """
     found, answers = _caption_documents(captions)
     asked = image_documents(images, list(captions))

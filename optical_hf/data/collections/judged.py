@@ -6,7 +6,7 @@ with the judgements of the topic, and the topic as their group: so languages can
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from os import PathLike, stat
+from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,11 +16,11 @@ from datasets.fingerprint import Hasher
 from optical_hf.data.collections.collection import TEXT_DOCUMENTS, query_table
 from optical_hf.data.collections.reading import Lines
 from optical_hf.data.collections.soundness import Qrels
+from optical_hf.data.entities.members import stamp
 from optical_hf.data.generation import reader_errors
 from optical_hf.languages import canonical_language
 
 logger = logging.getLogger(__name__)
-Source = str | PathLike[str]
 
 
 class Judged(NamedTuple):
@@ -109,22 +109,23 @@ def judged_queries(
     return Judged(query_table(rows), by_query)
 
 
-def document_table(read: Callable[..., Iterator[dict[str, Any]]], source: Lines, **options: Any) -> Dataset:
-    """Documents from a reader, written to the cache of `datasets` as they come: constant memory, with a progress bar.
+def document_table(read: Callable[[Lines], Iterator[dict[str, Any]]], source: Lines) -> Dataset:
+    """Documents from a reader; those of a file go to the cache of `datasets` as they come, in constant memory.
 
-    The cache is keyed by the reader, its options and the file's path, size and time, so a changed file is read again.
+    The cache is keyed by the reader and the file's path, size and time, so a changed file is read again.
+
+    Raises:
+        ValueError: when there is no such file, or the reader finds a fault.
     """
-    stamp: tuple[Any, ...] = (source,)
-    if isinstance(source, (str, PathLike)):
-        path = Path(source).absolute()
-        if not path.is_file():
-            raise ValueError(f"expected a file of documents at {path}, there is none")
-        info = stat(path)
-        stamp = (str(path), info.st_size, info.st_mtime_ns)
+    if not isinstance(source, (str, PathLike)):
+        return Dataset.from_list(list(read(source)), features=TEXT_DOCUMENTS)
+    path = Path(source).absolute()
+    if not path.is_file():
+        raise ValueError(f"expected a file of documents at {path}, there is none")
     with reader_errors():
         return Dataset.from_generator(
             read,
             features=TEXT_DOCUMENTS,
-            gen_kwargs={"source": source if isinstance(source, (str, PathLike)) else tuple(source), **options},
-            fingerprint=Hasher.hash((read.__module__, read.__qualname__, stamp, sorted(options.items()))),
+            gen_kwargs={"source": str(path)},
+            fingerprint=Hasher.hash((read.__module__, read.__qualname__, str(path), stamp(path))),
         )

@@ -36,6 +36,11 @@ def load_afriqa(
 
     Raises:
         ValueError: for a line that is not in the layout; and as `RetrievalCollection` does.
+
+    Example:
+        >>> line = '{"id": "1", "question": "Ni nani?", "question_pivot": "Who?", "title": "Einstein", "passage": "A
+        man."}' >>> load_afriqa({"swa": [line]}).documents["text"][:]
+        ['Einstein A man.']
     """
     topics: dict[str, dict[str, str]] = {}
     english: dict[str, str] = {}
@@ -87,6 +92,13 @@ def load_xquad_r(
 
     Raises:
         ValueError: for a file without sentences, or an answer outside all of them; and as `RetrievalCollection` does.
+
+    Example:
+        >>> qas = '[{"id": "a", "question": "Who?", "answers": [{"answer_start": 5, "text": "Ann"}]}]'
+        >>> part = '{"qas": %s, "sentences": ["Hm.", "Ann."], "sentence_breaks": [[0, 3], [4, 8]]}' % qas
+        >>> file = ['{"data": [{"paragraphs": [%s]}]}' % part]
+        >>> load_xquad_r({"en": file}, file).relevance
+        [[1]]
     """
     first_with: dict[str, str] = {}
     qrels: dict[str, dict[str, int]] = {}

@@ -8,18 +8,19 @@ CLIRMatrix (Sun and Duh 2020, EMNLP, github.com/ssun32/CLIRMatrix).
 """
 
 from collections.abc import Iterator, Mapping
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from optical_hf.data.collections.collection import RetrievalCollection
-from optical_hf.data.collections.judged import Source, document_table, judged_queries, qrels_from, titled
+from optical_hf.data.collections.judged import document_table, judged_queries, qrels_from, titled
 from optical_hf.data.collections.reading import Lines, name_of, read_json_lines, read_pairs, read_rows
 from optical_hf.data.collections.soundness import Faults
 from optical_hf.data.collections.trec import read_qrels
 
 
 def load_beir(
-    folder: Source,
+    folder: str | PathLike[str],
     *,
     split: str = "test",
     language: str = "en",
@@ -46,6 +47,16 @@ def load_beir(
 
     Raises:
         ValueError: for a file that is missing or not in the layout; and as `RetrievalCollection` does.
+
+    Example:
+        >>> import tempfile
+        >>> root = Path(tempfile.mkdtemp())
+        >>> _ = (root / "corpus.jsonl").write_text('{"_id": "d1", "title": "", "text": "A physicist."}')
+        >>> _ = (root / "queries.jsonl").write_text('{"_id": "q1", "text": "who?"}')
+        >>> (root / "qrels").mkdir()
+        >>> _ = (root / "qrels" / "test.tsv").write_text("query-id\\tcorpus-id\\tscore\\nq1\\td1\\t1")
+        >>> load_beir(root, name="demo").qrels
+        {'en/q1': {'d1': 1}}
     """
     root = Path(folder)
     own = {str(row["_id"]): row["text"] for row in read_json_lines(_plain_or_gz(root / "queries.jsonl"))}
@@ -71,7 +82,7 @@ def load_beir(
 
 def load_mmarco(
     queries: Mapping[str, Lines],
-    collection: Source,
+    collection: Lines,
     qrels: Lines,
     *,
     english: Lines | None = None,
@@ -94,6 +105,10 @@ def load_mmarco(
 
     Raises:
         ValueError: for a line that is not in the layout, with its place; and as `RetrievalCollection` does.
+
+    Example:
+        >>> load_mmarco({"de": ["7\\twer?"]}, ["91\\tA physicist."], ["7\\t0\\t91\\t1"]).relevance
+        [[0]]
     """
     topics = {code: read_pairs(source) for code, source in queries.items()}
     judged = judged_queries(topics, read_qrels(qrels), read_pairs(english) if english is not None else None)
@@ -103,7 +118,7 @@ def load_mmarco(
 
 def load_wikiclir(
     queries: Lines,
-    documents: Source,
+    documents: Lines,
     qrels: Lines,
     *,
     language: str,
@@ -132,6 +147,11 @@ def load_wikiclir(
 
     Raises:
         ValueError: for a line that is not in the layout, with its place; and as `RetrievalCollection` does.
+
+    Example:
+        >>> articles = ["90\\tThe river .", "91\\tBavaria ."]
+        >>> load_wikiclir(["12\\tist ein Fluss ."], articles, ["12\\t90\\t3", "12\\t91\\t2"], language="de").grades
+        {2: 1, 3: 1}
     """
     texts: dict[str, str] = {}
     for row in read_rows(queries, columns=(2, 3)):
@@ -148,7 +168,7 @@ def load_wikiclir(
 
 def load_clirmatrix(
     queries: Lines,
-    documents: Source,
+    documents: Lines,
     *,
     language: str,
     name: str = "clirmatrix",
@@ -171,6 +191,11 @@ def load_clirmatrix(
 
     Raises:
         ValueError: for a line that is not in the layout, with its place; and as `RetrievalCollection` does.
+
+    Example:
+        >>> queries = ['{"src_id": "5", "src_query": "Nile", "tgt_results": [["90", 6], ["91", 0]]}']
+        >>> load_clirmatrix(queries, ["90\\tA river .", "91\\tMars ."], language="sw").relevance
+        [[0]]
     """
     texts: dict[str, str] = {}
     judgements: list[tuple[str, str, int]] = []

@@ -11,7 +11,7 @@ from html import unescape
 from typing import Any, Literal
 
 from optical_hf.data.collections.collection import RetrievalCollection
-from optical_hf.data.collections.judged import Source, document_table, judged_queries, qrels_from, titled
+from optical_hf.data.collections.judged import document_table, judged_queries, qrels_from, titled
 from optical_hf.data.collections.reading import Lines, name_of, read_json_lines, read_lines, read_pairs, read_rows
 from optical_hf.data.collections.soundness import Faults
 from optical_hf.languages import canonical_language
@@ -27,7 +27,7 @@ def load_trec(
     name: str,
     topics: Mapping[str, Lines],
     qrels: Lines,
-    documents: Source,
+    documents: Lines,
     *,
     fields: Sequence[Field] = ("title",),
     english: Lines | None = None,
@@ -54,6 +54,12 @@ def load_trec(
 
     Raises:
         ValueError: for a file that is not in the layout, with the place; and as `RetrievalCollection` does.
+
+    Example:
+        >>> topics = ["<top>", "<num> Number: 351", "<title> Falkland petroleum", "</top>"]
+        >>> documents = ["<DOC>", "<DOCNO> A-1 </DOCNO>", "<TEXT>", "Oil.", "</TEXT>", "</DOC>"]
+        >>> load_trec("demo", {"en": topics}, ["351 0 A-1 1"], documents).relevance
+        [[0]]
     """
     texts = {language: dict(read_topics(source, fields)) for language, source in topics.items()}
     in_english = dict(read_topics(english, fields)) if english is not None else None
@@ -67,7 +73,7 @@ def load_trec(
 def load_hc4(
     topics: Lines,
     qrels: Lines,
-    documents: Source,
+    documents: Lines,
     *,
     document_language: str,
     query_languages: Sequence[str] = ("eng",),
@@ -100,6 +106,12 @@ def load_hc4(
 
     Raises:
         ValueError: as `RetrievalCollection` does.
+
+    Example:
+        >>> topic = '{"topic_id": "1", "topics": [{"lang": "eng", "source": "original", "topic_title": "Asteroids"}]}'
+        >>> document = '{"id": "07fd", "title": "", "text": "..."}'
+        >>> load_hc4([topic], ["1 0 07fd 3"], [document], document_language="zho", fields=["title"]).qrels
+        {'en/1': {'07fd': 3}}
     """
     wanted = {canonical_language(code) for code in query_languages}
     target = canonical_language(document_language)
@@ -129,7 +141,7 @@ def load_hc4(
 def load_africlirmatrix(
     topics: Lines,
     qrels: Lines,
-    documents: Source,
+    documents: Lines,
     *,
     name: str = "africlirmatrix",
     relevant_grade: int = 1,
@@ -151,6 +163,10 @@ def load_africlirmatrix(
 
     Raises:
         ValueError: as `RetrievalCollection` does.
+
+    Example:
+        >>> load_africlirmatrix(["7\\tNile"], ["7 Q0 90 6"], ['{"id": "90", "contents": "Webi"}']).languages
+        ['en']
     """
     judged = judged_queries({"en": read_pairs(topics)}, read_qrels(qrels))
     found = document_table(read_documents, documents)
