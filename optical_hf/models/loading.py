@@ -8,6 +8,8 @@ Knows nothing about training, data or transport.
 import json
 from pathlib import Path
 
+import torch
+from safetensors import SafetensorError
 from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 from sentence_transformers.base.modules import Dense, Normalize
 from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
@@ -127,12 +129,12 @@ def build_student(model: Encoder, teacher: Encoder, *, kind: Kind | None = None)
 
 
 def new_projection(in_features: int, out_features: int) -> Dense:
-    """A linear layer on tokens: the identity where the widths are equal, else a random orthogonal map."""
+    """A linear layer on tokens: the identity where the widths are equal, else a random orthogonal map, the same every time."""
     projection = Dense(in_features, out_features, activation_function=nn.Identity(), module_input_name="token_embeddings")
     if in_features == out_features:
         nn.init.eye_(projection.linear.weight)
     else:
-        nn.init.orthogonal_(projection.linear.weight)
+        nn.init.orthogonal_(projection.linear.weight, generator=torch.Generator().manual_seed(0))
     nn.init.zeros_(projection.linear.bias)
     return projection
 
@@ -170,7 +172,7 @@ def _load(
     try:
         kind = MultiVectorEncoder if _is_late_interaction(str(name_or_path), revision) else SentenceTransformer
         return kind(str(name_or_path), **options)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"cannot read the {role} {str(name_or_path)!r}: {reason[:400]}") from error
 

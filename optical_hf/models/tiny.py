@@ -1,4 +1,4 @@
-"""A tiny encoder from nothing: a Unigram tokenizer learnt from texts and a small BERT with random weights.
+"""A tiny encoder from nothing: a byte-pair tokenizer learnt from texts and a small BERT with random weights.
 
 For the demo and for tests, where no pretrained model may be downloaded; the tokenizer and the model are those of the
 libraries. Knows nothing about teachers, students or training.
@@ -19,15 +19,13 @@ SPECIAL = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "se
 
 
 def tiny_tokenizer(texts: Iterable[str], vocabulary_size: int = 2000, max_length: int = 64) -> PreTrainedTokenizerFast:
-    """Learn a lower-casing Unigram tokenizer from texts."""
-    tokenizer = Tokenizer(models.Unigram())
+    """Learn a lower-casing byte-pair tokenizer from texts; the same texts give the same tokenizer."""
+    tokenizer = Tokenizer(models.BPE(unk_token=SPECIAL["unk_token"]))
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.decoder = decoders.Metaspace()
     special = list(SPECIAL.values())
-    trainer = trainers.UnigramTrainer(
-        vocab_size=vocabulary_size, special_tokens=special, unk_token=SPECIAL["unk_token"], show_progress=False
-    )
+    trainer = trainers.BpeTrainer(vocab_size=vocabulary_size, special_tokens=special, show_progress=False)
     tokenizer.train_from_iterator(texts, trainer)
     ends = [(token, tokenizer.token_to_id(token)) for token in (SPECIAL["cls_token"], SPECIAL["sep_token"])]
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)

@@ -1,0 +1,36 @@
+"""Retrieval collections from the files named on a command line."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from optical_hf.data import RetrievalCollection, load_bitext
+from optical_hf.data.bitext_sources import bitext_files, resolve_sources
+
+
+def collections_of(files: Sequence[str], limit: int | None = None) -> list[RetrievalCollection]:
+    """Read evaluation files: every line a query in a foreign language whose English side is the document it must find.
+
+    Args:
+        files: as for bitext: TSV `foreign<TAB>english` (`mar-eng.tsv.gz`, or `mr=FILE`), or line pairs (`test.de.gz` with
+            `test.en.gz` beside it). Line files that share their English side become one collection, so that the languages are
+            compared on the same documents.
+        limit: read the first so many pairs of each file.
+
+    Returns:
+        One collection for every set of English documents.
+    """
+    shared: dict[str, dict[str, str]] = defaultdict(dict)
+    found: list[RetrievalCollection] = []
+    for stated, path in resolve_sources(list(files)):
+        for file in bitext_files(path, stated):
+            if file.english_path is not None and file.language is not None:
+                shared[file.english_path][file.language] = file.path
+                continue
+            rows = load_bitext(file.path if file.language is None else {file.language: file.path})
+            for language in rows.unique("language"):
+                name = f"{Path(file.path).name} ({language})"
+                found.append(RetrievalCollection.from_bitext(name, rows, language, limit=limit))
+    for english, queries in shared.items():
+        found.append(RetrievalCollection.from_lines(Path(english).name, queries, english, limit=limit))
+    return found

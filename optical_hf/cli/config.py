@@ -1,0 +1,73 @@
+"""Options from a command line and a YAML file together, checked by name before anything is loaded."""
+
+import json
+from argparse import ArgumentError
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+from transformers import HfArgumentParser
+
+
+class OptionParser(HfArgumentParser):
+    """`transformers.HfArgumentParser` that raises ValueError with one line where argparse would print a page and exit."""
+
+    def error(self, message: str) -> Any:
+        """Raise instead of exiting, so that the command line speaks with one voice."""
+        raise ValueError(f"{message}; `optical-hf {(self.prog or '').split()[-1]} --help` lists the options")
+
+
+def parse_options(verb: str, classes: Sequence[type], arguments: Sequence[str]) -> tuple[Any, ...]:
+    """Read options for the dataclasses `classes` from `[CONFIG.yaml] [--option value ...]`; the command line wins.
+
+    Raises:
+        ValueError: for an option or key that no class has (naming the one that was probably meant), a value of the wrong type,
+            a required option that is missing, or a file that is not a YAML mapping.
+    """
+    known = {f.name for cls in classes for f in fields(cls) if f.init}
+    listed = list(arguments)
+    if listed and not listed[0].startswith("-"):
+        listed = [*_from_yaml(Path(listed[0]), known), *listed[1:]]
+    for argument in listed:
+        name = argument.split("=")[0].removeprefix("--").replace("-", "_")
+        if argument.startswith("--") and name not in known and name.removeprefix("no_") not in known:
+            raise ValueError(f"unknown option {argument.split('=')[0]!r}{_meant(name, known)}")
+    parser = OptionParser(classes, prog=f"optical-hf {verb}", allow_abbrev=False)
+    try:
+        *parsed, rest = parser.parse_args_into_dataclasses(
+            listed, return_remaining_strings=True, look_for_args_file=False
+        )
+    except ArgumentError as error:
+        raise ValueError(str(error)) from error
+    if rest:
+        raise ValueError(f"cannot place {rest[0]!r}: expected options that begin with --, each followed by its value")
+    return tuple(parsed)
+
+
+def _from_yaml(path: Path, known: set[str]) -> list[str]:
+    """Turn a YAML mapping into command-line arguments."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"no configuration file {str(path)!r}: give a YAML file, or options that begin with --") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not readable as YAML: {error}") from error
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{path}: expected 'key: value' lines, got {type(values).__name__}")
+    arguments: list[str] = []
+    for key, value in values.items():
+        if key not in known:
+            raise ValueError(f"{path}: unknown key {key!r}{_meant(str(key), known)}")
+        if value is None:
+            continue
+        items = value if isinstance(value, list) else [value]
+        arguments += [f"--{key}", *(json.dumps(i) if isinstance(i, Mapping) else str(i) for i in items)]
+    return arguments
+
+
+def _meant(name: str, known: set[str]) -> str:
+    near = get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else "; see --help for the options there are"

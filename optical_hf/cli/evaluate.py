@@ -1,0 +1,69 @@
+"""`optical-hf evaluate`: R@1 by language and the gap, for a student beside other systems."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from optical_hf.cli.collections import collections_of
+from optical_hf.evaluation import RetrievalReport, evaluate_retrieval
+from optical_hf.models import load_teacher
+
+
+def evaluate(
+    queries: Annotated[list[str] | None, typer.Option(help="File of queries and their English documents: swh-eng.tsv.gz, test.de.gz "
+        "(with test.en.gz beside it), or so=FILE; give the option again for more.")] = None,
+    teacher: Annotated[str | None, typer.Option(help="Encodes the documents: a hub id or a folder.")] = None,
+    student: Annotated[str | None, typer.Option(help="Encodes the queries; any sentence-transformers model.")] = None,
+    other: Annotated[list[str] | None, typer.Option(help="A further student beside it, as NAME=FOLDER; may be repeated.")] = None,
+    search: Annotated[str, typer.Option(help="vector (one vector a text) or maxsim (one a token).")] = "vector",
+    high: Annotated[list[str] | None, typer.Option(help="Language of the high-resource group; repeat it. Default: Joshi et al. classes.")] = None,
+    low: Annotated[list[str] | None, typer.Option(help="Language of the low-resource group; repeat it.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Read the first so many pairs of each file.")] = None,
+    batch_size: Annotated[int, typer.Option(help="Texts in a batch.")] = 64,
+    max_seq_length: Annotated[int | None, typer.Option(help="Tokens kept of a text.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the report as JSON.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write the report as Markdown, for a model card.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the report as one HTML page with its plots.")] = None,
+    compare: Annotated[tuple[Path, Path] | None, typer.Option(help="Compare two reports (JSON) by paired tests instead.")] = None,
+) -> None:
+    """Measure R@1 by language and the gap between high- and low-resource languages, with confidence intervals."""
+    if compare is not None:
+        return compare_reports(*compare)
+    if not (queries and teacher and student):
+        raise ValueError("expected --teacher, --student and --queries (or --compare A.json B.json); see optical-hf evaluate --help")
+    collections = collections_of(queries, limit)
+    english = load_teacher(teacher)
+    models = dict(part.split("=", 1) if "=" in part else (Path(part).name, part) for part in other or [])
+    loaded = {name: load_teacher(path) for name, path in {"student": student, **models}.items()}
+    if max_seq_length is not None:
+        for model in (english, *loaded.values()):
+            model.max_seq_length = max_seq_length
+    report = evaluate_retrieval(
+        loaded.pop("student"), english, collections, models=loaded, search=search,
+        high=high or None, low=low or None, batch_size=batch_size,
+    )  # fmt: skip
+    report.print()
+    write_report(report, json, markdown, html)
+    return None
+
+
+def compare_reports(first: Path, second: Path) -> None:
+    """Print the paired comparison of two saved reports."""
+    RetrievalReport.from_json(first).compare(RetrievalReport.from_json(second)).print()
+
+
+def write_report(report: RetrievalReport, json: Path | None, markdown: Path | None, html: Path | None) -> None:
+    """Write what was asked for and say where."""
+    console = Console(highlight=False)
+    if json is not None:
+        report.to_json(json)
+        console.print(f"JSON report: {json}")
+    if markdown is not None:
+        markdown.parent.mkdir(parents=True, exist_ok=True)
+        markdown.write_text(report.to_markdown(), encoding="utf-8")
+        console.print(f"Markdown report: {markdown}")
+    if html is not None:
+        report.to_html(html)
+        console.print(f"HTML report: {html}")

@@ -1,0 +1,125 @@
+"""`optical-hf train`: from bitext to a student on disk."""
+
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+
+import typer
+from peft import LoraConfig
+from rich.console import Console
+from rich.table import Table
+from transformers import TrainingArguments
+
+from optical_hf.cli.collections import collections_of
+from optical_hf.cli.config import parse_options
+from optical_hf.data import load_bitext
+from optical_hf.evaluation import RetrievalEvaluator
+from optical_hf.models import load_student, load_teacher
+from optical_hf.training import OTDistillationArguments, OTDistillationTrainer
+
+COMMON = (
+    "max_steps", "num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps", "learning_rate", "warmup_steps",
+    "bf16", "gradient_checkpointing", "eval_strategy", "eval_steps", "metric_for_best_model", "load_best_model_at_end",
+    "save_steps", "logging_steps", "report_to", "push_to_hub", "hub_model_id", "seed",
+)  # fmt: skip
+
+
+@dataclass
+class TrainOptions:
+    """What `train` reads and where it writes."""
+
+    teacher: str = field(metadata={"help": "English teacher: a hub id or a folder."})
+    student: str = field(metadata={"help": "Multilingual encoder to distil into: a hub id or a folder."})
+    bitext: list[str] = field(
+        metadata={"help": "Bitext files: mar-eng.tsv.gz, train.de.gz (with train.en.gz beside it), mr=FILE, a hub id."}
+    )
+    output: str = field(metadata={"help": "Folder for the student; checkpoints go into it as well."})
+    kind: str | None = field(default=None, metadata={"help": "vector or late_interaction; the default is the teacher's."})
+    max_seq_length: int | None = field(default=None, metadata={"help": "Tokens kept of a text, on both sides."})
+    evaluate: list[str] | None = field(
+        default=None, metadata={"help": "Files to measure R@1 on at each evaluation, as for `optical-hf evaluate --queries`."}
+    )
+    evaluate_limit: int | None = field(default=None, metadata={"help": "Pairs read of each of these files."})
+    search: str = field(default="vector", metadata={"help": "How they are searched: vector or maxsim."})
+    on_empty: str = field(default="error", metadata={"help": "What to do with a pair that has an empty side: error or drop."})
+    lora_rank: int | None = field(default=None, metadata={"help": "Train a LoRA adapter of this rank, merged when saved."})
+    resume: bool = field(default=False, metadata={"help": "Go on from the last checkpoint in the output folder."})
+    trust_remote_code: bool = field(default=False, metadata={"help": "Run code that comes with a checkpoint."})
+
+
+def train(context: typer.Context) -> None:
+    """Distil a student: optical-hf train --teacher T --student S --bitext FILE... --output DIR, or train CONFIG.yaml."""
+    arguments = list(context.args)
+    if not arguments or {"--help", "-h", "--help-all"} & set(arguments):
+        print_help(everything="--help-all" in arguments)
+        return
+    options, args = parse_train(arguments)
+    bitext = load_bitext(options.bitext, on_empty=options.on_empty)
+    teacher = load_teacher(options.teacher, kind=options.kind, trust_remote_code=options.trust_remote_code)
+    student = load_student(
+        options.student, teacher, max_seq_length=options.max_seq_length, trust_remote_code=options.trust_remote_code
+    )
+    if options.max_seq_length is not None:
+        teacher.max_seq_length = options.max_seq_length
+    collections = collections_of(options.evaluate, options.evaluate_limit) if options.evaluate else []
+    evaluators = [RetrievalEvaluator(collections, teacher, search=options.search)] if collections else []
+    trainer = OTDistillationTrainer(
+        model=student,
+        teacher=teacher,
+        args=args,
+        train_dataset=bitext,
+        evaluators=evaluators,
+        peft_config=LoraConfig(r=options.lora_rank, target_modules="all-linear") if options.lora_rank else None,
+    )
+    trainer.train(resume_from_checkpoint=options.resume or args.resume_from_checkpoint)
+    trainer.save_model(options.output)
+    if trainer.is_world_process_zero():
+        Console().print(f"The student is in {Path(options.output)}; SentenceTransformer({options.output!r}) loads it.")
+
+
+def parse_train(arguments: list[str]) -> tuple[TrainOptions, OTDistillationArguments]:
+    """Read the options; the output folder is where `transformers` writes its checkpoints, too."""
+    if "--output_dir" in arguments:
+        raise ValueError("unknown option '--output_dir'; did you mean 'output'?")
+    where = [*arguments, "--output_dir", "."]
+    options, args = parse_options("train", (TrainOptions, OTDistillationArguments), where)
+    args.output_dir = options.output
+    return options, args
+
+
+def print_help(everything: bool = False) -> None:
+    """Print our options and the training arguments used most; with `everything`, all of those of transformers."""
+    console = Console()
+    console.print(
+        "Usage: optical-hf train --teacher T --student S --bitext FILE... --output DIR [OPTIONS]\n"
+        "       optical-hf train CONFIG.yaml [OPTIONS]\n\n"
+        "Distil an English teacher into a multilingual student on bitext. The projection starts from the closed form, gradient\n"
+        "steps follow, and the student is saved as sentence-transformers saves it. A configuration file has the same names\n"
+        "as keys; options after it go before it. On several devices: accelerate launch -m optical_hf.cli train ...\n",
+        highlight=False,
+        markup=False,
+    )
+    host = {f.name for f in fields(TrainingArguments)}
+    own = [f for f in fields(OTDistillationArguments) if f.name not in host]
+    inherited = {f.name: f for f in fields(OTDistillationArguments) if f.name in host and f.name != "output_dir" and f.init}
+    chosen = list(inherited.values()) if everything else [inherited[name] for name in COMMON if name in inherited]
+    title = "All of transformers.TrainingArguments" if everything else "Of transformers.TrainingArguments, the ones used most"
+    for heading, rows in (("What is read and written", list(fields(TrainOptions))), ("Distillation", own), (title, chosen)):
+        table = Table(title=heading, title_justify="left", title_style="bold", box=None, show_header=False, padding=(0, 2, 0, 0))
+        table.add_column(no_wrap=True)
+        table.add_column()
+        for option in rows:
+            table.add_row(f"--{option.name}", _described(option, short=option.name in COMMON and not everything))
+        console.print(table)
+        console.print()
+    if not everything:
+        console.print("--help-all lists every option of transformers.TrainingArguments; all of them work here.", highlight=False)
+
+
+def _described(option: object, short: bool) -> str:
+    text = " ".join(str(option.metadata.get("help", "")).split())
+    text = text.split(". ")[0].rstrip(".") + "." if short and text else text
+    if option.default is MISSING and option.default_factory is MISSING:
+        return f"{text} \\[required]"
+    default = option.default
+    shown = default is not MISSING and default is not None and default != ""
+    return f"{text} \\[{default}]" if shown else text

@@ -1,0 +1,56 @@
+"""Two processes under `accelerate launch` (gloo) retrace the loss curve of one, at equal global batch."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sentence_transformers import SentenceTransformer
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = """
+import json, sys
+import tiny_pairs
+import torch
+from optical_hf.training import OTDistillationArguments, OTDistillationTrainer
+torch.set_num_threads(1)
+out, batch, rows = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+student, teacher = tiny_pairs.pair()
+args = OTDistillationArguments(
+    out, max_steps=5, per_device_train_batch_size=batch, learning_rate=1e-3, logging_steps=1, report_to="none",
+    save_strategy="no", disable_tqdm=True, use_cpu=True, alignment="ridge", transport_tolerance=1e-6,
+)
+evaluators = lambda model: {"R@1/so": 0.5}
+trainer = OTDistillationTrainer(student, teacher, args, tiny_pairs.bitext().select(range(rows)), evaluators=evaluators)
+trainer.train()
+assert trainer.evaluate()["eval_R@1/so"] == 0.5
+trainer.save_model(out)
+if trainer.is_world_process_zero():
+    json.dump([e["loss"] for e in trainer.state.log_history if "loss" in e], open(out + "/losses.json", "w"))
+"""
+
+
+def run(folder: Path, processes: int, batch: int, rows: int = 96) -> list[float]:
+    script = folder / "script.py"
+    folder.mkdir()
+    script.write_text(SCRIPT)
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'tests'}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"}
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", str(processes), "--num_machines", "1",
+              "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]  # fmt: skip
+    command = [*(launch if processes > 1 else [sys.executable]), str(script), str(folder / "out"), str(batch), str(rows)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads((folder / "out" / "losses.json").read_text())
+
+
+@pytest.mark.parametrize("rows", [96, 88])
+def test_two_processes_retrace_one(tmp_path, rows):
+    one = run(tmp_path / "one", 1, 16, rows)
+    two = run(tmp_path / "two", 2, 8, rows)
+    assert two == pytest.approx(one, rel=1e-4)
+    texts = ["Drei Jungen schlafen.", "गाढव"]
+    vectors = [SentenceTransformer(str(tmp_path / name / "out")).encode(texts) for name in ("one", "two")]
+    assert np.abs(vectors[0] - vectors[1]).max() < 1e-3
