@@ -54,8 +54,8 @@ def captions_to_captions(
             without documents, say).
 
     Example:
-        >>> found = captions_to_captions("demo", {"de": {"7": ["ein Hund"]}}, {"7": ["a dog", "a puppy"], "8": ["a
-        cat"]}) >>> found.relevance
+        >>> english = {"7": ["a dog", "a puppy"], "8": ["a cat"]}
+        >>> captions_to_captions("demo", {"de": {"7": ["ein Hund"]}}, english).relevance
         [[0, 1]]
     """
     found, answers = _caption_documents(documents)

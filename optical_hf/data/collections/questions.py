@@ -38,9 +38,9 @@ def load_afriqa(
         ValueError: for a line that is not in the layout; and as `RetrievalCollection` does.
 
     Example:
-        >>> line = '{"id": "1", "question": "Ni nani?", "question_pivot": "Who?", "title": "Einstein", "passage": "A
-        man."}' >>> load_afriqa({"swa": [line]}).documents["text"][:]
-        ['Einstein A man.']
+        >>> line = '{"id": "1", "question": "Nani?", "question_pivot": "Who?", "title": "Einstein", "passage": "He."}'
+        >>> load_afriqa({"swa": [line]}).documents["text"][:]
+        ['Einstein He.']
     """
     topics: dict[str, dict[str, str]] = {}
     english: dict[str, str] = {}
