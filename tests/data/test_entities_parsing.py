@@ -3,6 +3,8 @@
 import gzip
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from optical_hf.data.entities import Box, parse_annotation, parse_sentence
 from optical_hf.data.entities.marks import strip_line_tag
@@ -58,6 +60,28 @@ def test_the_french_marks(shared_data):
         assert "EN#" not in sentence.text
         assert all(sentence.text[phrase.start : phrase.end] == phrase.text for phrase in sentence.phrases)
     assert strip_line_tag("no tag") == ("no tag", None)
+
+
+WORDS = st.text(st.characters(exclude_characters="[]", categories=("L", "N", "P", "S", "M")), min_size=1, max_size=8)
+TEXT = st.lists(WORDS, min_size=1, max_size=4).map(" ".join)
+TYPES = st.lists(st.sampled_from(["people", "clothing", "scene", "other"]), min_size=1, max_size=3)
+
+
+@given(st.lists(st.tuples(TEXT, st.integers(0, 999999), TYPES, TEXT), max_size=5), TEXT)
+def test_what_is_written_is_read(pieces, end):
+    line = "".join(f"{text} [/EN#{chain}/{'/'.join(types)} {phrase}] " for text, chain, types, phrase in pieces) + end
+    sentence = parse_sentence(line)
+    assert sentence.text == "".join(f"{text} {phrase} " for text, _, _, phrase in pieces) + end
+    assert not sentence.damaged
+    read = [(phrase.chain_id, list(phrase.types), phrase.text) for phrase in sentence.phrases]
+    assert read == [(str(chain), types, phrase) for _, chain, types, phrase in pieces]
+    assert all(sentence.text[phrase.start : phrase.end] == phrase.text for phrase in sentence.phrases)
+
+
+@given(st.text(max_size=60) | st.text("[]/EN#019a :", max_size=40))
+def test_no_line_is_beyond_the_parser(line):
+    sentence = parse_sentence(line)
+    assert all(sentence.text[phrase.start : phrase.end] == phrase.text != "" for phrase in sentence.phrases)
 
 
 @pytest.mark.parametrize(
