@@ -2,7 +2,7 @@
 
 Knows nothing about reports or about dropping rows, which both start from what is found here. The first pass judges
 every pair alone, in several processes if wanted; the second follows the files row by row, for runs of
-misalignment, and has the detector look at a sample of texts. What stays in memory is a few numbers a row, never the texts.
+misalignment, and has the detector look at a sample of texts. A few numbers a row stay in memory, never the texts.
 """
 
 from array import array

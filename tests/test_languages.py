@@ -1,0 +1,87 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from optical_hf.languages import canonical_language, language_info, tiers_from_counts
+
+
+@pytest.mark.parametrize(
+    ("codes", "canonical"),
+    [
+        (("sw", "swa", "swh", "swh_Latn", "SW"), "sw"),
+        (("mr", "mar", "mar_Deva", "mr_IN"), "mr"),
+        (("so", "som", "som_Latn"), "so"),
+        (("tl", "tgl", "fil", "tgl_Latn", "fil-PH"), "tl"),
+        (("de", "deu", "ger", "de-AT", "deu_Latn"), "de"),
+        (("zh", "zho", "chi", "cmn", "zho_Hans", "zh-CN"), "zh"),
+        (("zho_Hant", "zh-TW", "zh_Hant"), "zh-Hant"),
+        (("ar", "ara", "arb_Arab", "ar_AR"), "ar"),
+        (("en", "eng", "en_XX", "eng_Latn"), "en"),
+        (("om", "orm", "gaz"), "om"),
+        (("ca", "cat_Latn_vale"), "ca"),
+        (("iw", "heb"), "he"),
+        (("kas_Deva",), "ks-Deva"),
+        (("quy", "quy_Latn"), "quy"),
+    ],
+)
+def test_all_codes_of_a_language_have_one_canonical_form(codes: tuple[str, ...], canonical: str) -> None:
+    assert {canonical_language(code) for code in codes} == {canonical}
+    assert canonical_language(canonical) == canonical
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"), [("jp", "'ja'"), ("cz", "'cs'"), ("somali", "'so'"), ("Swahili", "'sw'"), ("soma", "'so'")]
+)
+def test_an_unknown_code_is_an_error_with_a_suggestion(wrong: str, meant: str) -> None:
+    with pytest.raises(ValueError, match=f"unknown language code '{wrong}'.*did you mean.*{meant}"):
+        canonical_language(wrong)
+
+
+@pytest.mark.parametrize("code", ["", "xx", "mul", "und", "zxx", "qaa", "x-foo", "en us", "../etc", "123"])
+def test_codes_of_no_language_are_refused(code: str) -> None:
+    with pytest.raises(ValueError, match="unknown language code"):
+        canonical_language(code)
+
+
+@given(st.text(max_size=12) | st.from_regex(r"[a-z]{2,3}([-_]([A-Z][a-z]{3}|[A-Z]{2}))?", fullmatch=True))
+def test_any_text_is_a_language_or_a_value_error(text: str) -> None:
+    try:
+        canonical = canonical_language(text)
+    except ValueError:
+        return
+    assert canonical_language(canonical) == canonical
+
+
+@pytest.mark.parametrize(
+    ("code", "tier"),
+    # The classes of Joshi et al. 2020, table 1 and its list.
+    [
+        *(("en", 5), ("de", 5), ("fi", 4), ("cs", 4), ("tl", 3), ("id", 3), ("sw", 2), ("mr", 2), ("ti", 2)),
+        *(("so", 1), ("ig", 1), ("dal", 0), ("aa", 0)),
+    ],
+)
+def test_tiers_are_those_of_joshi_et_al(code: str, tier: int) -> None:
+    assert language_info(code).tier == tier
+
+
+def test_info_names_language_and_script() -> None:
+    assert language_info("mar") == ("mr", "Marathi", "Deva", 2)
+    assert language_info("zho_Hant")[:3] == ("zh-Hant", "Chinese (Traditional)", "Hant")
+    assert language_info("fil").name == "Tagalog"
+
+
+def test_a_users_own_tiers_go_before_the_paper() -> None:
+    assert language_info("so", {"som_Latn": 4}).tier == 4
+    assert language_info("mr", {"som_Latn": 4}).tier == 2
+
+
+def test_tiers_from_counts_add_up_codes_of_one_language() -> None:
+    assert tiers_from_counts({"swa": 600, "swh": 600, "so": 600}) == {"sw": 1, "so": 0}
+    assert tiers_from_counts({"de": 29_000, "so": 5_000}, edges=[10_000]) == {"de": 1, "so": 0}
+
+
+def test_tiers_from_counts_refuses_what_makes_no_sense() -> None:
+    with pytest.raises(ValueError, match="must rise"):
+        tiers_from_counts({"de": 1}, edges=[10, 10])
+    with pytest.raises(ValueError, match="number of pairs"):
+        tiers_from_counts({"de": -1})
