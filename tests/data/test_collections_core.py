@@ -138,7 +138,7 @@ def test_lines_from_files_with_ids_groups_english_and_translations(tmp_path):
         tmp_path / "en",
         ids=tmp_path / "images",
         groups=["g", "h"],
-        translations={"cs": ["dog", "house"]},
+        translations={"ces": ["dog", "house"]},
     )
     assert collection.queries["text"] == ["ein\u2028 Hund", "ein Haus", "pes", "dům"]
     assert collection.queries["id"] == ["de/7.jpg", "de/9.jpg", "cs/7.jpg", "cs/9.jpg"]
@@ -146,6 +146,11 @@ def test_lines_from_files_with_ids_groups_english_and_translations(tmp_path):
     assert collection.queries["english"] == ["the dog", "the house", None, None]
     assert collection.queries["translation"] == [None, None, "dog", "house"]
     assert collection.documents[0] == {"id": "7.jpg", "text": "a dog"}
+
+
+def test_translations_of_no_query_are_refused():
+    with pytest.raises(ValueError, match="translations from fr, but no queries in that language"):
+        RetrievalCollection.from_lines("demo", {"de": ["a"]}, ["b"], translations={"fra": ["c"]})
 
 
 def test_files_that_do_not_line_up_are_refused(tmp_path):

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import compress
+from itertools import compress, islice
 
 import numpy as np
 import pyarrow as pa
@@ -182,12 +182,16 @@ class RetrievalCollection:
         first_with: dict[str, str] = {}
         answers = [first_with.setdefault(text.strip(), key) for key, text in zip(line_ids, texts, strict=True)]
         line_groups = aligned(groups, "groups") if groups is not None else answers
+        machine = {canonical_language(code): lines for code, lines in (translations or {}).items()}
+        spare = machine.keys() - {canonical_language(code) for code in queries}
+        if spare:
+            raise ValueError(f"{name}: translations from {', '.join(sorted(spare))}, but no queries in that language")
         rows: list[dict[str, str | None]] = []
         for code, source in queries.items():
             language = canonical_language(code)
             foreign, english = source if isinstance(source, tuple) else (source, None)
             no_text: Sequence[str | None] = [None] * len(texts)
-            translated = (translations or {}).get(code)
+            translated = machine.get(language)
             for key, group, text, original, translation in zip(
                 line_ids,
                 line_groups,
@@ -229,11 +233,12 @@ class RetrievalCollection:
         """
         code = canonical_language(language)
         rows = bitext if isinstance(bitext, Dataset) else load_bitext({code: bitext}, on_empty="keep", streaming=True)
-        pairs = [(row["target"], row["source"]) for row in rows if canonical_language(row["language"]) == code]
+        wanted = ((row["target"], row["source"]) for row in rows if canonical_language(row["language"]) == code)
+        pairs = list(islice(wanted, limit))
         if not pairs:
             raise ValueError(f"no translation pair in {code} in {name}")
         foreign, english = zip(*pairs, strict=True)
-        return cls.from_lines(name, {code: list(foreign)}, list(english), limit=limit, faults=faults)
+        return cls.from_lines(name, {code: list(foreign)}, list(english), faults=faults)
 
 
 def query_table(rows: Iterable[Mapping[str, str | None]]) -> Dataset:

@@ -8,12 +8,14 @@ AfriCLIRMatrix (Ogundepo et al. 2022, EMNLP, github.com/castorini/africlirmatrix
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from html import unescape
+from os import PathLike, fspath
 from typing import Any, Literal
 
 from optical_hf.data.collections.collection import RetrievalCollection
 from optical_hf.data.collections.judged import document_table, judged_queries, qrels_from, titled
 from optical_hf.data.collections.reading import Lines, name_of, read_json_lines, read_lines, read_pairs, read_rows
 from optical_hf.data.collections.soundness import Faults
+from optical_hf.data.readers.files import name_parts
 from optical_hf.languages import canonical_language
 
 Field = Literal["title", "description"]
@@ -196,7 +198,7 @@ def read_topics(source: Lines, fields: Sequence[Field] = ("title",)) -> Iterator
         >>> list(read_topics(["<top>", "<num> Number: 351", "<title> Falkland petroleum", "</top>"]))
         [('351', 'Falkland petroleum')]
     """
-    if ".tsv" in name_of(source):
+    if isinstance(source, (str, PathLike)) and name_parts(fspath(source))[-1] == "tsv":
         yield from read_pairs(source).items()
         return
     number = 0
