@@ -1,7 +1,8 @@
 """Distil a student on bitext, on one process or many.
 
     python examples/train_bitext.py --output_dir runs/scenes
-    accelerate launch --num_processes 2 --cpu examples/train_bitext.py --output_dir runs/scenes
+    accelerate launch examples/train_bitext.py --output_dir runs/scenes                        # all GPUs of a machine
+    accelerate launch --config_file examples/accelerate/cpu.yaml examples/train_bitext.py     # two processes on a CPU
 
 Runs anywhere as it is: the bitext is the package's synthetic scenes, the teacher and the student are tiny encoders with
 random weights. For a real student put the four lines under "Yours" in place of the four under "Anyone's".
@@ -16,7 +17,8 @@ from optical_hf.models.tiny import tiny_encoder
 
 # Arguments: every flag of OTDistillationArguments, and so of transformers.TrainingArguments
 parser = HfArgumentParser(OTDistillationArguments)
-parser.set_defaults(max_steps=20, per_device_train_batch_size=16, learning_rate=1e-3, logging_steps=1, report_to="none", save_strategy="no")
+parser.set_defaults(output_dir="runs/scenes", max_steps=20, per_device_train_batch_size=16, learning_rate=1e-3)
+parser.set_defaults(logging_steps=1, report_to="none", save_strategy="no")
 (args,) = parser.parse_args_into_dataclasses()
 
 # Anyone's

@@ -17,12 +17,25 @@ _PUBLIC = {
     "fit_alignment": "optical_hf.models",
     "load_bitext": "optical_hf.data",
     "Bitext": "optical_hf.data",
+    "Flickr30kEntities": "optical_hf.data",
     "RetrievalCollection": "optical_hf.data",
     "evaluate_retrieval": "optical_hf.evaluation",
     "RetrievalReport": "optical_hf.evaluation",
 }
 
-__all__ = sorted(_PUBLIC)
+__all__ = [
+    "Bitext",
+    "Flickr30kEntities",
+    "OTDistillationArguments",
+    "OTDistillationTrainer",
+    "RetrievalCollection",
+    "RetrievalReport",
+    "evaluate_retrieval",
+    "fit_alignment",
+    "load_bitext",
+    "load_student",
+    "load_teacher",
+]
 
 
 def __getattr__(name: str) -> Any:

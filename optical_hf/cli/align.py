@@ -17,10 +17,16 @@ def align(
     student: Annotated[str, typer.Option(help="Multilingual encoder: a hub id or a folder.")],
     bitext: Annotated[list[str], typer.Option(help="Bitext file, as for train; give the option again for more.")],
     output: Annotated[Path, typer.Option(help="Folder for the student and alignment.json.")],
-    method: Annotated[Literal["transport", "ridge"], typer.Option(help="Tokens by transport, or pooled vectors alone.")] = "transport",
+    method: Annotated[
+        Literal["transport", "ridge"], typer.Option(help="Tokens by transport, or pooled vectors alone.")
+    ] = "transport",
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of plans and regression.")] = 3,
-    epsilon: Annotated[float, typer.Option(help="Entropic regularisation of the plans, in units of cosine cost.")] = 0.02,
-    regularisation: Annotated[float, typer.Option(help="Ridge penalty: 1e-3 for languages without bitext, 1e-5 with it.")] = 1e-3,
+    epsilon: Annotated[
+        float, typer.Option(help="Entropic regularisation of the plans, in units of cosine cost.")
+    ] = 0.02,
+    regularisation: Annotated[
+        float, typer.Option(help="Ridge penalty: 1e-3 for languages without bitext, 1e-5 with it.")
+    ] = 1e-3,
     pairs: Annotated[int | None, typer.Option(help="Fit on so many pairs drawn at random; the default is all.")] = None,
     held_out: Annotated[int, typer.Option(help="Pairs kept from the fit, to measure R@1 before and after.")] = 200,
     kind: Annotated[str | None, typer.Option(help="vector or late_interaction; the default is the teacher's.")] = None,
@@ -43,7 +49,10 @@ def align(
     (output / "alignment.json").write_text(json.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
     console = Console(highlight=False)
     costs = " -> ".join(f"{cost:.3f}" for cost in report.transport_cost)
-    console.print(f"Fitted on {report.pairs} pairs in {report.seconds:.0f} s" + (f"; transport cost by round {costs}" if costs else ""))
+    console.print(
+        f"Fitted on {report.pairs} pairs in {report.seconds:.0f} s"
+        + (f"; transport cost by round {costs}" if costs else "")
+    )
     if report.before and report.after:
         console.print(
             f"R@1 among {report.after.pairs} held-out pairs: one vector {report.before.vector:.3f} -> {report.after.vector:.3f}, "

@@ -52,7 +52,9 @@ def _from_yaml(path: Path, known: set[str]) -> list[str]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ValueError(f"no configuration file {str(path)!r}: give a YAML file, or options that begin with --") from None
+        raise ValueError(
+            f"no configuration file {str(path)!r}: give a YAML file, or options that begin with --"
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not readable as YAML: {error}") from error
     if not isinstance(values, Mapping):

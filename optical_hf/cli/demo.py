@@ -35,7 +35,9 @@ TEST_SCENES = 300
 
 
 def demo(
-    output: Annotated[Path, typer.Option(help="Folder for the teacher, the student, the report and the plot.")] = Path("demo"),
+    output: Annotated[Path, typer.Option(help="Folder for the teacher, the student, the report and the plot.")] = Path(
+        "demo"
+    ),
     seed: Annotated[int, typer.Option(help="Of the scenes and of every random weight.")] = 0,
 ) -> None:
     """Distil a student on synthetic scenes in eight languages and print R@1 by language and the gap; a few minutes."""
@@ -45,28 +47,42 @@ def demo(
     low = ", ".join(f"{language} {LOW_PAIRS}" for language in LOW_RESOURCE)
     console.print(f"[bold]1 Bitext[/bold]  scenes, a synthetic corpus. Pairs with English: {high}; {low}")
     bitext = scenes_bitext(dict.fromkeys(HIGH_RESOURCE, HIGH_PAIRS) | dict.fromkeys(LOW_RESOURCE, LOW_PAIRS), seed=seed)
-    collection = RetrievalCollection("scenes", *scenes_collection_parts([*HIGH_RESOURCE, *LOW_RESOURCE], TEST_SCENES, seed=seed))
+    collection = RetrievalCollection(
+        "scenes", *scenes_collection_parts([*HIGH_RESOURCE, *LOW_RESOURCE], TEST_SCENES, seed=seed)
+    )
 
     console.print("[bold]2 Teacher[/bold]  a tiny English encoder, trained on pairs of English captions of one scene")
     teacher = english_teacher(output / "runs", seed)
-    student = build_student(tiny_encoder(bitext["target"], width=96, layers=2, vocabulary_size=4000, seed=seed), teacher)
+    student = build_student(
+        tiny_encoder(bitext["target"], width=96, layers=2, vocabulary_size=4000, seed=seed), teacher
+    )
 
     console.print("[bold]3 Students[/bold]  the same random weights, the same bitext, three ways")
     students: dict[str, Encoder] = {}
     students["ridge"] = copy.deepcopy(student)
     fit_alignment(students["ridge"], teacher, bitext, method="ridge")
     students["mse"] = distilled(student, teacher, bitext, "pooled_mse=1.0", "ridge", output / "runs", seed)
-    transport = distilled(student, teacher, bitext, "transport=1.0,pooled_cosine=1.0", "transport", output / "runs", seed)
+    transport = distilled(
+        student, teacher, bitext, "transport=1.0,pooled_cosine=1.0", "transport", output / "runs", seed
+    )
 
     console.print("[bold]4 Evaluation[/bold]  English captions of held-out scenes, searched in each language")
     report = evaluate_retrieval(
-        transport, teacher, collection, models={"untrained": student, **students}, high=HIGH_RESOURCE, low=LOW_RESOURCE, seed=seed
+        transport,
+        teacher,
+        collection,
+        models={"untrained": student, **students},
+        high=HIGH_RESOURCE,
+        low=LOW_RESOURCE,
+        seed=seed,
     )
     report.print()
     save_student(transport, output / "student")
     for what, where in [("student", output / "student"), *write_report(report, output)]:
         console.print(f"{what:>8}: {where}")
-    console.print(f"{time.perf_counter() - started:.0f} s. Synthetic data: this shows that it runs, not how good a student is.")
+    console.print(
+        f"{time.perf_counter() - started:.0f} s. Synthetic data: this shows that it runs, not how good a student is."
+    )
 
 
 def english_teacher(runs: Path, seed: int) -> SentenceTransformer:
@@ -89,7 +105,7 @@ def distilled(
     """Distil a copy of `student`, all with the same number of steps on the same pairs."""
     learner = copy.deepcopy(student)
     args = OTDistillationArguments(
-        str(runs / objectives.split("=")[0]), objectives=objectives, alignment=alignment, max_steps=STUDENT_STEPS,
+        str(runs / objectives.split("=", maxsplit=1)[0]), objectives=objectives, alignment=alignment, max_steps=STUDENT_STEPS,
         per_device_train_batch_size=BATCH, learning_rate=1e-3, report_to="none", save_strategy="no", logging_strategy="no",
         seed=seed, use_cpu=True,
     )  # fmt: skip

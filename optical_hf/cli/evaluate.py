@@ -12,13 +12,23 @@ from optical_hf.models import load_teacher
 
 
 def evaluate(
-    queries: Annotated[list[str] | None, typer.Option(help="File of queries and their English documents: swh-eng.tsv.gz, test.de.gz "
-        "(with test.en.gz beside it), or so=FILE; give the option again for more.")] = None,
+    queries: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="File of queries and their English documents: swh-eng.tsv.gz, test.de.gz "
+            "(with test.en.gz beside it), or so=FILE; give the option again for more."
+        ),
+    ] = None,
     teacher: Annotated[str | None, typer.Option(help="Encodes the documents: a hub id or a folder.")] = None,
     student: Annotated[str | None, typer.Option(help="Encodes the queries; any sentence-transformers model.")] = None,
-    other: Annotated[list[str] | None, typer.Option(help="A further student beside it, as NAME=FOLDER; may be repeated.")] = None,
+    other: Annotated[
+        list[str] | None, typer.Option(help="A further student beside it, as NAME=FOLDER; may be repeated.")
+    ] = None,
     search: Annotated[str, typer.Option(help="vector (one vector a text) or maxsim (one a token).")] = "vector",
-    high: Annotated[list[str] | None, typer.Option(help="Language of the high-resource group; repeat it. Default: Joshi et al. classes.")] = None,
+    high: Annotated[
+        list[str] | None,
+        typer.Option(help="Language of the high-resource group; repeat it. Default: Joshi et al. classes."),
+    ] = None,
     low: Annotated[list[str] | None, typer.Option(help="Language of the low-resource group; repeat it.")] = None,
     limit: Annotated[int | None, typer.Option(help="Read the first so many pairs of each file.")] = None,
     batch_size: Annotated[int, typer.Option(help="Texts in a batch.")] = 64,
@@ -26,13 +36,17 @@ def evaluate(
     json: Annotated[Path | None, typer.Option(help="Write the report as JSON.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write the report as Markdown, for a model card.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write the report as one HTML page with its plots.")] = None,
-    compare: Annotated[tuple[Path, Path] | None, typer.Option(help="Compare two reports (JSON) by paired tests instead.")] = None,
+    compare: Annotated[
+        tuple[Path, Path] | None, typer.Option(help="Compare two reports (JSON) by paired tests instead.")
+    ] = None,
 ) -> None:
     """Measure R@1 by language and the gap between high- and low-resource languages, with confidence intervals."""
     if compare is not None:
         return compare_reports(*compare)
     if not (queries and teacher and student):
-        raise ValueError("expected --teacher, --student and --queries (or --compare A.json B.json); see optical-hf evaluate --help")
+        raise ValueError(
+            "expected --teacher, --student and --queries (or --compare A.json B.json); see optical-hf evaluate --help"
+        )
     collections = collections_of(queries, limit)
     english = load_teacher(teacher)
     models = dict(part.split("=", 1) if "=" in part else (Path(part).name, part) for part in other or [])

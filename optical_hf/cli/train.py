@@ -33,15 +33,22 @@ class TrainOptions:
         metadata={"help": "Bitext files: mar-eng.tsv.gz, train.de.gz (with train.en.gz beside it), mr=FILE, a hub id."}
     )
     output: str = field(metadata={"help": "Folder for the student; checkpoints go into it as well."})
-    kind: str | None = field(default=None, metadata={"help": "vector or late_interaction; the default is the teacher's."})
+    kind: str | None = field(
+        default=None, metadata={"help": "vector or late_interaction; the default is the teacher's."}
+    )
     max_seq_length: int | None = field(default=None, metadata={"help": "Tokens kept of a text, on both sides."})
     evaluate: list[str] | None = field(
-        default=None, metadata={"help": "Files to measure R@1 on at each evaluation, as for `optical-hf evaluate --queries`."}
+        default=None,
+        metadata={"help": "Files to measure R@1 on at each evaluation, as for `optical-hf evaluate --queries`."},
     )
     evaluate_limit: int | None = field(default=None, metadata={"help": "Pairs read of each of these files."})
     search: str = field(default="vector", metadata={"help": "How they are searched: vector or maxsim."})
-    on_empty: str = field(default="error", metadata={"help": "What to do with a pair that has an empty side: error or drop."})
-    lora_rank: int | None = field(default=None, metadata={"help": "Train a LoRA adapter of this rank, merged when saved."})
+    on_empty: str = field(
+        default="error", metadata={"help": "What to do with a pair that has an empty side: error or drop."}
+    )
+    lora_rank: int | None = field(
+        default=None, metadata={"help": "Train a LoRA adapter of this rank, merged when saved."}
+    )
     resume: bool = field(default=False, metadata={"help": "Go on from the last checkpoint in the output folder."})
     trust_remote_code: bool = field(default=False, metadata={"help": "Run code that comes with a checkpoint."})
 
@@ -100,11 +107,23 @@ def print_help(everything: bool = False) -> None:
     )
     host = {f.name for f in fields(TrainingArguments)}
     own = [f for f in fields(OTDistillationArguments) if f.name not in host]
-    inherited = {f.name: f for f in fields(OTDistillationArguments) if f.name in host and f.name != "output_dir" and f.init}
+    inherited = {
+        f.name: f for f in fields(OTDistillationArguments) if f.name in host and f.name != "output_dir" and f.init
+    }
     chosen = list(inherited.values()) if everything else [inherited[name] for name in COMMON if name in inherited]
-    title = "All of transformers.TrainingArguments" if everything else "Of transformers.TrainingArguments, the ones used most"
-    for heading, rows in (("What is read and written", list(fields(TrainOptions))), ("Distillation", own), (title, chosen)):
-        table = Table(title=heading, title_justify="left", title_style="bold", box=None, show_header=False, padding=(0, 2, 0, 0))
+    title = (
+        "All of transformers.TrainingArguments"
+        if everything
+        else "Of transformers.TrainingArguments, the ones used most"
+    )
+    for heading, rows in (
+        ("What is read and written", list(fields(TrainOptions))),
+        ("Distillation", own),
+        (title, chosen),
+    ):
+        table = Table(
+            title=heading, title_justify="left", title_style="bold", box=None, show_header=False, padding=(0, 2, 0, 0)
+        )
         table.add_column(no_wrap=True)
         table.add_column()
         for option in rows:
@@ -112,7 +131,9 @@ def print_help(everything: bool = False) -> None:
         console.print(table)
         console.print()
     if not everything:
-        console.print("--help-all lists every option of transformers.TrainingArguments; all of them work here.", highlight=False)
+        console.print(
+            "--help-all lists every option of transformers.TrainingArguments; all of them work here.", highlight=False
+        )
 
 
 def _described(option: object, short: bool) -> str:

@@ -183,7 +183,9 @@ def _split(bitext: Any, held_out: int, seed: int) -> tuple[Any, list[Mapping[str
     if not held_out:
         return bitext, []
     if not isinstance(bitext, Dataset):
-        raise ValueError("held_out needs a datasets.Dataset: a stream cannot be sampled; pass held_out=0 or load it whole")
+        raise ValueError(
+            "held_out needs a datasets.Dataset: a stream cannot be sampled; pass held_out=0 or load it whole"
+        )
     if held_out >= len(bitext):
         raise ValueError(f"held_out={held_out} leaves nothing of {len(bitext)} pairs to fit on; ask for fewer")
     halves = bitext.train_test_split(test_size=held_out, seed=seed)

@@ -33,13 +33,13 @@ def held_out_score(
     queries, documents = [p["target"] for p in pairs], [p["source"] for p in pairs]
     own = torch.arange(len(pairs))
     mode = pooling_mode(teacher)
-    quiet = {"batch_size": batch_size, "show_progress_bar": False}
+    kwargs: dict[str, Any] = {"batch_size": batch_size, "show_progress_bar": False}
     scores = cos_sim(
-        as_vector(student, mode).encode_query(queries, convert_to_tensor=True, **quiet),
-        as_vector(teacher, mode).encode_document(documents, convert_to_tensor=True, **quiet),
+        as_vector(student, mode).encode_query(queries, convert_to_tensor=True, **kwargs),
+        as_vector(teacher, mode).encode_document(documents, convert_to_tensor=True, **kwargs),
     )
     vector = (scores.argmax(dim=1).cpu() == own).float().mean()
     late, late_teacher = as_late_interaction(student), as_late_interaction(teacher)
-    scores = late.similarity(late.encode_query(queries, **quiet), late_teacher.encode_document(documents, **quiet))
+    scores = late.similarity(late.encode_query(queries, **kwargs), late_teacher.encode_document(documents, **kwargs))
     maxsim = (scores.argmax(dim=1).cpu() == own).float().mean()
     return HeldOutScore(len(pairs), float(vector), float(maxsim))

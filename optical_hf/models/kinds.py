@@ -54,6 +54,11 @@ def backbone(model: Encoder) -> Transformer:
     return first
 
 
+def prompts_of(model: Encoder) -> dict[str, str]:
+    """The prompts of a model that are set, by name."""
+    return {name: prompt for name, prompt in model.prompts.items() if prompt is not None}
+
+
 def as_late_interaction(model: Encoder) -> MultiVectorEncoder:
     """View a model as a late-interaction encoder (MaxSim over tokens); the weights are shared, nothing is copied.
 
@@ -65,12 +70,16 @@ def as_late_interaction(model: Encoder) -> MultiVectorEncoder:
         >>> [v.shape for v in colbert.encode_query(["a red ball"])]                  # doctest: +SKIP
         [torch.Size([5, 384])]
     """
-    if kind_of(model) == "late_interaction":
+    if isinstance(model, MultiVectorEncoder):
         return model
-    modules = [backbone(model), *(m for m in model if isinstance(m, Dense) and m.module_input_name == "token_embeddings")]
+    kind_of(model)
+    modules = [
+        backbone(model),
+        *(m for m in model if isinstance(m, Dense) and m.module_input_name == "token_embeddings"),
+    ]
     late = MultiVectorEncoder(
         modules=[*modules, MultiVectorMask(), Normalize(module_input_name="token_embeddings")],
-        prompts=dict(model.prompts),
+        prompts=prompts_of(model),
         device=str(model.device),
     )
     late.model_card_data.base_model = model.model_card_data.base_model
@@ -79,13 +88,14 @@ def as_late_interaction(model: Encoder) -> MultiVectorEncoder:
 
 def as_vector(model: Encoder, pooling_mode: str = "mean") -> SentenceTransformer:
     """View a model as a one-vector encoder (pooled tokens, unit length); the weights are shared, nothing is copied."""
-    if kind_of(model) == "vector":
+    if isinstance(model, SentenceTransformer):
         return model
+    kind_of(model)
     projection = token_projection(model)
     width = model.get_embedding_dimension() or backbone(model).get_embedding_dimension()
     modules = [backbone(model), *([projection] if projection is not None else [])]
     return SentenceTransformer(
         modules=[*modules, Pooling(width, pooling_mode), Normalize()],
-        prompts=dict(model.prompts),
+        prompts=prompts_of(model),
         device=str(model.device),
     )

@@ -17,7 +17,16 @@ from sentence_transformers.sentence_transformer.modules import Pooling
 from sentence_transformers.util.file_io import load_file_path
 from torch import nn
 
-from optical_hf.models.kinds import KINDS, Kind, as_late_interaction, as_vector, backbone, kind_of, token_projection
+from optical_hf.models.kinds import (
+    KINDS,
+    Kind,
+    as_late_interaction,
+    as_vector,
+    backbone,
+    kind_of,
+    prompts_of,
+    token_projection,
+)
 from optical_hf.models.tokens import Encoder
 
 
@@ -118,7 +127,7 @@ def build_student(model: Encoder, teacher: Encoder, *, kind: Kind | None = None)
             "it was made for another teacher; distil from that teacher or start again from the student's backbone"
         )
     modules: list[nn.Module] = [backbone(model), new_projection(backbone(model).get_embedding_dimension(), width)]
-    prompts, device = dict(model.prompts), str(model.device)
+    prompts, device = prompts_of(model), str(model.device)
     if kind == "late_interaction":
         modules += [MultiVectorMask(), Normalize(module_input_name="token_embeddings")]
         student: Encoder = MultiVectorEncoder(modules=modules, prompts=prompts, device=device)
@@ -130,7 +139,9 @@ def build_student(model: Encoder, teacher: Encoder, *, kind: Kind | None = None)
 
 def new_projection(in_features: int, out_features: int) -> Dense:
     """A linear layer on tokens: the identity where the widths are equal, else a random orthogonal map, the same every time."""
-    projection = Dense(in_features, out_features, activation_function=nn.Identity(), module_input_name="token_embeddings")
+    projection = Dense(
+        in_features, out_features, activation_function=nn.Identity(), module_input_name="token_embeddings"
+    )
     if in_features == out_features:
         nn.init.eye_(projection.linear.weight)
     else:
@@ -167,11 +178,15 @@ def _load(
         raise ValueError(f"the {role} {str(path)!r} is a file: give the folder that holds it, or a hub id")
     if path.is_absolute() and not path.is_dir():
         raise ValueError(f"no {role} at {str(path)!r}: the folder does not exist; give a folder or a hub id")
-    options = {"device": device, "revision": revision, "trust_remote_code": trust_remote_code}
-    options["model_kwargs"] = {"use_safetensors": True}
     try:
         kind = MultiVectorEncoder if _is_late_interaction(str(name_or_path), revision) else SentenceTransformer
-        return kind(str(name_or_path), **options)
+        return kind(
+            str(name_or_path),
+            device=device,
+            revision=revision,
+            trust_remote_code=trust_remote_code,
+            model_kwargs={"use_safetensors": True},
+        )
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"cannot read the {role} {str(name_or_path)!r}: {reason[:400]}") from error

@@ -36,8 +36,8 @@ class NormalEquations:
     def zeros(cls, width_in: int, width_out: int, device: str | torch.device = "cpu") -> Self:
         """Empty sums for maps from `width_in` to `width_out`."""
         size = width_in + 1
-        kwargs = {"dtype": torch.float64, "device": device}
-        return cls(torch.zeros(size, size, **kwargs), torch.zeros(size, width_out, **kwargs))
+        inner_DD, outer_DK = (torch.zeros(size, n, dtype=torch.float64, device=device) for n in (size, width_out))
+        return cls(inner_DD, outer_DK)
 
     def add(self, x_RD: Tensor, y_RK: Tensor, weight_R: Tensor | None = None, count: float | None = None) -> None:
         """Add rows.

@@ -107,4 +107,6 @@ def pooled(tokens: TokenSet, mode: str | tuple[str, ...]) -> Tensor:
     if mode == "mean":
         weight_BN1 = tokens.mask_BN.unsqueeze(-1).to(tokens.tokens_BND.dtype)
         return (tokens.tokens_BND * weight_BN1).sum(1) / weight_BN1.sum(1).clamp(min=1)
-    raise ValueError(f"pooling {mode!r} cannot be aligned in closed form: expected a model that pools by 'mean' or 'cls'")
+    raise ValueError(
+        f"pooling {mode!r} cannot be aligned in closed form: expected a model that pools by 'mean' or 'cls'"
+    )

@@ -15,7 +15,7 @@ from optical_hf.objectives.pairs import PairTensors
 def contrastive(pairs: PairTensors, temperature: float = 0.05) -> Tensor:
     """InfoNCE: each student vector must find its own teacher vector among those of the batch (van den Oord et al. 2018,
     arXiv:1807.03748). Returns (B,), 0 for a batch of one.
-    """  # noqa: D205
+    """
     student_BD, teacher_BD = normalize(pairs.student_vector_BD.float()), normalize(pairs.teacher_vector_BD.float())
     scores_BB = student_BD @ teacher_BD.T / temperature
     return cross_entropy(scores_BB, torch.arange(len(scores_BB), device=scores_BB.device), reduction="none")
@@ -24,6 +24,6 @@ def contrastive(pairs: PairTensors, temperature: float = 0.05) -> Tensor:
 def relational(pairs: PairTensors) -> Tensor:
     """Keep the teacher's similarities among the texts of a batch (Park et al. 2019, arXiv:1904.05068): the squared difference of
     the two cosine matrices, averaged over each pair's row. Returns (B,).
-    """  # noqa: D205
+    """
     student_BD, teacher_BD = normalize(pairs.student_vector_BD.float()), normalize(pairs.teacher_vector_BD.float())
     return (student_BD @ student_BD.T - teacher_BD @ teacher_BD.T).square().mean(dim=-1)

@@ -50,16 +50,18 @@ def parse_objectives(text: str) -> dict[str, float]:
         try:
             weights[name] = float(number or 1.0)
         except ValueError:
-            raise ValueError(f"the weight of objective {name!r} is {number!r}: expected a number, as in '{name}=0.5'") from None
+            raise ValueError(
+                f"the weight of objective {name!r} is {number!r}: expected a number, as in '{name}=0.5'"
+            ) from None
         if not 0 < weights[name] < float("inf"):
-            raise ValueError(f"the weight of objective {name!r} is {weights[name]}: expected a positive number; leave it out for none")
+            raise ValueError(
+                f"the weight of objective {name!r} is {weights[name]}: expected a positive number; leave it out for none"
+            )
     if not weights:
         raise ValueError("no objective given: expected at least one, such as 'transport=1.0'")
     return weights
 
 
-def objective_terms(
-    pairs: PairTensors, weights: Mapping[str, float], settings: TransportSettings
-) -> dict[str, Tensor]:
+def objective_terms(pairs: PairTensors, weights: Mapping[str, float], settings: TransportSettings) -> dict[str, Tensor]:
     """Each objective of `weights` on a batch, unweighted: (B,) by name."""
     return {name: OBJECTIVES[name](pairs, settings) for name in weights}

@@ -12,13 +12,14 @@ from torch import Tensor
 
 from optical_hf.objectives.pairs import PairTensors
 from optical_hf.ot import TransportPlan, cosine_cost, solve
+from optical_hf.ot.transport import Solver
 
 
 @dataclass(frozen=True)
 class TransportSettings:
     """How the plans are found; see `optical_hf.ot.solve`."""
 
-    solver: str = "sinkhorn"
+    solver: Solver = "sinkhorn"
     epsilon: float = 0.05
     tolerance: float = 1e-3
     max_iterations: int = 1000

@@ -42,7 +42,9 @@ class OTDistillationArguments(TrainingArguments):
     # Where the projection starts, and how fast it moves
     alignment: Literal["transport", "ridge", "none"] = field(
         default="transport",
-        metadata={"help": "Closed form that the projection starts from: transport, ridge, or none to keep the student's own."},
+        metadata={
+            "help": "Closed form that the projection starts from: transport, ridge, or none to keep the student's own."
+        },
     )
     alignment_pairs: int = field(default=20_000, metadata={"help": "Pairs the closed form is fitted on at most."})
     projection_learning_rate: float | None = field(
@@ -50,8 +52,12 @@ class OTDistillationArguments(TrainingArguments):
     )
 
     # How the plans are found
-    transport_solver: str = field(default="sinkhorn", metadata={"help": "Solver of the plans, see optical_hf.ot.solve."})
-    transport_epsilon: float = field(default=0.05, metadata={"help": "Entropic regularisation, in units of cosine cost."})
+    transport_solver: Literal["sinkhorn", "ipot", "unbalanced", "partial", "exact", "auto"] = field(
+        default="sinkhorn", metadata={"help": "Solver of the plans, see optical_hf.ot.solve."}
+    )
+    transport_epsilon: float = field(
+        default=0.05, metadata={"help": "Entropic regularisation, in units of cosine cost."}
+    )
     transport_tolerance: float = field(default=1e-3, metadata={"help": "L1 marginal error that counts as converged."})
     transport_max_iterations: int = field(default=1000, metadata={"help": "Iterations of the solver at most."})
     transport_special_tokens: bool = field(
@@ -71,9 +77,13 @@ class OTDistillationArguments(TrainingArguments):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}: expected a number above 0")
         if self.projection_learning_rate is not None and self.projection_learning_rate < 0:
-            raise ValueError(f"projection_learning_rate is {self.projection_learning_rate}: expected 0 or more, or None")
+            raise ValueError(
+                f"projection_learning_rate is {self.projection_learning_rate}: expected 0 or more, or None"
+            )
         if self.remove_unused_columns:
-            raise ValueError("remove_unused_columns=True would drop the text columns before the collator reads them; leave it off")
+            raise ValueError(
+                "remove_unused_columns=True would drop the text columns before the collator reads them; leave it off"
+            )
 
     @property
     def objective_weights(self) -> dict[str, float]:

@@ -69,11 +69,15 @@ def load_weights(model: Encoder, folder: str | Path) -> None:
     folder = Path(folder)
     modules = folder / "modules.json"
     if not modules.exists():
-        raise ValueError(f"{str(folder)!r} is not a checkpoint of a student: it has no modules.json; give a checkpoint-N folder")
+        raise ValueError(
+            f"{str(folder)!r} is not a checkpoint of a student: it has no modules.json; give a checkpoint-N folder"
+        )
     if has_adapter(model):
         adapter = folder / ADAPTER_WEIGHTS
         if not adapter.exists():
-            raise ValueError(f"{str(folder)!r} has no {ADAPTER_WEIGHTS}: it was saved without an adapter; resume without peft_config")
+            raise ValueError(
+                f"{str(folder)!r} has no {ADAPTER_WEIGHTS}: it was saved without an adapter; resume without peft_config"
+            )
         set_peft_model_state_dict(backbone(model).model, load_file(adapter))
     else:
         _load_file_into(backbone(model).model, folder / "model.safetensors")

@@ -89,7 +89,9 @@ class OTDistillationTrainer(Trainer):
         if not isinstance(args, OTDistillationArguments):
             raise ValueError(f"args is a {type(args).__name__}: expected an OTDistillationArguments")
         if args.eval_strategy != "no" and eval_dataset is None and not evaluators:
-            raise ValueError(f"eval_strategy is {args.eval_strategy!r} but there is nothing to evaluate: pass evaluators or eval_dataset")
+            raise ValueError(
+                f"eval_strategy is {args.eval_strategy!r} but there is nothing to evaluate: pass evaluators or eval_dataset"
+            )
         self.evaluators: list[Evaluator] = [evaluators] if callable(evaluators) else list(evaluators or [])
         self._weights = args.objective_weights
         self._term_sums: dict[str, Tensor] = {}
@@ -97,7 +99,9 @@ class OTDistillationTrainer(Trainer):
         if peft_config is not None:
             module = backbone(model)
             module.model = get_peft_model(module.model, peft_config)
-        collator = data_collator or PairCollator(partial(preprocess_queries, model), partial(preprocess_queries, teacher))
+        collator = data_collator or PairCollator(
+            partial(preprocess_queries, model), partial(preprocess_queries, teacher)
+        )
         super().__init__(
             model=model,
             args=args,
@@ -271,7 +275,9 @@ def check_pair(student: Encoder, teacher: Encoder) -> None:
     """
     kind_of(student), kind_of(teacher)
     if student is teacher or backbone(student) is backbone(teacher):
-        raise ValueError("teacher and student are the same object: load each on its own, with load_teacher and load_student")
+        raise ValueError(
+            "teacher and student are the same object: load each on its own, with load_teacher and load_student"
+        )
     projection = token_projection(student)
     if projection is None:
         raise ValueError("the student has no token projection: load it with load_student(path, teacher)")

@@ -50,7 +50,9 @@ def test_pooled_mse_is_that_of_torch():
 def test_contrastive_prefers_its_own_teacher():
     batch = pairs(same=True)
     right = OBJECTIVES["contrastive"](batch, TransportSettings())
-    wrong = OBJECTIVES["contrastive"](batch._replace(teacher_vector_BD=batch.teacher_vector_BD.roll(1, 0)), TransportSettings())
+    wrong = OBJECTIVES["contrastive"](
+        batch._replace(teacher_vector_BD=batch.teacher_vector_BD.roll(1, 0)), TransportSettings()
+    )
     assert (right < wrong).all()
 
 

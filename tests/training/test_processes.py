@@ -34,13 +34,27 @@ if trainer.is_world_process_zero():
 
 
 def run(folder: Path, processes: int, batch: int, rows: int = 96) -> list[float]:
-    script = folder / "script.py"
     folder.mkdir()
+    script = folder / "script.py"
     script.write_text(SCRIPT)
     environment = os.environ | {"PYTHONPATH": f"{ROOT / 'tests'}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"}
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", str(processes), "--num_machines", "1",
-              "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]  # fmt: skip
-    command = [*(launch if processes > 1 else [sys.executable]), str(script), str(folder / "out"), str(batch), str(rows)]
+    config = str(ROOT / "examples" / "accelerate" / "cpu.yaml")
+    launch = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        "--config_file",
+        config,
+        "--num_processes",
+        str(processes),
+    ]
+    command = [
+        *(launch if processes > 1 else [sys.executable]),
+        str(script),
+        str(folder / "out"),
+        str(batch),
+        str(rows),
+    ]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads((folder / "out" / "losses.json").read_text())

@@ -65,7 +65,9 @@ def test_every_objective_is_logged_by_name_and_adds_up(tmp_path):
 def test_accumulation_retraces_the_loss_curve(tmp_path, batch, accumulation):
     whole = trainer(tmp_path / "a", per_device_train_batch_size=16, max_steps=4)
     whole.train()
-    parts = trainer(tmp_path / "b", per_device_train_batch_size=batch, gradient_accumulation_steps=accumulation, max_steps=4)
+    parts = trainer(
+        tmp_path / "b", per_device_train_batch_size=batch, gradient_accumulation_steps=accumulation, max_steps=4
+    )
     parts.train()
     assert losses(parts) == pytest.approx(losses(whole), rel=1e-4)
 
@@ -76,7 +78,10 @@ def test_an_uneven_last_batch_counts_each_pair_once(tmp_path):
 
     def run(folder, **kwargs):
         made = OTDistillationTrainer(
-            model=student, teacher=teacher, args=arguments(folder, max_steps=1, learning_rate=0.0, **kwargs), train_dataset=twelve
+            model=student,
+            teacher=teacher,
+            args=arguments(folder, max_steps=1, learning_rate=0.0, **kwargs),
+            train_dataset=twelve,
         )
         made.train()
         return losses(made)[0]
@@ -156,7 +161,10 @@ def test_resume_goes_on_as_if_it_had_not_stopped(tmp_path):
 
 def test_lora_trains_the_adapter_and_the_projection_and_saves_a_merged_student(tmp_path):
     run = trainer(
-        tmp_path / "run", peft_config=LoraConfig(r=4, target_modules=["query", "value"]), save_strategy="steps", save_steps=3
+        tmp_path / "run",
+        peft_config=LoraConfig(r=4, target_modules=["query", "value"]),
+        save_strategy="steps",
+        save_steps=3,
     )
     before = {name: p.clone() for name, p in run.model.named_parameters()}
     run.train()
@@ -193,8 +201,10 @@ def test_what_does_not_fit_is_refused(tmp_path):
     with pytest.raises(ValueError, match="student is wider"):
         OTDistillationTrainer(model=student, teacher=tiny_pairs.teacher(width=16), args=arguments(tmp_path))
     with pytest.raises(ValueError, match="nothing to evaluate"):
-        OTDistillationTrainer(model=student, teacher=teacher, args=arguments(tmp_path, eval_strategy="steps", eval_steps=1))
-    with pytest.raises(ValueError, match="modules.json"):
+        OTDistillationTrainer(
+            model=student, teacher=teacher, args=arguments(tmp_path, eval_strategy="steps", eval_steps=1)
+        )
+    with pytest.raises(ValueError, match=r"modules\.json"):
         load_weights(student, tmp_path)
 
 

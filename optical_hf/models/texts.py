@@ -1,0 +1,25 @@
+"""Texts from whatever holds them: a list, or the column of a table of bitext. Knows nothing about models."""
+
+from collections.abc import Iterable
+from typing import Literal, TypeAlias
+
+from datasets import Dataset, IterableDataset
+
+Texts: TypeAlias = "Iterable[str] | Dataset | IterableDataset"
+
+
+def texts_of(texts: Texts, column: Literal["source", "target"]) -> list[str]:
+    """The texts as a list; of a table of bitext, those of `column` ("source" is English).
+
+    Raises:
+        ValueError: for one string, whose letters would be taken for texts, and for no texts at all.
+    """
+    if isinstance(texts, str):
+        raise ValueError("texts is one string: its letters would be taken for texts; pass a list of texts")
+    if isinstance(texts, Dataset | IterableDataset):
+        found = [row[column] for row in texts.select_columns(column)]
+    else:
+        found = list(texts)
+    if not found:
+        raise ValueError(f"no texts: pass a list of texts, or bitext with a `{column}` column and at least one row")
+    return found
