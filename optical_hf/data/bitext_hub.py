@@ -25,9 +25,9 @@ def is_table(source: Any) -> bool:
     """Return whether a source is a table, a folder or the id of a repository rather than a file of bitext."""
     if not isinstance(source, str):
         return isinstance(source, Dataset | IterableDataset)
-    if os.path.exists(source):
-        return os.path.isdir(source)
-    return bool(_REPOSITORY.fullmatch(source)) and not known_suffix(source)
+    if os.path.isdir(source.partition(":")[0]):
+        return True
+    return not os.path.exists(source) and bool(_REPOSITORY.fullmatch(source)) and not known_suffix(source)
 
 
 def open_tables(

@@ -9,10 +9,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
-from zipfile import ZipFile
 
 from optical_hf.data.readers import BitextFile, Format
-from optical_hf.data.readers.files import COMPRESSIONS, name_parts, split_archive
+from optical_hf.data.readers.files import COMPRESSIONS, archive_members, name_parts, split_archive
 from optical_hf.data.readers.pairs import code_of
 from optical_hf.languages import canonical_language
 
@@ -25,6 +24,7 @@ _FORMATS: dict[str, Format] = {
     "parquet": "parquet",
     "arrow": "arrow",
 }
+_NO_LANGUAGES = frozenset({"bin", "bpe", "csv", "doc", "ids", "low", "raw", "tok", "tsv", "txt", "xml"})  # codes, too
 _ENGLISH_NAMES = ("en", "eng", "eng_Latn", "en_XX", "EN", "english")
 _CODE = r"[a-z]{2,3}(?:[_-][A-Z][A-Za-z]{1,3})?"
 _PAIR = re.compile(rf"(?<![A-Za-z0-9])({_CODE})[-_]({_CODE})(?![A-Za-z0-9])")
@@ -132,8 +132,7 @@ def _moses(path: str, language: str | None, parts: list[str]) -> BitextFile:
 def _archived(path: str, language: str | None) -> list[BitextFile]:
     """Find the bitext in a zip archive; what is not bitext (a licence, a README, scores) is passed over."""
     _stamp(path)
-    with ZipFile(path) as archive:
-        members = [name for name in archive.namelist() if not name.endswith("/")]
+    members = archive_members(path)
     found = [bitext_files(f"{path}/{member}", language) for member in members if _may_be_bitext(member)]
     if not found:
         raise ValueError(f"{path}: no bitext among its files {members}")
@@ -180,7 +179,7 @@ def _language_of(parts: Sequence[str]) -> str | None:
 
 
 def _known(part: str) -> bool:
-    return re.fullmatch(_CODE, part) is not None and code_of(part) is not None
+    return part not in _NO_LANGUAGES and re.fullmatch(_CODE, part) is not None and code_of(part) is not None
 
 
 def _exists(path: str) -> bool:
@@ -189,8 +188,7 @@ def _exists(path: str) -> bool:
         return os.path.isfile(path)
     if not os.path.isfile(inside[0]):
         return False
-    with ZipFile(inside[0]) as archive:
-        return inside[1] in archive.namelist()
+    return inside[1] in archive_members(inside[0])
 
 
 def _stamp(*paths: str) -> tuple[int, ...]:

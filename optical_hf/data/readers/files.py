@@ -32,6 +32,19 @@ def split_archive(path: str) -> tuple[str, str] | None:
     return (archive + ".zip", member) if dot_zip else None
 
 
+def archive_members(archive: str) -> list[str]:
+    """Return the names of the files in a zip archive.
+
+    Raises:
+        ValueError: it is damaged, or no zip archive.
+    """
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            return [name for name in opened.namelist() if not name.endswith("/")]
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{archive}: no readable zip archive ({error}); is the file complete?") from None
+
+
 def name_parts(path: str) -> list[str]:
     """Return the dotted parts of a file name without its suffixes of compression.
 
