@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Weights = NDArray[Any]
 
-WEIGHTS_AT_ONCE = 2**22
-"""Entries of the weight matrix held at a time: 32 MB, and as many again while they are drawn."""
+WEIGHTS_AT_ONCE = 2**20
+"""Entries of the weight matrix held at a time: 8 MB, and as many again while they are drawn."""
 
 COST_OF_DRAWING_TOGETHER = 16
 """Drawing one weight for groups that are alike takes about as long as this many single ones; either way serves."""
@@ -69,7 +69,7 @@ def signed_sums(rows_GC: Floats, rounds: int, generator: np.random.Generator) ->
 
     def one_by_one(size: int) -> Weights:
         bits = np.frombuffer(generator.bytes(-(-size * groups // 8)), dtype=np.uint8)
-        return 2.0 * np.unpackbits(bits, count=size * groups).reshape(size, groups) - 1.0
+        return 1 - 2 * np.unpackbits(bits, count=size * groups).view(np.int8).reshape(size, groups)
 
     return _weighted_sums(rows_GC, rounds, together, one_by_one)
 
@@ -84,13 +84,20 @@ def _weighted_sums(
     few = len(rows_TC) * COST_OF_DRAWING_TOGETHER <= len(rows_GC)
     if not few:
         rows_TC = rows_GC[np.lexsort(rows_GC.T)]
+    rows_TC = rows_TC.astype(_exact_type(rows_GC), copy=False)
     sums_RC = np.empty((rounds, rows_GC.shape[1]))
     at_once = max(1, WEIGHTS_AT_ONCE // len(rows_TC))
     for start in range(0, rounds, at_once):
         size = min(at_once, rounds - start)
         weights_RT = together(size, times_T) if few else one_by_one(size)
-        sums_RC[start : start + size] = weights_RT.astype(np.float64, copy=False) @ rows_TC
+        sums_RC[start : start + size] = weights_RT.astype(rows_TC.dtype, copy=False) @ rows_TC
     return sums_RC
+
+
+def _exact_type(rows_GC: Floats) -> type[np.floating]:
+    """Single precision, twice as fast, where it is exact: counts of hits, whose sums stay below 2^24."""
+    whole = (rows_GC == np.rint(rows_GC)).all() and len(rows_GC) * np.abs(rows_GC).max() < 2**24
+    return np.float32 if whole else np.float64
 
 
 def _alike(rows_GC: Floats) -> tuple[Floats, NDArray[np.intp]]:
