@@ -7,23 +7,21 @@ its loss takes `teacher_tokens`.
 Shapes: B texts, N tokens after padding, D width.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from datasets import Dataset, IterableDataset
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from optical_hf.models.cache.building import IDENTITY, fill
 from optical_hf.models.cache.identity import CacheIdentity, Mass, StoredDtype
 from optical_hf.models.cache.shards import Shard, damaged, is_whole, map_shard, shard_files, text_hash
+from optical_hf.models.texts import Texts, texts_of
 from optical_hf.models.tokens import Encoder, TokenSet, token_set
-
-Texts: TypeAlias = "Iterable[str] | Dataset | IterableDataset"
 
 FEATURES = ("cached_tokens", "cached_mask", "cached_content", "cached_vector")
 
@@ -93,9 +91,7 @@ class TeacherCache:
             OSError: where the disk has not the room (before anything is computed), or fills up on the way.
         """
         identity = CacheIdentity.of(teacher, dtype, mass)
-        wanted = _texts_of(texts)
-        if not wanted:
-            raise ValueError("no texts to cache: pass texts, or bitext with a `source` column and at least one row")
+        wanted = texts_of(texts, "source")
         place = Path(folder) / identity.key
         fill(place, identity, teacher, wanted, batch_size=batch_size, shard_bytes=shard_bytes, progress=progress)
         return cls(place, identity)
@@ -239,11 +235,3 @@ def teacher_tokens(teacher: Encoder | TeacherCache, features: Mapping[str, Any])
         )
     with torch.no_grad():
         return token_set(teacher, dict(features), teacher(dict(features)))
-
-
-def _texts_of(texts: Texts) -> list[str]:
-    if isinstance(texts, Dataset | IterableDataset):
-        return [row["source"] for row in texts.select_columns("source")]
-    if isinstance(texts, str):
-        raise ValueError("texts is one string: its letters would be cached as texts; pass a list of texts")
-    return list(texts)
