@@ -4,11 +4,18 @@ from typing import Literal
 
 from optical_hf.evaluation.engines import SearchEngine
 from optical_hf.evaluation.exact import ExactSearch
+from optical_hf.evaluation.faiss_engine import FaissSearch
+from optical_hf.evaluation.lance_engine import LanceSearch
 
-EngineName = Literal["exact"]
+EngineName = Literal["exact", "faiss-flat", "faiss-ivfpq", "faiss-hnsw", "lancedb", "lancedb-ivfpq"]
 
 ENGINES: dict[str, SearchEngine] = {
     "exact": ExactSearch(),
+    "faiss-flat": FaissSearch("flat"),
+    "faiss-ivfpq": FaissSearch("ivfpq"),
+    "faiss-hnsw": FaissSearch("hnsw"),
+    "lancedb": LanceSearch(),
+    "lancedb-ivfpq": LanceSearch(approximate=True),
 }
 
 

@@ -41,6 +41,7 @@ def evaluate_retrieval(
     translator: Translator | None = None,
     batch_size: int = 64,
     folder: str | Path | None = None,
+    piece: int = 8192,
     sharded: bool = True,
     confidence: float = 0.95,
     rounds: int = 10_000,
@@ -73,6 +74,7 @@ def evaluate_retrieval(
         batch_size: texts in one forward pass.
         folder: where vectors are kept on disk, so that memory is flat in the number of documents and a killed run
             resumes; None keeps them in memory.
+        piece: texts or images encoded at a time: what memory holds, a killed run may lose, and processes share out.
         sharded: share the work among the processes of `accelerate launch`; all of them must call this, and all get the
             same report. False: each process evaluates alone.
         confidence: of the intervals.
@@ -109,9 +111,7 @@ def evaluate_retrieval(
     session = Session(
         listed,
         teacher,
-        Encoding(
-            search, by_cosine(teacher), batch_size, folder=None if folder is None else Path(folder), progress=progress
-        ),
+        Encoding(search, by_cosine(teacher), batch_size, piece, None if folder is None else Path(folder), progress),
         settings,
         depth,
         Processes.started() if sharded else Processes(),
@@ -144,6 +144,7 @@ def evaluate_retrieval(
             "search": search,
             "engine": engine_name,
             "exact": settings.exact,
+            "recall_of_exact": {name: float(np.mean(shares)) for name, shares in session.agreement.items()},
             "depth": depth,
             "k": list(k),
             "confidence": confidence,

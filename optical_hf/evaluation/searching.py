@@ -17,9 +17,9 @@ from scipy.sparse import csr_array
 
 from optical_hf.data import RetrievalCollection
 from optical_hf.evaluation.encoding import Encoded
-from optical_hf.evaluation.engines import Index, SearchEngine, TopK, merge_results
+from optical_hf.evaluation.engines import Index, SearchEngine, merge_results
 from optical_hf.evaluation.processes import Processes
-from optical_hf.evaluation.vectors import VectorSet
+from optical_hf.evaluation.vectors import VectorSet, VectorStore
 from optical_hf.metrics.ranking import ranks_from_scores
 
 
@@ -34,12 +34,20 @@ class Found(NamedTuple):
     scores: NDArray[np.float32]
 
 
+class Best(NamedTuple):
+    """Rows (Q, K) of the best documents, best first, -1 where fewer were found, and their scores (Q, K)."""
+
+    documents: NDArray[np.int64]
+    scores: NDArray[np.float32]
+
+
 @dataclass(frozen=True, eq=False)
 class SearchableCollection:
     """A collection whose documents are encoded and indexed."""
 
     collection: RetrievalCollection
     index: Index
+    documents: VectorStore
     order: torch.Tensor
     processes: Processes
 
@@ -52,31 +60,34 @@ class SearchableCollection:
         processes: Processes,
     ) -> "SearchableCollection":
         """Index encoded documents, of which each process may hold a part."""
-        return cls(collection, engine.index(documents.store), documents.order, processes)
+        return cls(collection, engine.index(documents.store), documents.store, documents.order, processes)
 
     def find(self, queries: VectorSet, depth: int) -> Found:
         """Search the collection's queries, whose vectors are in the order of its rows."""
+        best = self.best(queries, depth)
+        return Found(rank_first(best, self.collection.relevance, len(self.order)), best.documents, best.scores)
+
+    def best(self, queries: VectorSet, depth: int) -> Best:
+        """The best documents of any queries."""
         depth = min(depth, len(self.order))
         parts = self.processes.gather(self.index.search(queries, depth))
         results = parts[0] if len(parts) == 1 else merge_results(parts, depth)
-        return found(results, self.order, self.collection.relevance)
+        rows_QK = torch.where(results.positions < 0, -1, self.order[results.positions.clamp(min=0)])
+        return Best(rows_QK.numpy(), results.scores.numpy())
 
 
-def found(results: TopK, order: torch.Tensor, relevance: Sequence[Sequence[int]]) -> Found:
-    """Turn positions in the index into document rows and ranks.
+def rank_first(best: Best, relevance: Sequence[Sequence[int]], documents: int) -> NDArray[np.float64]:
+    """Rank (Q,) of the first right document of each query, inf where none was found.
 
     Args:
-        results: (Q, K) of the search.
-        order: the document row at each position of the index.
+        best: what was found.
         relevance: the rows of the relevant documents of each query.
+        documents: how many documents there are.
     """
-    rows_QK = torch.where(results.positions < 0, -1, order[results.positions.clamp(min=0)]).numpy()
-    scores_QK = results.scores.numpy()
-    documents = len(order)
     right = np.concatenate([np.asarray(rows, np.int64) + q * documents for q, rows in enumerate(relevance)])
-    keys_QK = rows_QK + np.arange(len(rows_QK), dtype=np.int64)[:, None] * documents
-    right_QK = np.isin(keys_QK, right) & (rows_QK >= 0)
-    ranks = np.full(len(rows_QK), np.inf)
+    keys_QK = best.documents + np.arange(len(best.documents), dtype=np.int64)[:, None] * documents
+    right_QK = np.isin(keys_QK, right) & (best.documents >= 0)
+    ranks = np.full(len(right_QK), np.inf)
     hit = right_QK.any(axis=1)
-    ranks[hit] = ranks_from_scores(scores_QK[hit], csr_array(right_QK[hit]))
-    return Found(ranks, rows_QK, scores_QK)
+    ranks[hit] = ranks_from_scores(best.scores[hit], csr_array(right_QK[hit]))
+    return ranks

@@ -5,7 +5,7 @@ other way round: the teacher reads the images and the system the documents. Know
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -13,11 +13,15 @@ import torch
 from optical_hf.data import RetrievalCollection
 from optical_hf.evaluation.encoding import Encoded, Encoding
 from optical_hf.evaluation.engines import SearchEngine
+from optical_hf.evaluation.exact import ExactSearch
 from optical_hf.evaluation.processes import Processes
 from optical_hf.evaluation.searching import Found, SearchableCollection
 from optical_hf.evaluation.systems import System, Translator, query_texts
 from optical_hf.evaluation.vectors import VectorSet, VectorStore
 from optical_hf.models.tokens import Encoder
+
+COMPARED = 200
+"""So many queries of a collection are searched exactly too, to say how much an approximate engine misses."""
 
 Vectors = Any
 """A matrix (items, width), or a list of token matrices, as torch tensors or numpy arrays."""
@@ -35,6 +39,7 @@ class Session:
     processes: Processes = field(default_factory=Processes)
     document_vectors: Mapping[str, Vectors] = field(default_factory=dict)
     translator: Translator | None = None
+    agreement: dict[str, list[float]] = field(default_factory=dict)
     _searchable: dict[str, SearchableCollection] = field(default_factory=dict)
 
     def run(self, system: System, vectors: Mapping[str, Vectors] | None = None) -> list[Found]:
@@ -60,12 +65,24 @@ class Session:
             if queries is None:
                 texts = query_texts(collection, system.column, self.translator)
                 queries = self._queries(_needed(system.model, system.name), texts, what)
-        return searchable.find(self.encoding.given(queries, len(collection.queries), what), self.depth)
+        vectors = self.encoding.given(queries, len(collection.queries), what)
+        found = searchable.find(vectors, self.depth)
+        if not self.engine.exact:
+            self.agreement.setdefault(system.name, []).append(self._agreement(searchable, vectors, found))
+        return found
+
+    def _agreement(self, searchable: SearchableCollection, queries: VectorSet, found: Found) -> float:
+        """Share of the exact search's documents that the engine found, over queries spread over the collection."""
+        rows = torch.arange(0, len(queries), max(1, len(queries) // COMPARED))
+        exact = replace(searchable, index=ExactSearch().index(searchable.documents)).best(
+            queries.pick(rows), self.depth
+        )
+        pairs = zip(found.documents[rows.numpy()].tolist(), exact.documents.tolist(), strict=True)
+        return sum(len({*got} & {*best}) / len(best) for got, best in pairs) / len(rows)
 
     def _queries(self, model: Encoder, items: list[Any], what: str) -> VectorSet:
         encoded = self.encoding.encode(model, items, "query", what, self.processes)
-        stores = self.processes.gather(encoded.store)
-        pieces = [piece for store in stores for piece in store]
+        pieces = [piece for part in self.processes.gather(list(encoded.store)) for piece in part]
         whole = VectorSet.join([vectors for _, vectors in sorted(pieces, key=lambda piece: piece[0])])
         return whole.pick(encoded.order.argsort())
 

@@ -137,6 +137,9 @@ def describe(report: "RetrievalReport") -> str:
         f"search by {settings['search']}, engine {settings['engine']} ({found}); ties count against the system.",
         f"Intervals: {settings['rounds']:,} bootstrap rounds by group, seed {settings['seed']}.",
     ]
+    if settings["recall_of_exact"]:
+        shares = ", ".join(f"{name} {100 * share:.1f} %" for name, share in settings["recall_of_exact"].items())
+        parts.append(f"Of the exact search's first {settings['depth']} documents the engine finds: {shares}.")
     if report.tiers is not None:
         named = [f"{name}: {', '.join(tier)}" for name, tier in report.tiers._asdict().items() if tier]
         parts.append(f"Tiers: {'; '.join(named)}.")

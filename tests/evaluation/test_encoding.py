@@ -1,0 +1,134 @@
+"""Encoding in pieces: killed and resumed, shared by processes, and equal to encoding at once."""
+
+import os
+import pickle
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+
+from optical_hf.evaluation import evaluate_retrieval
+from optical_hf.evaluation.encoding import Encoding
+from optical_hf.evaluation.processes import Processes
+from optical_hf.evaluation.vectors import VectorSet
+
+SETTINGS = {"high": ["de"], "low": ["so"], "rounds": 100, "progress": False}
+
+
+@pytest.mark.parametrize("search", ["vector", "maxsim"])
+def test_pieces_hold_what_encoding_at_once_holds(bert, search, tmp_path):
+    texts = ["a dog", "bird", "the moon the moon", "tree tree tree", "the house", "river"]
+    at_once = Encoding(search, progress=False).encode(bert, texts, "query", "q", Processes())
+    pieces = Encoding(search, piece=2, folder=tmp_path, progress=False).encode(bert, texts, "query", "q", Processes())
+    assert [len(texts[i]) for i in pieces.order] == sorted(len(text) for text in texts)
+    assert len(pieces.store.pieces) == 3
+    assert all(isinstance(piece, Path) for piece in pieces.store.pieces)
+    one, other = at_once.in_item_order(), pieces.in_item_order()
+    torch.testing.assert_close(one.vectors, other.vectors)
+    if search == "maxsim":
+        assert one.lengths.tolist() == other.lengths.tolist() == [4, 3, 6, 5, 4, 3]
+
+
+def test_a_killed_encode_resumes(student, teacher, collection, tmp_path, monkeypatch):
+    encode_document, encoded = SentenceTransformer.encode_document, []
+
+    def killed_at_the_third(self, items, **kwargs):
+        if len(encoded) == 2:
+            raise KeyboardInterrupt
+        encoded.append(len(items))
+        return encode_document(self, items, **kwargs)
+
+    monkeypatch.setattr(SentenceTransformer, "encode_document", killed_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_retrieval(student, teacher, collection, folder=tmp_path, piece=3, **SETTINGS)
+    assert encoded == [3, 3]
+
+    resumed = []
+    monkeypatch.setattr(
+        SentenceTransformer,
+        "encode_document",
+        lambda self, items, **kwargs: resumed.append(len(items)) or encode_document(self, items, **kwargs),
+    )
+    report = evaluate_retrieval(student, teacher, collection, folder=tmp_path, piece=3, **SETTINGS)
+    assert resumed == [2]
+    again = evaluate_retrieval(student, teacher, collection, folder=tmp_path, piece=3, **SETTINGS)
+    assert resumed == [2]
+    in_memory = evaluate_retrieval(student, teacher, collection, **SETTINGS)
+    assert report.to_dict() == again.to_dict() == in_memory.to_dict()
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_another_model_prompt_or_text_is_encoded_anew(student, teacher, tmp_path):
+    encoding = Encoding(folder=tmp_path, progress=False)
+    prompted = SentenceTransformer(modules=list(teacher), prompts={"query": "the "}, device="cpu")
+    for model, texts in ((teacher, ["dog"]), (student, ["dog"]), (prompted, ["dog"]), (teacher, ["bird"])):
+        encoding.encode(model, texts, "query", "q", Processes())
+    encoding.encode(teacher, ["dog"], "query", "q", Processes())
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_two_processes_find_what_one_finds(bert, collection, tmp_path):
+    """`accelerate launch` with two CPU processes (gloo), each with a share of the documents and queries."""
+    bert.save(str(tmp_path / "model"))
+    (tmp_path / "collection.pickle").write_bytes(pickle.dumps(collection))
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = str(free.getsockname()[1])
+    common = {
+        **os.environ,
+        "MASTER_ADDR": "localhost",
+        "MASTER_PORT": port,
+        "ACCELERATE_USE_CPU": "1",
+        "WORLD_SIZE": "2",
+    }
+    command = [sys.executable, __file__, str(tmp_path)]
+    processes = [
+        subprocess.Popen(command, env={**common, "RANK": rank, "LOCAL_RANK": rank}, stderr=subprocess.PIPE, text=True)
+        for rank in ("0", "1")
+    ]
+    for process in processes:
+        _, errors = process.communicate(timeout=240)
+        assert process.returncode == 0, errors
+    alone = reports(tmp_path)
+    for rank in (0, 1):
+        outcome = pickle.loads((tmp_path / f"{rank}.pickle").read_bytes())
+        assert outcome["count"] == 2
+        assert outcome["reports"] == alone
+        assert 0 < outcome["encoded"] < 2 * (8 + 16)
+
+
+def test_nan_and_items_without_tokens_are_noticed():
+    vectors = VectorSet(torch.tensor([[1.0, float("nan")]]))
+    with pytest.raises(ValueError, match="1 of 1 vectors of x hold NaN"):
+        vectors.check("x")
+    with pytest.raises(ValueError, match="1 of 2 items of x have no token"):
+        VectorSet.of([torch.ones(1, 2), torch.ones(0, 2)]).check("x")
+
+
+def reports(folder: Path) -> list[dict]:
+    """Reports by vector and by MaxSim, in pieces of two."""
+    model = SentenceTransformer(str(folder / "model"), device="cpu")
+    collection = pickle.loads((folder / "collection.pickle").read_bytes())
+    return [
+        evaluate_retrieval(model, model, collection, search=search, piece=2, **SETTINGS).to_dict()
+        for search in ("vector", "maxsim")
+    ]
+
+
+def main() -> None:
+    """One of the two processes."""
+    torch.set_num_threads(1)
+    encoded = []
+    encode = Encoding._encode
+    Encoding._encode = lambda self, view, items, task: encoded.append(len(items)) or encode(self, view, items, task)
+    processes = Processes.started()
+    outcome = {"reports": reports(Path(sys.argv[1])), "count": processes.count, "encoded": sum(encoded)}
+    (Path(sys.argv[1]) / f"{processes.rank}.pickle").write_bytes(pickle.dumps(outcome))
+
+
+if __name__ == "__main__":
+    main()
