@@ -1,10 +1,70 @@
 """`optical-hf data`: look at bitext and at the scenes before training on them."""
 
+import json
+from pathlib import Path
+from typing import Annotated
+
 import typer
+from rich.console import Console
 
-data_app = typer.Typer(help="Check bitext; draw scenes.", no_args_is_help=True)
+from optical_hf.data import bitext_quality, clean_bitext, load_bitext
+from optical_hf.data.scenes import LANGUAGES, export_flickr30k_entities, generate_scenes
+from optical_hf.data.scenes.contact_sheet import contact_sheet
+
+data_app = typer.Typer(help="Check and clean bitext; draw and export scenes.", no_args_is_help=True)
 
 
-@data_app.callback()
-def data() -> None:
-    """Check bitext; draw scenes."""
+@data_app.command()
+def check(
+    bitext: Annotated[
+        list[str], typer.Argument(help="Bitext files, as for train: mar-eng.tsv.gz, train.de.gz, so=FILE.")
+    ],
+    evaluation: Annotated[
+        list[str] | None, typer.Option(help="File that must not be in the training data; repeat it for more.")
+    ] = None,
+    json_: Annotated[Path | None, typer.Option("--json", help="Write the counts as JSON.")] = None,
+    drop: Annotated[
+        list[str] | None, typer.Option(help="Rule whose pairs to drop into --output; repeat it for more.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder for the cleaned bitext, a datasets folder.")] = None,
+) -> None:
+    """Count what looks wrong, by language: empty sides, duplicates, wrong language, leaks, runs of misalignment, ..."""
+    if bool(drop) != (output is not None):
+        raise ValueError("--drop and --output belong together: name the rules to drop and the folder for what is left")
+    rows = load_bitext(bitext, on_empty="keep")
+    held_out = load_bitext(evaluation, on_empty="keep") if evaluation else None
+    report = bitext_quality(rows, evaluation=held_out)
+    print(report)
+    if json_ is not None:
+        json_.write_text(json.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
+    if drop and output is not None:
+        cleaned = clean_bitext(rows, drop, evaluation=held_out)
+        cleaned.bitext.save_to_disk(str(output))
+        print(cleaned)
+        Console(highlight=False).print(f"{len(cleaned.bitext)} pairs are in {output}")
+
+
+@data_app.command()
+def scenes(
+    count: Annotated[int, typer.Option(min=1, help="How many scenes.")] = 8,
+    seed: Annotated[int, typer.Option(help="Of the scenes.")] = 0,
+    show: Annotated[
+        Path | None, typer.Option(help="Draw a contact sheet with captions and boxes into this PNG.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Export in the Flickr30k Entities format into this folder.")
+    ] = None,
+    languages: Annotated[
+        list[str] | None, typer.Option(help="Language of the captions; repeat it. Default: all nine.")
+    ] = None,
+) -> None:
+    """Draw or export the synthetic scenes."""
+    if show is None and output is None:
+        raise ValueError("nothing to do: give --show FILE.png for a contact sheet, --output FOLDER to export, or both")
+    drawn = generate_scenes(count, seed=seed)
+    console = Console(highlight=False)
+    if show is not None:
+        console.print(f"Contact sheet: {contact_sheet(drawn, show, languages or LANGUAGES)}")
+    if output is not None:
+        export_flickr30k_entities(drawn, output, languages or LANGUAGES)
+        console.print(f"{count} scenes in the Flickr30k Entities format: {output}")

@@ -25,6 +25,7 @@ from optical_hf.data.scenes import (
     scenes_collection_parts,
 )
 from optical_hf.evaluation import RetrievalReport, evaluate_retrieval
+from optical_hf.evaluation.plots import plot_recall
 from optical_hf.models import Encoder, build_student, fit_alignment
 from optical_hf.models.tiny import tiny_encoder
 from optical_hf.training import OTDistillationArguments, OTDistillationTrainer, save_student
@@ -115,6 +116,11 @@ def distilled(
 
 def write_report(report: RetrievalReport, output: Path) -> Iterable[tuple[str, Path]]:
     """Write the report as JSON, Markdown and a plot; yield what each is and where."""
-    yield "JSON", Path(report.to_json(output / "report.json") and output / "report.json")
-    (output / "report.md").write_text(report.to_markdown(), encoding="utf-8")
-    yield "Markdown", output / "report.md"
+    paths = {
+        name: output / file
+        for name, file in (("JSON", "report.json"), ("Markdown", "report.md"), ("plot", "recall.png"))
+    }
+    report.to_json(paths["JSON"])
+    paths["Markdown"].write_text(report.to_markdown(), encoding="utf-8")
+    plot_recall(report).savefig(paths["plot"], dpi=150)
+    yield from paths.items()

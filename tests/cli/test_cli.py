@@ -1,0 +1,186 @@
+"""The command line: the main job end to end on tiny models, and every kind of bad input."""
+
+import gzip
+import json
+import sys
+
+import pytest
+import tiny_pairs
+from datasets import load_from_disk
+from sentence_transformers import SentenceTransformer
+
+from optical_hf.cli import main
+from optical_hf.data.scenes import scenes_bitext
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A teacher, a student and two bitext files on disk."""
+    root = tmp_path_factory.mktemp("cli")
+    tiny_pairs.teacher().save_pretrained(str(root / "teacher"))
+    tiny_pairs.backbone().save_pretrained(str(root / "student"))
+    for code, name in (("mr", "mar-eng.tsv.gz"), ("de", "deu-eng.tsv.gz")):
+        rows = scenes_bitext({code: 60}, seed=3)
+        with gzip.open(root / name, "wt", encoding="utf-8") as file:
+            file.writelines(f"{row['target']}\t{row['source']}\n" for row in rows)
+    return root
+
+
+def run(monkeypatch, capsys, *arguments) -> tuple[int, str, str]:
+    monkeypatch.setattr(sys, "argv", ["optical-hf", *map(str, arguments)])
+    code = 0
+    try:
+        main()
+    except SystemExit as stopped:
+        code = stopped.code or 0
+    told = capsys.readouterr()
+    return code, told.out, told.err
+
+
+def train_arguments(folder, output):
+    return [
+        "train", "--teacher", folder / "teacher", "--student", folder / "student", "--bitext", folder / "mar-eng.tsv.gz",
+        folder / "deu-eng.tsv.gz", "--output", output, "--max_steps", 2, "--per_device_train_batch_size", 8,
+        "--report_to", "none", "--use_cpu", "true",
+    ]  # fmt: skip
+
+
+def test_train_then_evaluate(folder, tmp_path, monkeypatch, capsys):
+    output = tmp_path / "out"
+    code, out, err = run(
+        monkeypatch, capsys, *train_arguments(folder, output), "--evaluate", folder / "mar-eng.tsv.gz",
+        "--eval_strategy", "steps", "--eval_steps", 1,
+    )  # fmt: skip
+    assert code == 0, err
+    assert "The student is in" in out
+    assert SentenceTransformer(str(output)).encode(["x"]).shape == (1, 32)
+    code, out, err = run(
+        monkeypatch, capsys, "evaluate", "--teacher", folder / "teacher", "--student", output, "--queries",
+        folder / "mar-eng.tsv.gz", "--queries", folder / "deu-eng.tsv.gz", "--json", tmp_path / "r.json", "--markdown",
+        tmp_path / "r.md",
+    )  # fmt: skip
+    assert code == 0, err
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert set(report["systems"]["student"]["languages"]) == {"mr", "de"}
+    assert "mr" in (tmp_path / "r.md").read_text()
+
+
+def test_align(folder, tmp_path, monkeypatch, capsys):
+    code, out, err = run(
+        monkeypatch, capsys, "align", "--teacher", folder / "teacher", "--student", folder / "student", "--bitext",
+        folder / "mar-eng.tsv.gz", "--output", tmp_path / "aligned",
+    )  # fmt: skip
+    assert code == 0, err
+    assert "held-out pairs" in out
+    assert json.loads((tmp_path / "aligned" / "alignment.json").read_text())["pairs"] == 54
+    assert SentenceTransformer(str(tmp_path / "aligned")).encode(["x"]).shape == (1, 32)
+
+
+def test_train_from_a_yaml_file_where_the_command_line_wins(folder, tmp_path, monkeypatch, capsys):
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        f"teacher: {folder / 'teacher'}\nstudent: {folder / 'student'}\nbitext:\n- {folder / 'mar-eng.tsv.gz'}\n"
+        f"output: {tmp_path / 'out'}\nmax_steps: 50\nobjectives: pooled_mse=1.0\nalignment: none\nreport_to: none\nuse_cpu: true\n"
+    )
+    code, _, err = run(monkeypatch, capsys, "train", config, "--max_steps", 1)
+    assert code == 0, err
+    written = json.loads((tmp_path / "out" / "training_args.json").read_text())
+    assert written["max_steps"] == 1
+    assert written["objectives"] == "pooled_mse=1.0"
+
+
+BAD = {
+    "unknown option": (["--learning_rat", "1"], "did you mean 'learning_rate'"),
+    "unknown objective": (["--objectives", "transprt=1"], "did you mean 'transport'"),
+    "not a number": (["--max_steps", "many"], "max_steps"),
+    "no such bitext": (["--bitext", "/nowhere/mar-eng.tsv.gz"], "no such file"),
+    "unknown language": (["--bitext", "xqq=/nowhere/a.tsv"], "xqq"),
+    "no such teacher": (["--teacher", "/nowhere/teacher"], "does not exist"),
+    "no such kind": (["--kind", "vectors"], "vectors"),
+    "a stray word": (["--bf16", "false", "stray"], "stray"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_options_are_one_line_and_status_2(folder, tmp_path, monkeypatch, capsys, case):
+    extra, told = BAD[case]
+    output = tmp_path / "out"
+    code, _, err = run(monkeypatch, capsys, *train_arguments(folder, output), *extra)
+    line = err.strip().splitlines()[-1]
+    assert code == 2
+    assert line.startswith("optical-hf: error: ")
+    assert told in line
+    assert "Traceback" not in err
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [("", "empty"), ("one column only\n", ":1"), ("जा.\tGo.\n\tRun!\n", ":2"), ("a\tb\tc\td\n", "column")],
+)
+def test_bad_bitext_names_file_and_line(folder, tmp_path, monkeypatch, capsys, content, told):
+    (tmp_path / "mar-eng.tsv").write_text(content, encoding="utf-8")
+    output = tmp_path / "out"
+    code, _, err = run(
+        monkeypatch, capsys, "train", "--teacher", folder / "teacher", "--student", folder / "student", "--bitext",
+        tmp_path / "mar-eng.tsv", "--output", output,
+    )  # fmt: skip
+    line = err.strip().splitlines()[-1]
+    assert code == 2
+    assert "mar-eng.tsv" in line
+    assert told in line
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("teachr: x\n", "did you mean 'teacher'"),
+        ("- a\n- b\n", "key: value"),
+        ("a: [\n", "not readable as YAML"),
+        ("teacher: x\n", "student"),
+    ],
+)
+def test_bad_configuration_names_the_key(tmp_path, monkeypatch, capsys, content, told):
+    (tmp_path / "c.yaml").write_text(content)
+    code, _, err = run(monkeypatch, capsys, "train", tmp_path / "c.yaml")
+    assert code == 2
+    assert told in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("verb", [[], ["demo"], ["align"], ["train"], ["evaluate"], ["data"]])
+def test_help_of_every_verb(monkeypatch, capsys, verb):
+    code, out, _ = run(monkeypatch, capsys, *verb, "--help")
+    assert code == 0
+    assert "Usage" in out
+    assert len(out.splitlines()) < 90
+
+
+def test_help_all_lists_the_training_arguments(monkeypatch, capsys):
+    code, out, _ = run(monkeypatch, capsys, "train", "--help-all")
+    assert code == 0
+    assert "--lr_scheduler_type" in out
+    assert "--transport_epsilon" in out
+
+
+def test_data_check_counts_and_cleans(folder, tmp_path, monkeypatch, capsys):
+    lines = ["जा.\tGo.\n"] * 3 + ["तो 7 वाजता आला.\tHe came at 7.\n"]
+    (tmp_path / "mar-eng.tsv").write_text("".join(lines), encoding="utf-8")
+    code, out, err = run(
+        monkeypatch, capsys, "data", "check", tmp_path / "mar-eng.tsv", "--json", tmp_path / "q.json", "--drop", "duplicate",
+        "--output", tmp_path / "clean",
+    )  # fmt: skip
+    assert code == 0, err
+    assert json.loads((tmp_path / "q.json").read_text())["broken"]["mr"]["duplicate"] == 2
+    assert "2 pairs are in" in out
+    assert len(load_from_disk(str(tmp_path / "clean"))) == 2
+
+
+def test_data_scenes_draws_a_sheet(tmp_path, monkeypatch, capsys):
+    code, _, err = run(monkeypatch, capsys, "data", "scenes", "--count", 4, "--show", tmp_path / "sheet.png")
+    assert code == 0, err
+    assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
+    code, _, err = run(monkeypatch, capsys, "data", "scenes")
+    assert code == 2
+    assert "--show" in err
