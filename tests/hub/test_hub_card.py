@@ -1,0 +1,123 @@
+"""The model card: metadata that the hub reads, and text that claims what was handed to it and no more."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from huggingface_hub import ModelCard
+from sentence_transformers import SentenceTransformer
+from tiny_pairs import pair
+
+from optical_hf.data import RetrievalCollection
+from optical_hf.evaluation import evaluate_retrieval
+from optical_hf.hub import model_card
+from optical_hf.models import Encoder
+
+
+@pytest.fixture(scope="module")
+def report(student: Encoder) -> dict:
+    """Two systems on two languages, as evaluation reports them: half right in German, a quarter in Somali."""
+    documents = np.eye(4)
+    german, somali = documents[[0, 1, 3, 2]], documents[[0, 2, 3, 1]]
+    english = ["a dog", "a house", "a ball", "a tree"]
+    lines = {"de": ["ein Hund", "ein Haus", "ein Ball", "ein Baum"], "so": ["ey", "guri", "kubad", "geed"]}
+    collection = RetrievalCollection.from_lines("four", lines, english)
+    spoken = np.array(collection.queries["language"])
+    queries = np.zeros((8, 4))
+    queries[spoken == "de"], queries[spoken == "so"] = german, somali
+    vectors = {"student": {"four": queries}, "untrained": {"four": np.roll(queries, 1, axis=0)}}
+    found = evaluate_retrieval(
+        None,
+        None,
+        collection,
+        models={"untrained": student},  # whose vectors are given
+        document_vectors={"four": documents},
+        query_vectors=vectors,
+        k=[1],
+        depth=4,
+        rounds=100,
+    )
+    return found.to_dict()
+
+
+@pytest.fixture(scope="module")
+def student() -> Encoder:
+    return pair()[0]
+
+
+class TestCard:
+    def test_metadata_are_what_the_hub_reads(self, student: Encoder, report: dict):
+        card = ModelCard(
+            model_card(
+                student,
+                repo_id="me/tiny-so",
+                teacher="org/teacher",
+                base_model="org/multilingual",
+                bitext={"som": 24, "de": 48},
+                report=report,
+                license="apache-2.0",
+                datasets=["org/pairs"],
+            )
+        )
+        data = card.data
+        assert data.language == ["en", "so", "de"]
+        assert (data.license, data.base_model, data.datasets) == ("apache-2.0", "org/multilingual", ["org/pairs"])
+        assert (data.pipeline_tag, data.library_name) == ("sentence-similarity", "sentence-transformers")
+        assert "optical-hf" in data.tags
+        assert data.model_name == "tiny-so"
+        figures = {(r.dataset_config, r.metric_name): r.metric_value for r in data.eval_results}
+        assert figures[("de", "R@1")] == 0.5
+        assert figures[("so", "R@1")] == 0.25
+        gap = next(value for (config, _), value in figures.items() if config == "all")
+        assert gap == 0.25
+
+    def test_text_says_how_it_was_made_and_how_well_it_finds(self, student: Encoder, report: dict):
+        card = model_card(
+            student, teacher="org/teacher", bitext={"so": 24}, objectives={"transport": 1.0, "mse": 0.5}, report=report
+        )
+        for part in (
+            "`org/teacher`",
+            "Somali (so)",
+            "| Somali (so) | 24 |",
+            "transport × 1, mse × 0.5",
+            "| language | tier | queries | student | untrained |",
+            "| mean over languages |  |  | 37.5 |",
+            "The R@1 gap of student is 25.0",
+            "The worst language is Somali",
+            'SentenceTransformer("path/to/student")',
+            'AutoModel.from_pretrained("path/to/student")',
+        ):
+            assert part in card
+
+    def test_what_was_not_given_is_not_claimed(self, student: Encoder):
+        card = ModelCard(model_card(student))
+        assert card.data.to_dict().keys() == {"language", "pipeline_tag", "library_name", "tags"}
+        assert "Not measured." in card.text
+        assert "None" not in card.text
+
+    def test_a_report_without_a_gap_says_why(self, student: Encoder, report: dict):
+        system = {**report["systems"]["student"], "gap": None}
+        bare = {**report, "systems": {"mine": system}, "tiers": None, "no_gap": "only one tier"}
+        card = model_card(student, report=bare)
+        assert "No R@1 gap: only one tier." in card
+        assert len(ModelCard(card).data.eval_results) == 2
+
+    def test_a_folder_is_no_base_model(self, student: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        (tmp_path / "models").mkdir()
+        monkeypatch.chdir(tmp_path)
+        for name in ("models", str(tmp_path), "../models"):
+            assert ModelCard(model_card(student, base_model=name)).data.base_model is None
+
+    def test_a_system_that_the_report_does_not_have(self, student: Encoder, report: dict):
+        with pytest.raises(ValueError, match="no system 'ridge': pass system=, one of student, untrained"):
+            model_card(student, report=report, system="ridge")
+
+    def test_an_unknown_language(self, student: Encoder):
+        with pytest.raises(ValueError, match=r"unknown language code 'somali'.*'so'"):
+            model_card(student, bitext={"somali": 3})
+
+    def test_saved_beside_the_student_it_is_read_back(self, student: Encoder, tmp_path: Path):
+        student.save_pretrained(str(tmp_path))
+        (tmp_path / "README.md").write_text(model_card(student, license="mit"))
+        assert ModelCard.load(tmp_path / "README.md").data.license == "mit"
+        assert isinstance(SentenceTransformer(str(tmp_path)), SentenceTransformer)

@@ -1,0 +1,88 @@
+"""Run by test_hub.py in a process of its own, with HF_ENDPOINT at a local hub: train tiny students and push them.
+
+`python hub_client.py final|midway FOLDER TOKEN`. What each student gave before it was pushed is left in FOLDER.
+"""
+
+import json
+import logging
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from peft import LoraConfig
+from tiny_pairs import bitext, pair
+
+from optical_hf.hub import model_card, push_student
+from optical_hf.models import Encoder, as_late_interaction, backbone
+from optical_hf.training import OTDistillationArguments, OTDistillationTrainer, merged
+
+TEXTS = list(bitext(8)["target"])
+
+
+def leave(folder: Path, name: str, student: Encoder) -> None:
+    """Write the texts, and their vectors, token vectors and backbone states, for another process to compare with."""
+    whole = merged(student).eval()
+    tokens = as_late_interaction(whole).encode_query(TEXTS, convert_to_numpy=True)
+    with torch.no_grad():
+        states = [backbone(whole).model(**whole.tokenizer(text, return_tensors="pt"))[0][0].numpy() for text in TEXTS]
+    parts = {f"tokens{i}": part for i, part in enumerate(tokens)} | {
+        f"states{i}": part for i, part in enumerate(states)
+    }
+    np.savez(folder / f"{name}.npz", vectors=whole.encode_query(TEXTS), **parts)
+    (folder / "texts.json").write_text(json.dumps(TEXTS))
+
+
+def trained(folder: Path, name: str, token: str, **settings: object) -> OTDistillationTrainer:
+    """A trainer that has trained for two steps, with a checkpoint after each."""
+    student, teacher = pair()
+    lora = settings.pop("peft_config", None)
+    args = OTDistillationArguments(
+        output_dir=str(folder / name),
+        hub_model_id=f"tester/{name}",
+        hub_token=token,
+        max_steps=2,
+        save_steps=1,
+        learning_rate=1e-2,
+        per_device_train_batch_size=8,
+        report_to=[],
+        use_cpu=True,
+        **settings,
+    )
+    trainer = OTDistillationTrainer(student, teacher, args, train_dataset=bitext(), peft_config=lora)
+    trainer.train()
+    return trainer
+
+
+def final(folder: Path, token: str) -> None:
+    """Push by all three ways a student that is done."""
+    student, _ = pair()
+    student.push_to_hub("tester/plain", token=token)
+    leave(folder, "plain", student)
+
+    trainer = trained(folder, "trained", token)
+    trainer.push_to_hub()
+    leave(folder, "trained", trainer.model)
+
+    card = model_card(student, repo_id="tester/carded", teacher="tester/teacher", bitext={"de": 48, "so": 24})
+    push_student(student, "tester/carded", token=token, card=card)
+    leave(folder, "carded", student)
+
+    # A folder in which training went on, with its checkpoints, states and arguments.
+    torch.save({"token": token}, folder / "trained" / "optimizer.pt")
+    push_student(folder / "trained", "tester/hidden", token=token, private=True, revision="try")
+    leave(folder, "hidden", trainer.model)
+    (folder / "trained" / "optimizer.pt").unlink()
+
+
+def midway(folder: Path, token: str) -> None:
+    """Push at each checkpoint, an adapter on the backbone, and at the end."""
+    lora = LoraConfig(r=2, target_modules=["query"], init_lora_weights=False)
+    trainer = trained(folder, "midway", token, push_to_hub=True, peft_config=lora)
+    trainer.push_to_hub()
+    leave(folder, "midway", trainer.model)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.DEBUG)
+    {"final": final, "midway": midway}[sys.argv[1]](Path(sys.argv[2]), sys.argv[3])
