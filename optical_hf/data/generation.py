@@ -4,10 +4,14 @@ Knows nothing about any format. A builder that meets a bad file raises DatasetGe
 reader's own ValueError, one line with file and place, is what the user needs.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from datasets.exceptions import DatasetGenerationError
+
+# a traceback of another process comes as text
+_OF_ANOTHER_PROCESS = re.compile(r"^(?:ValueError|\S+\.DamagedFileError): (.+)$", re.MULTILINE)
 
 
 @contextmanager
@@ -25,8 +29,10 @@ def reader_errors() -> Iterator[None]:
         yield
     except DatasetGenerationError as error:
         cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, ValueError):
+        while cause is not None:
+            if isinstance(cause, ValueError):
+                raise ValueError(str(cause)) from None
+            if told := _OF_ANOTHER_PROCESS.search(str(cause)):
+                raise ValueError(told[1]) from None
             cause = cause.__cause__
-        if cause is None:
-            raise
-        raise ValueError(str(cause)) from None
+        raise

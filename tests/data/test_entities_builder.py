@@ -140,6 +140,23 @@ def test_streaming_gives_the_same_rows(root):
     assert rows == load_flickr30k_entities(root, "train", "phrases").to_list()
 
 
+def test_two_processes_give_the_same_rows(root):
+    ids = [str(n) for n in range(1000, 2500)]
+    for image in ids:
+        (root / "Sentences" / f"{image}.txt").write_text(f"[/EN#{image}/animals A dog] number {image} .\n")
+    (root / "train.txt").write_text("\n".join(ids))
+    alone = load_flickr30k_entities(root, "train", "captions")
+    assert alone["image_id"] == ids
+    shared = load_flickr30k_entities(root, "train", "captions", num_proc=2, cache_dir=str(root / "other"))
+    assert shared.to_list() == alone.to_list()
+    (root / "Sentences" / "2200.txt").unlink()
+    with pytest.raises(ValueError, match="no sentences for the image 2200"):
+        load_flickr30k_entities(root, "train", "captions", num_proc=2)
+    (root / "Sentences" / "2200.txt").write_bytes(b"caf\xe9")
+    with pytest.raises(ValueError, match=r"^/.*2200\.txt is not UTF-8"):
+        load_flickr30k_entities(root, "train", "captions", num_proc=2, strict=True)
+
+
 def test_a_change_of_one_file_is_read_again(root):
     assert load_flickr30k_entities(root, "train", "captions")[0]["captions"] == ["A dog on a beach ."]
     (root / "Sentences" / "12.txt").write_text("[/EN#5/animals A wet dog] .")

@@ -29,9 +29,18 @@ logger = logging.getLogger(__name__)
 Row = dict[str, Any]
 T = TypeVar("T")
 
+
+class PlainFeatures(Features):
+    """Columns of rows that hold what Arrow takes: to look at every value again is 3/5 of the time of a build."""
+
+    def encode_example(self, example: Row) -> Row:
+        """The row as it is."""
+        return example
+
+
 _TEXT, _NUMBER, _FLAG = Value("string"), Value("int32"), Value("bool")
 FEATURES = {
-    "captions": Features(
+    "captions": PlainFeatures(
         {
             "image_id": _TEXT,
             "image": Image(),
@@ -41,7 +50,7 @@ FEATURES = {
             "split": _TEXT,
         }
     ),
-    "phrases": Features(
+    "phrases": PlainFeatures(
         {
             "id": _TEXT,
             "image_id": _TEXT,
@@ -63,7 +72,9 @@ FEATURES = {
             "split": _TEXT,
         }
     ),
-    "bitext": Features(dict.fromkeys(("source", "target", "language", "origin", "id", "image_id", "split"), _TEXT)),
+    "bitext": PlainFeatures(
+        dict.fromkeys(("source", "target", "language", "origin", "id", "image_id", "split"), _TEXT)
+    ),
 }
 """The columns of each config. Of a phrase, `caption[start:end] == phrase`, and boxes are as `Image.crop` takes them."""
 
