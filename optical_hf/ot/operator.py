@@ -54,7 +54,7 @@ def _(cost_BNM: torch.Tensor, source_BN: torch.Tensor, target_BM: torch.Tensor, 
 
 
 @torch.library.custom_op("optical_hf::transport", mutates_args=())
-def transport(  # noqa: PLR0917 - an operator schema has no keyword-only numbers
+def transport(
     cost_BNM: torch.Tensor,
     source_BN: torch.Tensor,
     target_BM: torch.Tensor,

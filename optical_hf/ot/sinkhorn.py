@@ -6,7 +6,8 @@ damping d is 1 for a marginal that is held and rho / (rho + epsilon) for a relax
 - a double c-transform as f and g at the start, so that every row and column of K has a 1 (nothing underflows away);
 - absorption of u and v into f and g where they grow (Schmitzer 2019, alg. 2), and the log domain where that fails;
 - over-relaxation by the factor that each pair's own speed asks for (Lehmann et al. 2021);
-- finished pairs leave the batch, as the slowest pair needs several times the iterations of the median.
+- finished pairs leave the batch, as the slowest pair needs several times the iterations of the median;
+- a Newton step at every look for the pairs that are late (newton.py), and a few iterations after it.
 Knows nothing about masks: zero mass is padding; K is 0 there, and u and v stay 1.
 
 Shapes: B pairs, N source tokens, M target tokens. f and g are in units of epsilon.
@@ -17,10 +18,13 @@ from dataclasses import dataclass, replace
 import torch
 
 from optical_hf.ot.log_sinkhorn import solve_log_sinkhorn
+from optical_hf.ot.newton import newton_step
 from optical_hf.ot.state import Settings, Solution, entropic_logits, marginal_error
 
 FIRST_LOOKS = (5, 10)  # iterations at the first looks at the error, then every LOOK_EVERY (one synchronisation each)
 LOOK_EVERY = 10
+NEWTON_FROM = 60  # iterations after which a pair counts as late
+NEWTON_LOOK_EVERY = 3
 ABSORB_ABOVE = 12.0  # largest |log u| or |log v| before absorption
 LOWEST_EXPONENT = -60.0  # below, a kernel entry is 0: exp(-60) is nothing beside the row's 1, and denormals are slow
 MAX_RELAXATION = 1.95
@@ -62,18 +66,17 @@ def solve_sinkhorn(
     failed_B = torch.zeros_like(error_B, dtype=torch.bool)
     done = 0
     while len(batch.index) and done < settings.max_iterations:
-        goal = min([*(n for n in FIRST_LOOKS if n > done), done + LOOK_EVERY][0], settings.max_iterations)
+        goal = _next_look(done, settings)
         batch = _look(_iterate(batch, goal - done, settings), goal - done, settings)
         iterations_B[batch.index] += (goal - done) * batch.open_B
         done = goal
-        broken_B = ~batch.error_B.isfinite()
-        open_B = batch.open_B & ~broken_B & (batch.error_B > settings.tolerance)
-        batch = replace(batch, open_B=open_B)
-        if open_B.sum().item() < COMPACT_BELOW * len(open_B):  # the one synchronisation per look
-            failed_B[batch.index] = broken_B
-            leaving = batch.keep(~open_B)
+        if batch.open_B.sum().item() < COMPACT_BELOW * len(batch.open_B):  # the one synchronisation per look
+            leaving = batch.keep(~batch.open_B)
+            failed_B[leaving.index] = ~leaving.error_B.isfinite()
             plan_BNM[leaving.index], error_B[leaving.index] = _plan(leaving), leaving.error_B
-            batch = batch.keep(open_B)
+            batch = batch.keep(batch.open_B)
+        if settings.balanced and done >= NEWTON_FROM:
+            batch = _newton(batch)
         batch = _absorb(batch, logits_BNM)
     plan_BNM[batch.index], error_B[batch.index] = _plan(batch), batch.error_B
     failed_B[batch.index] = ~batch.error_B.isfinite()
@@ -84,6 +87,23 @@ def solve_sinkhorn(
     if settings.balanced:
         error_B = marginal_error(plan_BNM, source_BN, target_BM)
     return Solution(plan_BNM, error_B, iterations_B, error_B <= settings.tolerance)
+
+
+def _next_look(done: int, settings: Settings) -> int:
+    early = [look for look in FIRST_LOOKS if look > done]
+    every = NEWTON_LOOK_EVERY if settings.balanced and done >= NEWTON_FROM else LOOK_EVERY
+    return min(early[0] if early else done + every, settings.max_iterations)
+
+
+def _newton(batch: _Batch) -> _Batch:
+    """One Newton step on every open pair; plain iterations follow, as relaxation has nothing to go by after a jump."""
+    source_BN = (batch.source_B1N - batch.source_padding_B1N)[:, 0]
+    target_BM = (batch.target_B1M - batch.target_padding_B1M)[:, 0]
+    df_BN, dg_BM = newton_step(_plan(batch), source_BN, target_BM)
+    open_B1 = batch.open_B[:, None]
+    u_B1N = batch.u_B1N * torch.where(open_B1, df_BN, 0.0).exp()[:, None, :]
+    v_B1M = batch.v_B1M * torch.where(open_B1, dg_BM, 0.0).exp()[:, None, :]
+    return replace(batch, u_B1N=u_B1N, v_B1M=v_B1M, relaxation_B11=torch.ones_like(batch.relaxation_B11))
 
 
 def _start(logits_BNM: torch.Tensor, source_BN: torch.Tensor, target_BM: torch.Tensor) -> _Batch:
@@ -169,9 +189,10 @@ def _look(batch: _Batch, steps: int, settings: Settings) -> _Batch:
     error_B = change_B1N.abs().sum((1, 2)) + change_B1M.abs().sum((1, 2))
     speed_B = (error_B / batch.error_B).clamp(0.0, 1.0) ** (1 / steps)
     relaxation_B = _relaxation(speed_B, batch.relaxation_B11[:, 0, 0])
-    relaxation_B = torch.where(error_B > batch.error_B, 1.0, relaxation_B)
-    relaxation_B = torch.where(batch.open_B, relaxation_B, 1.0)  # a finished pair still in the batch must stay finished
-    return replace(batch, error_B=error_B, relaxation_B11=relaxation_B[:, None, None])
+    open_B = batch.open_B & error_B.isfinite() & (error_B > settings.tolerance)
+    calm_B = ~open_B | (error_B > batch.error_B)  # a finished pair that is still in the batch must stay finished
+    relaxation_B11 = torch.where(calm_B, 1.0, relaxation_B)[:, None, None]
+    return replace(batch, open_B=open_B, error_B=error_B, relaxation_B11=relaxation_B11)
 
 
 def _relaxation(speed_B: torch.Tensor, relaxation_B: torch.Tensor) -> torch.Tensor:

@@ -114,7 +114,7 @@ def _relaxation(solver: str, rho: float | tuple[float, float]) -> tuple[float, f
     return (rho_source, rho_target) if solver == "unbalanced" else (math.inf, math.inf)
 
 
-def _check_options(  # noqa: PLR0917
+def _check_options(
     solver: str, epsilon: float, tolerance: float, max_iterations: int, gradient: str, share: float, dtype: torch.dtype
 ) -> None:
     for name, value, choices in (("solver", solver, get_args(Solver)), ("gradient", gradient, get_args(Gradient))):

@@ -1,14 +1,10 @@
 """Each derivative against central differences in float64, and what the default one means."""
 
 import math
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).parent))
 from ot_problems import ragged
 
 from optical_hf.ot import cosine_cost, solve

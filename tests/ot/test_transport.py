@@ -1,16 +1,12 @@
 """`solve`: closed forms, POT's values, symmetries, and every hostile input the issue lists."""
 
 import math
-import sys
-from pathlib import Path
 
 import numpy as np
 import ot
 import pytest
 import torch
 from hypothesis import given, settings
-
-sys.path.insert(0, str(Path(__file__).parent))
 from ot_problems import EMPTY, FULL, Known, line, planted, ragged, separable
 
 from optical_hf.ot import cosine_cost, solve
