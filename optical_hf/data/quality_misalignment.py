@@ -164,15 +164,20 @@ class _Block:
             scores_NO = np.stack([self._scores(offset, surviving, missing) for offset in near], axis=1)
             scores_NS = np.concatenate([scores_NO, np.zeros((self.rows, 1))], axis=1)
             path_N = _viterbi(scores_NS, penalty, state)
-        runs = []
+        runs: list[MisalignedRun] = []
         edges = [0, *(np.flatnonzero(np.diff(path_N)) + 1).tolist(), self.rows]
         for first, last in itertools.pairwise(edges):
             place = int(path_N[first])
             if place == self.max_offset:
                 continue
-            offset = near[place] if place < len(near) else self._far_offset(first, last, penalty, surviving, missing)
-            gain = scores_NS[first:last, place].mean() - scores_NS[first:last, self.max_offset].mean()
-            runs.append(MisalignedRun(first + 1, last, offset, float(gain)))
+            found = (
+                [(first, last, near[place])]
+                if place < len(near)
+                else self._far(first, last, penalty, surviving, missing)
+            )
+            for start, stop, offset in found:
+                gain = scores_NS[start:stop, place].mean() - scores_NS[start:stop, self.max_offset].mean()
+                runs.append(MisalignedRun(start + 1, stop, offset, float(gain)))
         return runs, int(path_N[-1])
 
     def _scores(
@@ -216,13 +221,24 @@ class _Block:
         survival_V = np.clip(survival_V, chance_V, 0.95)
         return np.log(survival_V / chance_V), np.log((1 - survival_V) / (1 - chance_V))
 
-    def _far_offset(self, first: int, last: int, penalty: float, surviving: NDArray, missing: NDArray) -> int | None:
-        """Look for one offset, however far in this block, that fits the beginning of a run that fits nowhere near."""
+    def _far(
+        self, first: int, last: int, penalty: float, surviving: NDArray, missing: NDArray
+    ) -> list[tuple[int, int, int | None]]:
+        """Split a run that fits nowhere near into stretches that fit somewhere in this block, and what fits nowhere."""
         rows = slice(first, min(last, first + _WIDE_ROWS))
         reach = range(max(-_WIDE, -first), min(_WIDE, self.rows - first) + 1)
         totals = [self._scores(offset, surviving, missing, rows)[rows].sum() for offset in reach]
-        best = int(np.argmax(totals))
-        return reach[best] if totals[best] > 2 * penalty else None
+        best = int(np.argmax(totals)) if first < last else 0
+        if first >= last or totals[best] <= 2 * penalty:
+            return [(first, last, None)] if first < last else []
+        sums = np.cumsum(
+            np.concatenate([[0.0], self._scores(reach[best], surviving, missing, slice(first, last))[first:last]])
+        )
+        stop = int(np.argmax(sums - np.minimum.accumulate(sums)))  # the stretch with the largest sum
+        start = int(np.argmin(sums[: stop + 1]))
+        before: list[tuple[int, int, int | None]] = [(first, first + start, None)] if start else []
+        stretch = (first + start, first + stop, reach[best])
+        return [*before, stretch, *self._far(first + stop, last, penalty, surviving, missing)]
 
 
 def _viterbi(scores_NS: NDArray, penalty: float, state: int) -> NDArray[np.int64]:
