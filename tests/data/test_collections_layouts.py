@@ -116,6 +116,15 @@ def test_trec_topics_qrels_and_documents(tmp_path):
     assert collection.grades == {0: 1, 1: 1, 2: 1}
 
 
+def test_trec_documents_in_a_folder(tmp_path):
+    first, second = TREC_DOCUMENTS.split("</DOC>\n", maxsplit=1)
+    write(tmp_path / "la" / "la010190", second)
+    write(tmp_path / "la" / "la010189.gz", first + "</DOC>\n")
+    topics = {"de": write(tmp_path / "de.txt", CLEF_TOPICS)}
+    collection = load_trec("la", topics, write(tmp_path / "qrels.txt", TREC_QRELS), tmp_path / "la")
+    assert collection.documents["id"] == ["LA010189-0001", "LA010189-0002"]
+
+
 def test_trec_title_and_description():
     topics = dict(read_topics(TREC_TOPICS.split("\n"), fields=("title", "description")))
     assert topics["351"] == (

@@ -120,7 +120,7 @@ def document_table(read: Callable[[Lines], Iterator[dict[str, Any]]], source: Li
     if not isinstance(source, (str, PathLike)):
         return Dataset.from_list(list(read(source)), features=TEXT_DOCUMENTS)
     path = Path(source).absolute()
-    if not path.is_file():
+    if not path.exists():
         raise ValueError(f"expected a file of documents at {path}, there is none")
     with reader_errors():
         return Dataset.from_generator(

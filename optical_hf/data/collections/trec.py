@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from html import unescape
 from os import PathLike, fspath
+from pathlib import Path
 from typing import Any, Literal
 
 from optical_hf.data.collections.collection import RetrievalCollection
@@ -48,7 +49,7 @@ def load_trec(
         name: what reports call it.
         topics: language -> file of topics.
         qrels: file of judgements; topic ids as the topic files write them.
-        documents: file of documents.
+        documents: file of documents, or a folder of such files.
         fields: which fields of a topic make the query.
         english: topics in English, for the `english` column.
         relevant_grade: the least grade that counts as relevant.
@@ -214,6 +215,8 @@ def read_topics(source: Lines, fields: Sequence[Field] = ("title",)) -> Iterator
 def read_documents(source: Lines) -> Iterator[dict[str, Any]]:
     """Yield documents (`id`, `text`) from TREC SGML or, where the first character is a brace, from JSON lines.
 
+    The files of a folder are read one after the other, by name.
+
     Raises:
         ValueError: for a document without an id or a text field, with its place.
 
@@ -221,6 +224,10 @@ def read_documents(source: Lines) -> Iterator[dict[str, Any]]:
         >>> list(read_documents(["<DOC>", "<DOCNO> A-1 </DOCNO>", "<TEXT>", "Oil.", "</TEXT>", "</DOC>"]))
         [{'id': 'A-1', 'text': 'Oil.'}]
     """
+    if isinstance(source, (str, PathLike)) and Path(source).is_dir():
+        for file in sorted(path for path in Path(source).iterdir() if path.is_file()):
+            yield from read_documents(file)
+        return
     first = next((line for line in read_lines(source) if line.strip()), "")
     if first.lstrip().startswith("{"):
         for number, row in enumerate(read_json_lines(source), start=1):
