@@ -48,14 +48,5 @@ def align(
     save_student(learner, output)
     (output / "alignment.json").write_text(json.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
     console = Console(highlight=False)
-    costs = " -> ".join(f"{cost:.3f}" for cost in report.transport_cost)
-    console.print(
-        f"Fitted on {report.pairs} pairs in {report.seconds:.0f} s"
-        + (f"; transport cost by round {costs}" if costs else "")
-    )
-    if report.before and report.after:
-        console.print(
-            f"R@1 among {report.after.pairs} held-out pairs: one vector {report.before.vector:.3f} -> {report.after.vector:.3f}, "
-            f"MaxSim {report.before.maxsim:.3f} -> {report.after.maxsim:.3f}"
-        )
+    console.print(f"Closed form: {report}")
     console.print(f"The student is in {output}")

@@ -51,6 +51,17 @@ class AlignmentReport:
     after: HeldOutScore | None = None
     seconds: float = 0.0
 
+    def __str__(self) -> str:
+        costs = " -> ".join(f"{cost:.3f}" for cost in self.transport_cost)
+        told = f"{self.method} on {self.pairs:,} pairs, {self.seconds:.0f} s"
+        told += f"; transport cost by round {costs}" if costs else ""
+        if self.before and self.after:
+            told += (
+                f"; R@1 among {self.after.pairs} held-out pairs: one vector {self.before.vector:.3f} -> "
+                f"{self.after.vector:.3f}, MaxSim {self.before.maxsim:.3f} -> {self.after.maxsim:.3f}"
+            )
+        return told
+
     def to_dict(self) -> dict[str, Any]:
         """The report as plain values, ready for JSON."""
         return asdict(self)

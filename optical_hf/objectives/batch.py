@@ -1,8 +1,8 @@
 """Baselines that compare the pairs of a batch with one another: contrastive, and relational (similarity matrices).
 
-They see the pairs they are given and no others; a caller who trains on several devices gathers first.
+Where the batch is spread over devices, `PairTensors.batch` holds the vectors of all of it, gathered by the caller.
 
-Shapes: B pairs, D width.
+Shapes: B pairs, C pairs of the whole batch, D width.
 """
 
 import torch
@@ -13,17 +13,23 @@ from optical_hf.objectives.pairs import PairTensors
 
 
 def contrastive(pairs: PairTensors, temperature: float = 0.05) -> Tensor:
-    """InfoNCE: each student vector must find its own teacher vector among those of the batch (van den Oord et al. 2018,
-    arXiv:1807.03748). Returns (B,), 0 for a batch of one.
+    """InfoNCE: each student vector must find its own teacher vector among those of the batch: (B,).
+
+    Source: van den Oord et al. 2018, arXiv:1807.03748. A batch of one costs 0.
     """
-    student_BD, teacher_BD = normalize(pairs.student_vector_BD.float()), normalize(pairs.teacher_vector_BD.float())
-    scores_BB = student_BD @ teacher_BD.T / temperature
-    return cross_entropy(scores_BB, torch.arange(len(scores_BB), device=scores_BB.device), reduction="none")
+    batch = pairs.whole_batch
+    student_BD, teacher_CD = normalize(pairs.student_vector_BD.float()), normalize(batch.teacher_CD.float())
+    scores_BC = student_BD @ teacher_CD.T / temperature
+    own_B = batch.offset + torch.arange(len(scores_BC), device=scores_BC.device)
+    return cross_entropy(scores_BC, own_B, reduction="none")
 
 
 def relational(pairs: PairTensors) -> Tensor:
-    """Keep the teacher's similarities among the texts of a batch (Park et al. 2019, arXiv:1904.05068): the squared difference of
-    the two cosine matrices, averaged over each pair's row. Returns (B,).
+    """Keep the teacher's similarities: the squared difference of the two cosine matrices, averaged by row: (B,).
+
+    Source: Park et al. 2019, arXiv:1904.05068.
     """
-    student_BD, teacher_BD = normalize(pairs.student_vector_BD.float()), normalize(pairs.teacher_vector_BD.float())
-    return (student_BD @ student_BD.T - teacher_BD @ teacher_BD.T).square().mean(dim=-1)
+    batch = pairs.whole_batch
+    student_CD, teacher_CD = normalize(batch.student_CD.float()), normalize(batch.teacher_CD.float())
+    own = slice(batch.offset, batch.offset + len(pairs.student_vector_BD))
+    return (student_CD[own] @ student_CD.T - teacher_CD[own] @ teacher_CD.T).square().mean(dim=-1)

@@ -1,6 +1,6 @@
 """What an objective sees of a batch of translated pairs: tensors and masks, never models.
 
-Shapes: B pairs, N student tokens, M teacher tokens, D width.
+Shapes: B pairs, C pairs of the whole batch, N student tokens, M teacher tokens, D width.
 """
 
 from typing import NamedTuple
@@ -18,6 +18,7 @@ class PairTensors(NamedTuple):
         teacher_mask_BM: True where a teacher token takes part.
         student_vector_BD: the student's one vector a text.
         teacher_vector_BD: the teacher's one vector a text.
+        batch: the vectors of the whole batch, where it is spread over devices and an objective compares its pairs.
     """
 
     student_BND: Tensor
@@ -26,3 +27,23 @@ class PairTensors(NamedTuple):
     teacher_mask_BM: Tensor
     student_vector_BD: Tensor
     teacher_vector_BD: Tensor
+    batch: "BatchVectors | None" = None
+
+    @property
+    def whole_batch(self) -> "BatchVectors":
+        """The vectors of the whole batch; these pairs' own where nothing was gathered."""
+        return self.batch or BatchVectors(self.student_vector_BD, self.teacher_vector_BD, 0)
+
+
+class BatchVectors(NamedTuple):
+    """The vectors of all the pairs that are compared with one another, on every device together.
+
+    Attributes:
+        student_CD: the student's, with their gradients.
+        teacher_CD: the teacher's.
+        offset: row at which the pairs of this device begin.
+    """
+
+    student_CD: Tensor
+    teacher_CD: Tensor
+    offset: int

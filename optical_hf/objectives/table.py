@@ -20,6 +20,9 @@ OBJECTIVES: dict[str, Objective] = {
     "relational": lambda pairs, _: relational(pairs),
 }
 
+BATCH_OBJECTIVES = frozenset({"contrastive", "relational"})
+"""Objectives that compare pairs with one another and so need the whole batch."""
+
 
 def parse_objectives(text: str) -> dict[str, float]:
     """Read objectives and their weights.

@@ -17,11 +17,11 @@ import tiny_pairs
 import torch
 from optical_hf.training import OTDistillationArguments, OTDistillationTrainer
 torch.set_num_threads(1)
-out, batch, rows = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+out, batch, rows, objectives = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 student, teacher = tiny_pairs.pair()
 args = OTDistillationArguments(
     out, max_steps=5, per_device_train_batch_size=batch, learning_rate=1e-3, logging_steps=1, report_to="none",
-    save_strategy="no", disable_tqdm=True, use_cpu=True, alignment="ridge", transport_tolerance=1e-6,
+    save_strategy="no", disable_tqdm=True, use_cpu=True, alignment="ridge", objectives=objectives, transport_tolerance=1e-6,
 )
 evaluators = lambda model: {"R@1/so": 0.5}
 trainer = OTDistillationTrainer(student, teacher, args, tiny_pairs.bitext().select(range(rows)), evaluators=evaluators)
@@ -33,7 +33,7 @@ if trainer.is_world_process_zero():
 """
 
 
-def run(folder: Path, processes: int, batch: int, rows: int = 96) -> list[float]:
+def run(folder: Path, processes: int, batch: int, rows: int, objectives: str) -> list[float]:
     folder.mkdir()
     script = folder / "script.py"
     script.write_text(SCRIPT)
@@ -54,16 +54,20 @@ def run(folder: Path, processes: int, batch: int, rows: int = 96) -> list[float]
         str(folder / "out"),
         str(batch),
         str(rows),
+        objectives,
     ]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads((folder / "out" / "losses.json").read_text())
 
 
-@pytest.mark.parametrize("rows", [96, 88])
-def test_two_processes_retrace_one(tmp_path, rows):
-    one = run(tmp_path / "one", 1, 16, rows)
-    two = run(tmp_path / "two", 2, 8, rows)
+@pytest.mark.parametrize(
+    ("rows", "objectives"),
+    [(88, "transport=1.0,pooled_cosine=0.5"), (96, "contrastive=0.1,relational=1.0,pooled_mse=1.0")],
+)
+def test_two_processes_retrace_one(tmp_path, rows, objectives):
+    one = run(tmp_path / "one", 1, 16, rows, objectives)
+    two = run(tmp_path / "two", 2, 8, rows, objectives)
     assert two == pytest.approx(one, rel=1e-4)
     texts = ["Drei Jungen schlafen.", "गाढव"]
     vectors = [SentenceTransformer(str(tmp_path / name / "out")).encode(texts) for name in ("one", "two")]
