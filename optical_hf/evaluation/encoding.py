@@ -64,7 +64,7 @@ class Encoding:
 
         Args:
             model: a sentence-transformers model.
-            items: texts or images.
+            items: texts or images; a column of a Dataset is read piece by piece.
             task: "query" or "document": which of the model's prompts is used.
             what: whose vectors they are, for messages.
             processes: with whom the work is shared.
@@ -73,7 +73,9 @@ class Encoding:
             ValueError: for NaN or infinity in the vectors, or an item without a token.
         """
         view = self.view(model)
-        order = sorted(range(len(items)), key=lambda i: len(items[i]) if isinstance(items[i], str) else 0)
+        order = list(range(len(items)))
+        if isinstance(items, list) and all(isinstance(item, str) for item in items):
+            order.sort(key=lambda i: len(items[i]))
         starts = range(0, len(items), self.piece)
         folder = None
         if self.folder is not None:
@@ -84,7 +86,7 @@ class Encoding:
         for start in mine:
             path = None if folder is None else folder / f"{start:012d}.safetensors"
             if path is None or not path.exists():
-                vectors = self._encode(view, [items[i] for i in order[start : start + self.piece]], task).check(what)
+                vectors = self._encode(view, _take(items, order[start : start + self.piece]), task).check(what)
                 if path is not None:
                     vectors.save(path)
             pieces.append(vectors if path is None else path)
@@ -114,6 +116,10 @@ class Encoding:
         if vectors.lengths is None and self.unit_length:
             return VectorSet(torch.nn.functional.normalize(vectors.vectors, dim=-1))
         return vectors
+
+
+def _take(items: Sequence[Any], rows: list[int]) -> list[Any]:
+    return [items[row] for row in rows] if isinstance(items, list) else list(items[rows])
 
 
 def fingerprint(model: Encoder, items: Sequence[Any], settings: tuple[Any, ...]) -> str:

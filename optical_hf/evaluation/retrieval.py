@@ -17,7 +17,7 @@ from optical_hf.evaluation.registry import EngineName, engine_named
 from optical_hf.evaluation.report import Queries, RetrievalReport, SystemResult
 from optical_hf.evaluation.scores import Bootstrap, choose_tiers, score_gap, score_languages
 from optical_hf.evaluation.searching import Found
-from optical_hf.evaluation.session import Session, Vectors
+from optical_hf.evaluation.session import Session, Vectors, asks_with_images
 from optical_hf.evaluation.systems import SystemName, Translator, resolve_systems
 from optical_hf.models.tokens import Encoder
 
@@ -43,6 +43,7 @@ def evaluate_retrieval(
     folder: str | Path | None = None,
     piece: int = 8192,
     sharded: bool = True,
+    shared_groups: bool | None = None,
     confidence: float = 0.95,
     rounds: int = 10_000,
     seed: int = 0,
@@ -77,6 +78,8 @@ def evaluate_retrieval(
         piece: texts or images encoded at a time: what memory holds, a killed run may lose, and processes share out.
         sharded: share the work among the processes of `accelerate launch`; all of them must call this, and all get the
             same report. False: each process evaluates alone.
+        shared_groups: whether a group name means the same thing in all collections (the image, where each language has a
+            collection of its own), so that it is resampled once for all; None says so where the queries are images.
         confidence: of the intervals.
         rounds: of the bootstrap.
         seed: of the bootstrap.
@@ -103,7 +106,7 @@ def evaluate_retrieval(
     check_cutoffs(k, depth)
     given = query_vectors or {}
     resolved = resolve_systems(student, teacher, systems, models or {})
-    queries = list_queries(listed)
+    queries = list_queries(listed, shared_groups)
     languages, groups = np.array(queries.languages), np.array(queries.groups)
     tiers, no_gap = choose_tiers(queries.languages, queries.groups, high, low, middle)
     bootstrap = Bootstrap(confidence, rounds, seed)
@@ -184,14 +187,17 @@ def check_cutoffs(k: Sequence[int], depth: int) -> None:
         )
 
 
-def list_queries(collections: Sequence[RetrievalCollection]) -> Queries:
-    """All queries; a group belongs to its collection, so equal group names of two collections stay two groups."""
+def list_queries(collections: Sequence[RetrievalCollection], shared_groups: bool | None = None) -> Queries:
+    """All queries; unless groups are shared, equal group names of two collections stay two groups."""
+    if shared_groups is None:
+        shared_groups = all(asks_with_images(collection) for collection in collections)
     ids, names, languages, groups = [], [], [], []
     for collection in collections:
         ids += collection.queries["id"][:]
         names += [collection.name] * len(collection.queries)
         languages += collection.queries["language"][:]
-        groups += [f"{collection.name}/{group}" for group in collection.queries["group"][:]]
+        prefix = "" if shared_groups else f"{collection.name}/"
+        groups += [f"{prefix}{group}" for group in collection.queries["group"][:]]
     return Queries(ids, names, languages, groups)
 
 

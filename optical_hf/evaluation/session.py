@@ -11,11 +11,12 @@ from typing import Any
 import torch
 
 from optical_hf.data import RetrievalCollection
+from optical_hf.evaluation.bm25 import bm25_best
 from optical_hf.evaluation.encoding import Encoded, Encoding
 from optical_hf.evaluation.engines import SearchEngine
 from optical_hf.evaluation.exact import ExactSearch
 from optical_hf.evaluation.processes import Processes
-from optical_hf.evaluation.searching import Found, SearchableCollection
+from optical_hf.evaluation.searching import Found, SearchableCollection, rank_first
 from optical_hf.evaluation.systems import System, Translator, query_texts
 from optical_hf.evaluation.vectors import VectorSet, VectorStore
 from optical_hf.models.tokens import Encoder
@@ -53,11 +54,13 @@ class Session:
 
     def _run(self, system: System, collection: RetrievalCollection, vectors: Vectors | None) -> Found:
         what = f"the queries of {collection.name} read by {system.name}"
+        if system.name == "bm25":
+            return self._bm25(collection)
         if asks_with_images(collection):
             model = _needed(system.model, system.name)
             searchable = self._index(collection, model)
             queries = (
-                vectors if vectors is not None else self._queries(self._teacher(), collection.queries["image"][:], what)
+                vectors if vectors is not None else self._queries(self._teacher(), collection.queries["image"], what)
             )
         else:
             searchable = self._of_teacher(collection)
@@ -71,6 +74,13 @@ class Session:
             self.agreement.setdefault(system.name, []).append(self._agreement(searchable, vectors, found))
         return found
 
+    def _bm25(self, collection: RetrievalCollection) -> Found:
+        if "text" not in collection.documents.column_names or asks_with_images(collection):
+            raise ValueError(f"BM25 compares words: {collection.name} has images; leave out bm25")
+        texts = query_texts(collection, "translation", self.translator)
+        best = bm25_best(texts, collection.documents["text"][:], self.depth)
+        return Found(rank_first(best, collection.relevance, len(collection.documents)), *best)
+
     def _agreement(self, searchable: SearchableCollection, queries: VectorSet, found: Found) -> float:
         """Share of the exact search's documents that the engine found, over queries spread over the collection."""
         rows = torch.arange(0, len(queries), max(1, len(queries) // COMPARED))
@@ -80,7 +90,7 @@ class Session:
         pairs = zip(found.documents[rows.numpy()].tolist(), exact.documents.tolist(), strict=True)
         return sum(len({*got} & {*best}) / len(best) for got, best in pairs) / len(rows)
 
-    def _queries(self, model: Encoder, items: list[Any], what: str) -> VectorSet:
+    def _queries(self, model: Encoder, items: Sequence[Any], what: str) -> VectorSet:
         encoded = self.encoding.encode(model, items, "query", what, self.processes)
         pieces = [piece for part in self.processes.gather(list(encoded.store)) for piece in part]
         whole = VectorSet.join([vectors for _, vectors in sorted(pieces, key=lambda piece: piece[0])])
@@ -103,7 +113,9 @@ class Session:
     def _index(self, collection: RetrievalCollection, model: Encoder) -> SearchableCollection:
         column = "image" if "image" in collection.documents.column_names else "text"
         what = f"the documents of {collection.name}"
-        encoded = self.encoding.encode(model, collection.documents[column][:], "document", what, self.processes)
+        items = collection.documents[column]  # images stay where they are until their piece is encoded
+        items = items[:] if column == "text" else items
+        encoded = self.encoding.encode(model, items, "document", what, self.processes)
         return SearchableCollection.of(collection, encoded, self.engine, self.processes)
 
     def _teacher(self) -> Encoder:

@@ -80,6 +80,7 @@ def test_two_processes_find_what_one_finds(bert, collection, tmp_path):
         port = str(free.getsockname()[1])
     common = {
         **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]),
         "MASTER_ADDR": "localhost",
         "MASTER_PORT": port,
         "ACCELERATE_USE_CPU": "1",
