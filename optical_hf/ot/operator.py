@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 
+from optical_hf.ot.entropic import solve_entropic
 from optical_hf.ot.exact import solve_exact
 from optical_hf.ot.implicit import cost_gradient
 from optical_hf.ot.ipot import solve_ipot
 from optical_hf.ot.problem import check_values, scale_masses
-from optical_hf.ot.sinkhorn import solve_sinkhorn
 from optical_hf.ot.state import Settings, Solution
 
 
@@ -31,10 +31,10 @@ class Row:
 
 
 SOLVERS: dict[str, Row] = {
-    "sinkhorn": Row(solve_sinkhorn, balanced=True, smooth=True),
+    "sinkhorn": Row(solve_entropic, balanced=True, smooth=True),
     "ipot": Row(solve_ipot, balanced=True, smooth=False),
-    "unbalanced": Row(solve_sinkhorn, balanced=False, smooth=True),
-    "partial": Row(solve_sinkhorn, balanced=False, smooth=True),  # on the problem with dummies
+    "unbalanced": Row(solve_entropic, balanced=False, smooth=True),
+    "partial": Row(solve_entropic, balanced=False, smooth=True),  # on the problem with dummies
     "exact": Row(solve_exact, balanced=True, smooth=False),
 }
 
@@ -64,9 +64,10 @@ def transport(
     max_iterations: int,
     rho_source: float,
     rho_target: float,
+    kernel: str,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """Run one row of `SOLVERS`; differentiable in the cost through its plan (implicit function theorem)."""
-    settings = Settings(epsilon, tolerance, max_iterations, rho_source, rho_target)
+    settings = Settings(epsilon, tolerance, max_iterations, rho_source, rho_target, kernel)
     plan_BNM, error_B, iterations_B, converged_B = SOLVERS[solver].run(cost_BNM, source_BN, target_BM, settings)
     return plan_BNM, error_B, iterations_B, converged_B
 
@@ -96,7 +97,7 @@ def _(plan_BNM: torch.Tensor, upstream_BNM: torch.Tensor, *settings: Any) -> Any
 
 
 def _save(ctx: Any, inputs: tuple, output: tuple) -> None:
-    _, _, _, _, ctx.epsilon, _, _, ctx.rho_source, ctx.rho_target = inputs
+    _, _, _, _, ctx.epsilon, _, _, ctx.rho_source, ctx.rho_target, _ = inputs
     ctx.save_for_backward(output[0])
     ctx.mark_non_differentiable(*output[1:])
 
@@ -104,7 +105,7 @@ def _save(ctx: Any, inputs: tuple, output: tuple) -> None:
 def _backward(ctx: Any, upstream_BNM: torch.Tensor, *_unused: Any) -> tuple:
     (plan_BNM,) = ctx.saved_tensors
     gradient_BNM = transport_backward(plan_BNM, upstream_BNM, ctx.epsilon, ctx.rho_source, ctx.rho_target)
-    return (gradient_BNM, *[None] * 8)
+    return (gradient_BNM, *[None] * 9)
 
 
 transport.register_autograd(_backward, setup_context=_save)

@@ -22,6 +22,7 @@ class Settings:
     max_iterations: int = 1000
     rho_source: float = math.inf
     rho_target: float = math.inf
+    kernel: str = "auto"
 
     def damping(self, rho: float) -> float:
         """Exponent of a Sinkhorn update whose marginal is held by rho KL: 1 where it is held exactly."""

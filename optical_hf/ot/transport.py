@@ -6,7 +6,7 @@ Shapes: B pairs, N source (student) tokens, M target (teacher) tokens.
 """
 
 import math
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 
@@ -18,6 +18,7 @@ from optical_hf.ot.problem import check_shapes, masked_mass
 
 Solver = Literal["sinkhorn", "ipot", "unbalanced", "partial", "exact", "auto"]
 Gradient = Literal["envelope", "implicit"]
+Kernel = Literal["auto", "torch", "triton"]
 
 
 def solve(
@@ -35,6 +36,7 @@ def solve(
     rho: float | tuple[float, float] = 1.0,
     share: float = 0.8,
     dtype: torch.dtype = torch.float32,
+    kernel: Kernel = "auto",
 ) -> TransportPlan:
     """Find the transport plan of every pair of a padded batch, and its cost.
 
@@ -60,6 +62,8 @@ def solve(
         rho: for "unbalanced", weight of the KL that holds the marginals, one number or (source, target), in units of
             the cost; `math.inf` holds a side exactly.
         share: for "partial", share of the smaller total that is moved, in (0, 1].
+        kernel: how the entropic solvers run: "triton", one program per pair on CUDA, float32, at most 128 tokens a side;
+            "torch"; "auto", Triton where it can.
         dtype: dtype to solve in and to answer in, float32 whatever comes in, or float64.
 
     Returns:
@@ -78,7 +82,14 @@ def solve(
     """
     check_shapes(cost_BNM, source_mask, target_mask, source_mass, target_mass)
     rho_source, rho_target = _relaxation(solver, rho)
-    _check_options(solver, epsilon, tolerance, max_iterations, gradient, share, dtype)
+    _check_choices(solver=(solver, Solver), gradient=(gradient, Gradient), kernel=(kernel, Kernel))
+    _check_numbers(epsilon=epsilon, tolerance=tolerance, max_iterations=max_iterations)
+    if not 0 < share <= 1:
+        raise ValueError(f"share: expected a share of the mass in (0, 1], got {share}.")
+    if dtype not in (torch.float32, torch.float64):
+        raise ValueError(
+            f"dtype: expected torch.float32 or torch.float64, got {dtype}; half precision loses marginals."
+        )
     name = choose_solver(cost_BNM.shape, epsilon, cost_BNM.device, gradient) if solver == "auto" else solver
     if gradient == "implicit" and not SOLVERS[name].smooth:
         raise ValueError(
@@ -97,7 +108,7 @@ def solve(
         if name == "partial":
             problem = with_dummies(*problem, share)
         plan_BNM, error_B, iterations_B, converged_B = transport(
-            *problem, name, epsilon, tolerance, max_iterations, rho_source, rho_target
+            *problem, name, epsilon, tolerance, max_iterations, rho_source, rho_target, kernel
         )
         plan_BNM = plan_BNM[:, : cost_BNM.shape[1], : cost_BNM.shape[2]] * total_B1[:, :, None]
         cost_B = (plan_BNM * cost_BNM).sum(dim=(1, 2))
@@ -114,18 +125,13 @@ def _relaxation(solver: str, rho: float | tuple[float, float]) -> tuple[float, f
     return (rho_source, rho_target) if solver == "unbalanced" else (math.inf, math.inf)
 
 
-def _check_options(
-    solver: str, epsilon: float, tolerance: float, max_iterations: int, gradient: str, share: float, dtype: torch.dtype
-) -> None:
-    for name, value, choices in (("solver", solver, get_args(Solver)), ("gradient", gradient, get_args(Gradient))):
-        if value not in choices:
-            raise ValueError(f"{name}: expected one of {', '.join(choices)}, got {value!r}.")
-    for name, number in (("epsilon", epsilon), ("tolerance", tolerance), ("max_iterations", max_iterations)):
+def _check_choices(**options: tuple[str, Any]) -> None:
+    for name, (value, choices) in options.items():
+        if value not in get_args(choices):
+            raise ValueError(f"{name}: expected one of {', '.join(get_args(choices))}, got {value!r}.")
+
+
+def _check_numbers(**numbers: float) -> None:
+    for name, number in numbers.items():
         if not 0 < number < math.inf:
             raise ValueError(f"{name}: expected a number > 0, got {number}. To fix this, start from the default.")
-    if not 0 < share <= 1:
-        raise ValueError(f"share: expected a share of the mass in (0, 1], got {share}.")
-    if dtype not in (torch.float32, torch.float64):
-        raise ValueError(
-            f"dtype: expected torch.float32 or torch.float64, got {dtype}; half precision loses marginals."
-        )

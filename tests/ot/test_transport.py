@@ -364,6 +364,7 @@ def test_a_compiled_graph_still_names_the_wrong_input() -> None:
         ({"max_iterations": 0}, "max_iterations: expected a number > 0"),
         ({"solver": "unbalanced", "rho": (1.0, 0.0)}, "rho: expected numbers > 0"),
         ({"solver": "partial", "share": 1.5}, r"share: expected a share of the mass in \(0, 1\], got 1.5"),
+        ({"kernel": "triton"}, 'kernel: "triton" needs a CUDA tensor.*got cpu'),
         ({"dtype": torch.bfloat16}, "dtype: expected torch.float32 or torch.float64"),
     ],
 )
