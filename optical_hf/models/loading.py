@@ -134,6 +134,7 @@ def build_student(model: Encoder, teacher: Encoder, *, kind: Kind | None = None)
     else:
         modules += [Pooling(width, pooling_mode(teacher)), Normalize()]
         student = SentenceTransformer(modules=modules, prompts=prompts, device=device)
+    student.model_card_data.base_model = model.model_card_data.base_model
     return student
 
 

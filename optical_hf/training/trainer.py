@@ -3,17 +3,16 @@
 The trainer orchestrates: it runs both models, hands tensors to the objectives and logs what comes back. It knows nothing of
 how plans are found or how retrieval is measured: evaluators are callables from a student to a dict of numbers.
 
-Methods of `transformers.Trainer` that begin with an underscore and are overridden here, all of them: `_save`,
-`_load_from_checkpoint`, `_load_best_model`, because a student's checkpoint is a sentence-transformers folder.
+Methods of `transformers.Trainer` that begin with an underscore and are overridden here, all of them:
+`_load_from_checkpoint` and `_load_best_model`, because a student's checkpoint is a sentence-transformers folder; how it is
+saved and pushed is in `pushing.py`.
 
 Shapes: B pairs.
 """
 
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,8 +20,7 @@ from accelerate.utils import broadcast
 from datasets import Dataset, IterableDataset
 from peft import PeftConfig, get_peft_model
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_gather
-from transformers import Trainer, TrainerCallback
+from transformers import TrainerCallback
 
 from optical_hf.data.collator import PairCollator
 from optical_hf.models import (
@@ -35,16 +33,17 @@ from optical_hf.models import (
     token_projection,
     token_set,
 )
-from optical_hf.objectives import BATCH_OBJECTIVES, BatchVectors, PairTensors, objective_terms
+from optical_hf.objectives import PairTensors, objective_terms
 from optical_hf.training.arguments import OTDistillationArguments
-from optical_hf.training.saving import load_weights, merged, save_student
+from optical_hf.training.pushing import StudentTrainer
+from optical_hf.training.saving import load_weights
 
 logger = logging.getLogger(__name__)
 
 Evaluator = Callable[[Encoder], Mapping[str, float]]
 
 
-class OTDistillationTrainer(Trainer):
+class OTDistillationTrainer(StudentTrainer):
     """Distil `teacher` into `model` on bitext.
 
     Args:
@@ -170,7 +169,6 @@ class OTDistillationTrainer(Trainer):
             teacher.mask_BN if special else teacher.content_BN,
             student.vector_BD,
             teacher.vector_BD,
-            self._whole_batch(student.vector_BD, teacher.vector_BD),
         )
         terms = objective_terms(pairs, self._weights, self.args.transport_settings)
         loss_B = sum(weight * terms[name] for name, weight in self._weights.items())
@@ -184,13 +182,6 @@ class OTDistillationTrainer(Trainer):
         if model.training:
             self._note(terms)
         return (loss, terms) if return_outputs else loss
-
-    def _whole_batch(self, student_BD: Tensor, teacher_BD: Tensor) -> BatchVectors | None:
-        """Gather the vectors of all devices, the student's with their gradients, where an objective compares pairs."""
-        if self.accelerator.num_processes == 1 or not BATCH_OBJECTIVES & set(self._weights):
-            return None
-        offset = self.accelerator.process_index * len(student_BD)
-        return BatchVectors(torch.cat(all_gather(student_BD)), self.accelerator.gather(teacher_BD), offset)
 
     def _note(self, terms: Mapping[str, Tensor]) -> None:
         for name, value_B in terms.items():
@@ -252,21 +243,6 @@ class OTDistillationTrainer(Trainer):
         """The loss of an evaluation batch; a student has no logits to return."""
         with torch.no_grad():
             return self.compute_loss(model, self._prepare_inputs(inputs)).detach(), None, None
-
-    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Save the student for others to load: an adapter is merged; checkpoints along the way keep it apart."""
-        self._merge_on_save = not _internal_call
-        try:
-            super().save_model(output_dir, _internal_call)
-        finally:
-            self._merge_on_save = False
-
-    def _save(self, output_dir: str | None = None, state_dict: dict[str, Tensor] | None = None) -> None:
-        student = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
-        folder = Path(output_dir or self.args.output_dir)
-        save_student(merged(student) if getattr(self, "_merge_on_save", False) else student, folder, state_dict)
-        # As text and without tokens, where transformers would pickle the arguments, hub_token included.
-        (folder / "training_args.json").write_text(json.dumps(self.args.to_dict(), indent=2, default=str) + "\n")
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         load_weights(self.accelerator.unwrap_model(self.model if model is None else model), resume_from_checkpoint)

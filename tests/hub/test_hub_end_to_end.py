@@ -111,10 +111,6 @@ class TestEndToEnd:
         assert all("authorization" not in request.headers for request in stored)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the trainer still pushes as transformers does: arguments pickled with the token, adapters apart",
-)
 class TestWhileTraining:
     def test_no_pickle_and_no_token_goes_up_with_a_checkpoint(self, midway: Push):
         assert [where for where, content in received(midway) if TOKEN.encode() in content] == []

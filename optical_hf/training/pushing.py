@@ -1,0 +1,69 @@
+"""How a trainer saves and pushes a student: whole, as sentence-transformers lays it out, no pickle, no token.
+
+The base of `OTDistillationTrainer`; knows nothing about objectives. Methods of `transformers.Trainer` that begin with an
+underscore and are overridden here, all of them: `_save` and `_push_from_checkpoint`, because transformers would write its
+own layout and pickle the arguments, hub_token included, into what it pushes while training.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+from transformers import Trainer
+from transformers.trainer import PushInProgress
+from transformers.trainer_utils import HubStrategy
+
+from optical_hf.training.saving import merged, save_student
+
+
+class StudentTrainer(Trainer):
+    """A `transformers.Trainer` whose model is a student."""
+
+    _merge_on_save = False
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Save the student for others to load: an adapter is merged; checkpoints along the way keep it apart."""
+        # transformers names the folder of a checkpoint; it names none where it saves what it is about to push.
+        self._merge_on_save = not _internal_call or output_dir is None
+        try:
+            super().save_model(output_dir, _internal_call)
+        finally:
+            self._merge_on_save = False
+
+    def create_model_card(
+        self,
+        language: str | list[str] | None = None,
+        license: str | None = None,
+        tags: str | list[str] | None = None,
+        model_name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Write sentence-transformers' card; the one of transformers would name the wrong library to load it with."""
+        if not self.is_world_process_zero():
+            return
+        student = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
+        data = student.model_card_data
+        if language is not None:
+            data.set_language(language)
+        if license is not None:
+            data.set_license(license)
+        data.add_tags(["optical-hf", *([tags] if isinstance(tags, str) else tags or [])])
+        student._create_model_card(self.args.output_dir, model_name=self.hub_model_id or model_name)
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Tensor] | None = None) -> None:
+        if not self.args.should_save:
+            return
+        student = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
+        folder = Path(output_dir or self.args.output_dir)
+        save_student(merged(student) if self._merge_on_save else student, folder, state_dict)
+        # As text and without tokens, where transformers would pickle the arguments, hub_token included.
+        (folder / "training_args.json").write_text(json.dumps(self.args.to_dict(), indent=2, default=str) + "\n")
+
+    def _push_from_checkpoint(self, checkpoint_folder: str) -> None:
+        """Push the student as it is now, in the background; a push that is still going on is waited for."""
+        if self.args.hub_strategy == HubStrategy.END:
+            return
+        push = self.push_to_hub(f"Training in progress, step {self.state.global_step}", blocking=False)
+        if push is not None:
+            self.push_in_progress = PushInProgress([push])
