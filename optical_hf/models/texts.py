@@ -16,10 +16,8 @@ def texts_of(texts: Texts, column: Literal["source", "target"]) -> list[str]:
     """
     if isinstance(texts, str):
         raise ValueError("texts is one string: its letters would be taken for texts; pass a list of texts")
-    if isinstance(texts, Dataset | IterableDataset):
-        found = [row[column] for row in texts.select_columns(column)]
-    else:
-        found = list(texts)
+    table = isinstance(texts, Dataset | IterableDataset)
+    found = [row[column] for row in texts.select_columns(column)] if table else list(texts)
     if not found:
         raise ValueError(f"no texts: pass a list of texts, or bitext with a `{column}` column and at least one row")
     return found

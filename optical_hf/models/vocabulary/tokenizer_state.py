@@ -85,6 +85,30 @@ def select(state: State, kept: Sequence[int]) -> State:
     }
 
 
+def extended(state: State, learnt: Mapping[str, float]) -> State:
+    """The state with more pieces, behind those it has; what it has already keeps its id and score.
+
+    Args:
+        state: of `read_state`.
+        learnt: pieces with their Unigram scores, which WordPiece passes over.
+    """
+    known = pieces(state)
+    new = [piece for piece in learnt if piece not in known]
+    model = dict(state["model"])
+    if model["type"] == "Unigram":
+        # Ids are places in the list: added tokens behind its end get an entry each, as XLM-R's mask has.
+        behind = sorted((i, piece) for piece, i in known.items() if i >= len(model["vocab"]))
+        model["vocab"] = [
+            *model["vocab"],
+            *([piece, 0.0] for _, piece in behind),
+            *([piece, learnt[piece]] for piece in new),
+        ]
+    else:
+        first = max(known.values()) + 1
+        model["vocab"] = model["vocab"] | {piece: first + i for i, piece in enumerate(new)}
+    return state | {"model": model}
+
+
 def pieces_within(state: State, texts: Sequence[str]) -> set[int]:
     """Every piece that is a part of a word of the texts: all that any segmentation of them could be made of."""
     known, tokenizer = pieces(state), runnable(state)
