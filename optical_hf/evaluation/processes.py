@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object
 
@@ -23,7 +24,7 @@ class Processes:
     @classmethod
     def started(cls) -> "Processes":
         """The processes of this run."""
-        state = PartialState()
+        state = PartialState(cpu=not torch.accelerator.is_available())  # several CPU processes are only seen when asked
         return cls(state.process_index, state.num_processes)
 
     def share(self, parts: Sequence[T]) -> list[T]:

@@ -46,16 +46,16 @@ def test_lancedb_maxsim_is_that_of_the_exact_search(tmp_path):
     assert any(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("engine", [FaissSearch("hnsw"), FaissSearch("ivfpq", lists=16, probes=8, subvectors=16)])
+@pytest.mark.parametrize("engine", [FaissSearch("hnsw"), FaissSearch("ivfpq", lists=4, probes=3, subvectors=4)])
 def test_approximate_engines_find_most_of_what_the_exact_one_finds(engine):
-    centres = unit(40, 16)
-    documents = VectorStore.of(torch.nn.functional.normalize(centres.repeat(50, 1) + 0.3 * unit(2000, 16), dim=-1))
+    centres = unit(20, 8)
+    documents = VectorStore.of(torch.nn.functional.normalize(centres.repeat(15, 1) + 0.3 * unit(300, 8), dim=-1))
     queries = VectorSet(centres)
     found = engine.index(documents).search(queries, 10)
     exact = ExactSearch(device="cpu").index(documents).search(queries, 10)
     shares = [len({*a} & {*b}) / 10 for a, b in zip(found.positions.tolist(), exact.positions.tolist(), strict=True)]
     assert not engine.exact
-    assert sum(shares) / len(shares) > 0.5
+    assert sum(shares) / len(shares) > 0.5  # 10 of 300 drawn at random would share 0.03
 
 
 def test_the_report_says_how_much_an_approximate_engine_missed(student, teacher, collection):
