@@ -20,6 +20,7 @@ from accelerate.utils import broadcast
 from datasets import Dataset, IterableDataset
 from peft import PeftConfig, get_peft_model
 from torch import Tensor, nn
+from torch.distributed.nn.functional import all_gather
 from transformers import TrainerCallback
 
 from optical_hf.data.collator import PairCollator
@@ -33,7 +34,7 @@ from optical_hf.models import (
     token_projection,
     token_set,
 )
-from optical_hf.objectives import PairTensors, objective_terms
+from optical_hf.objectives import BATCH_OBJECTIVES, BatchVectors, PairTensors, objective_terms
 from optical_hf.training.arguments import OTDistillationArguments
 from optical_hf.training.pushing import StudentTrainer
 from optical_hf.training.saving import load_weights
@@ -169,6 +170,7 @@ class OTDistillationTrainer(StudentTrainer):
             teacher.mask_BN if special else teacher.content_BN,
             student.vector_BD,
             teacher.vector_BD,
+            self._whole_batch(student.vector_BD, teacher.vector_BD),
         )
         terms = objective_terms(pairs, self._weights, self.args.transport_settings)
         loss_B = sum(weight * terms[name] for name, weight in self._weights.items())
@@ -182,6 +184,13 @@ class OTDistillationTrainer(StudentTrainer):
         if model.training:
             self._note(terms)
         return (loss, terms) if return_outputs else loss
+
+    def _whole_batch(self, student_BD: Tensor, teacher_BD: Tensor) -> BatchVectors | None:
+        """Gather the vectors of all devices, the student's with their gradients, where an objective compares pairs."""
+        if self.accelerator.num_processes == 1 or not BATCH_OBJECTIVES & set(self._weights):
+            return None
+        offset = self.accelerator.process_index * len(student_BD)
+        return BatchVectors(torch.cat(all_gather(student_BD)), self.accelerator.gather(teacher_BD), offset)
 
     def _note(self, terms: Mapping[str, Tensor]) -> None:
         for name, value_B in terms.items():
