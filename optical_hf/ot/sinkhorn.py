@@ -67,10 +67,13 @@ def solve_sinkhorn(
     done = 0
     while len(batch.index) and done < settings.max_iterations:
         goal = _next_look(done, settings)
-        batch = _look(_iterate(batch, goal - done, settings), goal - done, settings)
         iterations_B[batch.index] += (goal - done) * batch.open_B
+        batch = _look(_iterate(batch, goal - done, settings), goal - done, settings)
         done = goal
-        if batch.open_B.sum().item() < COMPACT_BELOW * len(batch.open_B):  # the one synchronisation per look
+        still_open = batch.open_B.sum().item()  # the one synchronisation per look
+        if not still_open:
+            break
+        if still_open < COMPACT_BELOW * len(batch.open_B):
             leaving = batch.keep(~batch.open_B)
             failed_B[leaving.index] = ~leaving.error_B.isfinite()
             plan_BNM[leaving.index], error_B[leaving.index] = _plan(leaving), leaving.error_B
