@@ -53,7 +53,9 @@ with tempfile.TemporaryDirectory() as folder:
             cosine = torch.cosine_similarity(found.tokens_BND[mask], online.tokens_BND[mask], dim=1)
             apart[dtype].append(float(1 - cosine.min()))
 
-    print(f"{len(texts)} texts, batches of {BATCH}, {REPEATS} batches, medians; torch threads {torch.get_num_threads()}")
+    print(
+        f"{len(texts)} texts, batches of {BATCH}, {REPEATS} batches, medians; torch threads {torch.get_num_threads()}"
+    )
     print("| teacher | ms a batch | speed-up | largest 1 - cos of a token | bytes a text | build s | open again s |")
     print("|---|---|---|---|---|---|---|")
     base = statistics.median(times["online"])

@@ -16,8 +16,9 @@ def texts_of(texts: Texts, column: Literal["source", "target"]) -> list[str]:
     """
     if isinstance(texts, str):
         raise ValueError("texts is one string: its letters would be taken for texts; pass a list of texts")
-    table = isinstance(texts, Dataset | IterableDataset)
-    found = [row[column] for row in texts.select_columns(column)] if table else list(texts)
+    if isinstance(texts, Dataset | IterableDataset):
+        texts = (row[column] for row in texts.select_columns(column))
+    found = list(texts)
     if not found:
         raise ValueError(f"no texts: pass a list of texts, or bitext with a `{column}` column and at least one row")
     return found

@@ -24,7 +24,7 @@ Ids = Sequence[Sequence[int]]
 
 
 def associate(
-    target: Ids, english: Ids, *, rounds: int = 4, epsilon: float = 0.1, batch_size: int = 256, progress: bool = False
+    target: Ids, english: Ids, *, rounds: int = 4, epsilon: float = 0.05, batch_size: int = 256, progress: bool = False
 ) -> Tensor:
     """Coupled mass of every target piece with every English piece, summed over the pairs.
 

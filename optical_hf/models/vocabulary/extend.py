@@ -55,7 +55,7 @@ def extend_vocabulary(
     start: Start = "transport",
     neighbours: int = 8,
     rounds: int = 4,
-    epsilon: float = 0.1,
+    epsilon: float = 0.05,
     seed: int = 0,
     progress: bool = True,
 ) -> ExtendReport:
