@@ -53,7 +53,7 @@ def extend_vocabulary(
     *,
     size: int = 8000,
     start: Start = "transport",
-    neighbours: int = 8,
+    neighbours: int = 3,
     rounds: int = 4,
     epsilon: float = 0.05,
     seed: int = 0,
