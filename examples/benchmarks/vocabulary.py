@@ -3,7 +3,7 @@
 The student's backbone is the teacher itself. Pieces are learnt and aligned on all training pairs; the closed form is then
 fitted on some of them. Queries are the first German captions of test_2018_flickr, documents their English originals.
 
-python examples/benchmarks/vocabulary.py all-MiniLM-L6-v2 multi30k/ [--fit 4000] [--queries 300]
+python examples/benchmarks/vocabulary.py all-MiniLM-L6-v2 multi30k/ [--fit 1500] [--queries 300]
 """
 
 import argparse
@@ -20,7 +20,7 @@ LANGUAGE = "de"
 parser = argparse.ArgumentParser()
 parser.add_argument("model")
 parser.add_argument("multi30k", type=Path)
-parser.add_argument("--fit", type=int, default=4000)
+parser.add_argument("--fit", type=int, default=1500)
 parser.add_argument("--queries", type=int, default=300)
 parser.add_argument("--size", type=int, default=8000)
 options = parser.parse_args()
@@ -31,12 +31,14 @@ test = list(load_bitext(options.multi30k / f"test_2018_flickr.{LANGUAGE}.gz"))[:
 teacher = load_teacher(options.model, device="cpu")
 
 STARTS: dict[str, dict | None] = {
-    "no new pieces": None,
+    "transport": {},
     "random": {"start": "random"},
     "crumbs": {"start": "crumbs"},
+    "no new pieces": None,
     "co-occurrence (no plans)": {"rounds": 0},
-    "transport": {},
     "transport, nearest piece only": {"neighbours": 1},
+    "transport, 8 neighbours": {"neighbours": 8},
+    "transport, epsilon 0.1": {"epsilon": 0.1},
 }
 print(
     f"{len(bitext)} pairs for the pieces, {len(fitted)} for the closed form, {len(test)} queries; R@1, vector / MaxSim"
