@@ -1,7 +1,26 @@
 """Evaluation: encode, search, score, report. Knows models and collections; nothing about training."""
 
+from optical_hf.evaluation.comparing import compare_reports, disagreements
 from optical_hf.evaluation.evaluator import RetrievalEvaluator
+from optical_hf.evaluation.exact import ExactSearch
+from optical_hf.evaluation.faiss_engine import FaissSearch
+from optical_hf.evaluation.lance_engine import LanceSearch
+from optical_hf.evaluation.page import write_html
+from optical_hf.evaluation.regions import evaluate_regions
 from optical_hf.evaluation.report import RetrievalReport
 from optical_hf.evaluation.retrieval import evaluate_retrieval
+from optical_hf.evaluation.trec import write_trec
 
-__all__ = ["RetrievalEvaluator", "RetrievalReport", "evaluate_retrieval"]
+__all__ = [
+    "ExactSearch",
+    "FaissSearch",
+    "LanceSearch",
+    "RetrievalEvaluator",
+    "RetrievalReport",
+    "compare_reports",
+    "disagreements",
+    "evaluate_regions",
+    "evaluate_retrieval",
+    "write_html",
+    "write_trec",
+]

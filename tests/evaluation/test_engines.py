@@ -46,7 +46,7 @@ def test_lancedb_maxsim_is_that_of_the_exact_search(tmp_path):
     assert any(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("engine", [FaissSearch("hnsw"), FaissSearch("ivfpq", lists=4, probes=3, subvectors=4)])
+@pytest.mark.parametrize("engine", [FaissSearch("hnsw"), FaissSearch("ivfpq", lists=2, probes=1, subvectors=4)])
 def test_approximate_engines_find_most_of_what_the_exact_one_finds(engine):
     centres = unit(20, 8)
     documents = VectorStore.of(torch.nn.functional.normalize(centres.repeat(15, 1) + 0.3 * unit(300, 8), dim=-1))
