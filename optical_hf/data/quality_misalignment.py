@@ -154,6 +154,10 @@ class _Block:
         self.english_length_N, self.foreign_length_N = (
             np.log1p(np.array([len(text) for text in side], dtype=float)) for side in (english, foreign)
         )
+        self.usual_ratio_N = _smooth(self.foreign_length_N - self.english_length_N)
+        self.usual_length_N = _smooth(self.foreign_length_N)
+        variance_N = _smooth(self.foreign_length_N**2) - self.usual_length_N**2
+        self.length_spread_N = np.sqrt(np.maximum(variance_N, _LENGTH_SPREAD**2))
 
     def runs(self, penalty: float, state: int) -> tuple[list[MisalignedRun], int]:
         """Return the runs of this block and the state of its last row, given the state of the row before it."""
@@ -197,12 +201,10 @@ class _Block:
 
     def _length_scores(self, left: NDArray, right: NDArray) -> NDArray[np.float64]:
         """Compare lengths: a normal around the usual ratio against the spread of the neighbourhood's lengths."""
-        english_N, foreign_N = self.english_length_N, self.foreign_length_N
-        usual_N = _smooth(foreign_N)
-        spread_N = np.sqrt(np.maximum(_smooth(foreign_N**2) - usual_N**2, _LENGTH_SPREAD**2))
-        error = (foreign_N[right] - english_N[left] - _smooth(foreign_N - english_N)[left]) / _LENGTH_SPREAD
-        chance = (foreign_N[right] - usual_N[right]) / spread_N[right]
-        ratio = 0.5 * (chance**2 - error**2) + np.log(spread_N[right] / _LENGTH_SPREAD)
+        length, spread = self.foreign_length_N[right], self.length_spread_N[right]
+        error = (length - self.english_length_N[left] - self.usual_ratio_N[left]) / _LENGTH_SPREAD
+        chance = (length - self.usual_length_N[right]) / spread
+        ratio = 0.5 * (chance**2 - error**2) + np.log(spread / _LENGTH_SPREAD)
         return np.clip(ratio, -_LENGTH_LIMIT, _LENGTH_LIMIT)
 
     def _token_weights(self, path_N: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -225,15 +227,16 @@ class _Block:
         self, first: int, last: int, penalty: float, surviving: NDArray, missing: NDArray
     ) -> list[tuple[int, int, int | None]]:
         """Split a run that fits nowhere near into stretches that fit somewhere in this block, and what fits nowhere."""
+        if first == last:
+            return []
         rows = slice(first, min(last, first + _WIDE_ROWS))
         reach = range(max(-_WIDE, -first), min(_WIDE, self.rows - first) + 1)
         totals = [self._scores(offset, surviving, missing, rows)[rows].sum() for offset in reach]
-        best = int(np.argmax(totals)) if first < last else 0
-        if first >= last or totals[best] <= 2 * penalty:
-            return [(first, last, None)] if first < last else []
-        sums = np.cumsum(
-            np.concatenate([[0.0], self._scores(reach[best], surviving, missing, slice(first, last))[first:last]])
-        )
+        best = int(np.argmax(totals))
+        if totals[best] <= 2 * penalty:
+            return [(first, last, None)]
+        scores = self._scores(reach[best], surviving, missing, slice(first, last))[first:last]
+        sums = np.cumsum(np.concatenate([[0.0], scores]))
         stop = int(np.argmax(sums - np.minimum.accumulate(sums)))  # the stretch with the largest sum
         start = int(np.argmin(sums[: stop + 1]))
         before: list[tuple[int, int, int | None]] = [(first, first + start, None)] if start else []
@@ -274,4 +277,4 @@ def _matrix(side: Sequence[set[str]], vocabulary: dict[str, int]) -> csr_array:
 
 
 def _smooth(values_N: NDArray) -> NDArray[np.float64]:
-    return uniform_filter1d(values_N, _NEIGHBOURHOOD, mode="nearest")
+    return uniform_filter1d(values_N, _NEIGHBOURHOOD, mode="reflect")

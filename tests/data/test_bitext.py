@@ -208,12 +208,12 @@ def test_streaming_gives_the_same_rows_and_resumes(folder: Path) -> None:
     assert list(stream) == whole[60:]
 
 
-def test_reading_streams_line_by_line(folder: Path) -> None:
-    """A stream that holds a line at a time yields what precedes a fault before it meets the fault."""
-    write("so-en.tsv", "a\tb\n" * 500 + "broken\n")
+def test_reading_streams(folder: Path) -> None:
+    """A stream that holds a few lines at a time yields what precedes a fault before it meets the fault."""
+    write("so-en.tsv", "a\tb\n" * 5_000 + "broken\n")
     rows = iter(load("so-en.tsv", streaming=True))
-    assert sum(1 for _ in zip(range(400), rows, strict=False)) == 400
-    with pytest.raises(ValueError, match=r"so-en\.tsv:501"):
+    assert sum(1 for _ in zip(range(4_000), rows, strict=False)) == 4_000
+    with pytest.raises(ValueError, match=r"so-en\.tsv:5001"):
         list(rows)
 
 
