@@ -143,56 +143,83 @@ def _padded(piece: VectorSet, first: int, stop: int) -> Tensor:
 
 
 class _Best:
-    """The K best of each query among the scores offered so far; documents must be offered in rising position."""
+    """The K best of each query among the scores offered so far.
+
+    A score and a position make one whole number that grows with the score and, where scores are equal, falls with the
+    position: no two are equal, so any selection of the largest resolves ties in the same way.
+    """
 
     def __init__(self, queries: int, k: int, device: torch.device) -> None:
-        self.scores_QK = torch.full((queries, k), -torch.inf, device=device)
-        self.positions_QK = torch.full((queries, k), -1, device=device)
-        self.waiting: list[tuple[Tensor, Tensor, Tensor]] = []
+        self.keys_QK = torch.full((queries, k), NOTHING, device=device)
+        self.least_Q1 = torch.full((queries, 1), -torch.inf, device=device)
+        self.waiting: list[tuple[Tensor, Tensor]] = []
         self.count = 0
 
     def offer(self, scores_QN: Tensor, start: int) -> None:
-        """Keep what beats the k-th best; equal scores do not, so the earlier document stays."""
-        rows, columns, scores = _above(scores_QN, self.scores_QK[:, -1:])
-        if not len(rows):
-            return
-        self.waiting.append((rows, columns + start, scores))
-        self.count += len(rows)
-        if self.count > self.scores_QK.numel():
-            self._sort_in()
+        """Keep what beats the k-th best so far, or equals it."""
+        queries, k = self.keys_QK.shape
+        if not self.count and scores_QN.shape[1] >= k and torch.isneginf(self.least_Q1).all():
+            self.least_Q1 = scores_QN.topk(k, dim=1, sorted=False).values.amin(1, keepdim=True)
+        rows, columns, scores = _reaching(scores_QN, self.least_Q1)
+        if len(rows):
+            self.waiting.append((rows, _keys(scores, columns + start)))
+            self.count += len(rows)
+            if self.count > queries * k:
+                self._sort_in()
 
     def result(self) -> TopK:
         """The K best, best first, on the CPU."""
-        if self.waiting:
-            self._sort_in()
-        return TopK(self.scores_QK.cpu(), self.positions_QK.cpu())
+        self._sort_in()
+        keys_QK = self.keys_QK.sort(dim=1, descending=True).values
+        found_QK = keys_QK != NOTHING
+        scores_QK = torch.where(found_QK, _scores(keys_QK), -torch.inf)
+        positions_QK = torch.where(found_QK, LARGEST - (keys_QK & LARGEST), -1)
+        return TopK(scores_QK.cpu(), positions_QK.cpu())
 
     def _sort_in(self) -> None:
-        rows, positions, scores = (torch.cat(parts) for parts in zip(*self.waiting, strict=True))
-        rows, order = rows.sort(stable=True)
-        counts_Q = rows.bincount(minlength=len(self.scores_QK))
+        if not self.waiting:
+            return
+        rows, keys = (torch.cat(parts) for parts in zip(*self.waiting, strict=True))
+        rows, order = rows.sort()
+        counts_Q = rows.bincount(minlength=len(self.keys_QK))
         slots = torch.arange(len(rows), device=rows.device) - (counts_Q.cumsum(0) - counts_Q)[rows]
-        shape = (len(self.scores_QK), int(counts_Q.max()))
-        new_scores = torch.full(shape, -torch.inf, device=rows.device)
-        new_positions = torch.full(shape, -1, device=rows.device)
-        new_scores[rows, slots], new_positions[rows, slots] = scores[order], positions[order]
-        k = self.scores_QK.shape[1]
-        scores_QK, order = torch.cat([self.scores_QK, new_scores], 1).sort(dim=1, descending=True, stable=True)
-        positions_QK = torch.cat([self.positions_QK, new_positions], 1).gather(1, order[:, :k])
-        self.scores_QK, self.positions_QK = scores_QK[:, :k].contiguous(), positions_QK
+        new_keys = torch.full((len(counts_Q), int(counts_Q.max())), NOTHING, device=rows.device)
+        new_keys[rows, slots] = keys[order]
+        self.keys_QK = torch.cat([self.keys_QK, new_keys], 1).topk(self.keys_QK.shape[1], dim=1, sorted=False).values
+        worst_Q1 = self.keys_QK.amin(1, keepdim=True)
+        self.least_Q1 = torch.where(worst_Q1 == NOTHING, -torch.inf, _scores(worst_Q1))
         self.waiting, self.count = [], 0
 
 
-def _above(scores_QN: Tensor, least_Q1: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows, columns and scores of what is above a row's threshold, in order; most groups of columns have none."""
+LARGEST = 2**32 - 1
+NOTHING = -(2**63)
+
+
+def _keys(scores: Tensor, positions: Tensor) -> Tensor:
+    """Score in the upper 32 bits, so that they sort as the numbers do, and the position, counted down, in the lower."""
+    bits = (scores + 0.0).view(torch.int32)  # adding zero makes one zero of both
+    return (_sortable(bits).long() << 32) | (LARGEST - positions)
+
+
+def _scores(keys: Tensor) -> Tensor:
+    return _sortable((keys >> 32).int()).view(torch.float32)
+
+
+def _sortable(bits: Tensor) -> Tensor:
+    """From the bits of a float to a whole number in the same order, and back."""
+    return bits ^ ((bits >> 31) & 0x7FFFFFFF)
+
+
+def _reaching(scores_QN: Tensor, least_Q1: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows, columns and scores of what reaches a row's threshold; most groups of columns have none."""
     whole = scores_QN.shape[1] // GROUP * GROUP
     groups_QGC = scores_QN[:, :whole].unflatten(1, (-1, GROUP))
-    rows, groups = (groups_QGC.amax(2) > least_Q1).nonzero(as_tuple=True)
+    rows, groups = (groups_QGC.amax(2) >= least_Q1).nonzero(as_tuple=True)
     scores_HC = groups_QGC[rows, groups]
-    hits, columns = (scores_HC > least_Q1[rows]).nonzero(as_tuple=True)
+    hits, columns = (scores_HC >= least_Q1[rows]).nonzero(as_tuple=True)
     found = rows[hits], groups[hits] * GROUP + columns, scores_HC[hits, columns]
     if whole == scores_QN.shape[1]:
         return found
-    rows, columns = (scores_QN[:, whole:] > least_Q1).nonzero(as_tuple=True)
+    rows, columns = (scores_QN[:, whole:] >= least_Q1).nonzero(as_tuple=True)
     rest = rows, columns + whole, scores_QN[rows, columns + whole]
     return tuple(torch.cat(parts) for parts in zip(found, rest, strict=True))
