@@ -18,10 +18,10 @@ class TransportPlan:
         plan: (B, N, M) mass moved from every source token to every target token, 0 at padding.
         cost: (B,) transport cost <P, C>; it carries the gradient that `gradient=` asked for. 0 for an empty pair.
         marginal_error: (B,) L1 distance of both marginals of `plan` from the masses they must have, as a share of
-            the pair's mass, measured on the returned plan. For `unbalanced` and `partial`, whose marginals are free,
-            the L1 change that one more iteration makes to them.
+            the pair's mass, measured on the returned plan. For `unbalanced`, whose marginals are free, the L1 change
+            that one more iteration makes to them; for `partial` with what stays behind counted in.
         iterations: (B,) int64, iterations until the pair was finished (simplex solves report 0).
-        converged: (B,) bool, `marginal_error <= tolerance`.
+        converged: (B,) bool, `marginal_error <= tolerance`; for `ipot` the duality gap is within it too.
     """
 
     plan: torch.Tensor

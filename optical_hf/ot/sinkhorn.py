@@ -13,6 +13,7 @@ Knows nothing about masks: zero mass is padding; K is 0 there, and u and v stay 
 Shapes: B pairs, N source tokens, M target tokens. f and g are in units of epsilon.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -68,9 +69,10 @@ def solve_sinkhorn(
     while len(batch.index) and done < settings.max_iterations:
         goal = _next_look(done, settings)
         iterations_B[batch.index] += (goal - done) * batch.open_B
-        batch = _look(_iterate(batch, goal - done, settings), goal - done, settings)
+        plain = done < FIRST_LOOKS[1] or _late(done, settings)
+        batch = _look(_iterate(batch, goal - done, settings, plain=plain), goal - done, settings)
         done = goal
-        still_open = batch.open_B.sum().item()  # the one synchronisation per look
+        still_open, grown = torch.stack([batch.open_B.sum(), _grown(batch).sum()]).tolist()  # the one synchronisation
         if not still_open:
             break
         if still_open < COMPACT_BELOW * len(batch.open_B):
@@ -78,9 +80,10 @@ def solve_sinkhorn(
             failed_B[leaving.index] = ~leaving.error_B.isfinite()
             plan_BNM[leaving.index], error_B[leaving.index] = _plan(leaving), leaving.error_B
             batch = batch.keep(batch.open_B)
-        if settings.balanced and done >= NEWTON_FROM:
+        if _late(done, settings):
             batch = _newton(batch)
-        batch = _absorb(batch, logits_BNM)
+        if grown or _late(done, settings):
+            batch = _absorb(batch, logits_BNM)
     plan_BNM[batch.index], error_B[batch.index] = _plan(batch), batch.error_B
     failed_B[batch.index] = ~batch.error_B.isfinite()
     if failed_B.any():
@@ -92,9 +95,13 @@ def solve_sinkhorn(
     return Solution(plan_BNM, error_B, iterations_B, error_B <= settings.tolerance)
 
 
+def _late(done: int, settings: Settings) -> bool:
+    return settings.balanced and done >= NEWTON_FROM
+
+
 def _next_look(done: int, settings: Settings) -> int:
     early = [look for look in FIRST_LOOKS if look > done]
-    every = NEWTON_LOOK_EVERY if settings.balanced and done >= NEWTON_FROM else LOOK_EVERY
+    every = NEWTON_LOOK_EVERY if _late(done, settings) else LOOK_EVERY
     return min(early[0] if early else done + every, settings.max_iterations)
 
 
@@ -151,48 +158,54 @@ def _plan(batch: _Batch) -> torch.Tensor:
     return (batch.kernel_BNM * batch.u_B1N.mT).mul_(batch.v_B1M)
 
 
-def _iterate(batch: _Batch, steps: int, settings: Settings) -> _Batch:
-    """`steps` rounds of u <- u (T(v) / u)^w, v <- v (T(u) / v)^w with the relaxation w of each pair."""
+def _iterate(batch: _Batch, steps: int, settings: Settings, *, plain: bool) -> _Batch:
+    """`steps` rounds of u <- u (T(v) / u)^w, v <- v (T(u) / v)^w; `plain` where every w is known to be 1."""
+    damping_u, damping_v = settings.damping(settings.rho_source), settings.damping(settings.rho_target)
     u_B1N, v_B1M = batch.u_B1N, batch.v_B1M
     for _ in range(steps):
-        u_B1N = u_B1N * _update_u(batch, u_B1N, v_B1M, settings).pow_(batch.relaxation_B11)
-        v_B1M = v_B1M * _update_v(batch, u_B1N, v_B1M, settings).pow_(batch.relaxation_B11)
+        applied_B1N = torch.baddbmm(batch.source_padding_B1N, v_B1M, batch.transposed_BMN)
+        if plain and damping_u == 1.0:
+            u_B1N = batch.source_B1N / applied_B1N
+        else:
+            factor_B1N = _factor(applied_B1N, batch.source_B1N, u_B1N, batch.f_B1N, damping_u)
+            u_B1N = factor_B1N.pow_(batch.relaxation_B11).mul_(u_B1N)
+        applied_B1M = torch.baddbmm(batch.target_padding_B1M, u_B1N, batch.kernel_BNM)
+        if plain and damping_v == 1.0:
+            v_B1M = batch.target_B1M / applied_B1M
+        else:
+            factor_B1M = _factor(applied_B1M, batch.target_B1M, v_B1M, batch.g_B1M, damping_v)
+            v_B1M = factor_B1M.pow_(batch.relaxation_B11).mul_(v_B1M)
     return replace(batch, u_B1N=u_B1N, v_B1M=v_B1M)
-
-
-def _update_u(batch: _Batch, u_B1N: torch.Tensor, v_B1M: torch.Tensor, settings: Settings) -> torch.Tensor:
-    """T(v) / u, the factor by which one plain update would change u."""
-    applied_B1N = torch.baddbmm(batch.source_padding_B1N, v_B1M, batch.transposed_BMN)
-    return _factor(applied_B1N, batch.source_B1N, u_B1N, batch.f_B1N, settings.damping(settings.rho_source))
-
-
-def _update_v(batch: _Batch, u_B1N: torch.Tensor, v_B1M: torch.Tensor, settings: Settings) -> torch.Tensor:
-    applied_B1M = torch.baddbmm(batch.target_padding_B1M, u_B1N, batch.kernel_BNM)
-    return _factor(applied_B1M, batch.target_B1M, v_B1M, batch.g_B1M, settings.damping(settings.rho_target))
 
 
 def _factor(
     applied: torch.Tensor, mass: torch.Tensor, scaling: torch.Tensor, potential: torch.Tensor, damping: float
 ) -> torch.Tensor:
-    """(mass / applied)^d / scaling; f + log u = d (f + log a - log K v) keeps (1 - d) f of an absorbed potential."""
+    """T(v) / u, the factor by which a plain update would change a scaling; 1 at padding.
+
+    f + log u = d (f + log a - log K v) keeps (1 - d) f of a potential that was absorbed.
+    """
     if damping == 1.0:
-        return torch.div(mass, applied.mul_(scaling), out=applied)
+        return mass / (applied * scaling)
     return (mass / applied).pow_(damping).mul_((potential * (damping - 1)).exp_()).div_(scaling)
 
 
 def _look(batch: _Batch, steps: int, settings: Settings) -> _Batch:
     """Measure the L1 change one plain update would make to each marginal, and set the relaxation by its decrease.
 
-    For a held marginal that change is exactly its error: u T(v) / u K v = a.
+    For a held marginal that change is exactly its error, as u T(v) / u K v = a.
     """
-    rows_B1N = torch.bmm(batch.v_B1M, batch.transposed_BMN).mul_(batch.u_B1N)
-    columns_B1M = torch.bmm(batch.u_B1N, batch.kernel_BNM).mul_(batch.v_B1M)
-    change_B1N = (_update_u(batch, batch.u_B1N, batch.v_B1M, settings) - 1).mul_(rows_B1N)
-    change_B1M = (_update_v(batch, batch.u_B1N, batch.v_B1M, settings) - 1).mul_(columns_B1M)
-    error_B = change_B1N.abs().sum((1, 2)) + change_B1M.abs().sum((1, 2))
+    applied_B1N = torch.baddbmm(batch.source_padding_B1N, batch.v_B1M, batch.transposed_BMN)
+    applied_B1M = torch.baddbmm(batch.target_padding_B1M, batch.u_B1N, batch.kernel_BNM)
+    damping_u, damping_v = settings.damping(settings.rho_source), settings.damping(settings.rho_target)
+    factor_B1N = _factor(applied_B1N, batch.source_B1N, batch.u_B1N, batch.f_B1N, damping_u)
+    factor_B1M = _factor(applied_B1M, batch.target_B1M, batch.v_B1M, batch.g_B1M, damping_v)
+    change_B1N = (factor_B1N - 1).mul_(applied_B1N).mul_(batch.u_B1N)
+    change_B1M = (factor_B1M - 1).mul_(applied_B1M).mul_(batch.v_B1M)
+    error_B = change_B1N.abs_().sum((1, 2)) + change_B1M.abs_().sum((1, 2))
     speed_B = (error_B / batch.error_B).clamp(0.0, 1.0) ** (1 / steps)
     relaxation_B = _relaxation(speed_B, batch.relaxation_B11[:, 0, 0])
-    open_B = batch.open_B & error_B.isfinite() & (error_B > settings.tolerance)
+    open_B = batch.open_B & error_B.isfinite() & (error_B > settings.stop_at)
     calm_B = ~open_B | (error_B > batch.error_B)  # a finished pair that is still in the batch must stay finished
     relaxation_B11 = torch.where(calm_B, 1.0, relaxation_B)[:, None, None]
     return replace(batch, open_B=open_B, error_B=error_B, relaxation_B11=relaxation_B11)
@@ -208,14 +221,18 @@ def _relaxation(speed_B: torch.Tensor, relaxation_B: torch.Tensor) -> torch.Tens
     return torch.where(speed_B > relaxation_B - 1, best_B.clamp(max=MAX_RELAXATION), relaxation_B)
 
 
+def _grown(batch: _Batch) -> torch.Tensor:
+    """Pairs with a |log u| or |log v| above the limit."""
+    low_B, high_B = torch.aminmax(torch.cat([batch.u_B1N, batch.v_B1M], dim=2)[:, 0], dim=1)
+    return (low_B < math.exp(-ABSORB_ABOVE)) | (high_B > math.exp(ABSORB_ABOVE))
+
+
 def _absorb(batch: _Batch, logits_BNM: torch.Tensor) -> _Batch:
     """Move u and v of the pairs where they grew large into f and g, and build their kernels anew."""
-    log_u_B1N, log_v_B1M = batch.u_B1N.log(), batch.v_B1M.log()
-    large_B = torch.maximum(log_u_B1N.abs().amax((1, 2)), log_v_B1M.abs().amax((1, 2))) > ABSORB_ABOVE
-    index = (large_B & batch.open_B).nonzero()[:, 0]
+    index = _grown(batch).nonzero()[:, 0]
     if len(index):
-        batch.f_B1N[index] += log_u_B1N[index]
-        batch.g_B1M[index] += log_v_B1M[index]
+        batch.f_B1N[index] += batch.u_B1N[index].log()
+        batch.g_B1M[index] += batch.v_B1M[index].log()
         kernel_BNM = _kernel(logits_BNM[batch.index[index]], batch.f_B1N[index], batch.g_B1M[index])
         batch.kernel_BNM[index] = kernel_BNM
         batch.transposed_BMN[index] = kernel_BNM.mT

@@ -29,6 +29,15 @@ class Settings:
         return 1.0 if math.isinf(rho) else rho / (rho + self.epsilon)
 
     @property
+    def stop_at(self) -> float:
+        """Error at which Sinkhorn leaves a pair: a fifth of the tolerance, where float32 can hold that.
+
+        An error e of the marginals moves <P, C> by about e times the spread of the potentials; the fifth brings it
+        within 1e-4 at tolerance 1e-3, and costs a tenth of the time, as the last iterations converge fast.
+        """
+        return min(self.tolerance, max(self.tolerance / 5, 2e-5))
+
+    @property
     def balanced(self) -> bool:
         """Both marginals are held exactly."""
         return math.isinf(self.rho_source) and math.isinf(self.rho_target)

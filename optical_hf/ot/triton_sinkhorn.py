@@ -38,7 +38,7 @@ def solve_triton_sinkhorn(
         columns,
         settings.damping(settings.rho_source),
         settings.damping(settings.rho_target),
-        settings.tolerance,
+        settings.stop_at,
         settings.max_iterations,
         STEPS=LOOK_EVERY,
         BLOCK_N=block_rows,
