@@ -57,6 +57,11 @@ def content_mask(input_ids_BN: Tensor, mask_BN: Tensor, special_ids: Sequence[in
 
 def token_set(model: Encoder, features: dict[str, Any], output: dict[str, Any]) -> TokenSet:
     """Read the token set from what a model returned for `features`; `model` must not be wrapped (DDP, compile)."""
+    if "token_embeddings" not in output:
+        # A CLIP text tower has one vector in the joint space and no tokens there: the vector is its one token.
+        vector_BD = output["sentence_embedding"]
+        mask_B1 = torch.ones(len(vector_BD), 1, dtype=torch.bool, device=vector_BD.device)
+        return TokenSet(vector_BD.unsqueeze(1), mask_B1, mask_B1, vector_BD)
     tokens_BND = output["token_embeddings"]
     mask_BN = output["attention_mask"].bool()
     content_BN = mask_BN
