@@ -102,14 +102,14 @@ def test_a_process_without_documents_finds_nothing_and_merges_with_the_others():
 def test_memory_is_that_of_a_block_and_not_of_the_matrix(monkeypatch):
     """Scores of 1,000 queries and 20,000 documents would be 20 million; no product is larger than a block."""
     sizes = []
-    product = exact._product
+    product = exact._Product.__call__
 
-    def spy(left, right):
-        result = product(left, right)
+    def spy(self, left, right):
+        result = product(self, left, right)
         sizes.append(result.numel())
         return result
 
-    monkeypatch.setattr(exact, "_product", spy)
+    monkeypatch.setattr(exact._Product, "__call__", spy)
     documents, queries = VectorStore.of(torch.randn(20_000, 4)), VectorSet.of(torch.randn(1000, 4))
     ExactSearch(device="cpu", query_block=100, document_block=500).index(documents).search(queries, 10)
     assert len(sizes) == 10 * 40
