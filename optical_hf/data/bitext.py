@@ -159,6 +159,8 @@ def load_bitext(
         if tabular:
             for language, source in group:
                 for table, code, origin in open_tables(source, language, wanted, split, streaming):
+                    if isinstance(table, IterableDataset) and not streaming:
+                        raise ValueError(f"{origin}: a streamed table was given; load it with streaming=True")
                     found = table.to_iterable_dataset() if streaming and isinstance(table, Dataset) else table
                     tables.append(
                         bitext_of_table(found, code, origin, wanted=wanted, on_empty=reading, num_proc=num_proc)

@@ -1,12 +1,15 @@
 import gzip
 import logging
 import os
+import tempfile
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from datasets import Dataset, IterableDataset
 from datasets.utils.logging import get_logger
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from optical_hf import Bitext, load_bitext
 from optical_hf.data.bitext_rows import BITEXT_FEATURES
@@ -80,6 +83,24 @@ def test_line_separators_of_unicode_end_no_line(folder: Path) -> None:
     write("so-en.tsv", "a\u2028b\tc\x85d\r\nx\x0cy\tz\n")
     assert load("so-en.tsv").to_dict()["target"] == ["a\u2028b", "x\x0cy"]
     assert load("so-en.tsv")["source"][:] == ["c\x85d", "z"]
+
+
+sides = st.text(st.characters(exclude_characters="\t\n\r\ufeff", exclude_categories=["Cs"]), min_size=1, max_size=9)
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(st.tuples(sides, sides).filter(lambda pair: all(side.strip() for side in pair)), min_size=1, max_size=9)
+)
+def test_any_text_comes_back_as_it_was(pairs: list[tuple[str, str]]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        tsv, moses = Path(name, "so-en.tsv"), Path(name, "x.so")
+        tsv.write_bytes("".join(f"{foreign}\t{english}\n" for english, foreign in pairs).encode())
+        moses.write_bytes("\n".join(foreign for _, foreign in pairs).encode())
+        Path(name, "x.en.gz").write_bytes(gzip.compress("\n".join(english for english, _ in pairs).encode()))
+        for source in (tsv, moses):
+            rows = load_bitext(source, streaming=True)
+            assert [(row["source"], row["target"]) for row in rows] == pairs
 
 
 def test_a_byte_order_mark_is_no_part_of_the_text(folder: Path) -> None:

@@ -183,6 +183,8 @@ def test_tables_and_files_mix_in_order_also_streamed(folder: Path) -> None:
     assert isinstance(stream, IterableDataset)
     assert triples(stream) == expected
     assert triples(load(sources[:2])) == expected[:2]
+    with pytest.raises(ValueError, match="streaming=True"):
+        load(sources)
 
 
 def test_a_repository_is_read_by_the_configurations_of_the_wanted_languages(folder: Path) -> None:
