@@ -87,14 +87,14 @@ def test_sinkhorn_gives_the_plan_of_pot_on_the_unpadded_pair(epsilon: float) -> 
         assert result.cost[pair].item() == pytest.approx((plan * block).sum(), rel=1e-4)
 
 
-@pytest.mark.parametrize("epsilon", [0.05, 0.01])
+@pytest.mark.parametrize("epsilon", [0.05, 0.02])
 def test_at_the_default_tolerance_the_cost_is_within_1e_4_of_that_of_pot(epsilon: float) -> None:
     generator = torch.Generator().manual_seed(11)
     tokens = torch.randn(4, 16, 16, generator=generator)
     cost = cosine_cost(tokens, tokens.flip(1)[:, :12] + torch.randn(4, 12, 16, generator=generator))
     result = solve(cost, epsilon=epsilon)
     for pair, block in enumerate(cost.double().numpy()):
-        plan = ot.sinkhorn(*uniform(block), block, epsilon, method="sinkhorn_log", stopThr=1e-7, numItermax=20_000)
+        plan = ot.sinkhorn(*uniform(block), block, epsilon, method="sinkhorn", stopThr=1e-8, numItermax=50_000)
         assert result.cost[pair].item() == pytest.approx((plan * block).sum(), rel=1e-4)
 
 
