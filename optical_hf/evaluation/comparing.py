@@ -3,27 +3,80 @@
 Knows reports; the tests are those of `optical_hf.metrics.significance`.
 """
 
+from dataclasses import dataclass
 from itertools import zip_longest
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from optical_hf.evaluation.report import RetrievalReport
-from optical_hf.evaluation.tables import DASH, Table, percent
+from optical_hf.evaluation.tables import DASH, Table, percent, print_table, table_markdown
 from optical_hf.languages import language_info
 from optical_hf.metrics.ranking import recall_at_k
 from optical_hf.metrics.significance import SystemComparison, align_queries, compare_systems
 
+if TYPE_CHECKING:
+    from optical_hf.evaluation.report import RetrievalReport
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The paired tests of two systems, the names of both, and ways to look at them."""
+
+    tests: SystemComparison
+    system: str
+    other: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The comparison as plain values, ready for JSON."""
+        return {"system": self.system, "other": self.other, **self.tests.to_dict()}
+
+    def to_markdown(self) -> str:
+        """The table as Markdown."""
+        return table_markdown(self.table()) + "\n"
+
+    def print(self) -> None:
+        """Print the table to the terminal."""
+        print_table(self.table())
+
+    def table(self) -> Table:
+        """A row a language, from the most to the least resources, and one for the gap."""
+        rows = []
+        for code in sorted(self.tests.languages, key=lambda code: (-language_info(code).tier, code)):
+            change = self.tests.languages[code]
+            rows.append(
+                [
+                    f"{language_info(code).name} ({code})",
+                    change.tier,
+                    percent(change.mean),
+                    percent(change.other_mean),
+                    percent(change.difference.value, change.difference.low, change.difference.high),
+                    f"{change.p_holm:.4f}",
+                ]
+            )
+        gap = self.tests.gap_change
+        rows.append(
+            [
+                "gap (high − low)",
+                "",
+                percent(self.tests.gap),
+                percent(self.tests.other_gap),
+                percent(gap.value, gap.low, gap.high),
+                f"{self.tests.gap_p_value:.4f}",
+            ]
+        )
+        title = f"R@1 of {self.system} minus {self.other}: paired permutation tests by group, p by Holm over languages"
+        return Table(title, ["language", "tier", self.system, self.other, "difference", "p"], rows)
+
 
 def compare_reports(
-    report: RetrievalReport,
-    other: RetrievalReport | None = None,
+    report: "RetrievalReport",
+    other: "RetrievalReport | None" = None,
     *,
     system: str = "student",
     other_system: str = "student",
     rounds: int = 10_000,
     seed: int = 0,
-) -> SystemComparison:
+) -> Comparison:
     """Test whether two systems differ in R@1, in each language and in the gap, paired by query and resampled by group.
 
     Args:
@@ -41,14 +94,14 @@ def compare_reports(
         ValueError: an unknown system, reports with other queries, a report without a gap.
 
     Example:
-        >>> compare_reports(report, system="student", other_system="ridge").gap_p_value  # doctest: +SKIP
+        >>> compare_reports(report, system="student", other_system="ridge").tests.gap_p_value  # doctest: +SKIP
         0.012
     """
     other = report if other is None else other
     if report.tiers is None:
         raise ValueError(f"nothing to compare between tiers: {report.no_gap}")
     order = align_queries(query_names(report), query_names(other))
-    return compare_systems(
+    tests = compare_systems(
         recall_at_k(_ranks(report, system), 1),
         recall_at_k(_ranks(other, other_system), 1)[order],
         report.queries.languages,
@@ -58,37 +111,8 @@ def compare_reports(
         rounds=rounds,
         seed=seed,
     )
-
-
-def comparison_table(comparison: SystemComparison, system: str, other: str) -> Table:
-    """A comparison as a table: a row a language, and one for the gap."""
-    rows = []
-    for code in sorted(comparison.languages, key=lambda code: (-language_info(code).tier, code)):
-        change = comparison.languages[code]
-        difference = change.difference
-        rows.append(
-            [
-                f"{language_info(code).name} ({code})",
-                change.tier,
-                percent(change.mean),
-                percent(change.other_mean),
-                percent(difference.value, difference.low, difference.high),
-                f"{change.p_holm:.4f}",
-            ]
-        )
-    gap = comparison.gap_change
-    rows.append(
-        [
-            "gap (high − low)",
-            "",
-            percent(comparison.gap),
-            percent(comparison.other_gap),
-            percent(gap.value, gap.low, gap.high),
-            f"{comparison.gap_p_value:.4f}",
-        ]
-    )
-    title = f"R@1 of {system} minus {other}: paired permutation tests by group, p corrected over languages (Holm)"
-    return Table(title, ["language", "tier", system, other, "difference", "p"], rows)
+    same = report is other and system != other_system
+    return Comparison(tests, *((system, other_system) if same else (f"first {system}", f"second {other_system}")))
 
 
 class Disagreement(NamedTuple):
@@ -101,7 +125,7 @@ class Disagreement(NamedTuple):
     rank: str
 
 
-def disagreements(report: RetrievalReport, system: str, other: str, limit: int = 20) -> list[Disagreement]:
+def disagreements(report: "RetrievalReport", system: str, other: str, limit: int = 20) -> list[Disagreement]:
     """Queries that `system` answers with its first document and `other` does not, in turn from every language.
 
     Args:
@@ -136,18 +160,18 @@ def disagreements(report: RetrievalReport, system: str, other: str, limit: int =
     return found
 
 
-def query_names(report: RetrievalReport) -> list[str]:
+def query_names(report: "RetrievalReport") -> list[str]:
     """A name for each query that no other collection has."""
     return [f"{name}\t{key}" for name, key in zip(report.queries.collections, report.queries.ids, strict=True)]
 
 
-def _ranks(report: RetrievalReport, system: str) -> np.ndarray:
+def _ranks(report: "RetrievalReport", system: str) -> np.ndarray:
     if system not in report.systems:
         raise ValueError(f"no system {system!r} in this report; it has {', '.join(report.systems)}")
     return report.systems[system].ranks
 
 
-def _query_texts(report: RetrievalReport) -> dict[tuple[str, str], str]:
+def _query_texts(report: "RetrievalReport") -> dict[tuple[str, str], str]:
     return {
         (name, key): text
         for name, collection in report.collections.items()
@@ -156,7 +180,7 @@ def _query_texts(report: RetrievalReport) -> dict[tuple[str, str], str]:
     }
 
 
-def _document_texts(report: RetrievalReport) -> dict[tuple[str, str | None], str]:
+def _document_texts(report: "RetrievalReport") -> dict[tuple[str, str | None], str]:
     return {
         (name, key): text
         for name, collection in report.collections.items()

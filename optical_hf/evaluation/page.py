@@ -10,14 +10,16 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from optical_hf.evaluation.comparing import Disagreement, compare_reports, comparison_table, disagreements
+from optical_hf.evaluation.comparing import Disagreement, compare_reports, disagreements
+from optical_hf.evaluation.files import write_text
 from optical_hf.evaluation.plots import plot_bitext, plot_gap, plot_recall
-from optical_hf.evaluation.report import RetrievalReport, write_text
 from optical_hf.evaluation.tables import Table, describe, tables
 from optical_hf.languages import language_info
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from optical_hf.evaluation.report import RetrievalReport
 
 STYLE = """
 :root { color-scheme: light; }
@@ -40,7 +42,7 @@ tr:last-child td { border-bottom: 1px solid #999; }
 
 
 def write_html(
-    report: RetrievalReport,
+    report: "RetrievalReport",
     path: str | Path,
     *,
     title: str = "Retrieval across languages",
@@ -80,8 +82,7 @@ def write_html(
     if compare is not None:
         first, second = compare
         if report.tiers is not None:
-            comparison = compare_reports(report, system=first, other_system=second)
-            parts.append(_table(comparison_table(comparison, first, second)))
+            parts.append(_table(compare_reports(report, system=first, other_system=second).table()))
         for finds, misses in ((first, second), (second, first)):
             parts.append(_disagreements(finds, misses, disagreements(report, finds, misses, limit)))
     about = f'<p class="about">{escape(describe(report))}</p>'

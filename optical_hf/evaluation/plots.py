@@ -8,12 +8,13 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from optical_hf.evaluation.report import RetrievalReport
 from optical_hf.languages import canonical_language, language_info
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from optical_hf.evaluation.report import RetrievalReport
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito 2008: told apart by colour-blind readers too; the markers differ as well."""
@@ -24,7 +25,7 @@ LABELLED = 25
 """Up to so many languages each point of a scatter plot has its label."""
 
 
-def plot_recall(report: RetrievalReport) -> "Figure":
+def plot_recall(report: "RetrievalReport") -> "Figure":
     """R@1 of every language with its interval, one series a system, ordered by resource class.
 
     Example:
@@ -66,7 +67,7 @@ def plot_recall(report: RetrievalReport) -> "Figure":
     return figure
 
 
-def plot_gap(report: RetrievalReport) -> "Figure":
+def plot_gap(report: "RetrievalReport") -> "Figure":
     """The gap of every system as a dumbbell: R@1 of the low tier at one end, of the high tier at the other.
 
     Raises:
@@ -112,7 +113,7 @@ def plot_gap(report: RetrievalReport) -> "Figure":
     return figure
 
 
-def plot_bitext(report: RetrievalReport, pairs: Mapping[str, int]) -> "Figure":
+def plot_bitext(report: "RetrievalReport", pairs: Mapping[str, int]) -> "Figure":
     """R@1 of every language against the bitext pairs the student was trained on, on a logarithmic scale.
 
     Args:
@@ -202,7 +203,7 @@ def _language_rows(axes: "Axes", languages: list[str]) -> None:
         axes.axhspan(row - 0.5, row + 0.5, color="#f5f5f5", zorder=0)
 
 
-def _tier_bands(axes: "Axes", report: RetrievalReport, languages: list[str]) -> None:
+def _tier_bands(axes: "Axes", report: "RetrievalReport", languages: list[str]) -> None:
     """Say at the right which tier a row is in, where there are tiers."""
     if report.tiers is None:
         return

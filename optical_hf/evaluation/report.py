@@ -1,7 +1,7 @@
 """What an evaluation found, as data: by system and language, the gap, the rank of every query. JSON, schema version 1.
 
 The schema is described in docs/evaluation.md. Ranks are kept by query so that two systems can be compared by a paired
-test, in one report or in two. Knows nothing about models or plots.
+test, in one report or in two. Knows nothing about models.
 """
 
 import json
@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from optical_hf.evaluation.comparing import Comparison, compare_reports
+from optical_hf.evaluation.files import write_text
+from optical_hf.evaluation.page import write_html
 from optical_hf.evaluation.scores import LanguageResult, Level
 from optical_hf.evaluation.searching import Found
 from optical_hf.evaluation.tables import print_report, report_markdown
@@ -144,6 +147,16 @@ class RetrievalReport:
             raise ValueError(f"{'the text' if inline else source} is JSON but not a report: expected an object")
         return cls.from_dict(values)
 
+    def to_html(self, path: str | Path, **options: Any) -> None:
+        """Write the report as one HTML page; the options are those of `optical_hf.evaluation.page.write_html`."""
+        write_html(self, path, **options)
+
+    def compare(
+        self, other: "RetrievalReport | None" = None, *, system: str = "student", other_system: str = "student"
+    ) -> Comparison:
+        """Paired tests against a system of another report, or of this one; see `compare_reports`."""
+        return compare_reports(self, other, system=system, other_system=other_system)
+
     def to_markdown(self) -> str:
         """Tables for a model card."""
         return report_markdown(self)
@@ -151,14 +164,6 @@ class RetrievalReport:
     def print(self) -> None:
         """Print the tables to the terminal."""
         print_report(self)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write beside, then rename: nobody reads half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".partial")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
 
 
 def _system_dict(result: SystemResult) -> dict[str, Any]:

@@ -101,30 +101,34 @@ def tables(report: "RetrievalReport") -> list[Table]:
 
 def report_markdown(report: "RetrievalReport") -> str:
     """The tables as Markdown, with what was measured in a line below."""
-    blocks = []
-    for table in tables(report):
-        lines = [
-            f"**{table.title}**",
-            "",
-            _line(table.heads),
-            _line(["---", *("---:" for _ in table.heads[1:])]),
-            *(_line(row) for row in table.rows),
-        ]
-        blocks.append("\n".join(lines))
-    return "\n\n".join([*blocks, describe(report)]) + "\n"
+    return "\n\n".join([*(table_markdown(table) for table in tables(report)), describe(report)]) + "\n"
 
 
-def print_report(report: "RetrievalReport", console: Console | None = None) -> None:
+def table_markdown(table: Table) -> str:
+    """A table as Markdown, its title above."""
+    lines = [
+        _line(table.heads),
+        _line(["---", *("---:" for _ in table.heads[1:])]),
+        *(_line(row) for row in table.rows),
+    ]
+    return "\n".join([f"**{table.title}**", "", *lines])
+
+
+def print_report(report: "RetrievalReport") -> None:
     """Print the tables to the terminal."""
-    console = console or Console()
     for table in tables(report):
-        shown = RichTable(title=table.title, title_justify="left")
-        for column, head in enumerate(table.heads):
-            shown.add_column(head, justify="left" if column == 0 else "right")
-        for row in table.rows:
-            shown.add_row(*(cell.replace(" [", "\n[") for cell in row))
-        console.print(shown)
-    console.print(describe(report), highlight=False)
+        print_table(table)
+    Console().print(describe(report), highlight=False)
+
+
+def print_table(table: Table) -> None:
+    """Print a table to the terminal, intervals below their figures."""
+    shown = RichTable(title=table.title, title_justify="left")
+    for column, head in enumerate(table.heads):
+        shown.add_column(head, justify="left" if column == 0 else "right")
+    for row in table.rows:
+        shown.add_row(*(cell.replace(" [", "\n[") for cell in row))
+    Console().print(shown)
 
 
 def describe(report: "RetrievalReport") -> str:

@@ -16,8 +16,7 @@ from sentence_transformers import SentenceTransformer
 from optical_hf.data import RetrievalCollection
 from optical_hf.data.collections import captions_to_images, images_to_captions
 from optical_hf.evaluation import RetrievalReport, evaluate_retrieval
-from optical_hf.evaluation.comparing import compare_reports, comparison_table, disagreements
-from optical_hf.evaluation.page import write_html
+from optical_hf.evaluation.comparing import compare_reports, disagreements
 from optical_hf.evaluation.trec import write_trec
 from optical_hf.metrics.significance import compare_systems
 
@@ -30,7 +29,8 @@ def report(student, teacher, collection):
 
 
 def test_systems_of_one_report_and_of_two_compare_alike(report, student, teacher, collection):
-    comparison = compare_reports(report, other_system="english only", rounds=500)
+    compared = compare_reports(report, other_system="english only", rounds=500)
+    comparison = compared.tests
     assert comparison.languages["de"].difference.value == 1.0 - comparison.languages["de"].other_mean
     assert comparison.languages["de"].p_value < 0.05
     expected = compare_systems(
@@ -46,9 +46,20 @@ def test_systems_of_one_report_and_of_two_compare_alike(report, student, teacher
 
     backwards = replace(collection, queries=collection.queries.select(range(15, -1, -1)))
     other = evaluate_retrieval(teacher, teacher, backwards, **QUIET)
-    assert compare_reports(report, RetrievalReport.from_json(other.to_json()), rounds=500) == expected
-    table = comparison_table(comparison, "student", "english only")
-    assert [row[0] for row in table.rows] == ["German (de)", "Somali (so)", "gap (high − low)"]
+    assert compare_reports(report, RetrievalReport.from_json(other.to_json()), rounds=500).tests == expected
+    assert [row[0] for row in compared.table().rows] == ["German (de)", "Somali (so)", "gap (high − low)"]
+
+
+def test_a_comparison_is_printed_and_written(report, capsys):
+    compared = report.compare(other_system="english only")
+    compared.print()
+    printed = capsys.readouterr().out
+    assert "R@1 of student minus english only" in printed
+    assert "Somali (so)" in compared.to_markdown()
+    assert compared.to_dict()["gap_p_value"] == compared.tests.gap_p_value
+    two = report.compare(RetrievalReport.from_json(report.to_json()))
+    assert (two.system, two.other) == ("first student", "second student")
+    assert two.tests.gap_change.value == 0.0
 
 
 def test_reports_with_other_queries_are_refused(report, student, teacher, collection):
@@ -96,7 +107,7 @@ def test_the_page_is_whole_and_asks_nothing_of_the_network(student, teacher, tmp
         None, None, words, models={"other": None}, query_vectors=vectors, document_vectors={"<words>": np.eye(3)},
         k=(1,), rounds=50, progress=False,
     )  # fmt: skip
-    write_html(report, tmp_path / "report.html", pairs={"ar": 1000})
+    report.to_html(tmp_path / "report.html", pairs={"ar": 1000})
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     page = Page()
     page.feed(text)
