@@ -15,7 +15,6 @@ from typing import Any, TypeAlias
 import datasets
 import pyarrow as pa
 from datasets import Dataset, IterableDataset, concatenate_datasets
-from datasets.builder import Key
 from datasets.exceptions import DatasetGenerationError
 from datasets.utils.logging import get_logger
 
@@ -94,19 +93,19 @@ class Bitext(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder):
     def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
         return [datasets.SplitGenerator(name="train", gen_kwargs={"files": list(self.config.files)})]
 
-    def _generate_tables(self, files: list[BitextFile]) -> Iterator[tuple[Key, pa.Table]]:
-        for place, file in enumerate(files):
-            rows = (row for _, row in self._generate_examples([file]))
-            number = 0
-            while batch := list(islice(rows, _TABLE_ROWS)):
-                yield Key(place, number), pa.Table.from_pylist(batch, schema=BITEXT_FEATURES.arrow_schema)
-                number += 1
+    def _generate_tables(self, files: list[BitextFile]) -> Iterator[tuple[int, pa.Table]]:
+        examples = self._generate_examples(files)
+        while batch := list(islice(examples, _TABLE_ROWS)):
+            table = pa.Table.from_pylist([row for _, row in batch], schema=BITEXT_FEATURES.arrow_schema)
+            yield batch[0][0], table
 
-    def _generate_examples(self, files: list[BitextFile]) -> Iterator[tuple[Key, dict[str, str]]]:
-        for place, file in enumerate(files):
-            pairs = READERS[file.format](file)
-            for number, row in enumerate(bitext_rows(pairs, file, self.config.languages, self.config.on_empty)):
-                yield Key(place, number), row
+    def _generate_examples(self, files: list[BitextFile]) -> Iterator[tuple[int, dict[str, str]]]:
+        rows = (
+            row
+            for file in files
+            for row in bitext_rows(READERS[file.format](file), file, self.config.languages, self.config.on_empty)
+        )
+        yield from enumerate(rows)
 
 
 def load_bitext(
