@@ -72,12 +72,14 @@ def solve_sinkhorn(
         plain = done < FIRST_LOOKS[1] or _late(done, settings)
         batch = _look(_iterate(batch, goal - done, settings, plain=plain), goal - done, settings)
         done = goal
-        still_open, grown = torch.stack([batch.open_B.sum(), _grown(batch).sum()]).tolist()  # the one synchronisation
+        broken_B = ~batch.error_B.isfinite()
+        counts = torch.stack([batch.open_B.sum(), broken_B.sum(), _grown(batch).sum()])
+        still_open, broken, grown = counts.tolist()  # the one synchronisation
         if not still_open:
             break
-        if still_open < COMPACT_BELOW * len(batch.open_B):
+        if broken or still_open < COMPACT_BELOW * len(batch.open_B):
+            failed_B[batch.index] = broken_B
             leaving = batch.keep(~batch.open_B)
-            failed_B[leaving.index] = ~leaving.error_B.isfinite()
             plan_BNM[leaving.index], error_B[leaving.index] = _plan(leaving), leaving.error_B
             batch = batch.keep(batch.open_B)
         if _late(done, settings):

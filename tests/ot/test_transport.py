@@ -9,7 +9,8 @@ import torch
 from hypothesis import given, settings
 from ot_problems import EMPTY, FULL, Known, line, planted, ragged, separable
 
-from optical_hf.ot import cosine_cost, solve
+from optical_hf.ot import cosine_cost, sinkhorn, solve
+from optical_hf.ot.log_sinkhorn import solve_log_sinkhorn
 
 ALL = ["sinkhorn", "ipot", "unbalanced", "partial", "exact"]
 BALANCED = ["sinkhorn", "ipot", "exact"]
@@ -277,6 +278,20 @@ def test_a_slow_pair_does_not_hold_up_the_batch_nor_change_it() -> None:
     assert together.iterations[7] > 3 * together.iterations[:7].max()
     assert torch.equal(together.iterations[:7], alone.iterations)
     torch.testing.assert_close(together.plan[:7], alone.plan, atol=1e-5, rtol=0)
+
+
+def test_a_pair_that_float32_cannot_hold_in_kernel_form_is_finished_in_the_log_domain() -> None:
+    generator = torch.Generator().manual_seed(64)
+    source = torch.randn(32, 32, 32, generator=generator)
+    target = 0.7 * source.flip(1) + 0.7 * torch.randn(32, 32, 32, generator=generator)
+    source_mask, target_mask = torch.arange(32) < torch.randint(6, 33, (2, 32, 1), generator=generator)
+    cost = cosine_cost(source, target, source_mask, target_mask)
+    broken = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sinkhorn, "solve_log_sinkhorn", lambda *x: broken.append(len(x[0])) or solve_log_sinkhorn(*x))
+        result = solve(cost, source_mask, target_mask, epsilon=2e-3, max_iterations=4000)
+    assert broken
+    assert result.converged.all()
 
 
 def test_an_unfinished_pair_says_so() -> None:
