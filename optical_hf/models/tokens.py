@@ -100,7 +100,7 @@ def iter_token_sets(
     try:
         for start in tqdm(range(0, len(texts), batch_size), desc=progress, disable=progress is None):
             features = batch_to_device(preprocess_queries(model, texts[start : start + batch_size]), model.device)
-            output = model[0](dict(features)) if backbone_only else model(dict(features))
+            output = model[0](dict(features)) if backbone_only else model(dict(features), task="query")
             yield token_set(model, features, output)
     finally:
         model.train(was_training)

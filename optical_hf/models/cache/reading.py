@@ -234,4 +234,4 @@ def teacher_tokens(teacher: Encoder | TeacherCache, features: Mapping[str, Any])
             "the batch holds tokenized text and the teacher is a cache: collate with teacher=cache.features"
         )
     with torch.no_grad():
-        return token_set(teacher, dict(features), teacher(dict(features)))
+        return token_set(teacher, dict(features), teacher(dict(features), task="query"))

@@ -6,6 +6,9 @@ from functools import partial
 import pytest
 import torch
 from datasets import Dataset
+from sentence_transformers import MultiVectorEncoder
+from sentence_transformers.base.modules import Normalize
+from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 from torch.utils.data import DataLoader
 
 from optical_hf.data.collator import PairCollator
@@ -163,3 +166,17 @@ def test_training_from_the_cache_retraces_the_online_loss_curve(teacher, caption
     assert from_teacher[-1] < from_teacher[0] - 0.02
     assert from_cache == pytest.approx(from_teacher, rel=2e-3)
     assert from_cache != from_teacher
+
+
+def test_a_late_interaction_teacher_is_read_as_its_queries_are(teacher, captions, tmp_path):
+    """Words that a ColBERT skips are skipped in documents alone."""
+    pieces = teacher.tokenizer.tokenize(captions[0])
+    modules = [teacher[0], MultiVectorMask(skiplist_words=pieces), Normalize(module_input_name="token_embeddings")]
+    colbert = MultiVectorEncoder(modules=modules, device="cpu")
+    cache = TeacherCache.build(colbert, captions[:5], tmp_path, progress=False)
+    (expected,) = colbert.encode_query(captions[:1])
+    found = cache.lookup(captions[:1]).tokens
+    assert found.tokens_BND.shape[1] == len(expected) == len(pieces) + 2
+    torch.testing.assert_close(found.tokens_BND[0], torch.as_tensor(expected), **FLOAT16)
+    computed = teacher_tokens(colbert, preprocess_queries(colbert, captions[:1]))
+    torch.testing.assert_close(computed.tokens_BND[0], torch.as_tensor(expected))
