@@ -170,7 +170,7 @@ def load_bitext(
     bitext = concatenate_datasets(tables)
     if streaming:
         return bitext
-    if missing := set(wanted or ()) - set(bitext.unique("language")):
+    if wanted and (missing := set(wanted) - set(bitext.unique("language"))):
         raise ValueError(
             f"no source has pairs in {sorted(missing)}; the languages found are {bitext.unique('language')}"
         )
