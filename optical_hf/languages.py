@@ -164,6 +164,8 @@ def _unknown(code: str) -> ValueError:
     text = code.strip()
     guesses: list[str] = []
     try:
+        if not text.isprintable():  # the trie of names breaks on control characters
+            raise LookupError
         guesses.append(canonical_language(find_language_by_name(text).to_tag()))
     except (LookupError, ValueError):
         if f"und-{text.upper()}" in LIKELY_SUBTAGS:  # the code of a country

@@ -37,7 +37,9 @@ def test_an_unknown_code_is_an_error_with_a_suggestion(wrong: str, meant: str) -
         canonical_language(wrong)
 
 
-@pytest.mark.parametrize("code", ["", "xx", "mul", "und", "zxx", "qaa", "x-foo", "en us", "../etc", "123"])
+@pytest.mark.parametrize(
+    "code", ["\x00\U00010000", "", "xx", "mul", "und", "zxx", "qaa", "x-foo", "en us", "../etc", "123"]
+)
 def test_codes_of_no_language_are_refused(code: str) -> None:
     with pytest.raises(ValueError, match="unknown language code"):
         canonical_language(code)
