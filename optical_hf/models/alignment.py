@@ -97,7 +97,7 @@ def fit_alignment(
         regularisation: ridge penalty on the normal equations divided by the number of pairs. About 1e-3 serves languages
             without bitext, 1e-5 those with it.
         pooled_weight: weight of the pooled vectors' normal equations beside the tokens'; 0 leaves them out.
-        special_tokens: let special tokens take part in the transport.
+        special_tokens: let special tokens and punctuation take part in the transport.
         held_out: pairs kept from the fit, to measure R@1 among them before and after; needs a `Dataset`.
         batch_size: pairs encoded and transported together.
         memory_budget: bytes of tokens kept between rounds; beyond it they are encoded again.

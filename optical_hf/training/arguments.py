@@ -22,7 +22,7 @@ class OTDistillationArguments(TrainingArguments):
         transport_epsilon: entropic regularisation of the plans, in units of cosine cost.
         transport_tolerance: L1 marginal error at which a plan counts as converged.
         transport_max_iterations: iterations of the solver at most.
-        transport_special_tokens: let [CLS], </s> and their like take part in the transport.
+        transport_special_tokens: let [CLS], </s> and their like, and punctuation, take part in the transport.
 
     Raises:
         ValueError: where a field is out of range, when the object is made.
@@ -61,7 +61,7 @@ class OTDistillationArguments(TrainingArguments):
     transport_tolerance: float = field(default=1e-3, metadata={"help": "L1 marginal error that counts as converged."})
     transport_max_iterations: int = field(default=1000, metadata={"help": "Iterations of the solver at most."})
     transport_special_tokens: bool = field(
-        default=False, metadata={"help": "Let special tokens take part in the transport."}
+        default=False, metadata={"help": "Let special tokens and punctuation take part in the transport."}
     )
 
     # The collator reads columns that no model's forward names

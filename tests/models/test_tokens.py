@@ -1,0 +1,34 @@
+"""Token sets: which tokens carry content, and what becomes of texts that have none."""
+
+import tiny_pairs
+import torch
+from transformers import BertTokenizer
+
+from optical_hf.models.tokens import empty_ids, iter_token_sets
+
+
+def tokenizer(tmp_path):
+    (tmp_path / "vocab.txt").write_text(
+        "\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "dog", "##s", ".", "##!", "7"])
+    )
+    return BertTokenizer(str(tmp_path / "vocab.txt"))
+
+
+def test_special_tokens_and_punctuation_carry_nothing_but_the_unknown_word_does(tmp_path):
+    words = tokenizer(tmp_path)
+    kept = set(range(len(words))) - set(empty_ids(words))
+    assert kept == set(words.convert_tokens_to_ids(["[UNK]", "dog", "##s", "7"]))
+
+
+def test_a_text_without_content_keeps_its_tokens():
+    model = tiny_pairs.backbone()
+    [tokens] = iter_token_sets(model, ["Ein Hund.", "", "..."])
+    assert torch.equal(tokens.content_BN[1], tokens.mask_BN[1])
+    assert tokens.content_BN[0].sum() < tokens.mask_BN[0].sum()
+    assert not (tokens.content_BN & ~tokens.mask_BN).any()
+
+
+def test_reading_tokens_leaves_the_model_in_its_mode():
+    model = tiny_pairs.backbone().train()
+    list(iter_token_sets(model, ["Ein Hund."]))
+    assert model.training
