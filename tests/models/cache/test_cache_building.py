@@ -95,9 +95,7 @@ def test_a_complete_cache_computes_nothing_and_new_texts_are_added(teacher, capt
 
 
 @pytest.mark.parametrize("damage", ["flipped", "cut", "emptied"])
-def test_a_damaged_shard_is_named_and_computed_again(
-    teacher, captions, tmp_path, monkeypatch, caplog, damage
-):
+def test_a_damaged_shard_is_named_and_computed_again(teacher, captions, tmp_path, monkeypatch, caplog, damage):
     cache = TeacherCache.build(teacher, captions, tmp_path, **SMALL)
     expected = cache.lookup(captions).tokens
     path = shard_files(cache.folder)[1]
