@@ -15,6 +15,11 @@ _PUBLIC = {
     "load_teacher": "optical_hf.models",
     "load_student": "optical_hf.models",
     "fit_alignment": "optical_hf.models",
+    "TeacherCache": "optical_hf.models.cache",
+    "trim_vocabulary": "optical_hf.models.vocabulary",
+    "extend_vocabulary": "optical_hf.models.vocabulary",
+    "model_card": "optical_hf.hub",
+    "push_student": "optical_hf.hub",
     "load_bitext": "optical_hf.data",
     "Bitext": "optical_hf.data",
     "Flickr30kEntities": "optical_hf.data",
@@ -30,11 +35,16 @@ __all__ = [
     "OTDistillationTrainer",
     "RetrievalCollection",
     "RetrievalReport",
+    "TeacherCache",
     "evaluate_retrieval",
+    "extend_vocabulary",
     "fit_alignment",
     "load_bitext",
     "load_student",
     "load_teacher",
+    "model_card",
+    "push_student",
+    "trim_vocabulary",
 ]
 
 

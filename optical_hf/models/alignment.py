@@ -18,6 +18,7 @@ import torch
 from datasets import Dataset, IterableDataset
 from torch import Tensor
 
+from optical_hf.models.cache import TeacherCache
 from optical_hf.models.held_out import HeldOutScore, held_out_score
 from optical_hf.models.kinds import token_projection
 from optical_hf.models.loading import pooling_mode
@@ -69,7 +70,7 @@ class AlignmentReport:
 
 def fit_alignment(
     student: Encoder,
-    teacher: Encoder,
+    teacher: Encoder | TeacherCache,
     bitext: Dataset | IterableDataset | Iterable[Mapping[str, Any]],
     *,
     method: Method = "transport",
@@ -88,7 +89,7 @@ def fit_alignment(
 
     Args:
         student: from `load_student`; its `token_projection` gets new weights, nothing else moves.
-        teacher: the frozen teacher, of the width the projection gives.
+        teacher: the frozen teacher, of the width the projection gives; or the cache of one (without `held_out`).
         bitext: rows with `source` (English), `target`, `language`: from `load_bitext`, or anything that can be iterated
             again (it is read once a round where its tokens exceed `memory_budget`).
         method: "ridge" fits pooled vectors only; "transport" goes on from there with `rounds` of plans and barycentres.
@@ -122,13 +123,18 @@ def fit_alignment(
     projection = token_projection(student)
     if projection is None:
         raise ValueError("the student has no token projection to fit: load it with load_student(path, teacher)")
+    searched = None if isinstance(teacher, TeacherCache) else teacher
+    if held_out and searched is None:
+        raise ValueError(
+            "held_out needs the teacher itself to search with: pass the teacher, or held_out=0 with its cache"
+        )
     fitted, kept = _split(bitext, held_out, seed)
-    before = held_out_score(student, teacher, kept, batch_size) if kept else None
+    before = held_out_score(student, searched, kept, batch_size) if searched is not None and kept else None
 
     pairs = PairTokenReader(
         student, teacher, fitted, batch_size=batch_size, memory_budget=memory_budget, progress=progress
     )
-    mode = pooling_mode(teacher)
+    mode = teacher.identity.pooling if isinstance(teacher, TeacherCache) else pooling_mode(teacher)
     width_in, width_out = projection.in_features, projection.out_features
     pooled_sums = NormalEquations.zeros(width_in, width_out, student.device)
     for pair in pairs:
@@ -144,7 +150,7 @@ def fit_alignment(
         joined.count = pooled_sums.count
         _assign(student, *joined.solve(regularisation))
 
-    after = held_out_score(student, teacher, kept, batch_size) if kept else None
+    after = held_out_score(student, searched, kept, batch_size) if searched is not None and kept else None
     seconds = time.perf_counter() - started
     return AlignmentReport(method, int(pooled_sums.count), regularisation, costs, before, after, seconds)
 

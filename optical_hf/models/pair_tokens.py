@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from optical_hf.models.cache import TeacherCache
 from optical_hf.models.tokens import Encoder, TokenSet, iter_token_sets
 
 WINDOW = 100  # batches sorted by length together
@@ -31,7 +32,7 @@ class PairTokenReader:
 
     Args:
         student: read up to its backbone, before the projection.
-        teacher: read whole.
+        teacher: read whole; or the cache of one.
         bitext: rows with `source` (English), `target` and `language`; anything that can be iterated more than once.
         batch_size: pairs in a batch.
         memory_budget: bytes of float16 tokens kept between rounds; beyond it, batches are encoded again.
@@ -41,7 +42,7 @@ class PairTokenReader:
     def __init__(
         self,
         student: Encoder,
-        teacher: Encoder,
+        teacher: Encoder | TeacherCache,
         bitext: Iterable[Mapping[str, Any]],
         *,
         batch_size: int = 64,
@@ -78,12 +79,12 @@ class PairTokenReader:
             students = iter_token_sets(
                 self.student, [row["target"] for row in window], batch_size=self.batch_size, backbone_only=True
             )
-            teachers = iter_token_sets(
-                self.teacher,
-                [row["source"] for row in window],
-                batch_size=self.batch_size,
-                progress="Encoding pairs" if self.progress else None,
-            )
+            english = [row["source"] for row in window]
+            bar = "Encoding pairs" if self.progress else None
+            if isinstance(self.teacher, TeacherCache):
+                teachers = self.teacher.iter_token_sets(english, self.batch_size)
+            else:
+                teachers = iter_token_sets(self.teacher, english, batch_size=self.batch_size, progress=bar)
             for index, (student, teacher) in enumerate(zip(students, teachers, strict=True)):
                 rows_of_batch = window[index * self.batch_size : (index + 1) * self.batch_size]
                 yield PairTokens(student, teacher, [row["language"] for row in rows_of_batch])

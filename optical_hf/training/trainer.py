@@ -34,6 +34,7 @@ from optical_hf.models import (
     token_projection,
     token_set,
 )
+from optical_hf.models.cache import TeacherCache, teacher_tokens
 from optical_hf.objectives import BATCH_OBJECTIVES, BatchVectors, PairTensors, objective_terms
 from optical_hf.training.arguments import OTDistillationArguments
 from optical_hf.training.pushing import StudentTrainer
@@ -49,7 +50,8 @@ class OTDistillationTrainer(StudentTrainer):
 
     Args:
         model: the student, from `load_student`.
-        teacher: the frozen teacher, from `load_teacher`; one copy a device, never wrapped, never in a checkpoint.
+        teacher: the frozen teacher, from `load_teacher`; one copy a device, never wrapped, never in a checkpoint. Or a
+            `TeacherCache` that holds the English sides: the teacher is then not loaded at all.
         args: an `OTDistillationArguments`.
         train_dataset: bitext with columns `source` (English) and `target`, from `load_bitext`.
         eval_dataset: bitext whose loss is reported at each evaluation.
@@ -76,7 +78,7 @@ class OTDistillationTrainer(StudentTrainer):
     def __init__(
         self,
         model: Encoder,
-        teacher: Encoder,
+        teacher: Encoder | TeacherCache,
         args: OTDistillationArguments,
         train_dataset: Dataset | IterableDataset | None = None,
         eval_dataset: Dataset | IterableDataset | dict[str, Dataset] | None = None,
@@ -100,9 +102,9 @@ class OTDistillationTrainer(StudentTrainer):
         if peft_config is not None:
             module = backbone(model)
             module.model = get_peft_model(module.model, peft_config)
-        collator = data_collator or PairCollator(
-            partial(preprocess_queries, model), partial(preprocess_queries, teacher)
-        )
+        cached = isinstance(teacher, TeacherCache)
+        read_english = teacher.features if cached else partial(preprocess_queries, teacher)
+        collator = data_collator or PairCollator(partial(preprocess_queries, model), read_english)
         super().__init__(
             model=model,
             args=args,
@@ -117,7 +119,7 @@ class OTDistillationTrainer(StudentTrainer):
         self.can_return_loss = True
         # compute_loss divides by num_items_in_batch itself: right under accumulation, many devices and uneven batches.
         self.model_accepts_loss_kwargs = True
-        self.teacher = teacher.requires_grad_(False).eval().to(self.args.device)
+        self.teacher = teacher if cached else teacher.requires_grad_(False).eval().to(self.args.device)
 
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
         """Train; a fresh start (no checkpoint to resume from) begins with the closed form that `args.alignment` names."""
@@ -159,9 +161,8 @@ class OTDistillationTrainer(StudentTrainer):
                 batch alone, as evaluation does.
         """
         student_model = self.accelerator.unwrap_model(model)
-        student = token_set(student_model, inputs["student"], model(dict(inputs["student"])))
-        with torch.no_grad():
-            teacher = token_set(self.teacher, inputs["teacher"], self.teacher(dict(inputs["teacher"])))
+        student = token_set(student_model, inputs["student"], model(dict(inputs["student"]), task="query"))
+        teacher = teacher_tokens(self.teacher, inputs["teacher"])
         special = self.args.transport_special_tokens
         pairs = PairTensors(
             student.tokens_BND,
@@ -261,21 +262,22 @@ class OTDistillationTrainer(StudentTrainer):
         load_weights(self.accelerator.unwrap_model(self.model), self.state.best_model_checkpoint)
 
 
-def check_pair(student: Encoder, teacher: Encoder) -> None:
+def check_pair(student: Encoder, teacher: Encoder | TeacherCache) -> None:
     """Refuse a student and a teacher that cannot learn from each other.
 
     Raises:
         ValueError: saying what is wrong and how to load them right.
     """
-    kind_of(student), kind_of(teacher)
-    if student is teacher or backbone(student) is backbone(teacher):
+    kind_of(student)
+    cached = isinstance(teacher, TeacherCache)
+    if not cached and kind_of(teacher) and (student is teacher or backbone(student) is backbone(teacher)):
         raise ValueError(
             "teacher and student are the same object: load each on its own, with load_teacher and load_student"
         )
     projection = token_projection(student)
     if projection is None:
         raise ValueError("the student has no token projection: load it with load_student(path, teacher)")
-    width = embedding_width(teacher)
+    width = teacher.identity.width if cached else embedding_width(teacher)
     if projection.out_features != width:
         wider = "wider" if projection.out_features > width else "narrower"
         raise ValueError(
