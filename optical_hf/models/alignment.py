@@ -2,7 +2,7 @@
 
 The objective is that of OPTICAL (Huang, Yu, Allan, WSDM 2023, arXiv:2301.12566), the transport cost between the token sets of
 translated pairs, with the student's backbone frozen and its projection linear. It is minimised by turns: (1) plans under the
-projection of the moment, (2) mass-weighted ridge regression of student tokens on the barycentres the plans give them. It starts
+projection of the moment, (2) weighted ridge regression of student tokens on the barycentres the plans give them. It starts
 from ridge regression of pooled vectors (Mikolov, Le, Sutskever 2013, arXiv:1309.4168, on sentences), whose normal equations stay in
 the sum. Knows nothing about files, trainers or metrics of retrieval.
 
@@ -17,6 +17,7 @@ from typing import Any, Literal
 import torch
 from datasets import Dataset, IterableDataset
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from optical_hf.models.cache import TeacherCache
 from optical_hf.models.held_out import HeldOutScore, held_out_score
@@ -170,10 +171,15 @@ def _transport_round(
         placed_BNK = projection.linear(pair.student.tokens_BND)
         cost_BNM = cosine_cost(placed_BNK, pair.teacher.tokens_BND, source_BN, target_BM)
         transport = solve(cost_BNM, source_BN, target_BM, epsilon=epsilon)
-        mass_BN = transport.plan.sum(dim=2)
-        target_BNK = transport.plan @ pair.teacher.tokens_BND / mass_BN.unsqueeze(-1).clamp(min=1e-30)
-        used_BN = mass_BN > 0
-        sums.add(pair.student.tokens_BND[used_BN], target_BNK[used_BN], mass_BN[used_BN], count=len(mass_BN))
+        mass_BN = transport.plan.sum(dim=2).clamp(min=1e-30)
+        teacher_BMK = pair.teacher.tokens_BND
+        # An average of vectors is shorter than they are: the barycentre keeps its direction and takes their mean length.
+        length_BN1 = transport.plan @ teacher_BMK.norm(dim=-1, keepdim=True) / mass_BN.unsqueeze(-1)
+        target_BNK = normalize(transport.plan @ teacher_BMK, dim=-1) * length_BN1
+        # A token spread over many others says little about where it belongs: weigh it by the share of its largest part.
+        weight_BN = transport.plan.amax(dim=2)
+        used_BN = weight_BN > 0
+        sums.add(pair.student.tokens_BND[used_BN], target_BNK[used_BN], weight_BN[used_BN], count=len(mass_BN))
         total += float(transport.cost.sum())
     return sums, total / max(sums.count, 1)
 
