@@ -22,6 +22,10 @@ RUNS = {
         ["python", "examples/clip_student.py", "{data}/emoji_image_text", "--text", "{minilm}", "--student", "{e5}",
          "--high", "de", "--low", "sw", "--teacher-steps", "5", "--mse-steps", "0"],
     ],
+    "extend_vocabulary.py": [
+        ["python", "examples/extend_vocabulary.py", "{minilm}", "{data}/tatoeba_train/urd-eng.tsv.gz", "ur", "{out}/urdu",
+         "--size", "500", "--trim"],
+    ],
 }  # fmt: skip
 
 missing = {path.name for path in (ROOT / "examples").glob("*.py")} ^ set(RUNS)
