@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Normalize, Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
@@ -77,7 +78,9 @@ def tiny_encoder(
         torch.manual_seed(seed)
         model = BertModel(config)
     with tempfile.TemporaryDirectory() as folder:  # sentence-transformers reads a backbone from a folder only
-        model.save_pretrained(folder)
+        # not model.save_pretrained: once torch.distributed is up, it writes on the main process alone
+        Path(folder, "config.json").write_text(config.to_json_string(use_diff=False), encoding="utf-8")
+        save_file(model.state_dict(), Path(folder, "model.safetensors"), metadata={"format": "pt"})
         tokenizer.save_pretrained(folder)
         transformer = Transformer(str(Path(folder)))
     return SentenceTransformer(modules=[transformer, Pooling(width, "mean"), Normalize()])

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+import torch
 from transformers import TrainingArguments
 
 from optical_hf.objectives import TransportSettings, parse_objectives
@@ -69,6 +70,8 @@ class OTDistillationArguments(TrainingArguments):
 
     def __post_init__(self) -> None:
         """Check our own fields, then hand over to transformers."""
+        # Without an accelerator, processes find each other (gloo) only where use_cpu says so; else each would train alone.
+        self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
         super().__post_init__()
         self.objective_weights  # noqa: B018  (raises where the text cannot be read)
         if self.alignment not in ("transport", "ridge", "none"):

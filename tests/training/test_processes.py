@@ -21,11 +21,12 @@ out, batch, rows, objectives = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), 
 student, teacher = tiny_pairs.pair()
 args = OTDistillationArguments(
     out, max_steps=5, per_device_train_batch_size=batch, learning_rate=1e-3, logging_steps=1, report_to="none",
-    save_strategy="no", disable_tqdm=True, use_cpu=True, alignment="ridge", objectives=objectives, transport_tolerance=1e-6,
+    save_strategy="no", disable_tqdm=True, alignment="ridge", objectives=objectives, transport_tolerance=1e-6,
 )
 evaluators = lambda model: {"R@1/so": 0.5}
 trainer = OTDistillationTrainer(student, teacher, args, tiny_pairs.bitext().select(range(rows)), evaluators=evaluators)
 trainer.train()
+assert args.world_size == int(sys.argv[5])
 assert trainer.evaluate()["eval_R@1/so"] == 0.5
 trainer.save_model(out)
 if trainer.is_world_process_zero():
@@ -55,6 +56,7 @@ def run(folder: Path, processes: int, batch: int, rows: int, objectives: str) ->
         str(batch),
         str(rows),
         objectives,
+        str(processes),
     ]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
