@@ -54,10 +54,11 @@ def preprocess_queries(model: Encoder, texts: Sequence[str]) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=16)
-def empty_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
+def empty_ids(tokenizer: PreTrainedTokenizerBase, size: int) -> tuple[int, ...]:
     """Ids of the pieces that carry no content: special tokens, but not the unknown one, and punctuation.
 
-    Leaving both out of the plans is worth a point of MaxSim R@1 (docs/benchmarks/alignment.md).
+    What leaving both out of the plans is worth: docs/benchmarks/alignment.md. `size` is `len(tokenizer)`: a tokenizer whose
+    vocabulary was trimmed or extended is read again, not remembered.
     """
     special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
     pieces = tokenizer.get_vocab().items()
@@ -76,7 +77,7 @@ def token_set(model: Encoder, features: dict[str, Any], output: dict[str, Any]) 
     mask_BN = output["attention_mask"].bool()
     content_BN = mask_BN
     if "input_ids" in features and features["input_ids"].shape == mask_BN.shape:
-        found_BN = content_mask(features["input_ids"], mask_BN, empty_ids(model.tokenizer))
+        found_BN = content_mask(features["input_ids"], mask_BN, empty_ids(model.tokenizer, len(model.tokenizer)))
         content_BN = torch.where(found_BN.any(dim=1, keepdim=True), found_BN, mask_BN)
     vector_BD = output.get("sentence_embedding")
     if vector_BD is None:

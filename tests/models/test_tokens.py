@@ -16,8 +16,15 @@ def tokenizer(tmp_path):
 
 def test_special_tokens_and_punctuation_carry_nothing_but_the_unknown_word_does(tmp_path):
     words = tokenizer(tmp_path)
-    kept = set(range(len(words))) - set(empty_ids(words))
+    kept = set(range(len(words))) - set(empty_ids(words, len(words)))
     assert kept == set(words.convert_tokens_to_ids(["[UNK]", "dog", "##s", "7"]))
+
+
+def test_a_tokenizer_that_grew_is_read_again(tmp_path):
+    words = tokenizer(tmp_path)
+    before = empty_ids(words, len(words))
+    words.add_tokens(["!?"])
+    assert set(empty_ids(words, len(words))) == {*before, words.convert_tokens_to_ids("!?")}
 
 
 def test_a_text_without_content_keeps_its_tokens():
