@@ -1,7 +1,8 @@
 """Training: the arguments, the trainer, and how a student is saved. Knows nothing about evaluation or the command line."""
 
 from optical_hf.training.arguments import OTDistillationArguments
+from optical_hf.training.pair_check import check_pair
 from optical_hf.training.saving import load_weights, merged, save_student
-from optical_hf.training.trainer import OTDistillationTrainer, check_pair
+from optical_hf.training.trainer import OTDistillationTrainer
 
 __all__ = ["OTDistillationArguments", "OTDistillationTrainer", "check_pair", "load_weights", "merged", "save_student"]

@@ -1,20 +1,24 @@
-"""How a trainer saves and pushes a student: whole, as sentence-transformers lays it out, no pickle, no token.
+"""How a trainer saves, loads and pushes a student: whole, as sentence-transformers lays it out, no pickle, no token.
 
-The base of `OTDistillationTrainer`; knows nothing about objectives. Methods of `transformers.Trainer` that begin with an
-underscore and are overridden here, all of them: `_save` and `_push_from_checkpoint`, because transformers would write its
-own layout and pickle the arguments, hub_token included, into what it pushes while training.
+The base of `OTDistillationTrainer`; knows nothing about objectives. Here are all the methods of `transformers.Trainer` that begin
+with an underscore and are overridden in this package: `_save`, `_load_from_checkpoint`, `_load_best_model` and
+`_push_from_checkpoint`, because transformers would write and read its own layout and pickle the arguments, hub_token
+included, into what it pushes while training.
 """
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import Trainer
 from transformers.trainer import PushInProgress
 from transformers.trainer_utils import HubStrategy
 
-from optical_hf.training.saving import merged, save_student
+from optical_hf.training.saving import load_weights, merged, save_student
+
+logger = logging.getLogger(__name__)
 
 
 class StudentTrainer(Trainer):
@@ -59,6 +63,13 @@ class StudentTrainer(Trainer):
         save_student(merged(student) if self._merge_on_save else student, folder, state_dict)
         # As text and without tokens, where transformers would pickle the arguments, hub_token included.
         (folder / "training_args.json").write_text(json.dumps(self.args.to_dict(), indent=2, default=str) + "\n")
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        load_weights(self.accelerator.unwrap_model(self.model if model is None else model), resume_from_checkpoint)
+
+    def _load_best_model(self) -> None:
+        logger.info("loading the best student, %s (%s)", self.state.best_model_checkpoint, self.state.best_metric)
+        load_weights(self.accelerator.unwrap_model(self.model), self.state.best_model_checkpoint)
 
     def _push_from_checkpoint(self, checkpoint_folder: str) -> None:
         """Push the student as it is now, in the background; a push that is still going on is waited for."""

@@ -3,49 +3,34 @@
 The trainer orchestrates: it runs both models, hands tensors to the objectives and logs what comes back. It knows nothing of
 how plans are found or how retrieval is measured: evaluators are callables from a student to a dict of numbers.
 
-Methods of `transformers.Trainer` that begin with an underscore and are overridden here, all of them:
-`_load_from_checkpoint` and `_load_best_model`, because a student's checkpoint is a sentence-transformers folder; how it is
-saved and pushed is in `pushing.py`.
+Its bases are `EvaluatingTrainer` (evaluating.py) and `StudentTrainer` (pushing.py: saving, loading, pushing).
 
 Shapes: B pairs.
 """
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import torch
-from accelerate.utils import broadcast
 from datasets import Dataset, IterableDataset
 from peft import PeftConfig, get_peft_model
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_gather
 from transformers import TrainerCallback
 
 from optical_hf.data.collator import PairCollator
-from optical_hf.models import (
-    Encoder,
-    backbone,
-    embedding_width,
-    fit_alignment,
-    kind_of,
-    preprocess_queries,
-    token_projection,
-    token_set,
-)
+from optical_hf.models import Encoder, backbone, preprocess_queries, token_projection, token_set
 from optical_hf.models.cache import TeacherCache, teacher_tokens
-from optical_hf.objectives import BATCH_OBJECTIVES, BatchVectors, PairTensors, objective_terms
+from optical_hf.objectives import BATCH_OBJECTIVES, PairTensors, objective_terms
 from optical_hf.training.arguments import OTDistillationArguments
-from optical_hf.training.pushing import StudentTrainer
-from optical_hf.training.saving import load_weights
+from optical_hf.training.closed_form_start import start_in_closed_form
+from optical_hf.training.evaluating import EvaluatingTrainer, Evaluator
+from optical_hf.training.gathering import gather_vectors
+from optical_hf.training.pair_check import check_pair
+from optical_hf.training.term_means import TermMeans
 
-logger = logging.getLogger(__name__)
 
-Evaluator = Callable[[Encoder], Mapping[str, float]]
-
-
-class OTDistillationTrainer(StudentTrainer):
+class OTDistillationTrainer(EvaluatingTrainer):
     """Distil `teacher` into `model` on bitext.
 
     Args:
@@ -97,8 +82,7 @@ class OTDistillationTrainer(StudentTrainer):
             )
         self.evaluators: list[Evaluator] = [evaluators] if callable(evaluators) else list(evaluators or [])
         self._weights = args.objective_weights
-        self._term_sums: dict[str, Tensor] = {}
-        self._term_count = 0
+        self._terms = TermMeans()
         if peft_config is not None:
             module = backbone(model)
             module.model = get_peft_model(module.model, peft_config)
@@ -124,25 +108,18 @@ class OTDistillationTrainer(StudentTrainer):
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
         """Train; a fresh start (no checkpoint to resume from) begins with the closed form that `args.alignment` names."""
         if not resume_from_checkpoint and self.args.alignment != "none" and self.train_dataset is not None:
-            self._align()
-        return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
-
-    def _align(self) -> None:
-        """Fit the projection in closed form on the main process and hand it to the others."""
-        projection = token_projection(self.model)
-        if self.is_world_process_zero():
-            report = fit_alignment(
+            start_in_closed_form(
+                self.accelerator,
                 self.model,
                 self.teacher,
-                _some_rows(self.train_dataset, self.args.alignment_pairs, self.args.seed),
+                self.train_dataset,
                 method=self.args.alignment,
+                pairs=self.args.alignment_pairs,
+                seed=self.args.seed,
                 special_tokens=self.args.transport_special_tokens,
                 progress=not self.args.disable_tqdm,
             )
-            logger.info("closed-form start: %s", report)
-        if self.args.world_size > 1:
-            for parameter in projection.parameters():
-                parameter.data.copy_(broadcast(parameter.data.to(self.args.device)))
+        return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
 
     def compute_loss(
         self,
@@ -164,6 +141,7 @@ class OTDistillationTrainer(StudentTrainer):
         student = token_set(student_model, inputs["student"], model(dict(inputs["student"]), task="query"))
         teacher = teacher_tokens(self.teacher, inputs["teacher"])
         special = self.args.transport_special_tokens
+        shared = self.accelerator.num_processes > 1 and BATCH_OBJECTIVES & set(self._weights)
         pairs = PairTensors(
             student.tokens_BND,
             student.mask_BN if special else student.content_BN,
@@ -171,7 +149,7 @@ class OTDistillationTrainer(StudentTrainer):
             teacher.mask_BN if special else teacher.content_BN,
             student.vector_BD,
             teacher.vector_BD,
-            self._whole_batch(student.vector_BD, teacher.vector_BD),
+            gather_vectors(self.accelerator, student.vector_BD, teacher.vector_BD) if shared else None,
         )
         terms = objective_terms(pairs, self._weights, self.args.transport_settings)
         loss_B = sum(weight * terms[name] for name, weight in self._weights.items())
@@ -183,27 +161,13 @@ class OTDistillationTrainer(StudentTrainer):
             if self.args.average_tokens_across_devices:
                 loss = loss * self.accelerator.num_processes
         if model.training:
-            self._note(terms)
+            self._terms.add(terms)
         return (loss, terms) if return_outputs else loss
-
-    def _whole_batch(self, student_BD: Tensor, teacher_BD: Tensor) -> BatchVectors | None:
-        """Gather the vectors of all devices, the student's with their gradients, where an objective compares pairs."""
-        if self.accelerator.num_processes == 1 or not BATCH_OBJECTIVES & set(self._weights):
-            return None
-        offset = self.accelerator.process_index * len(student_BD)
-        return BatchVectors(torch.cat(all_gather(student_BD)), self.accelerator.gather(teacher_BD), offset)
-
-    def _note(self, terms: Mapping[str, Tensor]) -> None:
-        for name, value_B in terms.items():
-            self._term_sums[name] = self._term_sums.get(name, 0.0) + value_B.detach().mean()
-        self._term_count += 1
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log as `transformers` does, and each objective by name, averaged over devices and the steps since the last time."""
-        if "loss" in logs and self._term_count:
-            for name, total in self._term_sums.items():
-                logs[name] = float(self.accelerator.reduce(total / self._term_count, "mean"))
-            self._term_sums, self._term_count = {}, 0
+        if "loss" in logs:
+            logs.update(self._terms.pop(self.accelerator))
         super().log(logs, start_time)
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
@@ -219,80 +183,3 @@ class OTDistillationTrainer(StudentTrainer):
                 group["params"] = [p for p in group["params"] if id(p) not in projection]
                 optimizer.add_param_group({**group, "params": own, "lr": rate})
         return optimizer
-
-    def evaluate(
-        self,
-        eval_dataset: Any = None,
-        ignore_keys: list[str] | None = None,
-        metric_key_prefix: str = "eval",
-    ) -> dict[str, float]:
-        """The loss on `eval_dataset`, where there is one, and the metrics of every evaluator, prefixed and logged."""
-        dataset = eval_dataset if eval_dataset is not None else self.eval_dataset
-        metrics = super().evaluate(dataset, ignore_keys, metric_key_prefix) if dataset is not None else {}
-        own: dict[str, float] = {}
-        student = self.accelerator.unwrap_model(self.model)
-        was_training = student.training
-        student.eval()
-        for evaluator in self.evaluators:
-            own.update({f"{metric_key_prefix}_{name}": float(value) for name, value in evaluator(student).items()})
-        student.train(was_training)
-        if own:
-            self.log(own)
-        metrics = {**metrics, **own}
-        if own:
-            self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-        return metrics
-
-    def prediction_step(
-        self,
-        model: nn.Module,
-        inputs: dict[str, Any],
-        prediction_loss_only: bool,
-        ignore_keys: list[str] | None = None,
-    ) -> tuple[Tensor, None, None]:
-        """The loss of an evaluation batch; a student has no logits to return."""
-        with torch.no_grad():
-            return self.compute_loss(model, self._prepare_inputs(inputs)).detach(), None, None
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        load_weights(self.accelerator.unwrap_model(self.model if model is None else model), resume_from_checkpoint)
-
-    def _load_best_model(self) -> None:
-        logger.info("loading the best student, %s (%s)", self.state.best_model_checkpoint, self.state.best_metric)
-        load_weights(self.accelerator.unwrap_model(self.model), self.state.best_model_checkpoint)
-
-
-def check_pair(student: Encoder, teacher: Encoder | TeacherCache) -> None:
-    """Refuse a student and a teacher that cannot learn from each other.
-
-    Raises:
-        ValueError: saying what is wrong and how to load them right.
-    """
-    kind_of(student)
-    cached = isinstance(teacher, TeacherCache)
-    if not cached and kind_of(teacher) and (student is teacher or backbone(student) is backbone(teacher)):
-        raise ValueError(
-            "teacher and student are the same object: load each on its own, with load_teacher and load_student"
-        )
-    projection = token_projection(student)
-    if projection is None:
-        raise ValueError("the student has no token projection: load it with load_student(path, teacher)")
-    width = teacher.identity.width if cached else embedding_width(teacher)
-    if projection.out_features != width:
-        wider = "wider" if projection.out_features > width else "narrower"
-        raise ValueError(
-            f"the student is {wider} than the teacher: its projection gives {projection.out_features}, the teacher has {width}; "
-            "load the student with load_student(path, teacher) for this teacher"
-        )
-
-
-def _some_rows(dataset: Any, count: int, seed: int) -> Any:
-    """At most `count` rows of the training bitext: a random choice of a `Dataset`, the first of a stream."""
-    if isinstance(dataset, IterableDataset):
-        return list(dataset.take(count))
-    if len(dataset) <= count:
-        return dataset
-    if isinstance(dataset, Dataset):
-        return dataset.shuffle(seed=seed).select(range(count))
-    generator = torch.Generator().manual_seed(seed)
-    return [dataset[int(i)] for i in torch.randperm(len(dataset), generator=generator)[:count]]
