@@ -18,7 +18,7 @@ class PairTensors(NamedTuple):
         teacher_mask_BM: True where a teacher token takes part.
         student_vector_BD: the student's one vector a text.
         teacher_vector_BD: the teacher's one vector a text.
-        batch: the vectors of the whole batch, where it is spread over devices and an objective compares its pairs.
+        batch: the whole batch, where it is spread over devices and an objective compares its pairs.
     """
 
     student_BND: Tensor
@@ -27,23 +27,29 @@ class PairTensors(NamedTuple):
     teacher_mask_BM: Tensor
     student_vector_BD: Tensor
     teacher_vector_BD: Tensor
-    batch: "BatchVectors | None" = None
+    batch: "WholeBatch | None" = None
 
     @property
-    def whole_batch(self) -> "BatchVectors":
-        """The vectors of the whole batch; these pairs' own where nothing was gathered."""
-        return self.batch or BatchVectors(self.student_vector_BD, self.teacher_vector_BD, 0)
+    def whole_batch(self) -> "WholeBatch":
+        """The whole batch; these pairs alone where nothing was gathered."""
+        return self.batch or WholeBatch(
+            self.student_vector_BD, self.teacher_vector_BD, 0, self.teacher_BMD, self.teacher_mask_BM
+        )
 
 
-class BatchVectors(NamedTuple):
-    """The vectors of all the pairs that are compared with one another, on every device together.
+class WholeBatch(NamedTuple):
+    """All the pairs that are compared with one another, on every device together.
 
     Attributes:
-        student_CD: the student's, with their gradients.
-        teacher_CD: the teacher's.
+        student_CD: the student's vectors, with their gradients.
+        teacher_CD: the teacher's vectors.
         offset: row at which the pairs of this device begin.
+        teacher_CMD: the teacher's tokens; None where no objective of `TOKEN_BATCH_OBJECTIVES` asked for them.
+        teacher_mask_CM: True where a teacher token takes part.
     """
 
     student_CD: Tensor
     teacher_CD: Tensor
     offset: int
+    teacher_CMD: Tensor | None = None
+    teacher_mask_CM: Tensor | None = None

@@ -3,11 +3,14 @@
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 
+import torch
 from torch import Tensor
 
 from optical_hf.objectives.batch import contrastive, relational
+from optical_hf.objectives.batch_transport import batch_transport
 from optical_hf.objectives.pairs import PairTensors
 from optical_hf.objectives.pooled import pooled_cosine, pooled_mse
+from optical_hf.objectives.scores import kl_dot, kl_maxsim, margin_mse
 from optical_hf.objectives.transport import TransportSettings, transport_loss
 
 Objective = Callable[[PairTensors, TransportSettings], Tensor]
@@ -18,10 +21,17 @@ OBJECTIVES: dict[str, Objective] = {
     "pooled_cosine": lambda pairs, _: pooled_cosine(pairs),
     "contrastive": lambda pairs, _: contrastive(pairs),
     "relational": lambda pairs, _: relational(pairs),
+    "kl_dot": lambda pairs, _: kl_dot(pairs),
+    "kl_maxsim": lambda pairs, _: kl_maxsim(pairs),
+    "margin_mse": lambda pairs, _: margin_mse(pairs),
+    "batch_transport": batch_transport,
 }
 
-BATCH_OBJECTIVES = frozenset({"contrastive", "relational"})
-"""Objectives that compare pairs with one another and so need the whole batch."""
+TOKEN_BATCH_OBJECTIVES = frozenset({"kl_maxsim"})
+"""Objectives that need the teacher's tokens of the whole batch."""
+
+BATCH_OBJECTIVES = TOKEN_BATCH_OBJECTIVES | {"contrastive", "relational", "kl_dot", "margin_mse", "batch_transport"}
+"""Objectives that compare pairs with one another and so need the vectors of the whole batch."""
 
 
 def parse_objectives(text: str) -> dict[str, float]:
@@ -66,5 +76,6 @@ def parse_objectives(text: str) -> dict[str, float]:
 
 
 def objective_terms(pairs: PairTensors, weights: Mapping[str, float], settings: TransportSettings) -> dict[str, Tensor]:
-    """Each objective of `weights` on a batch, unweighted: (B,) by name."""
-    return {name: OBJECTIVES[name](pairs, settings) for name in weights}
+    """Each objective of `weights` on a batch, unweighted, in float32 whatever the models run in: (B,) by name."""
+    with torch.autocast(pairs.student_BND.device.type, enabled=False):
+        return {name: OBJECTIVES[name](pairs, settings) for name in weights}

@@ -1,19 +1,53 @@
 """The batch as all devices see it together, for the objectives that compare pairs with one another.
 
-Knows nothing about models or objectives.
+Devices may hold different numbers of pairs, and of tokens. Knows nothing about models or objectives.
 
-Shapes: B pairs of this device, D width.
+Shapes: B pairs of this device, C pairs of all devices, M teacher tokens, D width.
 """
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor
 from torch.distributed.nn.functional import all_gather
+from torch.nn.functional import pad
 
-from optical_hf.objectives import BatchVectors
+from optical_hf.objectives import WholeBatch
 
 
-def gather_vectors(accelerator: Accelerator, student_BD: Tensor, teacher_BD: Tensor) -> BatchVectors:
-    """Gather the vectors of all devices, the student's with their gradients."""
-    offset = accelerator.process_index * len(student_BD)
-    return BatchVectors(torch.cat(all_gather(student_BD)), accelerator.gather(teacher_BD), offset)
+def gather_batch(
+    accelerator: Accelerator,
+    student_BD: Tensor,
+    teacher_BD: Tensor,
+    teacher_BMD: Tensor,
+    teacher_mask_BM: Tensor | None,
+) -> WholeBatch:
+    """Gather the pairs of all devices, the student's vectors with their gradients.
+
+    Args:
+        accelerator: knows the devices; all of them must call this.
+        student_BD: the student's vectors.
+        teacher_BD: the teacher's vectors.
+        teacher_BMD: the teacher's tokens.
+        teacher_mask_BM: True where a teacher token takes part; None gathers no tokens.
+    """
+    shape = torch.tensor([teacher_BMD.shape[:2]], device=student_BD.device)
+    shapes = accelerator.gather(shape).tolist()
+    counts = [rows for rows, _ in shapes]
+    most, longest = max(counts), max(tokens for _, tokens in shapes)
+    offset = sum(counts[: accelerator.process_index])
+
+    def rows(gathered: list[Tensor] | tuple[Tensor, ...]) -> Tensor:
+        return torch.cat([part[:count] for part, count in zip(gathered, counts, strict=True)])
+
+    def gather(value: Tensor) -> Tensor:
+        return rows(accelerator.gather(value).split(most))
+
+    missing = most - len(student_BD)
+    student_CD = rows(all_gather(pad(student_BD, (0, 0, 0, missing))))
+    teacher_CD = gather(pad(teacher_BD, (0, 0, 0, missing)))
+    if teacher_mask_BM is None:
+        return WholeBatch(student_CD, teacher_CD, offset)
+    short = longest - teacher_BMD.shape[1]
+    teacher_CMD = gather(pad(teacher_BMD, (0, 0, 0, short, 0, missing)))
+    mask_CM = gather(pad(teacher_mask_BM, (0, short, 0, missing)))
+    return WholeBatch(student_CD, teacher_CD, offset, teacher_CMD, mask_CM)

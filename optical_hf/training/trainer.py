@@ -21,11 +21,11 @@ from transformers import TrainerCallback
 from optical_hf.data.collator import PairCollator
 from optical_hf.models import Encoder, backbone, preprocess_queries, token_projection, token_set
 from optical_hf.models.cache import TeacherCache, teacher_tokens
-from optical_hf.objectives import BATCH_OBJECTIVES, PairTensors, objective_terms
+from optical_hf.objectives import BATCH_OBJECTIVES, TOKEN_BATCH_OBJECTIVES, PairTensors, objective_terms
 from optical_hf.training.arguments import OTDistillationArguments
 from optical_hf.training.closed_form_start import start_in_closed_form
 from optical_hf.training.evaluating import EvaluatingTrainer, Evaluator
-from optical_hf.training.gathering import gather_vectors
+from optical_hf.training.gathering import gather_batch
 from optical_hf.training.pair_check import check_pair
 from optical_hf.training.term_means import TermMeans
 
@@ -141,7 +141,6 @@ class OTDistillationTrainer(EvaluatingTrainer):
         student = token_set(student_model, inputs["student"], model(dict(inputs["student"]), task="query"))
         teacher = teacher_tokens(self.teacher, inputs["teacher"])
         special = self.args.transport_special_tokens
-        shared = self.accelerator.num_processes > 1 and BATCH_OBJECTIVES & set(self._weights)
         pairs = PairTensors(
             student.tokens_BND,
             student.mask_BN if special else student.content_BN,
@@ -149,8 +148,11 @@ class OTDistillationTrainer(EvaluatingTrainer):
             teacher.mask_BN if special else teacher.content_BN,
             student.vector_BD,
             teacher.vector_BD,
-            gather_vectors(self.accelerator, student.vector_BD, teacher.vector_BD) if shared else None,
         )
+        if self.accelerator.num_processes > 1 and BATCH_OBJECTIVES & set(self._weights):
+            documents_BM = pairs.teacher_mask_BM if TOKEN_BATCH_OBJECTIVES & set(self._weights) else None
+            vectors = pairs.student_vector_BD, pairs.teacher_vector_BD
+            pairs = pairs._replace(batch=gather_batch(self.accelerator, *vectors, pairs.teacher_BMD, documents_BM))
         terms = objective_terms(pairs, self._weights, self.args.transport_settings)
         loss_B = sum(weight * terms[name] for name, weight in self._weights.items())
         if num_items_in_batch is None:

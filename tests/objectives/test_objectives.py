@@ -35,7 +35,10 @@ def test_every_objective_is_one_number_a_pair_with_a_gradient(name):
     assert batch.student_BND.grad[0, 3:].abs().max() == 0
 
 
-@pytest.mark.parametrize("name", ["transport", "pooled_mse", "pooled_cosine", "relational"])
+@pytest.mark.parametrize(
+    "name",
+    ["transport", "pooled_mse", "pooled_cosine", "relational", "kl_dot", "kl_maxsim", "margin_mse", "batch_transport"],
+)
 def test_a_perfect_student_costs_nothing(name):
     loss = OBJECTIVES[name](pairs(same=True), TransportSettings(epsilon=0.005, tolerance=1e-5))
     assert loss.abs().max() < 1e-3

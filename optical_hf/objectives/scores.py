@@ -1,0 +1,78 @@
+"""Baselines that teach scores: the student as a query ranks the batch's English texts as the teacher ranks them.
+
+The documents are the teacher's own texts of the batch, so no relevance judgement is needed: row b of the student's scores is
+held to row b of the teacher's. Where the batch is spread over devices, `PairTensors.batch` holds the documents of all of it.
+A batch of one has nothing to rank and costs 0.
+
+Shapes: B pairs, C documents of the whole batch, N student tokens, M teacher tokens, D width.
+"""
+
+import torch
+from sentence_transformers.util import mean_maxsim
+from torch import Tensor
+from torch.nn.functional import kl_div, log_softmax, normalize
+
+from optical_hf.objectives.pairs import PairTensors
+
+TEMPERATURE = 0.05
+
+
+def kl_dot(pairs: PairTensors, temperature: float = TEMPERATURE) -> Tensor:
+    """Kullback-Leibler divergence between the teacher's and the student's ranking of the batch by one vector a text: (B,).
+
+    `KL(softmax(T_b / t) || softmax(S_b / t))`, S_bc and T_bc the dot products of the unit vectors of query b, the student's
+    and the teacher's, with the teacher's of document c. Not multiplied by t^2.
+
+    Source: Hinton, Vinyals, Dean 2015, arXiv:1503.02531.
+    """
+    student_BC, teacher_BC = _vector_scores(pairs)
+    return _divergence(student_BC, teacher_BC, temperature)
+
+
+def kl_maxsim(pairs: PairTensors, temperature: float = TEMPERATURE) -> Tensor:
+    """The same with late interaction: S_bc = mean over the query's tokens of the largest cosine to a token of c: (B,).
+
+    The mean, where ColBERT sums: the two sides of a pair have different numbers of tokens, and their scores one scale.
+
+    Source: KL on ColBERT scores, Santhanam et al. 2022 (ColBERTv2), arXiv:2112.01488, section 3.2.
+    """
+    batch = pairs.whole_batch
+    assert batch.teacher_CMD is not None
+    assert batch.teacher_mask_CM is not None
+    document_CMD, document_mask_CM = _unit(batch.teacher_CMD, batch.teacher_mask_CM), batch.teacher_mask_CM
+    query_BND = _unit(pairs.student_BND, pairs.student_mask_BN)
+    query_BMD = _unit(pairs.teacher_BMD, pairs.teacher_mask_BM)
+    student_BC = mean_maxsim(query_BND, document_CMD, pairs.student_mask_BN, document_mask_CM)
+    teacher_BC = mean_maxsim(query_BMD, document_CMD, pairs.teacher_mask_BM, document_mask_CM)
+    return _divergence(student_BC, teacher_BC, temperature)
+
+
+def margin_mse(pairs: PairTensors) -> Tensor:
+    """Squared error of the margins between a query's own document and each other of the batch, averaged over those: (B,).
+
+    `mean over c != b of ((S_bb - S_bc) - (T_bb - T_bc))^2`, scores as in `kl_dot`.
+
+    Source: Hofstaetter et al. 2020, arXiv:2010.02666, with the other documents of the batch as negatives.
+    """
+    student_BC, teacher_BC = _vector_scores(pairs)
+    own_B1 = (pairs.whole_batch.offset + torch.arange(len(student_BC), device=student_BC.device)).unsqueeze(1)
+    difference_BC = student_BC - teacher_BC
+    margins_BC = difference_BC.gather(1, own_B1) - difference_BC
+    return margins_BC.square().sum(dim=-1) / max(margins_BC.shape[1] - 1, 1)
+
+
+def _vector_scores(pairs: PairTensors) -> tuple[Tensor, Tensor]:
+    """Cosines of each query with each document (B, C): the student's, and the teacher's."""
+    document_DC = normalize(pairs.whole_batch.teacher_CD.float(), dim=-1).T
+    student_BD, teacher_BD = (normalize(v.float(), dim=-1) for v in (pairs.student_vector_BD, pairs.teacher_vector_BD))
+    return student_BD @ document_DC, teacher_BD @ document_DC
+
+
+def _divergence(student_BC: Tensor, teacher_BC: Tensor, temperature: float) -> Tensor:
+    student_BC, teacher_BC = (log_softmax(scores / temperature, dim=-1) for scores in (student_BC, teacher_BC))
+    return kl_div(student_BC, teacher_BC, reduction="none", log_target=True).sum(dim=-1)
+
+
+def _unit(tokens_BND: Tensor, mask_BN: Tensor) -> Tensor:
+    """Tokens of unit length, in float32; whatever stands at padding, NaN included, becomes 0 and has gradient 0."""
+    return normalize(tokens_BND.float().masked_fill(~mask_BN.unsqueeze(-1), 0.0), dim=-1)

@@ -1,0 +1,126 @@
+"""Score objectives and batch transport: closed forms, gradients against finite differences, padding, and a batch in two halves."""
+
+import math
+
+import pytest
+import torch
+from torch.nn.functional import normalize
+
+from optical_hf.objectives import OBJECTIVES, PairTensors, TransportSettings, WholeBatch, objective_terms
+from optical_hf.objectives.scores import kl_dot, kl_maxsim, margin_mse
+
+SETTINGS = TransportSettings(epsilon=0.05, tolerance=1e-6)
+NAMES = ["kl_dot", "kl_maxsim", "margin_mse", "batch_transport", "contrastive", "relational"]
+
+
+def pairs(batch: int = 6, dtype: torch.dtype = torch.float32) -> PairTensors:
+    generator = torch.Generator().manual_seed(3)
+    student, teacher = (torch.randn(batch, n, 8, generator=generator, dtype=dtype) for n in (5, 7))
+    mask_BN, mask_BM = (torch.ones(batch, n, dtype=torch.bool) for n in (5, 7))
+    mask_BN[0, 3:], mask_BM[1, 2:] = False, False
+    student.requires_grad_()
+    return PairTensors(student, mask_BN, teacher, mask_BM, student[:, :3].sum(1), teacher.sum(1))
+
+
+def two_by_two() -> PairTensors:
+    """Documents along the axes; the teacher's queries are their documents, the student's lie between both."""
+    document = torch.eye(2)
+    student = normalize(torch.ones(2, 2), dim=-1)
+    mask = torch.ones(2, 1, dtype=torch.bool)
+    return PairTensors(student.unsqueeze(1), mask, document.unsqueeze(1), mask, student, document)
+
+
+def test_kl_in_closed_form():
+    t = 0.5
+    own = math.exp(1 / t) / (math.exp(1 / t) + 1)
+    divergence = own * math.log(own) + (1 - own) * math.log(1 - own) + math.log(2)
+    for objective in (kl_dot, kl_maxsim):
+        assert objective(two_by_two(), temperature=t) == pytest.approx([divergence] * 2, rel=1e-5)
+
+
+def test_margins_in_closed_form():
+    assert margin_mse(two_by_two()) == pytest.approx([1.0, 1.0], rel=1e-6)
+
+
+def test_maxsim_takes_the_best_token_of_each_document():
+    batch = pairs()
+    query, document = normalize(batch.student_BND, dim=-1), normalize(batch.teacher_BMD, dim=-1)
+    scores = torch.zeros(6, 6)
+    for b in range(6):
+        for c in range(6):
+            kept = document[c][batch.teacher_mask_BM[c]]
+            scores[b, c] = (query[b][batch.student_mask_BN[b]] @ kept.T).amax(dim=1).mean()
+    own = normalize(batch.teacher_BMD, dim=-1)
+    taught = torch.stack([
+        torch.stack([(own[b][batch.teacher_mask_BM[b]] @ document[c][batch.teacher_mask_BM[c]].T).amax(1).mean() for c in range(6)])
+        for b in range(6)
+    ])  # fmt: skip
+    student, teacher = (s.div(0.05).softmax(-1) for s in (scores, taught))
+    expected = (teacher * (teacher / student).log()).sum(-1)
+    assert torch.allclose(kl_maxsim(batch), expected, rtol=1e-4)
+
+
+def test_batch_transport_of_a_shuffled_batch_is_zero():
+    batch = pairs()
+    shuffled = batch._replace(student_vector_BD=batch.teacher_vector_BD.roll(2, 0))
+    loss = OBJECTIVES["batch_transport"](shuffled, TransportSettings(epsilon=0.005, tolerance=1e-5))
+    assert loss.abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("name", ["kl_dot", "kl_maxsim", "margin_mse"])
+def test_gradients_are_those_of_finite_differences(name):
+    batch = pairs()
+
+    def loss(student_BND: torch.Tensor) -> torch.Tensor:
+        moved = batch._replace(student_BND=student_BND, student_vector_BD=student_BND[:, :3].sum(1))
+        return OBJECTIVES[name](moved, SETTINGS).sum()
+
+    at = batch.student_BND.detach().clone().requires_grad_()
+    loss(at).backward()
+    for place in ((0, 0, 0), (2, 1, 3), (5, 2, 7)):
+        step = torch.zeros_like(at)
+        step[place] = 1e-3
+        with torch.no_grad():
+            slope = (loss(at + step) - loss(at - step)) / 2e-3
+        assert at.grad[place] == pytest.approx(float(slope), rel=2e-2, abs=1e-2)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_batch_in_two_halves_is_the_batch(name):
+    """What gathering gives each of two devices: its own pairs, and the whole batch with an offset."""
+    whole = pairs()
+    expected = OBJECTIVES[name](whole, SETTINGS)
+    together = WholeBatch(whole.student_vector_BD, whole.teacher_vector_BD, 0, whole.teacher_BMD, whole.teacher_mask_BM)
+    found = []
+    for rows in (slice(0, 2), slice(2, 6)):
+        half = PairTensors(*(tensor[rows] for tensor in whole[:6]), together._replace(offset=rows.start))
+        found.append(OBJECTIVES[name](half, SETTINGS))
+    assert torch.allclose(torch.cat(found), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_padding_says_nothing(name):
+    clean, dirty = pairs(), pairs()
+    with torch.no_grad():
+        dirty.student_BND[0, 3:] = float("nan")
+        dirty.teacher_BMD[1, 2:] = float("nan")
+    dirty = dirty._replace(student_vector_BD=clean.student_vector_BD, teacher_vector_BD=clean.teacher_vector_BD)
+    assert torch.allclose(OBJECTIVES[name](dirty, SETTINGS), OBJECTIVES[name](clean, SETTINGS))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_batch_of_one_is_finite(name):
+    one = PairTensors(*(tensor[:1] for tensor in pairs()[:6]))
+    loss = OBJECTIVES[name](one, SETTINGS)
+    assert torch.isfinite(loss).all()
+    if name != "batch_transport":
+        assert loss.abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("name", sorted(OBJECTIVES))
+def test_autocast_does_not_reach_the_objectives(name):
+    batch = pairs()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half = objective_terms(batch, {name: 1.0}, SETTINGS)[name]
+    assert half.dtype == torch.float32
+    assert torch.equal(half, objective_terms(batch, {name: 1.0}, SETTINGS)[name])
