@@ -14,6 +14,7 @@ from pathlib import Path
 from peft import PeftModel, set_peft_model_state_dict
 from safetensors.torch import load_file
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from optical_hf.models import Encoder, backbone
 
@@ -80,11 +81,24 @@ def load_weights(model: Encoder, folder: str | Path) -> None:
             )
         set_peft_model_state_dict(backbone(model).model, load_file(adapter))
     else:
-        _load_file_into(backbone(model).model, folder / "model.safetensors")
+        _load_backbone_into(backbone(model).model, folder)
     for entry, module in zip(json.loads(modules.read_text()), model, strict=True):
         weights = folder / entry["path"] / "model.safetensors"
         if entry["path"] and weights.exists() and module is not backbone(model):
             _load_file_into(module, weights)
+
+
+def _load_backbone_into(module: PreTrainedModel, folder: Path) -> None:
+    """Through transformers, which knows the names it gave the weights: 5.0 writes BERT's LayerNorm.weight as gamma."""
+    try:
+        loaded, told = type(module).from_pretrained(folder, output_loading_info=True)
+        if told["missing_keys"] or told["unexpected_keys"]:
+            raise ValueError(f"missing {told['missing_keys']}, not expected {told['unexpected_keys']}")
+        module.load_state_dict(loaded.state_dict())
+    except Exception as error:
+        raise ValueError(
+            f"cannot read the weights in {str(folder)!r}: {' '.join(str(error).split())[:300]}"
+        ) from error
 
 
 def _load_file_into(module: object, file: Path) -> None:
