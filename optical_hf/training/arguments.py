@@ -1,7 +1,7 @@
 """The arguments of a distillation run: those of `transformers.TrainingArguments`, and ours."""
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import Literal, get_args
 
 import torch
 from transformers import TrainingArguments
@@ -24,6 +24,13 @@ class OTDistillationArguments(TrainingArguments):
         transport_tolerance: L1 marginal error at which a plan counts as converged.
         transport_max_iterations: iterations of the solver at most.
         transport_special_tokens: let [CLS], </s> and their like, and punctuation, take part in the transport.
+        on_bad_batch: what to do where the loss is not finite: "stop" with the ids of the pairs, or "skip" the step.
+        on_collapse: what to do where all texts come to have one vector: "stop", "warn" or "ignore".
+        early_stopping: "worst" stops when the R@1 of the worst language no longer rises, "gap" when neither the gap falls nor
+            the mean rises, as evaluators report them; "none" trains to the end.
+        early_stopping_patience: evaluations in a row without progress after which the run stops.
+        early_stopping_threshold: by how much R@1, in [0, 1], must move to count as progress.
+        checkpoint_on_sigterm: write a checkpoint when SIGTERM comes, then end.
 
     Raises:
         ValueError: where a field is out of range, when the object is made.
@@ -65,6 +72,28 @@ class OTDistillationArguments(TrainingArguments):
         default=False, metadata={"help": "Let special tokens and punctuation take part in the transport."}
     )
 
+    # When a run stops by itself
+    on_bad_batch: Literal["stop", "skip"] = field(
+        default="stop",
+        metadata={"help": "Where the loss is not finite: stop with the ids of the pairs, or skip the step."},
+    )
+    on_collapse: Literal["stop", "warn", "ignore"] = field(
+        default="stop", metadata={"help": "Where the student gives all texts one vector: stop, warn or ignore."}
+    )
+    early_stopping: Literal["none", "worst", "gap"] = field(
+        default="none",
+        metadata={"help": "Stop early on the worst language's R@1, or on the gap, as evaluators report."},
+    )
+    early_stopping_patience: int = field(
+        default=3, metadata={"help": "Evaluations in a row without progress after which the run stops."}
+    )
+    early_stopping_threshold: float = field(
+        default=0.0, metadata={"help": "By how much R@1, in [0, 1], must move to count as progress."}
+    )
+    checkpoint_on_sigterm: bool = field(
+        default=True, metadata={"help": "Write a checkpoint when SIGTERM comes, then end."}
+    )
+
     # The collator reads columns that no model's forward names
     remove_unused_columns: bool = field(default=False, metadata={"help": "Kept off: the collator chooses the columns."})
 
@@ -72,16 +101,43 @@ class OTDistillationArguments(TrainingArguments):
         """Check our own fields, then hand over to transformers."""
         # Without an accelerator, processes find each other (gloo) only where use_cpu says so; else each would train alone.
         self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
+        # The order of the data is that of the arguments alone, whatever else drew random numbers before.
+        self.data_seed = self.seed if self.data_seed is None else self.data_seed
+        if self.greater_is_better is None and (self.metric_for_best_model or "").endswith("gap"):
+            self.greater_is_better = False  # transformers takes every metric that is not a loss for one to raise
         super().__post_init__()
         self.objective_weights  # noqa: B018  (raises where the text cannot be read)
-        if self.alignment not in ("transport", "ridge", "none"):
-            raise ValueError(f"alignment is {self.alignment!r}: expected 'transport', 'ridge' or 'none'")
-        for name in ("transport_epsilon", "transport_tolerance", "transport_max_iterations", "alignment_pairs"):
+        for own in fields(OTDistillationArguments):
+            choices = (
+                get_args(own.type) if own.name in ("alignment", "on_bad_batch", "on_collapse", "early_stopping") else ()
+            )
+            if choices and getattr(self, own.name) not in choices:
+                listed = f"{', '.join(map(repr, choices[:-1]))} or {choices[-1]!r}"
+                raise ValueError(f"{own.name} is {getattr(self, own.name)!r}: expected {listed}")
+        for name in (
+            "transport_epsilon",
+            "transport_tolerance",
+            "transport_max_iterations",
+            "alignment_pairs",
+            "early_stopping_patience",
+        ):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}: expected a number above 0")
         if self.projection_learning_rate is not None and self.projection_learning_rate < 0:
             raise ValueError(
                 f"projection_learning_rate is {self.projection_learning_rate}: expected 0 or more, or None"
+            )
+        if not 0 <= self.early_stopping_threshold < 1:
+            raise ValueError(
+                f"early_stopping_threshold is {self.early_stopping_threshold}: expected 0 or more and less than 1"
+            )
+        if self.early_stopping != "none" and self.eval_strategy == "no":
+            raise ValueError(
+                f"early_stopping={self.early_stopping!r} without evaluations never stops: set eval_strategy='steps' and eval_steps"
+            )
+        if self.on_bad_batch == "skip" and self.deepspeed_plugin is not None:
+            raise ValueError(
+                "on_bad_batch='skip' cannot hold DeepSpeed's optimizer back from a step: use 'stop' with it"
             )
         if self.remove_unused_columns:
             raise ValueError(

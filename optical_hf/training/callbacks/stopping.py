@@ -1,0 +1,134 @@
+"""`LanguageEarlyStopping`: stop when the worst language, or the gap between languages, has stopped getting better.
+
+`transformers.EarlyStoppingCallback` follows one metric, `metric_for_best_model`, of which it must be told whether greater is
+better, and keeps its count in memory. This one reads what evaluators report as `eval_R@1/xx`, and counts from the log of
+the run, which a checkpoint holds: a run that is resumed stops where one that was not interrupted does.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+logger = logging.getLogger(__name__)
+
+PREFIX = "eval_R@1/"
+GAP = "eval_R@1_gap"
+
+
+class Standing(NamedTuple):
+    """What one evaluation says of the languages.
+
+    Attributes:
+        step: of the evaluation.
+        worst: R@1 of the worst language, in [0, 1].
+        language: which one that is.
+        mean: R@1, mean over languages.
+        gap: R@1 of the high tier minus that of the low tier; None where the evaluator has no tiers.
+    """
+
+    step: int
+    worst: float
+    language: str
+    mean: float
+    gap: float | None
+
+
+def standings(log_history: Sequence[Mapping[str, Any]]) -> list[Standing]:
+    """The evaluations of a run that report languages, in order."""
+    found = []
+    for entry in log_history:
+        languages = {
+            name.removeprefix(PREFIX): float(value)
+            for name, value in entry.items()
+            if name.startswith(PREFIX) and name != f"{PREFIX}mean"
+        }
+        if languages:
+            worst = min(languages, key=lambda name: languages[name])
+            gap = float(entry[GAP]) if GAP in entry else None
+            mean = sum(languages.values()) / len(languages)
+            found.append(Standing(int(entry.get("step", 0)), languages[worst], worst, mean, gap))
+    return found
+
+
+class LanguageEarlyStopping(TrainerCallback):
+    """Stop after `patience` evaluations in a row without progress.
+
+    Args:
+        on: "worst": progress is a higher R@1 of the worst language. "gap": progress is a smaller gap at no lower mean, or a
+            higher mean; the gap alone would be smallest for a student that finds nothing.
+        patience: evaluations without progress.
+        threshold: by how much R@1, in [0, 1], must move to count.
+
+    Raises:
+        ValueError: an option out of range; at the start of training where the run never evaluates; at an evaluation that
+            reports no `R@1/xx`, or no gap where that is asked for.
+    """
+
+    def __init__(self, on: Literal["worst", "gap"] = "worst", patience: int = 3, threshold: float = 0.0) -> None:
+        if on not in ("worst", "gap"):
+            raise ValueError(f"early stopping on {on!r}: expected 'worst' or 'gap'")
+        if patience < 1 or threshold < 0:
+            raise ValueError(f"expected patience >= 1 and threshold >= 0, got {patience} and {threshold}")
+        self.on, self.patience, self.threshold = on, patience, threshold
+        self._evaluated = False
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Refuse a run that would never stop early."""
+        if args.eval_strategy == "no":
+            raise ValueError("early stopping without evaluations never stops: set eval_strategy='steps' and eval_steps")
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: Mapping[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Count the evaluations since the last progress."""
+        self._evaluated = True
+        if not metrics or not any(name.startswith(PREFIX) for name in metrics):
+            return  # the loss on held-out bitext, which transformers reports before the evaluators are called
+        found = standings(state.log_history)
+        best, since = found[0], 0
+        for standing in found[1:]:
+            if self._better(standing, best):
+                best, since = standing, 0
+            else:
+                since += 1
+        if since >= self.patience:
+            control.should_training_stop = True
+            logger.warning(
+                "stopped at step %d: no progress on the %s in %d evaluations; the best was step %d: worst language %s at %.3f, "
+                "mean %.3f, gap %s",
+                state.global_step, {"worst": "worst language", "gap": "gap"}[self.on], since, best.step, best.language, best.worst,
+                best.mean, "not known" if best.gap is None else f"{best.gap:.3f}",
+            )  # fmt: skip
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Refuse a run whose first evaluation did not say what there is to stop on."""
+        if not self._evaluated:
+            return
+        self._evaluated = False
+        found = standings(state.log_history)
+        if not found or (self.on == "gap" and found[-1].gap is None):
+            wanted = "R@1_gap (languages of two tiers)" if found else "R@1/xx for each language"
+            reported = sorted({name for entry in state.log_history for name in entry if name.startswith("eval_")})
+            raise ValueError(
+                f"early stopping on {self.on!r} needs an evaluator that reports {wanted}, or the run never stops early; the "
+                f"evaluations report {reported}"
+            )
+
+    def _better(self, new: Standing, best: Standing) -> bool:
+        if self.on == "worst":
+            return new.worst > best.worst + self.threshold
+        if new.gap is None or best.gap is None:
+            return best.gap is None and new.gap is not None
+        risen = new.mean > best.mean + self.threshold
+        return risen or (new.gap < best.gap - self.threshold and new.mean >= best.mean)

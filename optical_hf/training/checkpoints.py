@@ -1,0 +1,231 @@
+"""Which checkpoints are whole, which one a run goes on from, and what a user is told when one cannot be written.
+
+`transformers` writes a checkpoint file by file, `trainer_state.json` last on the main process; the state of the random numbers
+of another process may come later still. So a checkpoint is whole where that file is there and every other can be read to
+its end: a kill, a full disk or a copy that broke off leaves one that is not. No format of ours.
+"""
+
+import errno
+import json
+import logging
+import os
+import re
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from accelerate.utils import gather_object
+from safetensors import SafetensorError, safe_open
+from transformers import TrainingArguments
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+
+logger = logging.getLogger(__name__)
+
+STATE = "trainer_state.json"
+ARGUMENTS = "training_args.json"
+CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO}
+
+
+def damage(checkpoint: str | Path, *, weights_only: bool = False) -> str | None:
+    """What a checkpoint lacks to be gone on from.
+
+    Args:
+        checkpoint: a `checkpoint-N` folder.
+        weights_only: it was saved with `save_only_model`, without the state of the optimizer and of the random numbers.
+
+    Returns:
+        The first thing that is missing or cannot be read, as the end of a sentence; None where the checkpoint is whole.
+    """
+    folder = Path(checkpoint)
+    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    if STATE not in files:
+        return f"it has no {STATE}, which is written last"
+    for name, path in files.items():
+        if not name.startswith("."):
+            problem = _unreadable(path)
+            if problem:
+                return f"{name} {problem}"
+    return _missing_weights(folder, files) or (None if weights_only else _missing_states(files))
+
+
+def resume_point(asked: str | bool | None, args: TrainingArguments) -> str | None:
+    """The checkpoint a run goes on from.
+
+    Args:
+        asked: True for the newest whole checkpoint of `args.output_dir`; those that are not whole are named in a warning and
+            skipped. A path for that one. None or False for none.
+        args: of the run.
+
+    Returns:
+        The folder; None to start from the beginning, also where True was given and there is no whole checkpoint, as when a
+        run was killed before its first one.
+
+    Raises:
+        ValueError: where the checkpoint that was named is not there or not whole, naming the newest whole one before it.
+    """
+    if not asked:
+        return None
+    chosen = _newest_whole(args) if asked is True else _named(Path(asked), args)
+    if args.world_size > 1:
+        everywhere = gather_object([None if chosen is None else chosen.name])
+        if len(set(everywhere)) > 1:
+            raise ValueError(
+                f"the processes see different checkpoints in {args.output_dir!r} ({everywhere}): put output_dir where all of them "
+                "read the same files, or name one that all have"
+            )
+    if chosen is None:
+        logger.warning("no whole checkpoint in %r: the run starts from the beginning", args.output_dir)
+        return None
+    saved_by = _arguments(chosen).get("world_size")
+    if saved_by not in (None, args.world_size):
+        logger.warning(
+            "%s was saved by %s processes and %s go on: the order of the data is not that of a run that was not interrupted",
+            chosen.name, saved_by, args.world_size,
+        )  # fmt: skip
+    logger.info("the run goes on from %s", chosen)
+    return str(chosen)
+
+
+def begin_writing(checkpoint: Path) -> None:
+    """Make a checkpoint that is about to be written again count as not whole until it is, and clear what a kill left."""
+    (checkpoint / STATE).unlink(missing_ok=True)
+    for leftover in checkpoint.glob(".saving-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def check_writable(folder: str | Path) -> None:
+    """Try to write where checkpoints will go, before the first hour of training and not after it.
+
+    Raises:
+        OSError: where nothing can be written, saying why.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(4096))
+            file.flush()
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"cannot write checkpoints to output_dir {str(folder)!r}: {os.strerror(error.errno or errno.EIO)}; nothing was trained "
+            "yet: give a folder that can be written, or make room",
+        ) from error
+
+
+def write_error(error: BaseException, args: TrainingArguments) -> OSError | None:
+    """What to tell a user when `error` came from writing a checkpoint: None where it did not.
+
+    A full disk surfaces as an OSError, a SafetensorError or, from torch.save, as a RuntimeError that names neither the disk nor
+    the file.
+    """
+    text = str(error)
+    if isinstance(error, OSError):
+        number = error.errno if error.errno in CANNOT_WRITE else None
+    elif isinstance(error, SafetensorError) and "os error" in text:
+        number = int(re.findall(r"os error (\d+)", text)[0])
+    elif isinstance(error, RuntimeError) and ("PytorchStreamWriter" in text or "unexpected pos" in text):
+        number = errno.ENOSPC if shutil.disk_usage(args.output_dir).free < 2**20 else errno.EIO
+    else:
+        return None
+    if number is None:
+        return None
+    found = [path for path in checkpoints(args.output_dir) if damage(path, weights_only=args.save_only_model) is None]
+    kept = f"{found[-1].name} is whole and nothing before it is lost" if found else "there is no checkpoint before it"
+    return OSError(
+        number,
+        f"{os.strerror(number)}: a checkpoint could not be written to {args.output_dir!r}; {kept}. Make room (save_total_limit "
+        "keeps fewer checkpoints), then go on with resume_from_checkpoint=True",
+    )
+
+
+def checkpoints(folder: str | Path) -> list[Path]:
+    """The `checkpoint-N` folders of a run, the oldest first."""
+    found = [
+        p for p in Path(folder).glob(f"{PREFIX_CHECKPOINT_DIR}-*") if p.is_dir() and p.name.split("-")[-1].isdigit()
+    ]
+    return sorted(found, key=_step)
+
+
+def _step(checkpoint: Path) -> int:
+    return int(checkpoint.name.split("-")[-1])
+
+
+def _newest_whole(args: TrainingArguments) -> Path | None:
+    for checkpoint in reversed(checkpoints(args.output_dir)):
+        problem = damage(checkpoint, weights_only=args.save_only_model)
+        if problem is None:
+            return checkpoint
+        logger.warning("%s is not whole (%s): it is skipped for the one before it", checkpoint, problem)
+    return None
+
+
+def _named(checkpoint: Path, args: TrainingArguments) -> Path:
+    problem = (
+        damage(checkpoint, weights_only=args.save_only_model) if checkpoint.is_dir() else "there is no such folder"
+    )
+    if problem is None:
+        return checkpoint
+    older = [
+        path
+        for path in checkpoints(checkpoint.parent)
+        if path.name != checkpoint.name and damage(path, weights_only=args.save_only_model) is None
+    ]
+    if checkpoint.name.split("-")[-1].isdigit():
+        older = [path for path in older if _step(path) < _step(checkpoint)] or older
+    fix = f"go on from {str(older[-1])!r}, the newest whole one" if older else "start the run from the beginning"
+    raise ValueError(
+        f"cannot go on from {str(checkpoint)!r}: {problem}; {fix}, or pass resume_from_checkpoint=True to have the newest whole "
+        "one of output_dir chosen"
+    )
+
+
+def _unreadable(path: Path) -> str | None:
+    """What keeps a file from being read to its end: formats that end with an index, or say how long they are."""
+    try:
+        if path.suffix == ".json":
+            json.loads(path.read_text(encoding="utf-8"))
+        elif path.suffix == ".safetensors":
+            with safe_open(path, framework="pt") as file:
+                file.keys()
+        elif path.suffix in (".pt", ".pth", ".bin"):
+            with zipfile.ZipFile(path) as archive:
+                broken = archive.testzip()
+            if broken:
+                return f"is damaged at {broken}"
+    except (ValueError, SafetensorError, zipfile.BadZipFile, EOFError, OSError) as error:
+        return f"is cut off or damaged ({' '.join(str(error).split())[:120]})"
+    return None
+
+
+def _missing_weights(folder: Path, files: dict[str, Path]) -> str | None:
+    if any(name.split("/")[0].startswith("pytorch_model") for name in files):
+        return None  # sharded by FSDP
+    if "modules.json" not in files:
+        return "it has no modules.json"
+    if not {"model.safetensors", "adapter_model.safetensors", "model.safetensors.index.json"} & set(files):
+        return "it has no weights (model.safetensors)"
+    for entry in json.loads(files["modules.json"].read_text()):
+        name = f"{entry['path']}/model.safetensors"
+        if entry["type"].rsplit(".", 1)[-1] == "Dense" and name not in files:
+            return f"it has no {name}"
+    return None
+
+
+def _missing_states(files: dict[str, Path]) -> str | None:
+    tops = {name.split("/")[0] for name in files}
+    if any(name.startswith("global_step") for name in tops):
+        return None  # DeepSpeed keeps optimizer and schedule in a folder of its own
+    if not any(name.startswith("optimizer") for name in tops):
+        return "it has no optimizer.pt, without which the run would go on with a fresh optimizer"
+    if "scheduler.pt" not in files:
+        return "it has no scheduler.pt"
+    processes = json.loads(files[ARGUMENTS].read_text()).get("world_size", 1) if ARGUMENTS in files else 1
+    wanted = ["rng_state.pth"] if processes == 1 else [f"rng_state_{rank}.pth" for rank in range(processes)]
+    return next((f"it has no {name}" for name in wanted if name not in files), None)
+
+
+def _arguments(checkpoint: Path) -> dict[str, Any]:
+    file = checkpoint / ARGUMENTS
+    return json.loads(file.read_text()) if file.is_file() else {}
