@@ -19,6 +19,13 @@ class OTDistillationArguments(TrainingArguments):
             start from the projection the student comes with.
         alignment_pairs: pairs of the training bitext the closed form is fitted on at most.
         projection_learning_rate: learning rate of the student's projection; None takes `learning_rate`.
+        sampling_temperature: draw languages with p proportional to n^(1/T), n a language's pairs; None takes every pair once an
+            epoch. For a table; mix streams with `interleave_languages`.
+        sampling_max_repeats: how often a pair may be seen on average in an epoch where languages are drawn.
+        tokens_per_batch: student tokens of a device's batch at most, padding included, pairs of similar length together;
+            `per_device_train_batch_size` then is the number of pairs at most. `train_sampling_strategy="group_by_length"`
+            groups without a budget.
+        freeze_embeddings: leave the student's word embeddings as they are: most of a multilingual student's weights.
         transport_solver: solver of the plans, one of `optical_hf.ot`'s.
         transport_epsilon: entropic regularisation of the plans, in units of cosine cost.
         transport_tolerance: L1 marginal error at which a plan counts as converged.
@@ -57,6 +64,25 @@ class OTDistillationArguments(TrainingArguments):
     alignment_pairs: int = field(default=20_000, metadata={"help": "Pairs the closed form is fitted on at most."})
     projection_learning_rate: float | None = field(
         default=None, metadata={"help": "Learning rate of the projection; the default is --learning_rate."}
+    )
+
+    # Which pairs a step sees
+    sampling_temperature: float | None = field(
+        default=None, metadata={"help": "Draw languages with p proportional to n^(1/T); 1 keeps the sizes."}
+    )
+    sampling_max_repeats: float | None = field(
+        default=None, metadata={"help": "How often a pair may be seen on average in an epoch of drawn languages."}
+    )
+    tokens_per_batch: int | None = field(
+        default=None,
+        metadata={
+            "help": "Student tokens of a device's batch at most, padding included, pairs of similar length together."
+        },
+    )
+
+    # What moves
+    freeze_embeddings: bool = field(
+        default=False, metadata={"help": "Leave the student's word embeddings as they are."}
     )
 
     # How the plans are found
@@ -106,6 +132,9 @@ class OTDistillationArguments(TrainingArguments):
         if self.greater_is_better is None and (self.metric_for_best_model or "").endswith("gap"):
             self.greater_is_better = False  # transformers takes every metric that is not a loss for one to raise
         super().__post_init__()
+        if self.accelerator_config.dispatch_batches is None:
+            # Each process reads and tokenizes its own share of a stream; a batch of texts cannot be cut up and sent.
+            self.accelerator_config.dispatch_batches = False
         self.objective_weights  # noqa: B018  (raises where the text cannot be read)
         for own in fields(OTDistillationArguments):
             choices = (
@@ -139,10 +168,29 @@ class OTDistillationArguments(TrainingArguments):
             raise ValueError(
                 "on_bad_batch='skip' cannot hold DeepSpeed's optimizer back from a step: use 'stop' with it"
             )
+        self._check_batches()
         if self.remove_unused_columns:
             raise ValueError(
                 "remove_unused_columns=True would drop the text columns before the collator reads them; leave it off"
             )
+
+    def _check_batches(self) -> None:
+        for name in ("sampling_temperature", "sampling_max_repeats"):
+            if getattr(self, name) is not None and not getattr(self, name) >= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: expected a number of at least 1, or None")
+        if self.sampling_max_repeats is not None and self.sampling_temperature is None:
+            raise ValueError(
+                "sampling_max_repeats caps the draws of sampling_temperature, which is not set: set it too"
+            )
+        if self.tokens_per_batch is not None and self.tokens_per_batch < 1:
+            raise ValueError(f"tokens_per_batch is {self.tokens_per_batch}: expected a number above 0, or None")
+
+    @property
+    def grouped_by_length(self) -> bool:
+        """Whether pairs of similar length share a batch; transformers 5.0 has `group_by_length` for it."""
+        strategy = getattr(self, "train_sampling_strategy", "random")
+        grouped = strategy == "group_by_length" or getattr(self, "group_by_length", False)
+        return bool(grouped) or self.tokens_per_batch is not None
 
     @property
     def objective_weights(self) -> dict[str, float]:

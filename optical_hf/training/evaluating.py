@@ -30,7 +30,7 @@ class EvaluatingTrainer(StudentTrainer):
         dataset = eval_dataset if eval_dataset is not None else self.eval_dataset
         metrics = super().evaluate(dataset, ignore_keys, metric_key_prefix) if dataset is not None else {}
         own: dict[str, float] = {}
-        student = self.accelerator.unwrap_model(self.model)
+        student = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
         was_training = student.training
         student.eval()
         for evaluator in self.evaluators:

@@ -65,11 +65,16 @@ class StudentTrainer(Trainer):
         (folder / "training_args.json").write_text(json.dumps(self.args.to_dict(), indent=2, default=str) + "\n")
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        load_weights(self.accelerator.unwrap_model(self.model if model is None else model), resume_from_checkpoint)
+        load_weights(
+            self.accelerator.unwrap_model(self.model if model is None else model, keep_torch_compile=False),
+            resume_from_checkpoint,
+        )
 
     def _load_best_model(self) -> None:
         logger.info("loading the best student, %s (%s)", self.state.best_model_checkpoint, self.state.best_metric)
-        load_weights(self.accelerator.unwrap_model(self.model), self.state.best_model_checkpoint)
+        load_weights(
+            self.accelerator.unwrap_model(self.model, keep_torch_compile=False), self.state.best_model_checkpoint
+        )
 
     def _push_from_checkpoint(self, checkpoint_folder: str) -> None:
         """Push the student as it is now, in the background; a push that is still going on is waited for."""

@@ -3,7 +3,8 @@
 The trainer orchestrates: it runs both models, hands tensors to the objectives and logs what comes back. It knows nothing of
 how plans are found or how retrieval is measured: evaluators are callables from a student to a dict of numbers.
 
-Its bases are `EvaluatingTrainer` (evaluating.py) and `StudentTrainer` (pushing.py: saving, loading, pushing).
+Its bases are `BatchingTrainer` (batching.py), `EvaluatingTrainer` (evaluating.py) and `StudentTrainer` (pushing.py: saving,
+loading, pushing).
 
 Shapes: B pairs.
 """
@@ -23,14 +24,15 @@ from optical_hf.models import Encoder, backbone, preprocess_queries, token_proje
 from optical_hf.models.cache import TeacherCache, teacher_tokens
 from optical_hf.objectives import BATCH_OBJECTIVES, TOKEN_BATCH_OBJECTIVES, PairTensors, objective_terms
 from optical_hf.training.arguments import OTDistillationArguments
+from optical_hf.training.batching import BatchingTrainer
 from optical_hf.training.closed_form_start import start_in_closed_form
-from optical_hf.training.evaluating import EvaluatingTrainer, Evaluator
+from optical_hf.training.evaluating import Evaluator
 from optical_hf.training.gathering import gather_batch
 from optical_hf.training.pair_check import check_pair
 from optical_hf.training.term_means import TermMeans
 
 
-class OTDistillationTrainer(EvaluatingTrainer):
+class OTDistillationTrainer(BatchingTrainer):
     """Distil `teacher` into `model` on bitext.
 
     Args:
@@ -83,6 +85,8 @@ class OTDistillationTrainer(EvaluatingTrainer):
         self.evaluators: list[Evaluator] = [evaluators] if callable(evaluators) else list(evaluators or [])
         self._weights = args.objective_weights
         self._terms = TermMeans()
+        if args.freeze_embeddings:
+            backbone(model).model.get_input_embeddings().requires_grad_(False)
         if peft_config is not None:
             module = backbone(model)
             module.model = get_peft_model(module.model, peft_config)
@@ -137,7 +141,7 @@ class OTDistillationTrainer(EvaluatingTrainer):
             num_items_in_batch: pairs of the whole global batch (all devices, all accumulation steps); None averages over this
                 batch alone, as evaluation does.
         """
-        student_model = self.accelerator.unwrap_model(model)
+        student_model = self.accelerator.unwrap_model(model, keep_torch_compile=False)
         student = token_set(student_model, inputs["student"], model(dict(inputs["student"]), task="query"))
         teacher = teacher_tokens(self.teacher, inputs["teacher"])
         special = self.args.transport_special_tokens
@@ -163,7 +167,7 @@ class OTDistillationTrainer(EvaluatingTrainer):
             if self.args.average_tokens_across_devices:
                 loss = loss * self.accelerator.num_processes
         if model.training:
-            self._terms.add(terms)
+            self._terms.add(terms | {"padding": 1 - student.mask_BN.float().mean(dim=1)})
         return (loss, terms) if return_outputs else loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
@@ -178,7 +182,10 @@ class OTDistillationTrainer(EvaluatingTrainer):
         rate = self.args.projection_learning_rate
         if rate is None:
             return optimizer
-        projection = {id(p) for p in token_projection(self.accelerator.unwrap_model(self.model)).parameters()}
+        projection = {
+            id(p)
+            for p in token_projection(self.accelerator.unwrap_model(self.model, keep_torch_compile=False)).parameters()
+        }
         for group in list(optimizer.param_groups):
             own = [p for p in group["params"] if id(p) in projection]
             if own:

@@ -1,0 +1,116 @@
+"""Which pairs a step sees: by language, by length, by a budget of tokens; from a table or from a stream without an end.
+
+Knows nothing about objectives. Overrides the public `get_train_dataloader` of `transformers.Trainer`, and only where one of
+our arguments asks for it: else the order is that of transformers.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from datasets import Dataset, IterableDataset
+from torch.utils.data import DataLoader
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_utils import seed_worker
+
+from optical_hf.data.batching import EpochOrder, LengthBatches, ShuffledRows
+from optical_hf.data.sampling import TemperatureSampler
+from optical_hf.data.streams import EndlessStream
+from optical_hf.models import Encoder
+from optical_hf.models.tokens import query_prompt
+from optical_hf.training.arguments import OTDistillationArguments
+from optical_hf.training.evaluating import EvaluatingTrainer
+
+
+class BatchingTrainer(EvaluatingTrainer):
+    """A trainer that makes its training batches as `OTDistillationArguments` says."""
+
+    args: OTDistillationArguments
+
+    def get_train_dataloader(self) -> DataLoader:
+        """The training batches of this process."""
+        args, dataset = self.args, self.train_dataset
+        if isinstance(dataset, IterableDataset):
+            if args.sampling_temperature is not None or args.tokens_per_batch is not None:
+                raise ValueError(
+                    "sampling_temperature and tokens_per_batch need a table, and train_dataset is a stream, whose languages "
+                    "and lengths are not known: mix streams with optical_hf.data.interleave_languages"
+                    "(streams, counts, temperature=...), group them with train_sampling_strategy='group_by_length', or load the bitext with streaming=False"
+                )
+            group = self._train_batch_size * args.world_size if args.grouped_by_length else None
+            stream = EndlessStream(dataset, group=group, seed=args.seed)
+            return self._loader(stream, batch_size=self._train_batch_size, drop_last=args.dataloader_drop_last)
+        if dataset is None or not (args.sampling_temperature is not None or args.grouped_by_length):
+            return super().get_train_dataloader()
+        order = row_order(dataset, args)
+        self.remove_callback(SetEpoch)  # that of a batch size that did not fit
+        self.add_callback(SetEpoch(order))
+        if not args.grouped_by_length:
+            return self._loader(dataset, batch_size=self._train_batch_size, sampler=order)
+        budget = args.tokens_per_batch
+        if budget is not None:  # auto_find_batch_size may have made the batch smaller
+            budget = max(1, budget * self._train_batch_size // args.train_batch_size)
+        lengths = row_lengths(dataset, self.model, args.length_column_name)
+        batches = LengthBatches(order, lengths, batch_size=self._train_batch_size, tokens=budget)
+        return self._loader(dataset, batch_sampler=batches)
+
+    def _loader(self, dataset: Any, **batches: Any) -> DataLoader:
+        args = self.args
+        seeded = partial(seed_worker, num_workers=args.dataloader_num_workers, rank=args.process_index)
+        return self.accelerator.prepare(
+            DataLoader(
+                dataset,
+                collate_fn=self.data_collator,
+                num_workers=args.dataloader_num_workers,
+                pin_memory=args.dataloader_pin_memory,
+                persistent_workers=args.dataloader_persistent_workers,
+                prefetch_factor=args.dataloader_prefetch_factor,
+                worker_init_fn=seeded,
+                **batches,
+            )
+        )
+
+
+class SetEpoch(TrainerCallback):
+    """Tell an order of rows which epoch begins; accelerate's loaders do not reach it through all their wrappers."""
+
+    def __init__(self, order: EpochOrder) -> None:
+        self.order = order
+
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """The epoch is a whole number here, or lies within the epoch a resumed run goes on with."""
+        self.order.set_epoch(int(state.epoch or 0))
+
+
+def row_order(dataset: Dataset, args: OTDistillationArguments) -> EpochOrder:
+    """All rows shuffled, or languages drawn with a temperature.
+
+    Raises:
+        ValueError: where languages are to be drawn and no column names them.
+    """
+    seed = args.data_seed if args.data_seed is not None else args.seed
+    if args.sampling_temperature is None:
+        return ShuffledRows(len(dataset), seed)
+    if "language" not in dataset.column_names:
+        raise ValueError(
+            f"sampling_temperature draws by language and train_dataset has no column 'language' (columns "
+            f"{dataset.column_names}): load it with optical_hf.load_bitext, or leave sampling_temperature out"
+        )
+    return TemperatureSampler(
+        dataset["language"], temperature=args.sampling_temperature, max_repeats=args.sampling_max_repeats, seed=seed
+    )
+
+
+def row_lengths(dataset: Dataset, student: Encoder, column: str, chunk: int = 4096) -> Sequence[int]:
+    """Tokens of each target side as the student reads it: those of `column` where there is one, else counted now."""
+    if column in dataset.column_names:
+        return dataset[column][:]
+    prompt = query_prompt(student) or ""
+    counted: list[int] = []
+    for start in range(0, len(dataset), chunk):
+        texts = [prompt + text for text in dataset[start : start + chunk]["target"]]
+        read = student.tokenizer(texts, truncation=True, max_length=student.max_seq_length, padding=False)
+        counted += [len(ids) for ids in read["input_ids"]]
+    return counted
