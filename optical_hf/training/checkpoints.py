@@ -13,13 +13,17 @@ import re
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from accelerate.utils import gather_object
 from safetensors import SafetensorError, safe_open
-from transformers import TrainingArguments
+from transformers import TrainerCallback, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+
+from optical_hf.training.callbacks.termination import CheckpointOnTermination
 
 logger = logging.getLogger(__name__)
 
@@ -112,6 +116,22 @@ def check_writable(folder: str | Path) -> None:
             f"cannot write checkpoints to output_dir {str(folder)!r}: {os.strerror(error.errno or errno.EIO)}; nothing was trained "
             "yet: give a folder that can be written, or make room",
         ) from error
+
+
+@contextmanager
+def clear_errors(args: TrainingArguments, callbacks: Sequence[TrainerCallback]) -> Iterator[None]:
+    """Say what it means for the run where a checkpoint cannot be written, and give signals back however the run ends."""
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        told = write_error(error, args)
+        if told is None:
+            raise
+        raise told from error
+    finally:
+        for callback in callbacks:
+            if isinstance(callback, CheckpointOnTermination):
+                callback.restore()
 
 
 def write_error(error: BaseException, args: TrainingArguments) -> OSError | None:

@@ -32,15 +32,15 @@ ROWS_READ = 512
 
 def check_rows(
     rows: Iterable[Mapping[str, Any]],
-    student: PreTrainedTokenizerBase | None,
-    teacher: PreTrainedTokenizerBase | None = None,
+    student: object,
+    teacher: object = None,
 ) -> None:
     """Look at rows of bitext for sides that were swapped and for languages that a tokenizer cannot read.
 
     Args:
         rows: with `source`, `target` and, where there are several, `language`; rows without text are left to the collator.
-        student: the tokenizer that reads the targets; None skips its checks.
-        teacher: the tokenizer that reads the sources; None, as with a token cache, skips its checks.
+        student: the tokenizer that reads the targets; anything else skips its checks.
+        teacher: the tokenizer that reads the sources; anything else, such as None with a token cache, skips its checks.
 
     Raises:
         ValueError: English on the target side, the same text on both sides, or a side that is mostly unknown to its tokenizer.
@@ -48,17 +48,21 @@ def check_rows(
     texts = [
         (str(row.get("language") or "?"), row["source"], row["target"])
         for row in rows
-        if isinstance(row.get("source"), str) and isinstance(row.get("target"), str) and row["source"] and row["target"]
+        if isinstance(row, Mapping)
+        and isinstance(row.get("source"), str)
+        and isinstance(row.get("target"), str)
+        and row["source"]
+        and row["target"]
     ]
     if not texts:
         return
     languages, sources, targets = (list(column) for column in zip(*texts, strict=True))
     _check_sides(languages, sources, targets)
-    if student is not None:
+    if isinstance(student, PreTrainedTokenizerBase):
         _check_unknown(student, languages, targets, "student", "target")
-        if teacher is not None:
+        if isinstance(teacher, PreTrainedTokenizerBase):
             _check_exchanged(student, teacher, targets)
-    if teacher is not None:
+    if isinstance(teacher, PreTrainedTokenizerBase):
         _check_unknown(teacher, ["en"] * len(sources), sources, "teacher", "source")
 
 

@@ -8,6 +8,7 @@ included, into what it pushes while training.
 
 import json
 import logging
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from transformers import Trainer
 from transformers.trainer import PushInProgress
 from transformers.trainer_utils import HubStrategy
 
+from optical_hf.training.checkpoints import begin_writing
 from optical_hf.training.saving import load_weights, merged, save_student
 
 logger = logging.getLogger(__name__)
@@ -30,6 +32,8 @@ class StudentTrainer(Trainer):
         """Save the student for others to load: an adapter is merged; checkpoints along the way keep it apart."""
         # transformers names the folder of a checkpoint; it names none where it saves what it is about to push.
         self._merge_on_save = not _internal_call or output_dir is None
+        if not self._merge_on_save and self.args.should_save:
+            begin_writing(Path(output_dir))
         try:
             super().save_model(output_dir, _internal_call)
         finally:
@@ -62,7 +66,8 @@ class StudentTrainer(Trainer):
         folder = Path(output_dir or self.args.output_dir)
         save_student(merged(student) if self._merge_on_save else student, folder, state_dict)
         # As text and without tokens, where transformers would pickle the arguments, hub_token included.
-        (folder / "training_args.json").write_text(json.dumps(self.args.to_dict(), indent=2, default=str) + "\n")
+        told = self.args.to_dict() | {"world_size": self.args.world_size}
+        (folder / "training_args.json").write_text(json.dumps(told, indent=2, default=str) + "\n")
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         load_weights(
@@ -82,4 +87,14 @@ class StudentTrainer(Trainer):
             return
         push = self.push_to_hub(f"Training in progress, step {self.state.global_step}", blocking=False)
         if push is not None:
+            push.add_done_callback(_tell_failure)
             self.push_in_progress = PushInProgress([push])
+
+
+def _tell_failure(push: Future[Any]) -> None:
+    """A push in the background that failed is otherwise not heard of: transformers waits for it and does not ask."""
+    if not push.cancelled() and push.exception() is not None:
+        logger.warning(
+            "a push to the hub failed (%s); what it would have pushed is in output_dir, and the next push brings it",
+            " ".join(str(push.exception()).split())[:200],
+        )

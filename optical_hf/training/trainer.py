@@ -25,9 +25,12 @@ from optical_hf.models.cache import TeacherCache, teacher_tokens
 from optical_hf.objectives import BATCH_OBJECTIVES, TOKEN_BATCH_OBJECTIVES, PairTensors, objective_terms
 from optical_hf.training.arguments import OTDistillationArguments
 from optical_hf.training.batching import BatchingTrainer
-from optical_hf.training.closed_form_start import start_in_closed_form
+from optical_hf.training.callbacks import TrainingBatch, batch_callbacks, default_callbacks
+from optical_hf.training.checkpoints import check_writable, clear_errors, resume_point
+from optical_hf.training.closed_form_start import some_rows, start_in_closed_form
 from optical_hf.training.evaluating import Evaluator
 from optical_hf.training.gathering import gather_batch
+from optical_hf.training.guards import ROWS_READ, check_rows, finite_pairs
 from optical_hf.training.pair_check import check_pair
 from optical_hf.training.term_means import TermMeans
 
@@ -47,7 +50,7 @@ class OTDistillationTrainer(BatchingTrainer):
         peft_config: train an adapter (LoRA, DoRA, ...) and the projection instead of the whole backbone; checkpoints hold the
             adapter, `save_model` writes the student with the adapter merged.
         data_collator: in place of `PairCollator` over the two models' tokenizers.
-        callbacks: as for `transformers.Trainer`.
+        callbacks: as for `transformers.Trainer`, beside those that `args` asks for; one given here takes the place of its kind.
         optimizers: as for `transformers.Trainer`.
 
     Raises:
@@ -100,7 +103,7 @@ class OTDistillationTrainer(BatchingTrainer):
             # transformers wants an eval_dataset wherever it evaluates; ours may be evaluators alone.
             eval_dataset=eval_dataset if eval_dataset is not None or not self.evaluators else [],
             data_collator=collator,
-            callbacks=callbacks,
+            callbacks=default_callbacks(args, model.tokenizer, callbacks or []),
             optimizers=optimizers,
         )
         self.eval_dataset = eval_dataset
@@ -110,8 +113,25 @@ class OTDistillationTrainer(BatchingTrainer):
         self.teacher = teacher if cached else teacher.requires_grad_(False).eval().to(self.args.device)
 
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
-        """Train; a fresh start (no checkpoint to resume from) begins with the closed form that `args.alignment` names."""
-        if not resume_from_checkpoint and self.args.alignment != "none" and self.train_dataset is not None:
+        """Train; a fresh start (no checkpoint to resume from) begins with the closed form that `args.alignment` names.
+
+        Args:
+            resume_from_checkpoint: True goes on from the newest whole checkpoint of `args.output_dir`, and starts from the
+                beginning where there is none; a path goes on from that one.
+            **kwargs: as for `transformers.Trainer.train`.
+
+        Raises:
+            ValueError: where the bitext cannot be learnt from (sides exchanged, unknown scripts), the checkpoint is not whole,
+                a loss is not finite, or the student's vectors collapse.
+            OSError: where a checkpoint cannot be written: a read-only folder, a full disk.
+        """
+        if self.args.save_strategy != "no" and self.args.should_save:
+            check_writable(self.args.output_dir)
+        checkpoint = resume_point(resume_from_checkpoint, self.args)
+        if self.train_dataset is not None:
+            rows = some_rows(self.train_dataset, ROWS_READ, self.args.seed)
+            check_rows(rows, self.model.tokenizer, getattr(self.teacher, "tokenizer", None))
+        if checkpoint is None and self.args.alignment != "none" and self.train_dataset is not None:
             start_in_closed_form(
                 self.accelerator,
                 self.model,
@@ -123,7 +143,8 @@ class OTDistillationTrainer(BatchingTrainer):
                 special_tokens=self.args.transport_special_tokens,
                 progress=not self.args.disable_tqdm,
             )
-        return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
+        with clear_errors(self.args, self.callback_handler.callbacks):
+            return super().train(resume_from_checkpoint=checkpoint, **kwargs)
 
     def compute_loss(
         self,
@@ -153,12 +174,13 @@ class OTDistillationTrainer(BatchingTrainer):
             student.vector_BD,
             teacher.vector_BD,
         )
+        pairs, bad_B = finite_pairs(pairs)
         if self.accelerator.num_processes > 1 and BATCH_OBJECTIVES & set(self._weights):
             documents_BM = pairs.teacher_mask_BM if TOKEN_BATCH_OBJECTIVES & set(self._weights) else None
             vectors = pairs.student_vector_BD, pairs.teacher_vector_BD
             pairs = pairs._replace(batch=gather_batch(self.accelerator, *vectors, pairs.teacher_BMD, documents_BM))
         terms = objective_terms(pairs, self._weights, self.args.transport_settings)
-        loss_B = sum(weight * terms[name] for name, weight in self._weights.items())
+        loss_B = sum(weight * terms[name] for name, weight in self._weights.items()).masked_fill(bad_B, torch.nan)
         if num_items_in_batch is None:
             loss = loss_B.mean()
         else:
@@ -168,12 +190,17 @@ class OTDistillationTrainer(BatchingTrainer):
                 loss = loss * self.accelerator.num_processes
         if model.training:
             self._terms.add(terms | {"padding": 1 - student.mask_BN.float().mean(dim=1)})
+            batch = TrainingBatch(inputs, student, teacher, pairs, loss_B.detach())
+            for callback in batch_callbacks(self.callback_handler.callbacks):
+                callback.on_batch(self.args, self.state, self.control, batch)
         return (loss, terms) if return_outputs else loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log as `transformers` does, and each objective by name, averaged over devices and the steps since the last time."""
         if "loss" in logs:
             logs.update(self._terms.pop(self.accelerator))
+            for callback in batch_callbacks(self.callback_handler.callbacks):
+                logs.update(callback.logs())
         super().log(logs, start_time)
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:

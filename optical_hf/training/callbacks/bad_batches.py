@@ -44,9 +44,7 @@ class BadBatches(BatchCallback):
         tokenizer: the student's, to show the texts of pairs.
     """
 
-    def __init__(
-        self, action: Literal["stop", "skip"] = "stop", tokenizer: PreTrainedTokenizerBase | None = None
-    ) -> None:
+    def __init__(self, action: Literal["stop", "skip"] = "stop", tokenizer: object = None) -> None:
         self.action, self.tokenizer = action, tokenizer
         self.skipped, self._in_a_row = 0, 0
         self._seen: list[_Seen] = []
@@ -133,7 +131,7 @@ class BadBatches(BatchCallback):
         name = repr(part.ids[row]) if row < len(part.ids) and part.ids[row] else f"row {row} of its batch"
         language = part.languages[row] if row < len(part.languages) else ""
         text = ""
-        if part.input_ids_BN is not None and self.tokenizer is not None:
+        if part.input_ids_BN is not None and isinstance(self.tokenizer, PreTrainedTokenizerBase):
             text = self.tokenizer.decode(part.input_ids_BN[row], skip_special_tokens=True)
         inside = ": ".join(filter(None, [language, repr(text[:60]) if text else ""]))
         return f"{name} ({inside})" if inside else name

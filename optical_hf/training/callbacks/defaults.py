@@ -1,6 +1,8 @@
 """Which callbacks a distillation run has by itself, from its arguments."""
 
-from transformers import PreTrainedTokenizerBase, TrainerCallback
+from collections.abc import Sequence
+
+from transformers import TrainerCallback
 
 from optical_hf.training.arguments import OTDistillationArguments
 from optical_hf.training.callbacks.bad_batches import BadBatches
@@ -11,13 +13,16 @@ from optical_hf.training.callbacks.transport import TransportDiagnostics
 
 
 def default_callbacks(
-    args: OTDistillationArguments, tokenizer: PreTrainedTokenizerBase | None = None
+    args: OTDistillationArguments,
+    tokenizer: object = None,
+    given: Sequence[TrainerCallback] = (),
 ) -> list[TrainerCallback]:
-    """The callbacks that `args` asks for: all but early stopping, unless it says otherwise.
+    """The callbacks that `args` asks for, all but early stopping unless it says otherwise, and those that are given.
 
     Args:
         args: of the run.
         tokenizer: the student's, to show texts in messages.
+        given: a user's own; they come last, and one of the same kind takes the place of ours.
     """
     chosen: list[TrainerCallback] = [BadBatches(args.on_bad_batch, tokenizer)]
     if args.on_collapse != "ignore":
@@ -27,6 +32,7 @@ def default_callbacks(
     if args.early_stopping != "none":
         threshold = args.early_stopping_threshold
         chosen.append(LanguageEarlyStopping(args.early_stopping, args.early_stopping_patience, threshold))
-    if args.checkpoint_on_sigterm and not args.enable_jit_checkpoint:
+    if args.checkpoint_on_sigterm and not getattr(args, "enable_jit_checkpoint", False):
         chosen.append(CheckpointOnTermination())
-    return chosen
+    kinds = {type(callback) for callback in given}
+    return [*(callback for callback in chosen if type(callback) not in kinds), *given]
