@@ -70,7 +70,9 @@ def unknown_share(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> f
     """The share of pieces that are the tokenizer's unknown one; 0 where it has none."""
     if tokenizer.unk_token_id is None:
         return 0.0
-    pieces = [piece for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"] for piece in ids]
+    pieces = [
+        piece for ids in tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"] for piece in ids
+    ]
     return sum(piece == tokenizer.unk_token_id for piece in pieces) / max(len(pieces), 1)
 
 
@@ -162,7 +164,7 @@ def _check_exchanged(
 ) -> None:
     """Warn where the teacher's tokenizer reads the target side far better than the student's does."""
     counts = [
-        sum(len(ids) for ids in tokenizer(list(targets), add_special_tokens=False)["input_ids"])
+        sum(len(ids) for ids in tokenizer(list(targets), add_special_tokens=False, verbose=False)["input_ids"])
         for tokenizer in (student, teacher)
     ]
     unknown = unknown_share(teacher, targets)
