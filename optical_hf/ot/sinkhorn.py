@@ -14,7 +14,7 @@ Shapes: B pairs, N source tokens, M target tokens. f and g are in units of epsil
 """
 
 import math
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 
@@ -22,8 +22,8 @@ from optical_hf.ot.log_sinkhorn import solve_log_sinkhorn
 from optical_hf.ot.newton import newton_step
 from optical_hf.ot.state import Settings, Solution, entropic_logits, marginal_error
 
-FIRST_LOOKS = (5, 10)  # iterations at the first looks at the error, then every LOOK_EVERY (one synchronisation each)
-LOOK_EVERY = 10
+PLAIN_LOOKS = (6, 12)  # iterations at the first looks at the error, without relaxation up to here
+LOOK_EVERY = 8  # after them; every look is one synchronisation
 NEWTON_FROM = 60  # iterations after which a pair counts as late
 NEWTON_LOOK_EVERY = 3
 ABSORB_ABOVE = 12.0  # largest |log u| or |log v| before absorption
@@ -32,8 +32,7 @@ MAX_RELAXATION = 1.95
 COMPACT_BELOW = 0.7  # share of open pairs under which the finished ones leave the batch: leaving costs a copy
 
 
-@dataclass(frozen=True)
-class _Batch:
+class _Batch(NamedTuple):
     """The pairs being iterated: their place in the full batch, potentials in units of epsilon, kernel and scalings."""
 
     index: torch.Tensor
@@ -52,7 +51,7 @@ class _Batch:
     error_B: torch.Tensor
 
     def keep(self, chosen: torch.Tensor) -> "_Batch":
-        return _Batch(**{name: value[chosen] for name, value in vars(self).items()})
+        return _Batch(*(value[chosen] for value in self))
 
 
 def solve_sinkhorn(
@@ -68,22 +67,23 @@ def solve_sinkhorn(
     done = 0
     while len(batch.index) and done < settings.max_iterations:
         goal = _next_look(done, settings)
-        iterations_B[batch.index] += (goal - done) * batch.open_B
-        plain = done < FIRST_LOOKS[1] or _late(done, settings)
-        batch = _look(_iterate(batch, goal - done, settings, plain=plain), goal - done, settings)
-        done = goal
-        broken_B = ~batch.error_B.isfinite()
-        counts = torch.stack([batch.open_B.sum(), broken_B.sum(), _grown(batch).sum()])
-        still_open, broken, grown = counts.tolist()  # the one synchronisation
+        steps, done = goal - done, goal
+        iterations_B[batch.index] += steps * batch.open_B
+        plain = done <= PLAIN_LOOKS[-1] or _late(done - steps, settings)
+        batch = _iterate(batch, steps, settings, plain=plain)
+        before_B, batch = batch.error_B, _look(batch, settings)
+        still_open, broken, grown = _counts(batch)  # the one synchronisation
         if not still_open:
             break
         if broken or still_open < COMPACT_BELOW * len(batch.open_B):
-            failed_B[batch.index] = broken_B
+            failed_B[batch.index] = ~batch.error_B.isfinite()
             leaving = batch.keep(~batch.open_B)
             plan_BNM[leaving.index], error_B[leaving.index] = _plan(leaving), leaving.error_B
-            batch = batch.keep(batch.open_B)
+            before_B, batch = before_B[batch.open_B], batch.keep(batch.open_B)
         if _late(done, settings):
             batch = _newton(batch)
+        else:
+            batch = _relax(batch, before_B, steps)
         if grown or _late(done, settings):
             batch = _absorb(batch, logits_BNM)
     plan_BNM[batch.index], error_B[batch.index] = _plan(batch), batch.error_B
@@ -102,7 +102,7 @@ def _late(done: int, settings: Settings) -> bool:
 
 
 def _next_look(done: int, settings: Settings) -> int:
-    early = [look for look in FIRST_LOOKS if look > done]
+    early = [look for look in PLAIN_LOOKS if look > done]
     every = NEWTON_LOOK_EVERY if _late(done, settings) else LOOK_EVERY
     return min(early[0] if early else done + every, settings.max_iterations)
 
@@ -115,7 +115,7 @@ def _newton(batch: _Batch) -> _Batch:
     open_B1 = batch.open_B[:, None]
     u_B1N = batch.u_B1N * torch.where(open_B1, df_BN, 0.0).exp()[:, None, :]
     v_B1M = batch.v_B1M * torch.where(open_B1, dg_BM, 0.0).exp()[:, None, :]
-    return replace(batch, u_B1N=u_B1N, v_B1M=v_B1M, relaxation_B11=torch.ones_like(batch.relaxation_B11))
+    return batch._replace(u_B1N=u_B1N, v_B1M=v_B1M, relaxation_B11=torch.ones_like(batch.relaxation_B11))
 
 
 def _start(logits_BNM: torch.Tensor, source_BN: torch.Tensor, target_BM: torch.Tensor) -> _Batch:
@@ -124,10 +124,10 @@ def _start(logits_BNM: torch.Tensor, source_BN: torch.Tensor, target_BM: torch.T
     if len(index) < len(logits_BNM):
         logits_BNM, source_BN, target_BM = logits_BNM[index], source_BN[index], target_BM[index]
     source_B1N, target_B1M = source_BN[:, None, :], target_BM[:, None, :]
+    source_padding_B1N, target_padding_B1M = ((x == 0).to(source_BN.dtype) for x in (source_B1N, target_B1M))
     g_B1M = -_finite(logits_BNM.amax(dim=1, keepdim=True))
     f_B1N = -_finite((logits_BNM + g_B1M).amax(dim=2)[:, None, :])
     kernel_BNM = _kernel(logits_BNM, f_B1N, g_B1M)
-    source_padding_B1N, target_padding_B1M = ((x == 0).to(source_BN.dtype) for x in (source_B1N, target_B1M))
     return _Batch(
         index=index,
         open_B=torch.ones_like(index, dtype=torch.bool),
@@ -161,7 +161,7 @@ def _plan(batch: _Batch) -> torch.Tensor:
 
 
 def _iterate(batch: _Batch, steps: int, settings: Settings, *, plain: bool) -> _Batch:
-    """`steps` rounds of u <- u (T(v) / u)^w, v <- v (T(u) / v)^w; `plain` where every w is known to be 1."""
+    """Update u and v in turn; the loop that everything else is there for."""
     damping_u, damping_v = settings.damping(settings.rho_source), settings.damping(settings.rho_target)
     u_B1N, v_B1M = batch.u_B1N, batch.v_B1M
     for _ in range(steps):
@@ -177,7 +177,7 @@ def _iterate(batch: _Batch, steps: int, settings: Settings, *, plain: bool) -> _
         else:
             factor_B1M = _factor(applied_B1M, batch.target_B1M, v_B1M, batch.g_B1M, damping_v)
             v_B1M = factor_B1M.pow_(batch.relaxation_B11).mul_(v_B1M)
-    return replace(batch, u_B1N=u_B1N, v_B1M=v_B1M)
+    return batch._replace(u_B1N=u_B1N, v_B1M=v_B1M)
 
 
 def _factor(
@@ -192,35 +192,51 @@ def _factor(
     return (mass / applied).pow_(damping).mul_((potential * (damping - 1)).exp_()).div_(scaling)
 
 
-def _look(batch: _Batch, steps: int, settings: Settings) -> _Batch:
-    """Measure the L1 change one plain update would make to each marginal, and set the relaxation by its decrease.
+def _look(batch: _Batch, settings: Settings) -> _Batch:
+    """Measure the L1 change that one plain update would make to each marginal, and close the pairs where it is small.
 
     For a held marginal that change is exactly its error, as u T(v) / u K v = a.
     """
     applied_B1N = torch.baddbmm(batch.source_padding_B1N, batch.v_B1M, batch.transposed_BMN)
     applied_B1M = torch.baddbmm(batch.target_padding_B1M, batch.u_B1N, batch.kernel_BNM)
     damping_u, damping_v = settings.damping(settings.rho_source), settings.damping(settings.rho_target)
-    factor_B1N = _factor(applied_B1N, batch.source_B1N, batch.u_B1N, batch.f_B1N, damping_u)
-    factor_B1M = _factor(applied_B1M, batch.target_B1M, batch.v_B1M, batch.g_B1M, damping_v)
-    change_B1N = (factor_B1N - 1).mul_(applied_B1N).mul_(batch.u_B1N)
-    change_B1M = (factor_B1M - 1).mul_(applied_B1M).mul_(batch.v_B1M)
-    error_B = change_B1N.abs_().sum((1, 2)) + change_B1M.abs_().sum((1, 2))
-    speed_B = (error_B / batch.error_B).clamp(0.0, 1.0) ** (1 / steps)
-    relaxation_B = _relaxation(speed_B, batch.relaxation_B11[:, 0, 0])
-    open_B = batch.open_B & error_B.isfinite() & (error_B > settings.stop_at)
-    calm_B = ~open_B | (error_B > batch.error_B)  # a finished pair that is still in the batch must stay finished
-    relaxation_B11 = torch.where(calm_B, 1.0, relaxation_B)[:, None, None]
-    return replace(batch, open_B=open_B, error_B=error_B, relaxation_B11=relaxation_B11)
+    change_B1N = _change(applied_B1N, batch.source_B1N, batch.u_B1N, batch.f_B1N, damping_u)
+    change_B1M = _change(applied_B1M, batch.target_B1M, batch.v_B1M, batch.g_B1M, damping_v)
+    error_B = torch.linalg.vector_norm(torch.cat([change_B1N, change_B1M], dim=2), ord=1, dim=(1, 2))
+    return batch._replace(error_B=error_B, open_B=batch.open_B & (error_B > settings.stop_at) & (error_B < torch.inf))
 
 
-def _relaxation(speed_B: torch.Tensor, relaxation_B: torch.Tensor) -> torch.Tensor:
-    """Best factor 2 / (1 + sqrt(1 - t)), t the speed of the plain iteration, read off the speed s under the factor w.
+def _change(
+    applied: torch.Tensor, mass: torch.Tensor, scaling: torch.Tensor, potential: torch.Tensor, damping: float
+) -> torch.Tensor:
+    if damping == 1.0:
+        return torch.addcmul(mass, applied, scaling, value=-1)
+    return (_factor(applied, mass, scaling, potential, damping) - 1).mul_(applied).mul_(scaling)
 
-    Theory of successive over-relaxation: (s + w - 1)^2 = s w^2 t while s > w - 1; at s = w - 1 the factor is right.
+
+def _counts(batch: _Batch) -> tuple[int, bool, bool]:
+    """Open pairs, whether a pair broke, whether a scaling grew: three numbers brought to the host at once."""
+    low, high = torch.aminmax(torch.cat([batch.u_B1N, batch.v_B1M], dim=2))
+    numbers = torch.stack([batch.open_B.sum().to(low.dtype), batch.error_B.sum(), low, high]).tolist()
+    still_open, error, lowest, highest = numbers
+    grown = not (lowest >= math.exp(-ABSORB_ABOVE) and highest <= math.exp(ABSORB_ABOVE))
+    return int(still_open), not math.isfinite(error), grown
+
+
+def _relax(batch: _Batch, before_B: torch.Tensor, steps: int) -> _Batch:
+    """Set the relaxation of every open pair by the decrease of its error over the last steps.
+
+    Best factor 2 / (1 + sqrt(1 - t)), t the speed of the plain iteration, read off the speed s under the factor w by the
+    theory of successive over-relaxation: (s + w - 1)^2 = s w^2 t while s > w - 1; at s = w - 1 the factor is right.
     """
+    relaxation_B = batch.relaxation_B11[:, 0, 0]
+    speed_B = (batch.error_B / before_B).clamp_(0.0, 1.0).pow_(1 / steps)
     plain_B = (speed_B + relaxation_B - 1) ** 2 / (speed_B.clamp(min=1e-6) * relaxation_B**2)
-    best_B = 2 / (1 + (1 - plain_B.clamp(0.0, 1.0)).sqrt())
-    return torch.where(speed_B > relaxation_B - 1, best_B.clamp(max=MAX_RELAXATION), relaxation_B)
+    best_B = 2 / (1 + (1 - plain_B.clamp_(0.0, 1.0)).sqrt_())
+    relaxation_B = torch.where(speed_B > relaxation_B - 1, best_B.clamp_(max=MAX_RELAXATION), relaxation_B)
+    # A finished pair that is still in the batch must stay finished.
+    calm_B = ~batch.open_B | (batch.error_B > before_B)
+    return batch._replace(relaxation_B11=torch.where(calm_B, 1.0, relaxation_B)[:, None, None])
 
 
 def _grown(batch: _Batch) -> torch.Tensor:
