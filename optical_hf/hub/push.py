@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from huggingface_hub import HfApi
-from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
 try:
     from huggingface_hub.utils import httpx
 except ImportError:  # huggingface_hub before 1.31
     import httpx
+from huggingface_hub.utils import validate_repo_id
 
 from optical_hf.hub.card import checked_repo_id, model_card
 from optical_hf.models import Encoder
@@ -26,7 +27,10 @@ LOADED_SUFFIXES = frozenset({".safetensors", ".json", ".txt", ".model", ".jinja"
 NEVER_PUSHED = frozenset({"training_args.json", "trainer_state.json"})
 ADAPTER_CONFIG = "adapter_config.json"
 # Weights of an earlier push that a loader would take in place of, or on top of, those of this one.
-STALE = [ADAPTER_CONFIG, "adapter_model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors"]
+STALE = [
+    ADAPTER_CONFIG, "adapter_model.safetensors", "model.safetensors", "model.safetensors.index.json",
+    "model-*-of-*.safetensors", "config.json",
+]  # fmt: skip
 WAITS = (1.0, 2.0, 4.0)
 """Seconds before each new try after a 5xx: `huggingface_hub` tries uploads again by itself, but not every call."""
 
@@ -39,6 +43,7 @@ def push_student(
     private: bool | None = None,
     revision: str | None = None,
     card: str | None = None,
+    adapter_base: str | None = None,
     commit_message: str = "Add student",
 ) -> str:
     """Upload a student, or the folder it was saved in, to the hub; repository and branch are made where missing.
@@ -47,15 +52,19 @@ def push_student(
     Training arguments, optimizer and random states and anything pickled stay at home, and so do folders that are no
     module of the student. The endpoint is that of `HF_ENDPOINT`.
 
+    A student with an adapter goes up as the adapter alone, with the projection and the tokenizer: a few megabytes, for who
+    has PEFT. Its backbone is then read from the hub, so it must lie there, unchanged: `adapter_base` says where. To push one
+    that loads without PEFT, merge it first (`optical_hf.training.merge_and_save`).
+
     Args:
-        student_or_folder: a student without an adapter, or a folder that `trainer.save_model` or `save_pretrained`
-            wrote.
+        student_or_folder: a student, or a folder that `trainer.save_model`, `merge_and_save` or `save_pretrained` wrote.
         repo_id: "owner/name", or "name" for one of your own.
         token: access token that may write; None takes the one that `hf auth login` or `HF_TOKEN` left.
         private: make the repository private; None leaves it to the owner's default.
         revision: branch to push to; None is the main one.
         card: README.md to push, from `model_card`; None pushes the folder's own, and for a student one that says what
             the student itself shows.
+        adapter_base: hub id of the backbone that an adapter was trained on; None takes the one the adapter names.
         commit_message: first line of the commit.
 
     Returns:
@@ -63,7 +72,8 @@ def push_student(
 
     Raises:
         ValueError: for a repository id that is none, a refused or unreadable token, a public repository where a
-            private one was asked for, an adapter, or a folder that holds no student.
+            private one was asked for, an adapter whose backbone is a folder of this machine, or a folder that holds no
+            student.
         ConnectionError: where the hub cannot be reached or keeps answering with an error of its own.
 
     Example:
@@ -81,8 +91,9 @@ def push_student(
                 shutil.copyfile(file, target)
         else:
             student_or_folder.save_pretrained(staging, create_model_card=False)
-            student_files(staging)
             card = card or model_card(student_or_folder, repo_id=repo_id)
+        _base_on_the_hub(Path(staging), adapter_base)
+        student_files(staging)
         if card is not None:
             Path(staging, "README.md").write_text(card, encoding="utf-8")
         upload = _Upload(HfApi(token=token, library_name="optical-hf"), staging, repo_id)
@@ -93,18 +104,13 @@ def student_files(folder: str | Path) -> list[Path]:
     """The files of a saved student that go to the hub: those of its modules and its card, nothing that is pickled.
 
     Raises:
-        ValueError: where the folder holds no student, a student with an adapter apart, or one without safetensors.
+        ValueError: where the folder holds no student, or one without safetensors.
     """
     folder = Path(folder)
     modules = folder / "modules.json"
     if not modules.is_file():
         raise ValueError(
             f"no student in {str(folder)!r}: it has no modules.json; give a folder that trainer.save_model wrote"
-        )
-    if (folder / ADAPTER_CONFIG).exists():
-        raise ValueError(
-            "the student's adapter is not merged: on the hub it would look for its backbone in a folder of this "
-            "machine; save it merged with trainer.save_model(folder) and push that folder"
         )
     roots = [folder / entry["path"] for entry in json.loads(modules.read_text(encoding="utf-8")) if entry["path"]]
     found = [p for p in folder.iterdir() if p.is_file()] + [p for r in roots for p in r.rglob("*") if p.is_file()]
@@ -115,6 +121,33 @@ def student_files(folder: str | Path) -> list[Path]:
             "them can run anything; load it and save it again with save_pretrained"
         )
     return files
+
+
+def _base_on_the_hub(folder: Path, base: str | None) -> None:
+    """Write into an adapter's configuration where on the hub its backbone lies."""
+    place = folder / ADAPTER_CONFIG
+    if not place.exists():
+        if base is not None:
+            raise ValueError(
+                f"adapter_base={base!r} was given for a student without an adapter: nothing would read it; leave it out"
+            )
+        return
+    config = json.loads(place.read_text(encoding="utf-8"))
+    base = base or config.get("base_model_name_or_path") or ""
+    try:
+        validate_repo_id(base)
+        local = Path(base).exists()
+    except HFValidationError:
+        local = True
+    if local:
+        raise ValueError(
+            f"the adapter's backbone is {base!r}, which is no model of the hub: others could not load it; pass "
+            "adapter_base='owner/name' of the very backbone it was trained on, or merge the adapter with "
+            "optical_hf.training.merge_and_save(student, folder) and push that folder"
+        )
+    # With it, transformers takes a download for a whole model and looks for the backbone's weights in it.
+    (folder / "config.json").unlink(missing_ok=True)
+    place.write_text(json.dumps({**config, "base_model_name_or_path": base}, indent=2) + "\n", encoding="utf-8")
 
 
 class _Upload:

@@ -6,6 +6,7 @@ Knows nothing about training, data or transport.
 """
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -16,6 +17,8 @@ from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 from sentence_transformers.sentence_transformer.modules import Pooling
 from sentence_transformers.util.file_io import load_file_path
 from torch import nn
+from transformers import BitsAndBytesConfig
+from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from optical_hf.models.kinds import (
     KINDS,
@@ -74,6 +77,7 @@ def load_student(
     device: str | None = None,
     revision: str | None = None,
     trust_remote_code: bool = False,
+    quantization_config: QuantizationConfigMixin | None = None,
 ) -> Encoder:
     """Load a multilingual encoder as a student of `teacher`: its backbone, a token projection, the teacher's search.
 
@@ -89,6 +93,8 @@ def load_student(
         device: torch device; None takes the teacher's.
         revision: branch, tag or commit on the hub.
         trust_remote_code: run code from the checkpoint's repository; off unless you say otherwise.
+        quantization_config: how transformers quantises the backbone's weights as it loads them, `BitsAndBytesConfig` say;
+            train it with a `peft_config` (QLoRA). The projection stays in float32.
 
     Returns:
         A `SentenceTransformer` (Transformer, Dense on tokens, Pooling, Normalize) or a `MultiVectorEncoder`
@@ -96,8 +102,13 @@ def load_student(
 
     Raises:
         ValueError: where nothing readable is found, or a saved projection has another width than the teacher.
+        ImportError: for a `BitsAndBytesConfig` without bitsandbytes.
     """
-    model = _load(name_or_path, "student", device or str(teacher.device), revision, trust_remote_code)
+    if isinstance(quantization_config, BitsAndBytesConfig) and find_spec("bitsandbytes") is None:
+        raise ImportError("quantising with BitsAndBytesConfig needs bitsandbytes: pip install bitsandbytes")
+    model = _load(
+        name_or_path, "student", device or str(teacher.device), revision, trust_remote_code, quantization_config
+    )
     student = build_student(model, teacher, kind=kind)
     if max_seq_length is not None:
         student.max_seq_length = max_seq_length
@@ -171,7 +182,12 @@ def _as_kind(model: Encoder, kind: Kind, mode: str = "mean") -> Encoder:
 
 
 def _load(
-    name_or_path: str | Path, role: str, device: str | None, revision: str | None, trust_remote_code: bool
+    name_or_path: str | Path,
+    role: str,
+    device: str | None,
+    revision: str | None,
+    trust_remote_code: bool,
+    quantization_config: QuantizationConfigMixin | None = None,
 ) -> Encoder:
     """Load with sentence-transformers, as whichever of its two classes the checkpoint names."""
     path = Path(name_or_path)
@@ -181,12 +197,13 @@ def _load(
         raise ValueError(f"no {role} at {str(path)!r}: the folder does not exist; give a folder or a hub id")
     try:
         kind = MultiVectorEncoder if _is_late_interaction(str(name_or_path), revision) else SentenceTransformer
+        quantised = {} if quantization_config is None else {"quantization_config": quantization_config}
         return kind(
             str(name_or_path),
             device=device,
             revision=revision,
             trust_remote_code=trust_remote_code,
-            model_kwargs={"use_safetensors": True},
+            model_kwargs={"use_safetensors": True, **quantised},
         )
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__

@@ -2,7 +2,15 @@
 
 from optical_hf.training.arguments import OTDistillationArguments
 from optical_hf.training.pair_check import check_pair
-from optical_hf.training.saving import load_weights, merged, save_student
+from optical_hf.training.saving import load_weights, merge_and_save, merged, save_student
 from optical_hf.training.trainer import OTDistillationTrainer
 
-__all__ = ["OTDistillationArguments", "OTDistillationTrainer", "check_pair", "load_weights", "merged", "save_student"]
+__all__ = [
+    "OTDistillationArguments",
+    "OTDistillationTrainer",
+    "check_pair",
+    "load_weights",
+    "merge_and_save",
+    "merged",
+    "save_student",
+]

@@ -36,6 +36,22 @@ def merged(model: Encoder) -> Encoder:
     return whole
 
 
+def merge_and_save(model: Encoder, folder: str | Path) -> None:
+    """Save a student with its adapter (LoRA, DoRA, rsLoRA) folded into the backbone: it loads without PEFT.
+
+    The student in memory keeps its adapter. One whose backbone was quantised (QLoRA) is merged into the quantised weights, as PEFT
+    does it; to merge without that loss, load the backbone whole and put the saved adapter on it.
+
+    Args:
+        model: the student, not wrapped; without an adapter it is saved as it is.
+        folder: where to, see `save_student`.
+
+    Example:
+        >>> merge_and_save(student, "students/so")                                        # doctest: +SKIP
+    """
+    save_student(merged(model), folder)
+
+
 def save_student(model: Encoder, folder: str | Path, state_dict: dict[str, Tensor] | None = None) -> None:
     """Save a student as sentence-transformers saves it: complete, or not at all.
 
@@ -55,6 +71,9 @@ def save_student(model: Encoder, folder: str | Path, state_dict: dict[str, Tenso
     staging = Path(tempfile.mkdtemp(prefix=".saving-", dir=folder))
     try:
         model.save_pretrained(str(staging))
+        if has_adapter(model):
+            # With it, transformers takes the folder for a whole model and looks for the backbone's weights in it.
+            (staging / "config.json").unlink(missing_ok=True)
         for part in sorted(staging.iterdir(), key=lambda p: p.name == "modules.json"):
             _replace(part, folder / part.name)
     finally:
@@ -96,9 +115,7 @@ def _load_backbone_into(module: PreTrainedModel, folder: Path) -> None:
             raise ValueError(f"missing {told['missing_keys']}, not expected {told['unexpected_keys']}")
         module.load_state_dict(loaded.state_dict())
     except Exception as error:
-        raise ValueError(
-            f"cannot read the weights in {str(folder)!r}: {' '.join(str(error).split())[:300]}"
-        ) from error
+        raise ValueError(f"cannot read the weights in {str(folder)!r}: {' '.join(str(error).split())[:300]}") from error
 
 
 def _load_file_into(module: object, file: Path) -> None:

@@ -1,5 +1,6 @@
 """`push_student` against a hub on the loopback, in this process: what goes up, and what a hub can do wrong."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from hub_layout import STUDENT
 from hub_server import LocalHub
 from huggingface_hub import constants
 from peft import LoraConfig, get_peft_model
+from sentence_transformers import SentenceTransformer
 from tiny_pairs import pair
 
 from optical_hf.hub import push_student, student_files
@@ -135,14 +137,45 @@ class TestPush:
         message(error)
         assert b"Secret" not in hub.files("tester/student")["README.md"]
 
-    def test_an_adapter_is_refused(self, hub: LocalHub):
-        student, _ = pair()
-        module = backbone(student)
-        module.model = get_peft_model(module.model, LoraConfig(r=2, target_modules=["query"]))
-        with pytest.raises(ValueError, match="adapter is not merged") as error:
-            push_student(student, "tester/student", token=TOKEN)
+    def test_an_adapter_on_a_backbone_of_this_machine_is_refused(self, hub: LocalHub, tmp_path: Path):
+        with pytest.raises(ValueError, match="no model of the hub") as error:
+            push_student(with_adapter(str(tmp_path)), "tester/student", token=TOKEN)
         message(error)
+        with pytest.raises(ValueError, match="without an adapter"):
+            push_student(pair()[0], "tester/student", token=TOKEN, adapter_base="owner/backbone")
         assert hub.requests == []
+
+    def test_an_adapter_alone_is_pushed_and_found_on_its_backbone(self, hub: LocalHub, saved: Path, tmp_path: Path):
+        push_student(saved, "tester/student", token=TOKEN)
+        student = with_adapter(str(tmp_path))
+        push_student(student, "tester/student", token=TOKEN, adapter_base="owner/backbone")
+        files = hub.files("tester/student")
+        assert "adapter_model.safetensors" in files
+        assert "model.safetensors" not in files  # that of the push before
+        backbone_folder, adapter_folder = tmp_path / "backbone", tmp_path / "adapter"
+        backbone(pair()[0]).model.save_pretrained(backbone_folder)
+        for name, content in files.items():
+            (adapter_folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (adapter_folder / name).write_bytes(content)
+        config = json.loads(files["adapter_config.json"])
+        assert config["base_model_name_or_path"] == "owner/backbone"
+        # In place of the download of owner/backbone, which this hub does not have.
+        config["base_model_name_or_path"] = str(backbone_folder)
+        (adapter_folder / "adapter_config.json").write_text(json.dumps(config))
+        again = SentenceTransformer(str(adapter_folder))
+        assert abs(again.encode(["a dog"]) - student.encode(["a dog"])).max() < 1e-5
+        assert abs(pair()[0].encode(["a dog"]) - student.encode(["a dog"])).max() > 1e-2
+
+
+def with_adapter(base: str) -> SentenceTransformer:
+    """A student with a LoRA adapter that has moved, on a backbone that was read from `base`."""
+    student, _ = pair()
+    module = backbone(student)
+    module.model.name_or_path = base
+    module.model = get_peft_model(
+        module.model, LoraConfig(r=2, lora_alpha=128, target_modules=["value"], init_lora_weights=False)
+    )
+    return student.eval()
 
 
 class TestStudentFiles:

@@ -8,6 +8,7 @@ import pytest
 import tiny_pairs
 import torch
 from sentence_transformers import MultiVectorEncoder, SentenceTransformer
+from transformers import BitsAndBytesConfig
 
 from optical_hf.models import (
     as_late_interaction,
@@ -78,6 +79,7 @@ def test_saved_student_loads_where_this_package_is_not_imported(tmp_path, kind):
     script = f"""
 import sys, numpy as np
 from sentence_transformers import MultiVectorEncoder, SentenceTransformer
+from transformers import BitsAndBytesConfig
 from transformers import AutoModel
 texts = {TEXTS!r}
 expected = np.load({str(tmp_path / "expected.npz")!r})
@@ -126,3 +128,11 @@ def test_a_damaged_checkpoint_is_said_in_one_line(saved_teacher, tmp_path):
     with pytest.raises(ValueError, match="cannot read the teacher") as error:
         load_teacher(tmp_path)
     assert "\n" not in str(error.value)
+
+
+def test_quantisation_without_its_library_names_the_command(monkeypatch, tmp_path):
+    teacher = tiny_pairs.teacher()
+    tiny_pairs.backbone().save_pretrained(str(tmp_path))
+    monkeypatch.setattr("optical_hf.models.loading.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match="pip install bitsandbytes"):
+        load_student(tmp_path, teacher, quantization_config=BitsAndBytesConfig(load_in_4bit=True))
