@@ -23,7 +23,7 @@ from sentence_transformers.util.similarity import maxsim
 from optical_hf.evaluation.exact import ExactSearch
 from optical_hf.evaluation.vectors import VectorSet, VectorStore
 
-ROUNDS = 3
+ROUNDS = 5
 QUERIES, K = 512, 100
 MAXSIM_QUERIES = 8
 WIDTH, TOKEN_WIDTH, TOKENS = 384, 128, 32

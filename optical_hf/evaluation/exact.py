@@ -3,8 +3,9 @@
 MaxSim(q, d) = sum_{i in q} max_{j in d} <q_i, d_j> (Khattab and Zaharia 2020, "ColBERT", eq. 3). A block of documents
 is padded by repeating a document's own last token, which no maximum can notice: there is no mask to forget, and no
 product with zero that would let padding win where all similarities are negative. The matrix of all queries times all
-documents never exists; a score is kept if it beats the k-th best so far, so a block with nothing new costs one
-comparison. Knows nothing about models or relevance.
+documents never exists; a score is kept if it reaches the k-th best so far, so a block with nothing new costs one
+comparison. On a CPU comparing, sorting and the product itself are numpy's, which are faster there than torch's.
+Knows nothing about models or relevance.
 
 Shapes: Q queries, N documents, K results, T query tokens, L document tokens, D width.
 """
@@ -18,11 +19,8 @@ from torch import Tensor
 from optical_hf.evaluation.engines import Index, TopK, check_widths
 from optical_hf.evaluation.vectors import VectorSet, VectorStore
 
-BLOCKS = {"cpu": (512, 1024), "other": (4096, 32_768)}
-"""Rows of queries and of documents in one product: on a CPU the scores stay in the cache, elsewhere launches cost."""
-
-GROUP = 32
-"""Columns of which the largest score is looked at first."""
+BLOCKS = {"cpu": (512, 8192), "other": (4096, 32_768)}
+"""Queries and documents in one product: on a CPU the scores stay in the cache, elsewhere launches cost."""
 
 
 @dataclass(frozen=True)
@@ -80,28 +78,28 @@ class _ExactIndex:
 
 @dataclass(frozen=True)
 class _QueryBlock:
-    """Vectors of some queries; `owner_QT` sums tokens into their queries and is None for single vectors."""
+    """Vectors of some queries; `owner_TQ` sums tokens into their queries and is None for single vectors."""
 
     vectors: Tensor
-    owner_QT: Tensor | None
+    owner_TQ: Tensor | None
     count: int
 
     def to(self, device: torch.device) -> "_QueryBlock":
-        owner = None if self.owner_QT is None else self.owner_QT.to(device)
+        owner = None if self.owner_TQ is None else self.owner_TQ.to(device)
         return _QueryBlock(self.vectors.to(device), owner, self.count)
 
     def scores(self, documents: Tensor, product: "_Product") -> Tensor:
-        """Scores (Q, N) with documents (N, D), or (L, N, D) for MaxSim; valid until the next call."""
-        if self.owner_QT is None:
-            return product(self.vectors, documents)
-        similarity_TLN = product(self.vectors, documents.flatten(0, 1)).unflatten(1, documents.shape[:2])
-        return self.owner_QT @ similarity_TLN.amax(1)
+        """Scores (N, Q) with documents (N, D), or (L, N, D) for MaxSim; valid until the next call."""
+        if self.owner_TQ is None:
+            return product(documents, self.vectors)
+        similarity_LNT = product(documents.flatten(0, 1), self.vectors).unflatten(0, documents.shape[:2])
+        return similarity_LNT.amax(0) @ self.owner_TQ
 
 
 class _Product:
     """left @ right.T into memory that is used again: fresh pages for every block cost half as much as the product.
 
-    On a CPU by numpy's BLAS, which measured a tenth faster than torch's.
+    On a CPU by numpy's BLAS, which took a fifth less time than torch's.
     """
 
     def __init__(self) -> None:
@@ -125,8 +123,8 @@ def _query_blocks(queries: VectorSet, size: int) -> list[_QueryBlock]:
     for start, stop in _ranges(queries.lengths.tolist(), size):
         part = queries.items(start, stop)
         owner_T = torch.repeat_interleave(torch.arange(len(part)), part.lengths)
-        owner_QT = torch.nn.functional.one_hot(owner_T, len(part)).T.float().contiguous()
-        blocks.append(_QueryBlock(part.vectors, owner_QT, len(part)))
+        owner_TQ = torch.nn.functional.one_hot(owner_T, len(part)).float()
+        blocks.append(_QueryBlock(part.vectors, owner_TQ, len(part)))
     return blocks
 
 
@@ -161,26 +159,26 @@ class _Best:
     """The K best of each query among the scores offered so far.
 
     A score and a position make one whole number that grows with the score and, where scores are equal, falls with the
-    position: no two are equal, so any selection of the largest resolves ties in the same way.
+    position: no two are equal, so any selection of the largest resolves ties in the same way. What reaches a query's
+    threshold, the K-th best when it was last looked at, waits until there is enough of it to look again.
     """
 
     def __init__(self, queries: int, k: int, device: torch.device) -> None:
         self.keys_QK = torch.full((queries, k), NOTHING, device=device)
-        self.least_Q1 = torch.full((queries, 1), -torch.inf, device=device)
+        self.least_Q = torch.full((queries,), -torch.inf, device=device)
         self.waiting: list[tuple[Tensor, Tensor]] = []
         self.count = 0
 
-    def offer(self, scores_QN: Tensor, start: int) -> None:
+    def offer(self, scores_NQ: Tensor, start: int) -> None:
         """Keep what beats the k-th best so far, or equals it."""
         queries, k = self.keys_QK.shape
-        if not self.count and scores_QN.shape[1] >= k and torch.isneginf(self.least_Q1).all():
-            self.least_Q1 = scores_QN.topk(k, dim=1, sorted=False).values.amin(1, keepdim=True)
-        rows, columns, scores = _reaching(scores_QN, self.least_Q1)
-        if len(rows):
-            self.waiting.append((rows, _keys(scores, columns + start)))
-            self.count += len(rows)
-            if self.count > queries * k:
-                self._sort_in()
+        if not self.count and torch.isneginf(self.least_Q[0]) and len(scores_NQ) >= k:
+            self.least_Q = _reached_by(k, scores_NQ)
+        found = _reaching(scores_NQ, self.least_Q)
+        self.waiting.append((found + start * queries, scores_NQ.flatten()[found]))
+        self.count += len(found)
+        if self.count > queries * k:
+            self._sort_in()
 
     def result(self) -> TopK:
         """The K best, best first, on the CPU."""
@@ -192,18 +190,41 @@ class _Best:
         return TopK(scores_QK.cpu(), positions_QK.cpu())
 
     def _sort_in(self) -> None:
-        if not self.waiting:
+        if not self.count:
             return
-        rows, keys = (torch.cat(parts) for parts in zip(*self.waiting, strict=True))
-        rows, order = rows.sort()
-        counts_Q = rows.bincount(minlength=len(self.keys_QK))
-        slots = torch.arange(len(rows), device=rows.device) - (counts_Q.cumsum(0) - counts_Q)[rows]
-        new_keys = torch.full((len(counts_Q), int(counts_Q.max())), NOTHING, device=rows.device)
-        new_keys[rows, slots] = keys[order]
-        self.keys_QK = torch.cat([self.keys_QK, new_keys], 1).topk(self.keys_QK.shape[1], dim=1, sorted=False).values
-        worst_Q1 = self.keys_QK.amin(1, keepdim=True)
-        self.least_Q1 = torch.where(worst_Q1 == NOTHING, -torch.inf, _scores(worst_Q1))
+        found, scores = (torch.cat(parts) for parts in zip(*self.waiting, strict=True))
+        queries, k = self.keys_QK.shape
+        owner = found % queries
+        order = _sorting(owner, queries)
+        owner, counts_Q = owner[order], owner.bincount(minlength=queries)
+        slots = torch.arange(len(owner), device=owner.device) - (counts_Q.cumsum(0) - counts_Q)[owner]
+        new_keys = torch.full((queries, int(counts_Q.max())), NOTHING, device=owner.device)
+        new_keys[owner, slots] = _keys(scores, found // queries)[order]
+        self.keys_QK = torch.cat([self.keys_QK, new_keys], 1).topk(k, dim=1, sorted=False).values
+        worst_Q = self.keys_QK.amin(1)
+        self.least_Q = torch.where(worst_Q == NOTHING, self.least_Q, _scores(worst_Q))
         self.waiting, self.count = [], 0
+
+
+def _reached_by(k: int, scores_NQ: Tensor) -> Tensor:
+    """A score (Q,) that at least k documents reach: the k-th largest among the maxima of twice as many groups."""
+    size = max(1, len(scores_NQ) // (2 * k))
+    peaks_GQ = scores_NQ[: len(scores_NQ) // size * size].unflatten(0, (-1, size)).amax(1)
+    return peaks_GQ.topk(k, dim=0, sorted=False).values.amin(0)
+
+
+def _reaching(scores_NQ: Tensor, least_Q: Tensor) -> Tensor:
+    """Places in the flattened scores that reach the threshold; on a CPU by numpy, in a third of torch's time."""
+    if scores_NQ.device.type == "cpu":
+        return torch.from_numpy(np.flatnonzero(scores_NQ.numpy() >= least_Q.numpy()))
+    return (scores_NQ >= least_Q).flatten().nonzero().squeeze(1)
+
+
+def _sorting(owner: Tensor, queries: int) -> Tensor:
+    """The order in which a query's finds are neighbours; numpy sorts 16 bits by radix, in a seventh of torch's time."""
+    if owner.device.type == "cpu":
+        return torch.from_numpy(owner.numpy().astype(np.min_scalar_type(queries)).argsort(kind="stable"))
+    return owner.argsort()
 
 
 LARGEST = 2**32 - 1
@@ -223,18 +244,3 @@ def _scores(keys: Tensor) -> Tensor:
 def _sortable(bits: Tensor) -> Tensor:
     """From the bits of a float to a whole number in the same order, and back."""
     return bits ^ ((bits >> 31) & 0x7FFFFFFF)
-
-
-def _reaching(scores_QN: Tensor, least_Q1: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows, columns and scores of what reaches a row's threshold; most groups of columns have none."""
-    whole = scores_QN.shape[1] // GROUP * GROUP
-    groups_QGC = scores_QN[:, :whole].unflatten(1, (-1, GROUP))
-    rows, groups = (groups_QGC.amax(2) >= least_Q1).nonzero(as_tuple=True)
-    scores_HC = groups_QGC[rows, groups]
-    hits, columns = (scores_HC >= least_Q1[rows]).nonzero(as_tuple=True)
-    found = rows[hits], groups[hits] * GROUP + columns, scores_HC[hits, columns]
-    if whole == scores_QN.shape[1]:
-        return found
-    rows, columns = (scores_QN[:, whole:] >= least_Q1).nonzero(as_tuple=True)
-    rest = rows, columns + whole, scores_QN[rows, columns + whole]
-    return tuple(torch.cat(parts) for parts in zip(found, rest, strict=True))

@@ -68,6 +68,14 @@ def test_padding_never_wins_where_every_similarity_is_negative():
     assert found.scores.tolist() == [[-8.0, -16.0]]
 
 
+def test_more_queries_in_a_block_than_sixteen_bits_count():
+    queries = torch.eye(3).repeat(30_000, 1)
+    found = (
+        ExactSearch(device="cpu", query_block=90_000).index(VectorStore.of(torch.eye(3))).search(VectorSet(queries), 1)
+    )
+    assert torch.equal(found.positions, torch.arange(3).repeat(30_000)[:, None])
+
+
 def test_agrees_with_faiss():
     faiss = pytest.importorskip("faiss")
     generator = torch.Generator().manual_seed(0)
