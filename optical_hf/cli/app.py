@@ -12,6 +12,7 @@ from optical_hf.cli.align import align
 from optical_hf.cli.data import data_app
 from optical_hf.cli.demo import demo
 from optical_hf.cli.evaluate import evaluate
+from optical_hf.cli.study import study
 from optical_hf.cli.train import train
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ app.command()(demo)
 app.command()(align)
 app.command(context_settings=RAW_ARGUMENTS, add_help_option=False)(train)
 app.command()(evaluate)
+app.command()(study)
 app.add_typer(data_app, name="data")
 
 

@@ -1,0 +1,115 @@
+"""`optical-hf study`: a grid of students, systems, bitext sizes and seeds, from one YAML file to a table, plots and a report."""
+
+import signal
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from optical_hf.study import RunFolder, StudyConfig, folders_of, launch_runs, load_study, runs_of
+from optical_hf.study.estimating import estimates
+from optical_hf.study.launching import LOG
+from optical_hf.study.report import write_study
+from optical_hf.study.sets import read_bitext, read_collections
+
+
+def study(
+    config: Annotated[Path, typer.Argument(help="The study: a YAML file, see docs/study.md.")],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE for a ${NAME} in the file; may be repeated.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option(help="Print the grid and what it will take, and run nothing.")] = False,
+    report_only: Annotated[
+        bool, typer.Option(help="Write table, plots and report from the runs that are done.")
+    ] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Do at most so many runs that are not done yet.")] = None,
+) -> None:
+    """Run a study: students x teachers x systems x bitext sizes x seeds, then tests, plots and a report.
+
+    Each run is a process of its own, started by `accelerate launch`. A run that is done is not done again: start the same
+    command again after a kill, or after the file grew. A run that fails does not end the study; its error is in the table and
+    in the report, and it is tried again the next time. Figures, tests and plots are written anew whenever the command ends:
+
+    OUTPUT/runs.parquet   a row for every run, collection, language and metric
+
+    OUTPUT/report.html    the report, with its plots; report.md and plots/ beside it
+
+    OUTPUT/runs/KEY/      configuration, reports with the rank of every query, result and log of a run
+    """
+    loaded = load_study(config, _given(set_ or []))
+    runs = runs_of(loaded)
+    entries = folders_of(loaded, runs)
+    if dry_run:
+        print_grid(loaded, entries)
+        return
+    console = Console(highlight=False, stderr=True)
+    if not report_only:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a kill ends the run that is under way, too
+        do_runs(loaded, _first_open(entries, limit), console)
+    written = write_study(loaded, entries)
+    statuses = Counter(entry.status for entry in entries)
+    told = ", ".join(f"{count} {status}" for status, count in statuses.items())
+    Console(highlight=False).print(f"{len(entries)} runs: {told}. Report: {written}", soft_wrap=True)
+
+
+def _given(pairs: list[str]) -> dict[str, str]:
+    for pair in pairs:
+        if "=" not in pair:
+            raise ValueError(f"--set {pair!r}: expected NAME=VALUE")
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def _first_open(entries: list[RunFolder], limit: int | None) -> list[RunFolder]:
+    """Runs up to and with the `limit`-th that is not done."""
+    if limit is None:
+        return entries
+    there = [entry for entry in entries if entry.status == "done"]
+    return [*there, *[entry for entry in entries if entry.status != "done"][:limit]]
+
+
+def do_runs(config: StudyConfig, entries: list[RunFolder], console: Console) -> None:
+    """Do the runs with a progress bar; a failed one is told at once."""
+    columns = (
+        SpinnerColumn(),
+        BarColumn(20),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("", total=len(entries))
+        for entry, status in launch_runs(config, entries):
+            if status == "open":
+                progress.update(bar, description=entry.run.label)
+                if not console.is_terminal:
+                    console.print(f"started: {entry.run.label}", markup=False)
+                continue
+            if status == "failed":
+                console.print(f"failed: {entry.run.label}: {entry.error} ({entry.folder / LOG})", markup=False)
+            progress.update(bar, advance=1, description="")
+
+
+def print_grid(config: StudyConfig, entries: list[RunFolder]) -> None:
+    """Print every run with its status and what it will take."""
+    rows = read_bitext(config.bitext)
+    sets = read_collections(list(config.collections.values()))
+    queries = sum(len(entry.queries) for entry in sets)
+    costs = estimates([entry.run for entry in entries], entries, len(rows), queries)
+    table = Table(title=config.name, title_justify="left")
+    for head in ("run", "status", "TFLOP", "minutes"):
+        table.add_column(head, justify="left" if head in ("run", "status") else "right", no_wrap=head != "run")
+    for entry, cost in zip(entries, costs, strict=True):
+        table.add_row(entry.run.label, entry.status, f"{cost.flops / 1e12:.2f}", f"{cost.seconds / 60:.1f}")
+    console = Console(highlight=False)
+    console.print(table)
+    left = sum(cost.seconds for entry, cost in zip(entries, costs, strict=True) if entry.status != "done")
+    console.print(
+        f"{len(entries)} runs, {sum(entry.status != 'done' for entry in entries)} of them to do: about {left / 60:.0f} minutes. "
+        f"{len(rows):,} pairs of bitext, {queries:,} queries. Operations are rough; minutes follow the runs that are done, and "
+        "where there are none, the speed of a matrix product, which no training reaches."
+    )

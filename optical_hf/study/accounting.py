@@ -1,0 +1,87 @@
+"""What a run cost: floating-point operations, seconds, peak memory, and the versions it ran with.
+
+Operations are counted by torch's own counter as they are dispatched, forward and backward; those that are no matrix product,
+convolution or attention (normalisation, the optimizer, the exponentials of a transport plan) count nothing there. The teacher is
+read from a cache and costs a run nothing. Knows nothing about studies.
+"""
+
+import platform
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import reduce
+from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
+
+PACKAGES = ("optical-hf", "torch", "transformers", "sentence-transformers", "accelerate", "datasets", "POT")
+
+
+def _attention(query: torch.Size, key: torch.Size, value: torch.Size, *_: object, **__: object) -> int:
+    return sdpa_flop_count(query, key, value)
+
+
+def _attention_backward(
+    grad: torch.Size, query: torch.Size, key: torch.Size, value: torch.Size, *_: object, **__: object
+) -> int:
+    return sdpa_backward_flop_count(grad, query, key, value)
+
+
+# torch 2.13 counts the attention kernels of accelerators but not those of the CPU.
+CPU_ATTENTION = {
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
+}
+
+
+def flop_counter() -> FlopCounterMode:
+    """A context that counts the floating-point operations done in it: `.get_total_flops()`."""
+    return FlopCounterMode(display=False, custom_mapping=CPU_ATTENTION)
+
+
+@dataclass
+class Meter:
+    """Seconds and operations by the name of the part of a run in which they were spent."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    flops: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def part(self, name: str, count: bool = True) -> Iterator[None]:
+        """Measure what is done inside; with `count`, its operations too, over all processes."""
+        started = time.perf_counter()
+        if count:
+            with flop_counter() as counter:
+                yield
+            self.flops[name] = over_processes(counter.get_total_flops())
+        else:
+            yield
+        self.seconds[name] = time.perf_counter() - started
+
+
+def over_processes(value: float) -> float:
+    """The sum of a number over the processes of a run."""
+    if PartialState().num_processes == 1:
+        return float(value)
+    return float(reduce(torch.tensor(value, dtype=torch.float64, device=PartialState().device), "sum"))
+
+
+def peak_memory() -> int:
+    """Bytes this process held at most: of its accelerator where it used one, else of the machine's memory."""
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return int(torch.cuda.max_memory_allocated())
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a result depends on."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        found[name] = version(name)
+    return found

@@ -1,0 +1,228 @@
+"""The questions of a study as paired tests: is one system better than another, and does a larger student change the gap?
+
+Seeds are put together by query: a query's hit is the share of the seeds that found it, so a test asks about queries and not about
+seeds. The tests are those of `optical_hf.metrics.significance`. Knows nothing about tables or pictures.
+
+Shapes: Q queries, R rounds, L languages.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optical_hf.metrics.bootstrap import Estimate, interval, resampled_means
+from optical_hf.metrics.observations import observe
+from optical_hf.metrics.significance import LanguageChange, SystemComparison, align_queries, compare_systems
+from optical_hf.metrics.tiers import Tiers
+from optical_hf.study.config import StudentSpec, StudyConfig
+from optical_hf.study.grid import NO_STUDENT
+from optical_hf.study.table import ALL, FinishedRun, Hits, tiers_of
+
+
+class Cell(NamedTuple):
+    """Runs that differ in their seed alone."""
+
+    teacher: str
+    student: str
+    system: str
+    budget: str | None
+    size: int | None
+
+    @property
+    def setting(self) -> str:
+        """Bitext and budget in words."""
+        pairs = () if self.size is None else (f"{self.size:,} pairs a language",)
+        return ", ".join([*pairs, *([self.budget] if self.budget else [])])
+
+
+Cells = dict[Cell, list[FinishedRun]]
+
+
+@dataclass(frozen=True)
+class GapTest:
+    """How the gap and the level of the low tier change from one cell to another, on one collection or on all."""
+
+    collection: str
+    gap: float
+    other_gap: float
+    change: Estimate
+    p_value: float
+    low_change: Estimate
+
+
+@dataclass(frozen=True)
+class SystemTest:
+    """A system against a baseline, same teacher, student and bitext.
+
+    Args:
+        ours: the system.
+        other: the baseline.
+        languages: by (collection, language); p-values are corrected over all of them (Holm).
+        gaps: of every collection that has both tiers.
+    """
+
+    ours: Cell
+    other: Cell
+    languages: dict[tuple[str, str], LanguageChange]
+    gaps: list[GapTest]
+
+
+@dataclass(frozen=True)
+class SizeTest:
+    """A larger student against a smaller one of the same family, everything else equal."""
+
+    larger: Cell
+    smaller: Cell
+    parameters: int
+    other_parameters: int
+    gaps: list[GapTest]
+
+
+def cells_of(runs: Sequence[FinishedRun]) -> Cells:
+    """Group runs by all but their seed."""
+    cells: Cells = {}
+    for done in runs:
+        run = done.run
+        cell = Cell(
+            run.teacher.name,
+            run.student.name if run.student else NO_STUDENT,
+            run.system.name,
+            run.budget.name if run.budget else None,
+            run.size,
+        )
+        cells.setdefault(cell, []).append(done)
+    return cells
+
+
+def mean_hits(runs: Sequence[FinishedRun], collection: str) -> Hits:
+    """Hits of a cell: the mean over its seeds, query by query."""
+    first, *others = (done.hits(collection) for done in runs)
+    total = first.hits.copy()
+    for other in others:
+        total += other.hits[align_queries(first.ids, other.ids)]
+    return Hits(first.ids, first.languages, first.groups, total / len(runs))
+
+
+def system_tests(config: StudyConfig, cells: Cells) -> Iterator[SystemTest]:
+    """Every trained system against every baseline of the study at the same teacher, student, bitext and budget.
+
+    A baseline that takes no gradient step, or needs no student, is compared at every budget and with every student.
+    """
+    for ours in cells:
+        for other in cells:
+            fits = (
+                other.system in config.baselines
+                and ours.system != other.system
+                and config.systems[ours.system].trained
+                and ours.teacher == other.teacher
+                and other.student in (ours.student, NO_STUDENT)
+                and other.size in (ours.size, None)
+                and other.budget in (ours.budget, None)
+            )
+            if fits and not _twin_first(config, ours, other):
+                yield _system_test(config, cells, ours, other)
+
+
+def _twin_first(config: StudyConfig, ours: Cell, other: Cell) -> bool:
+    """Whether two baselines at one budget will be tested the other way round: one test of them is enough."""
+    order = config.baselines
+    return ours.budget == other.budget and ours.system in order and order.index(ours.system) > order.index(other.system)
+
+
+def _system_test(config: StudyConfig, cells: Cells, ours: Cell, other: Cell) -> SystemTest:
+    names = [name for name in cells[ours][0].reports if name in cells[other][0].reports]
+    languages: dict[tuple[str, str], LanguageChange] = {}
+    parts = [(name, *_paired(cells[ours], cells[other], name)) for name in names]
+    labels = np.array([f"{name}\t{code}" for name, first, _ in parts for code in first.languages])
+    hits = np.concatenate([first.hits for _, first, _ in parts])
+    others = np.concatenate([other_hits for _, _, other_hits in parts])
+    groups = np.array([f"{name}/{group}" for name, first, _ in parts for group in first.groups])
+    codes = np.array([code for _, first, _ in parts for code in first.languages])
+    tiers = tiers_of(config, Hits([], codes, groups, hits))
+    if tiers is not None:
+        placed = {
+            tier: sorted({x for x, c in zip(labels, codes, strict=True) if c in chosen})
+            for tier, chosen in tiers._asdict().items()
+        }
+        tests = compare_systems(hits, others, labels.tolist(), **placed, groups=groups.tolist(), rounds=config.rounds)
+        for label, change in tests.languages.items():
+            collection, code = label.split("\t")
+            languages[collection, code] = change
+    return SystemTest(ours, other, languages, list(gap_tests(config, cells[ours], cells[other])))
+
+
+def size_tests(config: StudyConfig, cells: Cells) -> Iterator[SizeTest]:
+    """The smallest student of a family against the largest, and each against the next, with everything else equal."""
+    for cell in cells:
+        if cell.student == NO_STUDENT or not _smallest(config, cells, cell):
+            continue
+        ladder = _ladder(config, cells, cell)
+        steps = [*([(ladder[0], ladder[-1])] if len(ladder) > 2 else []), *pairwise(ladder)]
+        for smaller, larger in steps:
+            yield SizeTest(
+                larger,
+                smaller,
+                cells[larger][0].result.backbone_parameters,
+                cells[smaller][0].result.backbone_parameters,
+                list(gap_tests(config, cells[larger], cells[smaller])),
+            )
+
+
+def _family(student: StudentSpec) -> tuple[str, bool]:
+    return student.path, student.random is not None
+
+
+def _ladder(config: StudyConfig, cells: Cells, cell: Cell) -> list[Cell]:
+    """Cells that differ from this one in the student alone, of its family, from the smallest to the largest."""
+    family = _family(config.students[cell.student])
+    same = [
+        other
+        for other in cells
+        if other._replace(student=cell.student) == cell
+        and other.student != NO_STUDENT
+        and _family(config.students[other.student]) == family
+    ]
+    by_size = {cells[other][0].result.backbone_parameters: other for other in same}  # of equal sizes, the last
+    return [by_size[size] for size in sorted(by_size)]
+
+
+def _smallest(config: StudyConfig, cells: Cells, cell: Cell) -> bool:
+    return _ladder(config, cells, cell)[0] == cell
+
+
+def gap_tests(config: StudyConfig, runs: Sequence[FinishedRun], others: Sequence[FinishedRun]) -> Iterator[GapTest]:
+    """The change of the gap, on every collection that both have and that has both tiers, and on all of them together."""
+    names = [name for name in runs[0].reports if name in others[0].reports]
+    whole = [ALL] if len(names) > 1 and list(runs[0].reports) == list(others[0].reports) else []
+    for name in [*names, *whole]:
+        first, other_hits = _paired(runs, others, name)
+        tiers = tiers_of(config, first)
+        if tiers is None:
+            continue
+        codes, groups = first.languages.tolist(), first.groups.tolist()
+        tests: SystemComparison = compare_systems(
+            first.hits, other_hits, codes, **tiers._asdict(), groups=groups, rounds=config.rounds
+        )
+        low = low_change(first, other_hits, tiers, config.rounds)
+        yield GapTest(name, tests.gap, tests.other_gap, tests.gap_change, tests.gap_p_value, low)
+
+
+def low_change(first: Hits, other_hits: NDArray[np.float64], tiers: Tiers, rounds: int) -> Estimate:
+    """The change of the low tier's mean R@1, with its bootstrap interval by group."""
+    observations = observe([first.hits, other_hits], first.languages.tolist(), first.groups.tolist())
+    chosen = [column for column, code in enumerate(observations.languages) if code in tiers.low]
+    means_SL = observations.means_SL()[:, chosen]
+    resampled_RSL = resampled_means(observations, rounds, seed=0)[:, :, chosen]
+    changes_R = (resampled_RSL[:, 0] - resampled_RSL[:, 1]).mean(axis=1)
+    return interval(float((means_SL[0] - means_SL[1]).mean()), changes_R, 0.95)
+
+
+def _paired(
+    runs: Sequence[FinishedRun], others: Sequence[FinishedRun], collection: str
+) -> tuple[Hits, NDArray[np.float64]]:
+    first, second = mean_hits(runs, collection), mean_hits(others, collection)
+    return first, second.hits[align_queries(first.ids, second.ids)]

@@ -1,0 +1,336 @@
+"""What a study is made of: teachers, students, systems, budgets, bitext, collections, and the grids that combine them.
+
+Frozen dataclasses, read from one YAML file and checked before anything is loaded. Knows nothing about how runs are made.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from optical_hf.languages import canonical_language
+from optical_hf.models import Kind
+from optical_hf.objectives import parse_objectives
+from optical_hf.study.settings import checked, read_settings, read_yaml
+from optical_hf.training import OTDistillationArguments
+
+BITEXT_FILES = tuple[str | tuple[str, ...], ...]
+Bitext = dict[str, BITEXT_FILES]  # type: ignore[valid-type]
+"""Language -> files; a pair of files is the foreign one and the English one."""
+
+OWN_ARGUMENTS = {"objectives", "alignment", "max_steps", "per_device_train_batch_size", "output_dir", "seed"}
+"""Training arguments that the study sets from other keys."""
+
+
+@dataclass(frozen=True)
+class TeacherSpec:
+    """An English teacher.
+
+    Args:
+        name: what tables call it.
+        path: a hub id or a folder.
+        kind: "vector" or "late_interaction"; None takes what the checkpoint is.
+        search: "vector" or "maxsim"; None takes maxsim for late interaction, else vector.
+    """
+
+    name: str
+    path: str
+    kind: Kind | None = None
+    search: Literal["vector", "maxsim"] | None = None
+
+
+@dataclass(frozen=True)
+class StudentSpec:
+    """A student's backbone, and what is cut off it.
+
+    Args:
+        name: what tables call it.
+        path: a hub id or a folder; of a random student, where its configuration and tokenizer come from.
+        layers: keep the first so many layers; None keeps all.
+        trim: cut the vocabulary to the pieces of the study's bitext and queries, whose embeddings stay what they are.
+        random: random weights; entries of the backbone's configuration that differ from those of `path` (a width, a number of
+            layers). None keeps the pretrained weights.
+        seed: of random weights.
+    """
+
+    name: str
+    path: str
+    layers: int | None = None
+    trim: bool = False
+    random: dict[str, Any] | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.layers is not None and self.layers < 1:
+            raise ValueError(f"layers is {self.layers}: expected at least 1")
+        if self.layers is not None and self.random is not None:
+            raise ValueError(
+                "a random student has the layers its configuration says: put num_hidden_layers under `random`"
+            )
+
+
+@dataclass(frozen=True)
+class SystemSpec:
+    """A way to make a student read a language, or what a student is compared with.
+
+    Args:
+        name: what tables call it.
+        alignment: closed form the projection starts from: "ridge", "transport", or "none".
+        objectives: what gradient steps minimise, as `optical-hf train --objectives`; None takes no gradient step.
+        fit: options of `fit_alignment`, for a system without gradient steps.
+        arguments: options of `OTDistillationArguments`, for a system with gradient steps.
+        reads: "text": the student reads the query as it was asked. "english" or "translation": no student; the teacher reads
+            that column of the queries (the ceiling, and the translate-query baseline).
+    """
+
+    name: str
+    alignment: Literal["none", "ridge", "transport"] = "none"
+    objectives: str | None = None
+    fit: dict[str, Any] = field(default_factory=dict)
+    arguments: dict[str, Any] = field(default_factory=dict)
+    reads: Literal["text", "english", "translation"] = "text"
+
+    def __post_init__(self) -> None:
+        if self.objectives is not None:
+            parse_objectives(self.objectives)
+        if self.reads != "text" and (self.objectives or self.alignment != "none"):
+            raise ValueError(f"reads: {self.reads} is read by the teacher: leave out alignment and objectives")
+        if self.fit and (self.objectives or self.alignment == "none"):
+            raise ValueError(
+                "fit belongs to a closed form alone: set alignment and leave out objectives, or use arguments"
+            )
+        if self.arguments and not self.objectives:
+            raise ValueError("arguments are those of gradient steps: set objectives, or use fit")
+        known = {f.name for f in fields(OTDistillationArguments) if f.init}
+        for name in self.arguments:
+            if name in OWN_ARGUMENTS or name not in known:
+                raise ValueError(
+                    f"arguments: {name!r} is {'set by the study' if name in OWN_ARGUMENTS else 'no training argument'}; see "
+                    "optical-hf train --help-all"
+                )
+
+    @property
+    def trained(self) -> bool:
+        """Whether it reads bitext at all."""
+        return self.objectives is not None or self.alignment != "none"
+
+
+@dataclass(frozen=True)
+class BudgetSpec:
+    """How long gradient steps go on.
+
+    Args:
+        name: what tables call it.
+        steps: so many steps; or
+        flops: so many floating-point operations of the student, closed form included: as many steps as they pay for.
+        batch: pairs in a step, over all processes.
+        learning_rate: of the gradient steps.
+    """
+
+    name: str
+    steps: int | None = None
+    flops: float | None = None
+    batch: int = 32
+    learning_rate: float = 3e-5
+
+    def __post_init__(self) -> None:
+        if (self.steps is None) == (self.flops is None):
+            raise ValueError("expected either steps or flops: the one says how long, the other what it may cost")
+        for name in ("steps", "flops", "batch", "learning_rate"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} is {value}: expected a number above 0")
+
+
+@dataclass(frozen=True)
+class CollectionSpec:
+    """A retrieval collection; see docs/study.md for what each kind reads.
+
+    Args:
+        name: what tables call it.
+        kind: the layout.
+        queries: language -> file, or list of files for captions.
+        documents: the English file; list of files for captions.
+        images: file of image names, one a line (captions).
+        metadata: metadata file (FLORES).
+        english: language -> file of the query in English, for the ceiling (lines); list of files for captions.
+        translations: language -> file of machine translations of the queries (lines).
+        groups: file of one group name a line (lines).
+        limit: the first so many queries of each language; all documents stay.
+    """
+
+    name: str
+    kind: Literal["lines", "bitext", "captions", "flores_sentences", "flores_documents", "afriqa"]
+    queries: dict[str, str | tuple[str, ...]]
+    documents: str | tuple[str, ...] | None = None
+    images: str | None = None
+    metadata: str | None = None
+    english: dict[str, str] | tuple[str, ...] | None = None
+    translations: dict[str, str] | None = None
+    groups: str | None = None
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        needed = {
+            "lines": ("documents",),
+            "captions": ("documents", "images"),
+            "flores_sentences": ("documents",),
+            "flores_documents": ("documents", "metadata"),
+        }
+        for name in needed.get(self.kind, ()):
+            if getattr(self, name) is None:
+                raise ValueError(f"a collection of kind {self.kind} needs {name}")
+        if not self.queries:
+            raise ValueError("queries: expected at least one language")
+        for code in self.queries:
+            canonical_language(code)
+
+
+@dataclass(frozen=True)
+class GridSpec:
+    """Names to combine; an axis that is left out takes everything the study defines."""
+
+    teachers: tuple[str, ...] | None = None
+    students: tuple[str, ...] | None = None
+    systems: tuple[str, ...] | None = None
+    budgets: tuple[str, ...] | None = None
+    sizes: tuple[int | None, ...] | None = None
+    seeds: tuple[int, ...] | None = None
+    collections: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """A study as its YAML file says.
+
+    Args:
+        name: title of the report.
+        output: folder of runs, table, plots and report; relative to where the command runs.
+        teachers: by name.
+        students: by name.
+        systems: by name.
+        budgets: by name.
+        bitext: language -> files, as for `optical-hf train --bitext`; [foreign file, English file] for one in two files.
+        collections: by name.
+        sizes: pairs of each language at most; None takes all.
+        seeds: of the draw of the bitext and of training.
+        grid: the combinations that are run.
+        high: languages of the high tier; None takes the classes of Joshi et al. 2020.
+        low: of the low tier.
+        middle: in neither.
+        baselines: systems that every other system is tested against.
+        max_seq_length: tokens kept of a text.
+        processes: of one run, started by `accelerate launch`.
+        launch: further arguments of `accelerate launch`.
+        rounds: of bootstrap and permutation tests.
+        keep_students: save the students that are trained.
+    """
+
+    name: str
+    output: str
+    teachers: dict[str, TeacherSpec]
+    students: dict[str, StudentSpec]
+    systems: dict[str, SystemSpec]
+    budgets: dict[str, BudgetSpec]
+    bitext: Bitext
+    collections: dict[str, CollectionSpec]
+    sizes: tuple[int | None, ...] = (None,)
+    seeds: tuple[int, ...] = (0,)
+    grid: tuple[GridSpec, ...] = (GridSpec(),)
+    high: tuple[str, ...] | None = None
+    low: tuple[str, ...] | None = None
+    middle: tuple[str, ...] = ()
+    baselines: tuple[str, ...] = ()
+    max_seq_length: int | None = None
+    processes: int = 1
+    launch: tuple[str, ...] = ()
+    rounds: int = 10_000
+    keep_students: bool = False
+
+
+NAMED = {
+    "teachers": TeacherSpec,
+    "students": StudentSpec,
+    "systems": SystemSpec,
+    "budgets": BudgetSpec,
+    "collections": CollectionSpec,
+}
+
+
+def load_study(path: str | Path, given: Mapping[str, str] | None = None) -> StudyConfig:
+    """Read a study file.
+
+    Args:
+        path: the YAML file.
+        given: values of `${name}`s that go before the environment and the file's own.
+
+    Returns:
+        The study, checked.
+
+    Raises:
+        ValueError: with the place in the file and what was expected there.
+    """
+    path = Path(path)
+    values = read_yaml(path, given)
+    where = str(path)
+    for key, cls in NAMED.items():
+        entries = values.get(key)
+        if key == "budgets" and entries is None:
+            entries = {}
+        if not isinstance(entries, dict) or (not entries and key != "budgets"):
+            raise ValueError(f"{where}: {key}: expected at least one, as 'name: {{...}}'")
+        values[key] = {
+            str(name): read_settings(cls, entry, f"{where}: {key}: {name}", name=str(name))
+            for name, entry in entries.items()
+        }
+    values["bitext"] = _bitext(values.get("bitext"), where)
+    grids = values.get("grid") or [{}]
+    grids = [grids] if isinstance(grids, dict) else grids
+    if not isinstance(grids, list):
+        raise ValueError(f"{where}: grid: expected 'axis: [names]' lines, or a list of them, got {grids!r}")
+    for tier in ("high", "low", "middle"):
+        if values.get(tier) is not None:
+            values[tier] = [
+                canonical_language(str(code)) for code in checked(values[tier], tuple[str, ...], f"{where}: {tier}")
+            ]
+    named = {key: values.pop(key) for key in (*NAMED, "bitext")}
+    values.pop("grid", None)
+    config = read_settings(
+        StudyConfig, values, where, **named,
+        grid=tuple(read_settings(GridSpec, entry, f"{where}: grid {number}") for number, entry in enumerate(grids, 1)),
+    )  # fmt: skip
+    _check_names(config, where)
+    return config
+
+
+def _bitext(entries: Any, where: str) -> Bitext:
+    if not isinstance(entries, dict) or not entries:
+        raise ValueError(f"{where}: bitext: expected 'language: file' lines, got {entries!r}")
+    found = {}
+    for code, files in entries.items():
+        listed = [files] if isinstance(files, str) else files
+        try:
+            found[canonical_language(str(code))] = checked(listed, BITEXT_FILES, f"{where}: bitext: {code}")
+        except ValueError as error:
+            raise ValueError(str(error) if where in str(error) else f"{where}: bitext: {error}") from None
+    return found
+
+
+def _check_names(config: StudyConfig, where: str) -> None:
+    """Names in grids and baselines must be defined; budgets are needed where gradient steps are."""
+    for number, grid in enumerate(config.grid, 1):
+        for axis in NAMED:
+            _known(getattr(grid, axis) or (), getattr(config, axis), f"{where}: grid {number}: {axis}")
+    _known(config.baselines, config.systems, f"{where}: baselines")
+    if not config.budgets and any(system.objectives for system in config.systems.values()):
+        raise ValueError(f"{where}: budgets: expected at least one, as some systems take gradient steps")
+    if any(size is not None and size < 1 for size in config.sizes):
+        raise ValueError(f"{where}: sizes: expected numbers of pairs above 0, or null for all")
+    if config.processes < 1:
+        raise ValueError(f"{where}: processes is {config.processes}: expected at least 1")
+
+
+def _known(names: tuple[str, ...], defined: Mapping[str, Any], where: str) -> None:
+    for name in names:
+        if name not in defined:
+            raise ValueError(f"{where}: {name!r} is not defined; known are {', '.join(defined)}")

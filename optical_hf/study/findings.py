@@ -1,0 +1,95 @@
+"""What a study found, in sentences: every figure and every verdict in them comes from a test, none from hope.
+
+A difference is called one where its p-value is below 0.05; else the sentence says that these queries cannot tell. Knows the
+tests; nothing about runs.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from optical_hf.languages import language_info
+from optical_hf.metrics.bootstrap import Estimate
+from optical_hf.metrics.significance import LanguageChange
+from optical_hf.study.comparing import GapTest, SizeTest, SystemTest
+from optical_hf.study.plots import short_count
+from optical_hf.study.table import ALL
+
+SIGNIFICANT = 0.05
+
+
+def signed(estimate: Estimate) -> str:
+    """A difference of fractions as signed points with its interval.
+
+    Example:
+        >>> signed(Estimate(-0.031, -0.05, -0.012))
+        '-3.1 points [-5.0, -1.2]'
+    """
+    value, low, high = (100 * part for part in (estimate.value, estimate.low, estimate.high))
+    return f"{value:+.1f} points [{low:+.1f}, {high:+.1f}]"
+
+
+def p_value(value: float) -> str:
+    """A p-value for people.
+
+    Example:
+        >>> p_value(0.00005), p_value(0.0312)
+        ('p < 0.001', 'p = 0.031')
+    """
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+
+
+def _where(collection: str) -> str:
+    return "on all collections together" if collection == ALL else f"on {collection}"
+
+
+def gap_verdict(test: GapTest) -> str:
+    """Whether the gap narrowed, widened, or whether nobody can tell."""
+    if test.p_value >= SIGNIFICANT:
+        return "these queries cannot tell that from no change"
+    return "it narrowed" if test.change.value < 0 else "it widened"
+
+
+def size_sentences(test: SizeTest) -> Iterator[str]:
+    """One sentence a collection: what a larger student did to the gap and to the low tier."""
+    cell = test.larger
+    setting = f" ({cell.setting})" if cell.setting else ""
+    for gap in test.gaps:
+        yield (
+            f"{cell.teacher}, {cell.system}{setting}: from {short_count(test.other_parameters)} to "
+            f"{short_count(test.parameters)} parameters ({test.smaller.student} to {cell.student}) the gap "
+            f"{_where(gap.collection)} changed by {signed(gap.change)} ({p_value(gap.p_value)}): {gap_verdict(gap)}; R@1 of the "
+            f"low tier changed by {signed(gap.low_change)}."
+        )
+
+
+def system_sentences(test: SystemTest) -> Iterator[str]:
+    """How a system does against a baseline: where it is higher, where lower, and what the gap does."""
+    ours, other = test.ours, test.other
+    setting = f" ({ours.setting})" if ours.setting else ""
+    head = f"{ours.teacher}, {ours.student}: {ours.system} against {other.system}{setting}"
+    if test.languages:
+        low = {key: change for key, change in test.languages.items() if change.tier == "low"}
+        rest = {key: change for key, change in test.languages.items() if change.tier != "low"}
+        yield f"{head}: {_tally(low, 'low-resource')}; {_tally(rest, 'other')} (p corrected over {len(test.languages)} tests)."
+    for gap in test.gaps:
+        yield (
+            f"{head}: the gap {_where(gap.collection)} is {100 * gap.gap:.1f} against {100 * gap.other_gap:.1f}, a change of "
+            f"{signed(gap.change)} ({p_value(gap.p_value)}): {gap_verdict(gap)}."
+        )
+
+
+def _tally(changes: dict[tuple[str, str], LanguageChange], tier: str) -> str:
+    """In how many (collection, language) pairs R@1 is higher, lower, or not told apart."""
+    if not changes:
+        return f"no {tier} language to compare"
+    higher = [key for key, change in changes.items() if change.p_holm < SIGNIFICANT and change.difference.value > 0]
+    lower = [key for key, change in changes.items() if change.p_holm < SIGNIFICANT and change.difference.value < 0]
+    parts = [
+        f"higher R@1 in {len(higher)} of {len(changes)} {tier} tests{_named(higher)}",
+        f"lower in {len(lower)}{_named(lower)}",
+    ]
+    return ", ".join(parts)
+
+
+def _named(keys: Sequence[tuple[str, str]]) -> str:
+    named = ", ".join(f"{language_info(code).name} on {collection}" for collection, code in keys)
+    return f" ({named})" if named else ""

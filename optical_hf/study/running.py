@@ -1,0 +1,163 @@
+"""One run of a study, in a process of its own (or several): `accelerate launch -m optical_hf.study.running FOLDER WORKSPACE`.
+
+Reads FOLDER/config.json; writes a report a collection and, last, result.json, whole or not at all: a folder without it was not
+finished. What the runs of a study share (students, teacher tokens, document vectors) lies in WORKSPACE. Knows nothing about
+other runs.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from accelerate import PartialState
+
+from optical_hf.evaluation import RetrievalReport, evaluate_retrieval
+from optical_hf.evaluation.encoding import Encoding, Search
+from optical_hf.evaluation.files import write_text
+from optical_hf.evaluation.processes import Processes
+from optical_hf.evaluation.retrieval import by_cosine
+from optical_hf.evaluation.vectors import VectorSet
+from optical_hf.models import Encoder, kind_of, load_student, load_teacher
+from optical_hf.models.cache import TeacherCache
+from optical_hf.study.accounting import Meter, peak_memory, versions
+from optical_hf.study.grid import RunConfig
+from optical_hf.study.sets import EvaluationSet, draw_bitext, pairs_by_language, read_bitext, read_collections
+from optical_hf.study.students import parameters_of, prepared_student
+from optical_hf.study.training_run import train_student
+from optical_hf.training import save_student
+
+CONFIG, RESULT, ERROR, LOG = "config.json", "result.json", "error.txt", "log.txt"
+SYSTEM = {"text": "student", "english": "teacher_english", "translation": "translate_query"}
+"""What `evaluate_retrieval` calls the system that reads a column of the queries."""
+
+
+@dataclass
+class RunResult:
+    """What a run leaves beside its reports.
+
+    Args:
+        reports: file of the report by collection, in the run's folder.
+        pairs: bitext pairs by language.
+        steps: gradient steps taken.
+        parameters: of the student's backbone.
+        backbone_parameters: of them, those that are not the matrix of the vocabulary.
+        seconds: by part: fit, train, evaluate, total.
+        flops: by part: fit, train.
+        peak_memory_bytes: of the largest process.
+        processes: so many.
+        versions: of python and packages.
+        finished: when, UTC.
+        log: what the trainer logged.
+    """
+
+    reports: dict[str, str] = field(default_factory=dict)
+    pairs: dict[str, int] = field(default_factory=dict)
+    steps: int = 0
+    parameters: int = 0
+    backbone_parameters: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    flops: dict[str, float] = field(default_factory=dict)
+    peak_memory_bytes: int = 0
+    processes: int = 1
+    versions: dict[str, str] = field(default_factory=dict)
+    finished: str = ""
+    log: list[dict[str, Any]] = field(default_factory=list)
+
+
+def execute(run: RunConfig, folder: Path, workspace: Path, *, keep_student: bool = False) -> RunResult:
+    """Do one run and write its reports; the result is returned, not written."""
+    meter, result = Meter(), RunResult(processes=PartialState().num_processes, versions=versions())
+    with meter.part("total", count=False):
+        teacher = load_teacher(run.teacher.path, kind=run.teacher.kind)
+        if run.max_seq_length is not None:
+            teacher.max_seq_length = run.max_seq_length
+        sets = read_collections(run.collections, run.system.reads)
+        student = None
+        if run.student is not None:
+            student = _student(run, teacher, sets, folder, workspace, meter, result)
+        with meter.part("evaluate", count=False):
+            for number, entry in enumerate(sets):
+                report = _evaluate(run, student, teacher, entry, workspace)
+                result.reports[entry.name] = f"report-{number:02d}.json"
+                if PartialState().is_main_process:
+                    report.to_json(folder / result.reports[entry.name])
+        if keep_student and student is not None and PartialState().is_main_process:
+            save_student(student, folder / "student")
+    result.seconds, result.flops, result.peak_memory_bytes = meter.seconds, meter.flops, peak_memory()
+    result.finished = datetime.now(UTC).isoformat(timespec="seconds")
+    return result
+
+
+def _student(
+    run: RunConfig,
+    teacher: Encoder,
+    sets: Sequence[EvaluationSet],
+    folder: Path,
+    workspace: Path,
+    meter: Meter,
+    result: RunResult,
+) -> Encoder:
+    """Load the student of a run and train it; what is known of it goes into `result`."""
+    assert run.student is not None
+    rows = read_bitext(run.bitext) if run.bitext else None
+    corpus: list[str] = []
+    if run.student.trim and rows is not None:
+        corpus = [*rows["target"][:], *(text for entry in sets for text in entry.queries)]
+    path = prepared_student(run.student, corpus, workspace / "students")
+    student = load_student(path, teacher, max_seq_length=run.max_seq_length)
+    result.parameters, result.backbone_parameters = parameters_of(student)
+    if run.system.trained and rows is not None:
+        drawn = draw_bitext(rows, run.size, run.seed)
+        result.pairs = pairs_by_language(drawn)
+        cache = TeacherCache.build(teacher, drawn, workspace / "tokens", progress=False)
+        result.steps, result.log = train_student(run, student, cache, drawn, folder, workspace, meter)
+    return student.eval()
+
+
+def _evaluate(
+    run: RunConfig, student: Encoder | None, teacher: Encoder, entry: EvaluationSet, workspace: Path
+) -> RetrievalReport:
+    by_kind: Search = "maxsim" if kind_of(teacher) == "late_interaction" else "vector"
+    search = run.teacher.search or by_kind
+    return evaluate_retrieval(
+        student,
+        teacher,
+        entry.parts,
+        systems=(SYSTEM[run.system.reads],),  # type: ignore[arg-type]
+        search=search,
+        document_vectors={
+            part.name: _documents(teacher, part.documents["text"][:], search, workspace) for part in entry.parts
+        },
+        rounds=run.rounds,
+        progress=False,
+    )
+
+
+def _documents(teacher: Encoder, texts: list[str], search: Search, workspace: Path) -> VectorSet:
+    """The teacher's vectors of documents, computed by the first run that needs them and read from disk by the others."""
+    encoding = Encoding(search, by_cosine(teacher), folder=workspace / "documents", progress=False)
+    with PartialState().main_process_first():
+        return encoding.encode(teacher, texts, "document", "the documents", Processes()).in_item_order()
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Do the run of a folder; what goes wrong is left in error.txt, in one line, and the process fails."""
+    folder, workspace = Path(arguments[0]), Path(arguments[1])
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        run = RunConfig.from_dict(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
+        result = execute(run, folder, workspace, keep_student="--keep-student" in arguments)
+        if PartialState().is_main_process:
+            write_text(folder / RESULT, json.dumps(vars(result), indent=1))
+    except Exception as error:
+        write_text(folder / ERROR, f"{type(error).__name__}: {' '.join(str(error).split())}\n")
+        raise
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

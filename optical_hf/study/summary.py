@@ -1,0 +1,183 @@
+"""The tables of a study's report: R@1 by language, the gap, the tests, what it cost, what failed.
+
+Cells of text, rendered elsewhere. Knows cells of runs and tests.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from optical_hf.evaluation.tables import DASH, Table, percent
+from optical_hf.languages import language_info
+from optical_hf.metrics.bootstrap import Estimate, interval
+from optical_hf.metrics.gap import GapReport, cross_lingual_gap
+from optical_hf.metrics.resampling import resampled_sums
+from optical_hf.study.comparing import Cell, Cells, SystemTest, mean_hits
+from optical_hf.study.config import StudyConfig
+from optical_hf.study.findings import p_value, signed
+from optical_hf.study.launching import RunFolder
+from optical_hf.study.plots import short_count
+from optical_hf.study.table import ALL, FinishedRun, Hits, tiers_of
+
+
+def level(hits: Hits, rounds: int) -> Estimate:
+    """Mean R@1 of these queries, with its bootstrap interval by group."""
+    names, codes = np.unique(hits.groups, return_inverse=True)
+    rows = np.stack([np.bincount(codes, weights=hits.hits), np.bincount(codes)], axis=1)
+    value = float(hits.hits.mean())
+    if len(names) < 2:
+        return Estimate(value, value, value)
+    sums = resampled_sums(rows, rounds, np.random.default_rng(0))
+    return interval(value, sums[:, 0] / sums[:, 1], 0.95)
+
+
+def of_language(hits: Hits, code: str) -> Hits:
+    """The queries of one language."""
+    mine = hits.languages == code
+    ids = [key for key, chosen in zip(hits.ids, mine, strict=True) if chosen]
+    return Hits(ids, hits.languages[mine], hits.groups[mine], hits.hits[mine])
+
+
+def gap_of(config: StudyConfig, runs: Sequence[FinishedRun], collection: str) -> GapReport | None:
+    """The gap of a cell on a collection; None where it has none."""
+    hits = mean_hits(runs, collection)
+    tiers = tiers_of(config, hits)
+    if tiers is None:
+        return None
+    return cross_lingual_gap(
+        hits.hits, hits.languages.tolist(), **tiers._asdict(), groups=hits.groups.tolist(), rounds=config.rounds
+    )
+
+
+def recall_tables(config: StudyConfig, cells: Cells) -> Iterator[Table]:
+    """R@1 in percent: a table a teacher and collection, a row a cell, a column a language."""
+    for teacher in dict.fromkeys(cell.teacher for cell in cells):
+        mine = {cell: runs for cell, runs in cells.items() if cell.teacher == teacher}
+        for collection in dict.fromkeys(name for runs in mine.values() for name in runs[0].reports):
+            there = {cell: mean_hits(runs, collection) for cell, runs in mine.items() if collection in runs[0].reports}
+            codes = dict.fromkeys(code for hits in there.values() for code in hits.languages.tolist())
+            languages = sorted(codes, key=lambda code: (-language_info(code).tier, code))
+            rows = [
+                [*_cell_names(cell), *(_shown(level(of_language(hits, code), config.rounds)) for code in languages)]
+                for cell, hits in there.items()
+            ]
+            title = f"{teacher}: R@1 in percent on {collection}, with 95 % intervals"
+            yield Table(title, ["student", "system", "bitext and budget", *languages], rows)
+
+
+def gap_table(config: StudyConfig, cells: Cells) -> Iterator[Table]:
+    """High tier, low tier and gap: a table a collection that has both tiers, a row a cell."""
+    names = dict.fromkeys(name for runs in cells.values() for name in [*runs[0].reports, ALL])
+    for collection in names:
+        rows = []
+        for cell, runs in cells.items():
+            if collection not in runs[0].reports and (collection != ALL or len(runs[0].reports) < 2):
+                continue
+            gap = gap_of(config, runs, collection)
+            if gap is not None:
+                shown = [_shown(part) for part in (gap.high_mean, gap.low_mean, gap.gap)]
+                rows.append([cell.teacher, *_cell_names(cell), *shown, gap.worst_language])
+        if rows:
+            where = "all collections together" if collection == ALL else collection
+            heads = ["teacher", "student", "system", "bitext and budget", "high tier", "low tier", "gap", "worst"]
+            yield Table(f"The R@1 gap on {where}, in percent and points", heads, rows)
+
+
+def measures_table(cells: Cells) -> Table:
+    """Means over collections and languages of every measure that the evaluation gave."""
+    found: dict[Cell, dict[str, list[float]]] = {}
+    for cell, runs in cells.items():
+        values = found.setdefault(cell, {})
+        for done in runs:
+            for name in done.reports:
+                for language in done.found(name).languages.values():
+                    for measure, value in language.measures.items():
+                        values.setdefault(measure, []).append(value)
+    measures = list(dict.fromkeys(name for values in found.values() for name in values))
+    rows = [
+        [
+            cell.teacher,
+            *_cell_names(cell),
+            *(percent(float(np.mean(values[m]))) if m in values else DASH for m in measures),
+        ]
+        for cell, values in found.items()
+    ]
+    heads = ["teacher", "student", "system", "bitext and budget", *measures]
+    return Table("Means over collections and languages, in percent", heads, rows)
+
+
+def cost_table(cells: Cells) -> Table:
+    """What each cell cost: the mean over its seeds, and the largest memory."""
+    rows = []
+    for cell, runs in cells.items():
+        results = [done.result for done in runs]
+        flops = float(np.mean([sum(result.flops.values()) for result in results]))
+        parts = [
+            float(np.mean([r.seconds.get(part, 0.0) for r in results]))
+            for part in ("fit", "train", "evaluate", "total")
+        ]
+        rows.append(
+            [
+                cell.teacher,
+                *_cell_names(cell),
+                f"{len(runs)}",
+                short_count(results[0].parameters) if results[0].parameters else DASH,
+                short_count(results[0].backbone_parameters) if results[0].backbone_parameters else DASH,
+                f"{np.mean([result.steps for result in results]):.0f}",
+                short_count(flops) if flops else DASH,
+                *(f"{seconds:.0f}" for seconds in parts),
+                f"{max(result.peak_memory_bytes for result in results) / 2**20:,.0f}",
+            ]
+        )
+    heads = [
+        "teacher", "student", "system", "bitext and budget", "seeds", "parameters", "without vocabulary", "steps", "operations",
+        "s fit", "s train", "s evaluate", "s total", "MiB",
+    ]  # fmt: skip
+    return Table("What the runs took", heads, rows)
+
+
+def test_table(tests: Sequence[SystemTest]) -> Table:
+    """Every paired test by collection and language."""
+    rows = [
+        [
+            test.ours.teacher,
+            test.ours.student,
+            f"{test.ours.system} − {test.other.system}",
+            test.ours.setting,
+            collection,
+            f"{language_info(code).name} ({code})",
+            percent(change.mean),
+            percent(change.other_mean),
+            signed(change.difference),
+            p_value(change.p_holm),
+        ]
+        for test in tests
+        for (collection, code), change in test.languages.items()
+    ]
+    heads = [
+        "teacher",
+        "student",
+        "systems",
+        "bitext and budget",
+        "collection",
+        "language",
+        "first",
+        "second",
+        "difference",
+        "p (Holm)",
+    ]
+    return Table("Paired permutation tests by group, corrected over collections and languages", heads, rows)
+
+
+def failure_table(entries: Sequence[RunFolder]) -> Table | None:
+    """Runs that failed, and why; None where none did."""
+    rows = [[entry.run.label, entry.error] for entry in entries if entry.status == "failed"]
+    return Table("Runs that failed", ["run", "error"], rows) if rows else None
+
+
+def _cell_names(cell: Cell) -> list[str]:
+    return [cell.student, cell.system, cell.setting or DASH]
+
+
+def _shown(estimate: Estimate) -> str:
+    return percent(estimate.value, estimate.low, estimate.high)

@@ -1,0 +1,62 @@
+"""A tiny study on disk: random teacher and student, scenes as bitext and as a collection."""
+
+from pathlib import Path
+
+import pytest
+import tiny_pairs
+import yaml
+
+from optical_hf.data.scenes import scenes_bitext
+from optical_hf.models.tiny import tiny_encoder
+
+LANGUAGES = ("de", "so", "mr")
+
+
+@pytest.fixture(scope="session")
+def ingredients(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a teacher, a student's backbone, bitext and test lines."""
+    folder = tmp_path_factory.mktemp("ingredients")
+    tiny_pairs.teacher(width=16).save_pretrained(str(folder / "teacher"))
+    pairs = tiny_pairs.bitext()
+    tiny_encoder(pairs["target"], width=16, layers=3, vocabulary_size=300, seed=1).save_pretrained(
+        str(folder / "student")
+    )
+    test = scenes_bitext(dict.fromkeys(LANGUAGES, 12), seed=7)
+    for code in LANGUAGES:
+        rows = [row for row in pairs if row["language"] == code]
+        lines = [f"{row['target']}\t{row['source']}" for row in rows]
+        (folder / f"{code}-en.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        asked = [row for row in test if row["language"] == code]
+        lines = [f"{row['target']}\t{row['source']}" for row in asked]
+        (folder / f"test.{code}-en.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def study_values(ingredients: Path, tmp_path: Path) -> dict:
+    """What the YAML file of a tiny study says; a test changes it and writes it with `write`."""
+    tests = {code: str(ingredients / f"test.{code}-en.tsv") for code in LANGUAGES}
+    return {
+        "name": "tiny",
+        "output": str(tmp_path / "out"),
+        "teachers": {"T": {"path": str(ingredients / "teacher")}},
+        "students": {
+            "short": {"path": str(ingredients / "student"), "layers": 1},
+            "whole": {"path": str(ingredients / "student")},
+        },
+        "systems": {"ridge": {"alignment": "ridge"}, "MSE": {"alignment": "ridge", "objectives": "pooled_mse"}},
+        "budgets": {"2 steps": {"steps": 2, "batch": 8, "learning_rate": 1e-3}},
+        "bitext": {code: str(ingredients / f"{code}-en.tsv") for code in LANGUAGES},
+        "sizes": [12],
+        "collections": {"scenes": {"kind": "bitext", "queries": tests}},
+        "high": ["de"],
+        "low": ["so", "mr"],
+        "baselines": ["ridge"],
+        "rounds": 50,
+    }
+
+
+def write(values: dict, folder: Path) -> Path:
+    path = folder / "study.yaml"
+    path.write_text(yaml.safe_dump(values, allow_unicode=True), encoding="utf-8")
+    return path
