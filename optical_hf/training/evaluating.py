@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from optical_hf.models import Encoder
 from optical_hf.training.pushing import StudentTrainer
+from optical_hf.training.sharded import gathered
 
 Evaluator = Callable[[Encoder], Mapping[str, float]]
 
@@ -33,8 +34,9 @@ class EvaluatingTrainer(StudentTrainer):
         student = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
         was_training = student.training
         student.eval()
-        for evaluator in self.evaluators:
-            own.update({f"{metric_key_prefix}_{name}": float(value) for name, value in evaluator(student).items()})
+        with gathered(student):
+            for evaluator in self.evaluators:
+                own.update({f"{metric_key_prefix}_{name}": float(value) for name, value in evaluator(student).items()})
         student.train(was_training)
         if own:
             self.log(own)

@@ -17,8 +17,10 @@ from transformers import Trainer
 from transformers.trainer import PushInProgress
 from transformers.trainer_utils import HubStrategy
 
+from optical_hf.models import Encoder
 from optical_hf.training.checkpoints import begin_writing
 from optical_hf.training.saving import load_weights, merged, save_student
+from optical_hf.training.sharded import filled, load_sharded
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +29,7 @@ class StudentTrainer(Trainer):
     """A `transformers.Trainer` whose model is a student."""
 
     _merge_on_save = False
+    _skeleton: Encoder | None = None
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Save the student for others to load: an adapter is merged; checkpoints along the way keep it apart."""
@@ -64,22 +67,23 @@ class StudentTrainer(Trainer):
             return
         student = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
         folder = Path(output_dir or self.args.output_dir)
+        if self._skeleton is not None and state_dict is not None:
+            student, state_dict = filled(self._skeleton, state_dict), None
         save_student(merged(student) if self._merge_on_save else student, folder, state_dict)
         # As text and without tokens, where transformers would pickle the arguments, hub_token included.
         told = self.args.to_dict() | {"world_size": self.args.world_size}
         (folder / "training_args.json").write_text(json.dumps(told, indent=2, default=str) + "\n")
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        load_weights(
-            self.accelerator.unwrap_model(self.model if model is None else model, keep_torch_compile=False),
-            resume_from_checkpoint,
-        )
+        student = self.accelerator.unwrap_model(self.model if model is None else model, keep_torch_compile=False)
+        if self._skeleton is not None:
+            load_sharded(student, self._skeleton, resume_from_checkpoint)
+        else:
+            load_weights(student, resume_from_checkpoint)
 
     def _load_best_model(self) -> None:
         logger.info("loading the best student, %s (%s)", self.state.best_model_checkpoint, self.state.best_metric)
-        load_weights(
-            self.accelerator.unwrap_model(self.model, keep_torch_compile=False), self.state.best_model_checkpoint
-        )
+        self._load_from_checkpoint(self.state.best_model_checkpoint)
 
     def _push_from_checkpoint(self, checkpoint_folder: str) -> None:
         """Push the student as it is now, in the background; a push that is still going on is waited for."""
