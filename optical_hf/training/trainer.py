@@ -29,6 +29,7 @@ from optical_hf.training.callbacks import TrainingBatch, batch_callbacks, defaul
 from optical_hf.training.checkpoints import check_writable, clear_errors, resume_point
 from optical_hf.training.closed_form_start import some_rows, start_in_closed_form
 from optical_hf.training.evaluating import Evaluator
+from optical_hf.training.freezing import freeze
 from optical_hf.training.gathering import gather_batch
 from optical_hf.training.guards import ROWS_READ, check_rows, finite_pairs
 from optical_hf.training.pair_check import check_pair
@@ -89,8 +90,7 @@ class OTDistillationTrainer(BatchingTrainer):
         self.evaluators: list[Evaluator] = [evaluators] if callable(evaluators) else list(evaluators or [])
         self._weights = args.objective_weights
         self._terms = TermMeans()
-        if args.freeze_embeddings:
-            backbone(model).model.get_input_embeddings().requires_grad_(False)
+        freeze(model, args.freeze_embeddings)
         if peft_config is not None:
             module = backbone(model)
             module.model = get_peft_model(module.model, peft_config)

@@ -11,6 +11,9 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 ROOT = Path(__file__).parents[2]
+WHOLE_BATCH = (
+    "contrastive=0.1,relational=1.0,kl_dot=0.1,kl_maxsim=0.1,margin_mse=1.0,batch_transport=1.0,pooled_mse=1.0"
+)
 SCRIPT = """
 import json, sys
 import tiny_pairs
@@ -65,7 +68,7 @@ def run(folder: Path, processes: int, batch: int, rows: int, objectives: str) ->
 
 @pytest.mark.parametrize(
     ("rows", "objectives"),
-    [(88, "transport=1.0,pooled_cosine=0.5"), (96, "contrastive=0.1,relational=1.0,kl_dot=0.1,kl_maxsim=0.1,margin_mse=1.0,batch_transport=1.0")],
+    [(88, "transport=1.0,pooled_cosine=0.5"), (96, WHOLE_BATCH)],
 )
 def test_two_processes_retrace_one(tmp_path, rows, objectives):
     one = run(tmp_path / "one", 1, 16, rows, objectives)
