@@ -78,8 +78,8 @@ def read_settings(cls: type[Settings], values: Any, where: str, **more: Any) -> 
     names = [field.name for field in known]
     for key in values:
         if key not in names:
-            near = get_close_matches(str(key), names, n=1)
-            meant = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(names)}"
+            near = get_close_matches(str(key), [*names, *more], n=1)
+            meant = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join([*more, *names])}"
             raise ValueError(f"{where}: unknown key {key!r}{meant}")
     hints = get_type_hints(cls)
     read: dict[str, Any] = {}
