@@ -1,0 +1,150 @@
+"""Runs in processes of their own that can be killed, and what they left: weights, checkpoints, and what the user was told.
+
+The processes are forked from a server that has imported everything, so that a run costs what its steps cost.
+"""
+
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from multiprocessing import forkserver
+from pathlib import Path
+from typing import Any
+
+import tiny_pairs
+import torch
+from torch import nn
+from transformers import TrainerCallback
+
+from optical_hf.models.cache import TeacherCache
+from optical_hf.training import OTDistillationArguments, OTDistillationTrainer
+
+SERVER = multiprocessing.get_context("forkserver")
+STEPS = 8  # more than an epoch of the 56 draws in batches of 4, accumulated by twos
+
+
+class At(TrainerCallback):
+    """Do something while a step is under way."""
+
+    def __init__(self, step: int, action: Callable[[], None]) -> None:
+        self.step, self.action = step, action
+
+    def on_step_begin(self, args, state, control, **kwargs):
+        if state.global_step + 1 == self.step:
+            self.action()
+
+
+class Send:
+    """Send a signal to this process, on one rank or on all."""
+
+    def __init__(self, number: int, rank: int | None = None) -> None:
+        self.number, self.rank = number, rank
+
+    def __call__(self) -> None:
+        if self.rank in (None, int(os.environ.get("RANK", "0"))):
+            os.kill(os.getpid(), self.number)
+
+
+def bitext():
+    return tiny_pairs.bitext().select(range(40, 96))
+
+
+def cache(folder: Path) -> Path:
+    TeacherCache.build(tiny_pairs.teacher(), bitext(), folder / "cache", progress=False)
+    return folder / "cache"
+
+
+def trainer(folder: Path, cached: Path | None = None, **kwargs: Any) -> OTDistillationTrainer:
+    """A run in which everything that a checkpoint must bring back matters: order, languages, dropout, rates, accumulation."""
+    student, teacher = tiny_pairs.pair()
+    for module in student.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.1
+    options = {
+        "max_steps": STEPS, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 2, "save_steps": 2, "logging_steps": 1,
+        "learning_rate": 1e-3, "projection_learning_rate": 5e-3, "warmup_steps": 2, "sampling_temperature": 3.0,
+        "alignment": "ridge", "report_to": "none", "disable_tqdm": True, "use_cpu": True,
+    }  # fmt: skip
+    callbacks = kwargs.pop("callbacks", None)
+    args = OTDistillationArguments(str(folder), **(options | kwargs))
+    source = teacher if cached is None else TeacherCache.open(cached)
+    return OTDistillationTrainer(student, source, args, bitext(), callbacks=callbacks)
+
+
+def train(folder: Path, resume: bool | str, at: tuple[int, Callable[[], None]] | None, options: dict[str, Any]) -> None:
+    """Train to the end, or to where `at` ends it; the weights of a run that came to its end go to `weights.pt`."""
+    run = trainer(folder, callbacks=[At(*at)] if at else [], **options)
+    run.train(resume_from_checkpoint=resume)
+    if run.is_world_process_zero():
+        torch.save(weights(run.model), folder / "weights.pt")
+
+
+def weights(model: nn.Module) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def started(
+    folder: Path,
+    function: Callable[..., None] = train,
+    *,
+    resume: bool | str = False,
+    at: tuple[int, Callable[[], None]] | None = None,
+    processes: int = 1,
+    **options: Any,
+) -> tuple[list[int], str]:
+    """Run `function` in as many processes; their exit codes and what they printed."""
+    folder.mkdir(exist_ok=True)
+    log = folder / "log.txt"
+    log.unlink(missing_ok=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    _serve()
+    ranks = [
+        SERVER.Process(target=_begin, args=(log, rank, processes, port, function, folder, resume, at, options))
+        for rank in range(processes)
+    ]
+    for rank in ranks:
+        rank.start()
+    for rank in ranks:
+        rank.join(60)
+    hung = [rank for rank in ranks if rank.is_alive()]
+    for rank in hung:
+        rank.kill()
+        rank.join()
+    text = log.read_text()
+    assert not hung, f"still running after a minute: {text[-3000:]}"
+    return [rank.exitcode for rank in ranks], text
+
+
+def _serve() -> None:
+    """Start the server, where it does not run yet; before Python 3.12 it imports only what PYTHONPATH leads to."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    SERVER.set_forkserver_preload(["fault_runs"])
+    forkserver.ensure_running()
+    if before is None:
+        del os.environ["PYTHONPATH"]
+    else:
+        os.environ["PYTHONPATH"] = before
+
+
+def _begin(log, rank, processes, port, function, *rest) -> None:
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", force=True)
+    torch.set_num_threads(1)
+    if processes > 1:
+        os.environ |= {
+            "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes),
+            "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
+        }  # fmt: skip
+    function(*rest)
+
+
+KILLED, TERMINATED = -signal.SIGKILL, -signal.SIGTERM

@@ -1,0 +1,65 @@
+"""A run that is killed and resumed ends with the weights of a run that was not; SIGTERM leaves a checkpoint."""
+
+import signal
+
+import fault_runs
+import pytest
+import torch
+from fault_runs import KILLED, STEPS, TERMINATED, Send, started
+
+from optical_hf.training.checkpoints import checkpoints, damage
+
+
+def end(folder):
+    return torch.load(folder / "weights.pt")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The weights of a run that nothing happened to."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    assert started(folder, save_strategy="no")[0] == [0]
+    return end(folder)
+
+
+def test_killed_at_every_one_of_its_steps(tmp_path, whole):
+    """Each start gets one step further than the one before; checkpoints are written every second step."""
+    folder = tmp_path / "run"
+    for step in range(1, STEPS + 1):
+        codes, told = started(folder, resume=True, at=(step, Send(signal.SIGKILL)))
+        assert codes == [KILLED]
+        assert ("starts from the beginning" in told) == (step <= 3)
+    assert started(folder, resume=True)[0] == [0]
+    assert torch.equal(end(folder), whole)
+
+
+def test_from_the_token_cache_with_batches_by_length(tmp_path):
+    cached = fault_runs.cache(tmp_path)
+    options = {"cached": cached, "tokens_per_batch": 160}
+    assert started(tmp_path / "whole", **options)[0] == [0]
+    assert started(tmp_path / "run", at=(5, Send(signal.SIGKILL)), **options)[0] == [KILLED]
+    assert started(tmp_path / "run", resume=True, **options)[0] == [0]
+    assert torch.equal(end(tmp_path / "run"), end(tmp_path / "whole"))
+
+
+def test_sigterm_leaves_a_checkpoint_of_the_step_it_came_in(tmp_path, whole):
+    folder = tmp_path / "run"
+    codes, told = started(folder, at=(3, Send(signal.SIGTERM)))
+    assert codes == [TERMINATED]
+    assert "checkpoint-3 holds the run at step 3; go on with resume_from_checkpoint=True" in told
+    assert damage(folder / "checkpoint-3") is None
+    assert started(folder, resume=True)[0] == [0]
+    assert torch.equal(end(folder), whole)
+
+
+def test_two_processes_agree_on_the_step_they_stop_at_and_end_where_they_would_have(tmp_path):
+    """SIGTERM reaches one of them only; then both are killed."""
+    folder = tmp_path / "run"
+    codes, told = started(folder, processes=2, at=(3, Send(signal.SIGTERM, rank=1)))
+    assert codes == [TERMINATED, TERMINATED], told[-3000:]
+    assert [path.name for path in checkpoints(folder)] == ["checkpoint-2", "checkpoint-3"]
+    assert damage(folder / "checkpoint-3") is None
+    assert started(folder, processes=2, resume=True, at=(6, Send(signal.SIGKILL)))[0] == [KILLED, KILLED]
+    assert started(folder, processes=2, resume=True)[0] == [0, 0]
+    assert started(tmp_path / "whole", processes=2)[0] == [0, 0]
+    assert (end(folder) - end(tmp_path / "whole")).abs().max() <= 1e-6
