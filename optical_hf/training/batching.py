@@ -34,8 +34,8 @@ class BatchingTrainer(EvaluatingTrainer):
             if args.sampling_temperature is not None or args.tokens_per_batch is not None:
                 raise ValueError(
                     "sampling_temperature and tokens_per_batch need a table, and train_dataset is a stream, whose languages "
-                    "and lengths are not known: mix streams with optical_hf.data.interleave_languages"
-                    "(streams, counts, temperature=...), group them with train_sampling_strategy='group_by_length', or load the bitext with streaming=False"
+                    "and lengths are not known: mix streams with optical_hf.data.sampling.interleave_languages and group them "
+                    "with train_sampling_strategy='group_by_length', or load the bitext with streaming=False"
                 )
             group = self._train_batch_size * args.world_size if args.grouped_by_length else None
             stream = EndlessStream(dataset, group=group, seed=args.seed)
