@@ -1,5 +1,6 @@
 """A tiny study on disk: random teacher and student, scenes as bitext and as a collection."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,13 @@ def study_values(ingredients: Path, tmp_path: Path) -> dict:
     }
 
 
-def write(values: dict, folder: Path) -> Path:
-    path = folder / "study.yaml"
-    path.write_text(yaml.safe_dump(values, allow_unicode=True), encoding="utf-8")
-    return path
+@pytest.fixture
+def write() -> Callable[[dict, Path], Path]:
+    """Write what a study file says, and return where."""
+
+    def written(values: dict, folder: Path) -> Path:
+        path = folder / "study.yaml"
+        path.write_text(yaml.safe_dump(values, allow_unicode=True, sort_keys=False), encoding="utf-8")
+        return path
+
+    return written

@@ -1,0 +1,114 @@
+"""The sentences of a study, from runs whose hits are known."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from optical_hf.evaluation.report import Queries, RetrievalReport, SystemResult
+from optical_hf.evaluation.scores import Bootstrap, score_languages
+from optical_hf.study.comparing import cells_of, mean_hits, size_tests, system_tests
+from optical_hf.study.config import BudgetSpec, CollectionSpec, StudentSpec, StudyConfig, SystemSpec, TeacherSpec
+from optical_hf.study.findings import size_sentences, system_sentences
+from optical_hf.study.grid import RunConfig
+from optical_hf.study.running import RESULT, RunResult
+from optical_hf.study.table import ALL, FinishedRun
+
+GROUPS = 200
+COLLECTION = CollectionSpec("C", "bitext", {"de": "x", "so": "x"})
+STUDENTS = {
+    name: StudentSpec(name, "backbone", layers) for name, layers in (("small", 3), ("middle", 6), ("large", 12))
+}
+SYSTEMS = {
+    "MSE": SystemSpec("MSE", "ridge", "pooled_mse"),
+    "transport": SystemSpec("transport", "transport", "transport"),
+}
+CONFIG = StudyConfig(
+    name="known", output="", teachers={"T": TeacherSpec("T", "t")}, students=STUDENTS, systems=SYSTEMS,
+    budgets={"B": BudgetSpec("B", steps=1)}, bitext={"de": ("x",)}, collections={"C": COLLECTION}, high=("de",), low=("so",),
+    baselines=("MSE",), rounds=500,
+)  # fmt: skip
+PARAMETERS = {"small": 21_000_000, "middle": 40_000_000, "large": 85_000_000}
+
+
+def run(folder: Path, student: str, system: str, shares: dict[str, float], seed: int = 0) -> FinishedRun:
+    """A run that finds the first so large a share of each language's queries, rolled on by the seed."""
+    languages = np.repeat(list(shares), GROUPS)
+    hits = np.concatenate([np.roll(np.arange(GROUPS) < share * GROUPS, seed) for share in shares.values()])
+    ranks = np.where(hits, 1.0, 2.0)
+    groups = np.tile([f"g{number}" for number in range(GROUPS)], len(shares))
+    found = score_languages(ranks, languages, groups, (1,), Bootstrap(rounds=10))
+    ids = [f"{code}/{number}" for code in shares for number in range(GROUPS)]
+    report = RetrievalReport(
+        systems={"student": SystemResult(found, 0.0, None, ranks, [None] * len(ids))},
+        queries=Queries(ids, ["C"] * len(ids), languages.tolist(), groups.tolist()),
+        tiers=None, no_gap="not asked", settings={}, documents={"C": GROUPS},
+    )  # fmt: skip
+    budget = CONFIG.budgets["B"]
+    config = RunConfig(
+        CONFIG.teachers["T"], STUDENTS[student], SYSTEMS[system], budget, {"de": ("x",)}, 500, seed, (COLLECTION,), None
+    )
+    place = folder / config.key
+    report.to_json(place / "report-00.json")
+    result = RunResult({"C": "report-00.json"}, backbone_parameters=PARAMETERS[student])
+    (place / RESULT).write_text(json.dumps(asdict(result)), encoding="utf-8")
+    return FinishedRun(config, place)
+
+
+def test_a_gap_that_narrows_is_said_to_narrow_with_its_numbers(tmp_path: Path) -> None:
+    runs = [
+        run(tmp_path, "small", "transport", {"de": 0.90, "so": 0.40}),
+        run(tmp_path, "large", "transport", {"de": 0.92, "so": 0.70}),
+    ]
+    (test,) = size_tests(CONFIG, cells_of(runs))
+    (sentence,) = size_sentences(test)
+    # the gap goes from 50 to 22 points
+    assert sentence.startswith(
+        "T, transport (500 pairs a language, B): from 21.0 M to 85.0 M parameters (small to large) the gap on C changed by "
+        "-28.0 points ["
+    )
+    assert "(p < 0.001): it narrowed; R@1 of the low tier changed by +30.0 points [" in sentence
+    change = test.gaps[0].change
+    assert change.low < -0.28 < change.high < 0
+
+
+def test_a_gap_that_widens_and_one_that_cannot_be_told(tmp_path: Path) -> None:
+    runs = [
+        run(tmp_path, "small", "transport", {"de": 0.60, "so": 0.40}),
+        run(tmp_path, "middle", "transport", {"de": 0.61, "so": 0.40}),
+        run(tmp_path, "large", "transport", {"de": 0.90, "so": 0.40}),
+    ]
+    sentences = [sentence for test in size_tests(CONFIG, cells_of(runs)) for sentence in size_sentences(test)]
+    assert len(sentences) == 3  # smallest to largest, then each to the next
+    assert "(small to large)" in sentences[0]
+    assert "+30.0 points" in sentences[0]
+    assert "it widened" in sentences[0]
+    assert "(small to middle)" in sentences[1]
+    assert "+1.0 points" in sentences[1]
+    assert "these queries cannot tell that from no change" in sentences[1]
+
+
+def test_a_system_is_higher_only_where_the_corrected_test_says_so(tmp_path: Path) -> None:
+    runs = [
+        run(tmp_path, "large", "MSE", {"de": 0.90, "so": 0.40}),
+        run(tmp_path, "large", "transport", {"de": 0.895, "so": 0.60}),
+    ]
+    (test,) = system_tests(CONFIG, cells_of(runs))
+    assert test.ours.system == "transport"
+    tally, gap = system_sentences(test)
+    assert "higher R@1 in 1 of 1 low-resource tests (Somali on C), lower in 0" in tally
+    assert "higher R@1 in 0 of 1 other tests, lower in 0 (p corrected over 2 tests)" in tally
+    assert "the gap on C is 29.5 against 50.0, a change of -20.5 points" in gap
+    assert gap.endswith("it narrowed.")
+
+
+def test_seeds_are_put_together_by_query(tmp_path: Path) -> None:
+    runs = [run(tmp_path, "large", "MSE", {"de": 0.5, "so": 0.5}, seed) for seed in (0, 50)]
+    (cell,) = cells_of(runs).values()
+    hits = mean_hits(cell, "C").hits[:GROUPS]
+    assert hits[:50].tolist() == [0.5] * 50
+    assert hits[50:100].tolist() == [1.0] * 50
+    assert hits.mean() == pytest.approx(0.5)
+    assert mean_hits(cell, ALL).hits.mean() == pytest.approx(0.5)

@@ -1,0 +1,217 @@
+"""A study on disk: what is done is not done again, what fails is kept and shown, and what lies there in the end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from sentence_transformers import SentenceTransformer
+
+from optical_hf.models import backbone
+from optical_hf.study import StudyConfig, folders_of, launch_runs, launching, load_study, running, runs_of
+from optical_hf.study.launching import RunFolder
+from optical_hf.study.report import write_study
+from optical_hf.study.sets import draw_bitext, pairs_by_language, read_bitext
+from optical_hf.study.table import SCHEMA
+
+Written = Callable[[dict], StudyConfig]
+
+
+@pytest.fixture
+def loaded(tmp_path: Path, write: Callable[[dict, Path], Path]) -> Written:
+    return lambda values: load_study(write(values, tmp_path))
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Do runs in this process; the list gets the label of each."""
+    started: list[str] = []
+
+    def launch(config: StudyConfig, entry: RunFolder) -> None:
+        started.append(entry.run.label)
+        entry.folder.mkdir(parents=True, exist_ok=True)
+        (entry.folder / running.ERROR).unlink(missing_ok=True)
+        (entry.folder / running.CONFIG).write_text(json.dumps(entry.run.to_dict()), encoding="utf-8")
+        try:
+            running.main([str(entry.folder), config.output])
+        except Exception as error:
+            started.append(f"{type(error).__name__}")
+
+    monkeypatch.setattr(launching, "_launch", launch)
+    return started
+
+
+def test_a_study_from_its_file_to_its_report(study_values: dict, loaded: Written, in_process: list[str]) -> None:
+    study_values["students"]["absent"] = {"path": "/no/such/folder"}
+    study_values["students"]["random"] = {
+        "path": study_values["students"]["whole"]["path"],
+        "random": {"hidden_size": 24, "num_hidden_layers": 1, "intermediate_size": 48},
+    }
+    study_values["grid"] = [
+        {"students": ["absent", "short", "whole"], "systems": ["ridge"]},
+        {"students": ["short", "random"], "systems": ["MSE"]},
+    ]
+    config = loaded(study_values)
+    entries = folders_of(config, runs_of(config))
+    done = list(launch_runs(config, entries))
+    assert [entry.status for entry in entries] == ["failed", "done", "done", "done", "done"]
+    assert [status for _, status in done] == ["open", "failed", *["open", "done"] * 4]
+    assert entries[0].error.startswith("ValueError: no student at '/no/such/folder'")
+
+    page = write_study(config, entries)
+    output = Path(config.output)
+    table = pq.read_table(output / "runs.parquet")
+    assert table.schema.equals(SCHEMA)
+    rows = table.to_pylist()
+    failed = [row for row in rows if row["status"] == "failed"]
+    assert len(failed) == 1
+    assert failed[0]["error"] == entries[0].error
+    recalls = [row for row in rows if row["metric"] == "R@1"]
+    assert {(row["student"], row["system"], row["language"]) for row in recalls} == {
+        (student, system, code)
+        for student, system in (("short", "ridge"), ("whole", "ridge"), ("short", "MSE"), ("random", "MSE"))
+        for code in ("de", "so", "mr")
+    }
+    for row in recalls:
+        assert 0 <= row["low"] <= row["value"] <= row["high"] <= 1
+        assert row["queries"] == 12
+        assert row["language_pairs"] == 12
+        assert row["tier"] == ("high" if row["language"] == "de" else "low")
+        assert row["steps"] == (2 if row["system"] == "MSE" else 0)
+        assert row["flops"] > 0
+        assert row["seconds"] > 0
+        assert row["peak_memory_bytes"] > 2**20
+        assert json.loads(row["versions"])["torch"]
+        assert json.loads(row["config"])["seed"] == row["seed"]
+    by_student = {row["student"]: row for row in recalls}
+    assert by_student["whole"]["backbone_parameters"] > by_student["short"]["backbone_parameters"]
+    gaps = {row["metric"]: row for row in rows if row["student"] == "whole" and row["language"] is None}
+    low = [row["value"] for row in recalls if row["student"] == "whole" and row["tier"] == "low"]
+    assert gaps["R@1 low tier"]["value"] == pytest.approx(sum(low) / 2)
+    assert gaps["R@1 gap"]["value"] == pytest.approx(gaps["R@1 high tier"]["value"] - sum(low) / 2)
+
+    html, markdown = page.read_text(encoding="utf-8"), (output / "report.md").read_text(encoding="utf-8")
+    pictures = sorted(path.name for path in (output / "plots").glob("*.svg"))
+    assert "t-scenes-12-parameters.svg" in pictures
+    assert "t-scenes-12-flops.svg" in pictures
+    assert "t-whole-pairs.svg" in pictures
+    assert html.count("<svg") == len(pictures)
+    for text in (html, markdown):
+        assert "the gap on scenes changed by" in text
+        assert "MSE against ridge" in text
+        assert "/no/such/folder" in text
+
+    before = list(in_process)
+    list(launch_runs(config, entries))
+    assert in_process[len(before) :] == [entries[0].run.label, "ValueError"]  # the failed one alone is tried again
+
+
+def test_runs_that_start_from_one_closed_form_fit_it_once(
+    study_values: dict, loaded: Written, in_process: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study_values["grid"] = {"students": ["short"]}
+    config = loaded(study_values)
+    entries = folders_of(config, runs_of(config))
+    list(launch_runs(config, entries))
+    assert len(list((Path(config.output) / "starts").glob("*.safetensors"))) == 1
+    costs = [json.loads((entry.folder / running.RESULT).read_text(encoding="utf-8"))["flops"] for entry in entries]
+    assert costs[0]["fit"] == costs[1]["fit"] > 0
+    assert {"fit"} == costs[0].keys()
+    assert costs[1]["train"] > 0
+
+
+def test_equal_operations_give_the_smaller_student_more_steps(
+    study_values: dict, loaded: Written, in_process: list[str]
+) -> None:
+    study_values["budgets"] = {"dear": {"flops": 4e8, "batch": 8}, "nothing": {"flops": 1e3, "batch": 8}}
+    study_values["grid"] = [
+        {"systems": ["MSE"], "budgets": ["dear"]},
+        {"systems": ["MSE"], "budgets": ["nothing"], "students": ["short"]},
+    ]
+    config = loaded(study_values)
+    entries = folders_of(config, runs_of(config))
+    list(launch_runs(config, entries))
+    results = [json.loads((entry.folder / running.RESULT).read_text(encoding="utf-8")) for entry in entries[:2]]
+    assert results[0]["steps"] > results[1]["steps"] >= 1
+    for result in results:
+        assert sum(result["flops"].values()) == pytest.approx(4e8, rel=0.25)
+    assert "pays for no step" in entries[2].error
+
+
+def test_a_killed_study_goes_on_where_it_was(study_values: dict, loaded: Written, in_process: list[str]) -> None:
+    study_values["grid"] = {"systems": ["ridge"]}
+    config = loaded(study_values)
+    first, second = folders_of(config, runs_of(config))
+    running_through = launch_runs(config, [first, second])
+    next(running_through), next(running_through)
+    running_through.close()  # the study ends after its first run
+    (second.folder / "report-00.json").parent.mkdir(parents=True)
+    (second.folder / "report-00.json").write_text("{", encoding="utf-8")  # what a killed run may leave
+    assert (first.status, second.status) == ("done", "open")
+    list(launch_runs(config, [first, second]))
+    assert in_process == [first.run.label, second.run.label]
+    assert second.status == "done"
+
+
+def test_a_run_through_accelerate_launch(study_values: dict, loaded: Written) -> None:
+    study_values["grid"] = {"systems": ["ridge"], "students": ["short"]}
+    study_values["keep_students"] = True
+    config = loaded(study_values)
+    (entry,) = folders_of(config, runs_of(config))
+    list(launch_runs(config, [entry]))
+    assert entry.status == "done", (entry.folder / running.LOG).read_text(encoding="utf-8")
+    student = SentenceTransformer(str(entry.folder / "student"))
+    assert backbone(student).model.config.num_hidden_layers == 1
+
+
+def test_a_stopped_study_takes_its_run_with_it_and_a_run_that_dies_is_told(
+    study_values: dict, loaded: Written, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = loaded(study_values)
+    entry, *_ = folders_of(config, runs_of(config))
+    monkeypatch.setattr(launching, "command", lambda *_: [sys.executable, "-c", "import os; os.abort()"])
+    list(launch_runs(config, [entry]))
+    assert entry.status == "failed"
+    assert "status -6" in entry.error
+
+    told = tmp_path / "pid"
+    sleeper = f"import os, time; open({str(told)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    monkeypatch.setattr(launching, "command", lambda *_: [sys.executable, "-c", sleeper])
+    real_wait = subprocess.Popen.wait
+
+    def interrupted(process: subprocess.Popen, timeout: float | None = None) -> int:
+        if timeout is None:
+            while not (told.exists() and told.read_text()):
+                time.sleep(0.01)
+            raise KeyboardInterrupt
+        return real_wait(process, timeout)
+
+    monkeypatch.setattr(subprocess.Popen, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(launch_runs(config, [entry]))
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(told.read_text()), signal.SIGTERM)
+
+
+def test_two_processes_do_not_do_one_study(study_values: dict, loaded: Written, in_process: list[str]) -> None:
+    config = loaded(study_values)
+    entries = folders_of(config, runs_of(config))
+    first = launch_runs(config, entries)
+    next(first)
+    with pytest.raises(ValueError, match="another process is at work"):
+        next(launch_runs(config, entries))
+    first.close()
+
+
+def test_a_larger_draw_holds_a_smaller_one(study_values: dict, loaded: Written) -> None:
+    rows = read_bitext(loaded(study_values).bitext)
+    small, large = (draw_bitext(rows, size, seed=3) for size in (5, 9))
+    assert pairs_by_language(small) == {"de": 5, "mr": 5, "so": 5}
+    assert set(small["target"][:]) <= set(large["target"][:])
+    assert draw_bitext(rows, 5, seed=4)["target"][:] != small["target"][:]
