@@ -103,7 +103,7 @@ def load_weights(model: Encoder, folder: str | Path) -> None:
         _load_backbone_into(backbone(model).model, folder)
     for entry, module in zip(json.loads(modules.read_text()), model, strict=True):
         weights = folder / entry["path"] / "model.safetensors"
-        if entry["path"] and weights.exists() and module is not backbone(model):
+        if entry["path"] and module is not backbone(model) and (weights.exists() or module.state_dict()):
             _load_file_into(module, weights)
 
 

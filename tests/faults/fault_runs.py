@@ -17,7 +17,7 @@ from typing import Any
 import tiny_pairs
 import torch
 from torch import nn
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainerState
 
 from optical_hf.models.cache import TeacherCache
 from optical_hf.training import OTDistillationArguments, OTDistillationTrainer
@@ -80,6 +80,35 @@ def train(folder: Path, resume: bool | str, at: tuple[int, Callable[[], None]] |
     run.train(resume_from_checkpoint=resume)
     if run.is_world_process_zero():
         torch.save(weights(run.model), folder / "weights.pt")
+
+
+def train_killed_writing(folder, resume, at, options) -> None:
+    """Be killed when half of a part of a checkpoint is written."""
+    part, checkpoint = options.pop("part"), options.pop("checkpoint")
+    replace, save, save_state = os.replace, torch.save, TrainerState.save_to_json
+
+    def cut(path: str) -> None:
+        whole = Path(path).read_bytes()
+        Path(path).write_bytes(whole[: len(whole) // 2])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def replace_half(source, target):
+        replace(source, target)
+        if part == "weights" and f"/{checkpoint}/" in str(target):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def save_half(value, file, **kwargs):
+        save(value, file, **kwargs)
+        if str(file).endswith(f"{checkpoint}/{part}"):
+            cut(file)
+
+    def state_half(state, file):
+        save_state(state, file)
+        if str(file).endswith(f"{checkpoint}/{part}"):
+            cut(file)
+
+    os.replace, torch.save, TrainerState.save_to_json = replace_half, save_half, state_half
+    train(folder, resume, at, options)
 
 
 def weights(model: nn.Module) -> torch.Tensor:

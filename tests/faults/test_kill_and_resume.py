@@ -33,6 +33,25 @@ def test_killed_at_every_one_of_its_steps(tmp_path, whole):
     assert torch.equal(end(folder), whole)
 
 
+def test_killed_while_each_part_of_a_checkpoint_is_written(tmp_path, whole):
+    """A checkpoint that is cut off is named and skipped for the one before it, and written again when the run comes there."""
+    folder = tmp_path / "run"
+    for part, resume in (("weights", False), ("optimizer.pt", True), ("trainer_state.json", True)):
+        codes, told = started(
+            folder, fault_runs.train_killed_writing, resume=resume, at=None, part=part, checkpoint="checkpoint-4"
+        )
+        assert codes == [KILLED], told[-3000:]
+        assert ("checkpoint-4 is not whole" in told) == resume
+        assert damage(folder / "checkpoint-4")
+    codes, told = started(folder, resume=True)
+    assert codes == [0]
+    assert "checkpoint-4 is not whole (trainer_state.json is cut off" in told
+    assert "skipped for the one before it" in told
+    assert torch.equal(end(folder), whole)
+    assert damage(folder / "checkpoint-4") is None
+    assert not list(folder.rglob(".saving-*"))
+
+
 def test_from_the_token_cache_with_batches_by_length(tmp_path):
     cached = fault_runs.cache(tmp_path)
     options = {"cached": cached, "tokens_per_batch": 160}
