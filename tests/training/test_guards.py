@@ -140,14 +140,9 @@ class Poison:
         return batch
 
 
-def poisoned(folder, ids, **kwargs):
-    """A trainer whose student gives NaN for the pairs of `ids`."""
-    student, teacher = tiny_pairs.pair()
-    table = tiny_pairs.bitext()
-    table = table.remove_columns("id") if "id" in table.column_names else table
-    table = table.add_column("id", [f"pair-{i}" for i in range(len(table))])
-    made = OTDistillationTrainer(student, teacher, arguments(folder, **kwargs), table)
-    made.data_collator = Poison(made.data_collator, ids)
+def poison(run, ids):
+    """Make the student of a trainer give NaN for the pairs of `ids`."""
+    run.data_collator = Poison(run.data_collator, ids)
 
     def spoil(module, inputs, output):
         poison_B = inputs[0].get("poison")
@@ -155,8 +150,19 @@ def poisoned(folder, ids, **kwargs):
             output["token_embeddings"] = torch.where(poison_B[:, None, None], torch.nan, output["token_embeddings"])
         return output
 
-    student[0].register_forward_hook(spoil)
-    return made
+    run.model[0].register_forward_hook(spoil)
+    return run
+
+
+def named(table):
+    """The bitext with the ids pair-0, pair-1, ..."""
+    table = table.remove_columns("id") if "id" in table.column_names else table
+    return table.add_column("id", [f"pair-{i}" for i in range(len(table))])
+
+
+def poisoned(folder, ids, **kwargs):
+    student, teacher = tiny_pairs.pair()
+    return poison(OTDistillationTrainer(student, teacher, arguments(folder, **kwargs), named(tiny_pairs.bitext())), ids)
 
 
 class TestBadBatches:
