@@ -5,6 +5,8 @@ Devices may hold different numbers of pairs, and of tokens. Knows nothing about 
 Shapes: B pairs of this device, C pairs of all devices, M teacher tokens, D width.
 """
 
+import warnings
+
 import torch
 from accelerate import Accelerator
 from torch import Tensor
@@ -43,7 +45,9 @@ def gather_batch(
         return rows(accelerator.gather(value).split(most))
 
     missing = most - len(student_BD)
-    student_CD = rows(all_gather(pad(student_BD, (0, 0, 0, missing))))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # what torch 2.13 names in its place has no public name yet
+        student_CD = rows(all_gather(pad(student_BD, (0, 0, 0, missing))))
     teacher_CD = gather(pad(teacher_BD, (0, 0, 0, missing)))
     if teacher_mask_BM is None:
         return WholeBatch(student_CD, teacher_CD, offset)

@@ -14,9 +14,23 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
 from torch.distributed.fsdp import FSDPModule
+from transformers import TrainingArguments
 
 from optical_hf.models import Encoder
 from optical_hf.training.saving import load_weights
+
+
+def check_deepspeed(args: TrainingArguments) -> None:
+    """Refuse a sharing out of weights by DeepSpeed, which nothing here gathers.
+
+    Raises:
+        ValueError: for ZeRO stage 3.
+    """
+    if args.deepspeed_plugin is not None and args.deepspeed_plugin.zero_stage == 3:
+        raise ValueError(
+            "ZeRO stage 3 shares the student's weights out and would evaluate and save pieces of it: use stage 2 "
+            "(examples/accelerate/deepspeed_zero2.yaml), or FSDP2 (fsdp2.yaml), which is gathered"
+        )
 
 
 def skeleton_before_sharding(accelerator: Accelerator, student: Encoder) -> Encoder:

@@ -33,7 +33,7 @@ from optical_hf.training.freezing import freeze
 from optical_hf.training.gathering import gather_batch
 from optical_hf.training.guards import ROWS_READ, check_rows, finite_pairs
 from optical_hf.training.pair_check import check_pair
-from optical_hf.training.sharded import skeleton_before_sharding
+from optical_hf.training.sharded import check_deepspeed, skeleton_before_sharding
 from optical_hf.training.term_means import TermMeans
 
 
@@ -144,6 +144,7 @@ class OTDistillationTrainer(BatchingTrainer):
                 special_tokens=self.args.transport_special_tokens,
                 progress=not self.args.disable_tqdm,
             )
+        check_deepspeed(self.args)
         if self.is_fsdp_enabled and self._skeleton is None:
             self._skeleton = skeleton_before_sharding(self.accelerator, self.model)
         with clear_errors(self.args, self.callback_handler.callbacks):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scenarios
 from sentence_transformers import SentenceTransformer
 
 ROOT = Path(__file__).parents[2]
@@ -77,3 +78,24 @@ def test_two_processes_retrace_one(tmp_path, rows, objectives):
     texts = ["Drei Jungen schlafen.", "गाढव"]
     vectors = [SentenceTransformer(str(tmp_path / name / "out")).encode(texts) for name in ("one", "two")]
     assert np.abs(vectors[0] - vectors[1]).max() < 1e-3
+
+
+def test_two_processes_come_out_as_one(tmp_path):
+    (tmp_path / "two").mkdir()
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'tests'}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"}
+    config = str(ROOT / "examples" / "accelerate" / "cpu.yaml")
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", config, scenarios.__file__]
+    done = subprocess.run(
+        [*command, str(tmp_path / "two"), "2"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    two = [json.loads((tmp_path / "two" / f"found-{rank}.json").read_text()) for rank in (0, 1)]
+    one = scenarios.run_all(tmp_path / "one", 1)
+    for name, expected in one.items():
+        assert two[0][name] == pytest.approx(expected, rel=1e-4), name
+        assert two[1][name] == pytest.approx(two[0][name], rel=1e-6), name

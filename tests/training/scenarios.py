@@ -1,0 +1,116 @@
+"""Runs that must come out the same in one process and in two: test_processes.py makes them here, and under accelerate launch."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import tiny_pairs
+import torch
+from transformers import EarlyStoppingCallback
+
+from optical_hf.data import RetrievalCollection
+from optical_hf.evaluation import RetrievalEvaluator
+from optical_hf.training import OTDistillationArguments, OTDistillationTrainer
+
+GLOBAL_BATCH = 16
+
+
+def trainer(folder: Path, processes: int, dataset=None, evaluators=None, callbacks=None, eval_dataset=None, **kwargs):
+    """A run of `GLOBAL_BATCH` pairs a step, however many processes and accumulation steps make it."""
+    student, teacher = tiny_pairs.pair()
+    share = GLOBAL_BATCH // processes // kwargs.get("gradient_accumulation_steps", 1)
+    fixed = {
+        "max_steps": 4, "per_device_train_batch_size": share, "learning_rate": 1e-3, "logging_steps": 1, "alignment": "ridge",
+        "report_to": "none", "save_strategy": "no", "disable_tqdm": True, "transport_tolerance": 1e-6, "use_cpu": True,
+    }  # fmt: skip
+    args = OTDistillationArguments(str(folder), **(fixed | kwargs))
+    dataset = tiny_pairs.bitext() if dataset is None else dataset
+    return OTDistillationTrainer(
+        student, teacher, args, dataset, eval_dataset=eval_dataset, evaluators=evaluators, callbacks=callbacks
+    )
+
+
+def losses(run) -> list[float]:
+    return [entry["loss"] for entry in run.state.log_history if "loss" in entry]
+
+
+def two_epochs_of_uneven_batches(folder: Path, processes: int) -> list[float]:
+    """5.6 global batches an epoch, and 2.3 of evaluation: the last ones are filled up or cut, and nobody waits for ever."""
+    rows = tiny_pairs.bitext()
+    run = trainer(
+        folder, processes, rows.select(range(90)), eval_dataset=rows.select(range(37)), max_steps=-1, num_train_epochs=2,
+        per_device_eval_batch_size=GLOBAL_BATCH // processes, learning_rate=0.0,
+    )  # fmt: skip
+    run.train()
+    assert run.state.global_step == 12
+    # The texts that fill up the last batches of two processes count in the mean of a batch; see docs/training.md.
+    assert run.evaluate()["eval_loss"] == pytest.approx(sum(losses(run)) / 12, rel=0.03)
+    return losses(run)[:5]
+
+
+def accumulation(folder: Path, processes: int) -> list[float]:
+    run = trainer(folder, processes, gradient_accumulation_steps=2)
+    run.train()
+    return losses(run)
+
+
+def a_stream(folder: Path, processes: int) -> list[float]:
+    """Six steps an epoch, ten steps: the stream starts over on the way."""
+    rows = tiny_pairs.bitext().to_iterable_dataset(num_shards=4).shuffle(seed=1, buffer_size=40)
+    run = trainer(folder, processes, rows, max_steps=10)
+    run.train()
+    return losses(run)
+
+
+def a_budget_of_tokens(folder: Path, processes: int) -> list[float]:
+    """Ranks have batches of different sizes, and gather them: what is the same is that all of them end."""
+    run = trainer(
+        folder, processes, tokens_per_batch=300, sampling_temperature=3.0, max_steps=-1, num_train_epochs=2,
+        objectives="contrastive=0.1,kl_maxsim=0.1",
+    )  # fmt: skip
+    run.train()
+    assert run.state.epoch == 2
+    assert all(0 < loss < 10 for loss in losses(run))
+    return []
+
+
+def the_best_by_a_shared_evaluator(folder: Path, processes: int) -> list[float]:
+    """Every rank has the metrics of all queries, so all of them stop at the same step and load the same student."""
+    rows = tiny_pairs.bitext()
+    parts = [rows.filter(lambda row, code=code: row["language"] == code) for code in ("de", "so")]
+    collections = [
+        RetrievalCollection.from_lines(part["language"][0], {part["language"][0]: part["target"][:]}, part["source"][:])
+        for part in parts
+    ]
+    _, teacher = tiny_pairs.pair()
+    run = trainer(
+        folder, processes, evaluators=RetrievalEvaluator(collections, teacher, sharded=True), max_steps=6,
+        eval_strategy="steps", eval_steps=1, save_strategy="steps", save_steps=1, metric_for_best_model="eval_MRR/mean",
+        load_best_model_at_end=True, learning_rate=3e-2, callbacks=[EarlyStoppingCallback(2)],
+    )  # fmt: skip
+    run.train()
+    assert run.state.global_step < 6
+    return [run.state.global_step, run.state.best_global_step, run.state.best_metric, run.evaluate()["eval_MRR/mean"]]
+
+
+SCENARIOS = (
+    two_epochs_of_uneven_batches,
+    accumulation,
+    a_stream,
+    a_budget_of_tokens,
+    the_best_by_a_shared_evaluator,
+)
+
+
+def run_all(out: Path, processes: int) -> dict[str, list[float]]:
+    return {scenario.__name__: scenario(out / scenario.__name__, processes) for scenario in SCENARIOS}
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    folder, count = Path(sys.argv[1]), int(sys.argv[2])
+    found = run_all(folder, count)
+    rank = torch.distributed.get_rank()
+    assert torch.distributed.get_world_size() == count
+    (folder / f"found-{rank}.json").write_text(json.dumps(found))
