@@ -24,6 +24,22 @@ def evaluate(
     other: Annotated[
         list[str] | None, typer.Option(help="A further student beside it, as NAME=FOLDER; may be repeated.")
     ] = None,
+    system: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What to evaluate: student (default), untrained, teacher, teacher_english, translate_query, bm25; repeat it."
+        ),
+    ] = None,
+    untrained: Annotated[
+        str | None, typer.Option(help="The student's backbone before training, to evaluate beside it.")
+    ] = None,
+    translator: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A transformers translation model for translate_query and bm25: a hub id or a folder, or so=NAME "
+            "for one language; may be repeated."
+        ),
+    ] = None,
     search: Annotated[str, typer.Option(help="vector (one vector a text) or maxsim (one a token).")] = "vector",
     high: Annotated[
         list[str] | None,
@@ -43,24 +59,53 @@ def evaluate(
     """Measure R@1 by language and the gap between high- and low-resource languages, with confidence intervals."""
     if compare is not None:
         return compare_reports(*compare)
-    if not (queries and teacher and student):
+    systems = named_systems(system, untrained, translator)
+    if not (queries and teacher and (student or "student" not in systems)):
         raise ValueError(
             "expected --teacher, --student and --queries (or --compare A.json B.json); see optical-hf evaluate --help"
         )
     collections = collections_of(queries, limit)
     english = load_teacher(teacher)
     models = dict(part.split("=", 1) if "=" in part else (Path(part).name, part) for part in other or [])
-    loaded = {name: load_teacher(path) for name, path in {"student": student, **models}.items()}
+    stated = {**({"student": student} if student else {}), **models}
+    loaded = {name: load_teacher(path) for name, path in stated.items()}
     if max_seq_length is not None:
         for model in (english, *loaded.values()):
             model.max_seq_length = max_seq_length
     report = evaluate_retrieval(
-        loaded.pop("student"), english, collections, models=loaded, search=search,
-        high=high or None, low=low or None, batch_size=batch_size,
+        loaded.pop("student", None), english, collections, systems=systems, models=loaded, search=search,
+        high=high or None, low=low or None, batch_size=batch_size, untrained=untrained,
+        translator=named_translators(translator),
     )  # fmt: skip
     report.print()
     write_report(report, json, markdown, html)
     return None
+
+
+def named_systems(systems: list[str] | None, untrained: str | None, translator: list[str] | None) -> list[str]:
+    """The systems to evaluate; an untrained backbone or a translator that was named is there to be evaluated."""
+    named = [name.replace("-", "_") for name in systems or ["student"]]
+    if untrained and "untrained" not in named:
+        named.append("untrained")
+    if translator and not {"translate_query", "bm25"} & set(named):
+        named.append("translate_query")
+    return named
+
+
+def named_translators(stated: list[str] | None) -> str | dict[str, str] | None:
+    """One model for all languages, or one for each.
+
+    Raises:
+        ValueError: for two models of which one does not say its language.
+    """
+    if not stated:
+        return None
+    if len(stated) == 1 and "=" not in stated[0]:
+        return stated[0]
+    unsaid = [name for name in stated if "=" not in name]
+    if unsaid:
+        raise ValueError(f"{unsaid[0]} is one of several translators: say the language of each, so={unsaid[0]}")
+    return dict(part.split("=", 1) for part in stated)
 
 
 def compare_reports(first: Path, second: Path) -> None:

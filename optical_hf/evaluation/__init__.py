@@ -9,6 +9,7 @@ from optical_hf.evaluation.page import write_html
 from optical_hf.evaluation.regions import evaluate_regions
 from optical_hf.evaluation.report import RetrievalReport
 from optical_hf.evaluation.retrieval import evaluate_retrieval
+from optical_hf.evaluation.translating import load_translator
 from optical_hf.evaluation.trec import write_trec
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "disagreements",
     "evaluate_regions",
     "evaluate_retrieval",
+    "load_translator",
     "write_html",
     "write_trec",
 ]

@@ -18,7 +18,8 @@ from optical_hf.evaluation.report import Queries, RetrievalReport, SystemResult
 from optical_hf.evaluation.scores import Bootstrap, choose_tiers, score_gap, score_languages
 from optical_hf.evaluation.searching import Found
 from optical_hf.evaluation.session import Session, Vectors, asks_with_images
-from optical_hf.evaluation.systems import SystemName, Translator, resolve_systems
+from optical_hf.evaluation.systems import SystemName, resolve_systems
+from optical_hf.evaluation.translating import Translator, translator_of
 from optical_hf.models.tokens import Encoder
 
 
@@ -38,7 +39,8 @@ def evaluate_retrieval(
     depth: int = 100,
     query_vectors: Mapping[str, Mapping[str, Vectors]] | None = None,
     document_vectors: Mapping[str, Vectors] | None = None,
-    translator: Translator | None = None,
+    translator: Translator | str | Path | Mapping[str, str | Path] | None = None,
+    untrained: Encoder | str | Path | None = None,
     batch_size: int = 64,
     folder: str | Path | None = None,
     piece: int = 8192,
@@ -60,7 +62,7 @@ def evaluate_retrieval(
         teacher: encodes the documents and reads English queries for the ceiling; None if `document_vectors` has all.
         collections: what is searched. Languages that share documents or images belong in one collection: they are then
             resampled together. A language that occurs in several collections is scored over all of them.
-        systems: of "student", "teacher", "teacher_english" (the ceiling), "translate_query", "bm25".
+        systems: of "student", "untrained", "teacher", "teacher_english" (the ceiling), "translate_query", "bm25".
         models: further students by name, side by side with the others.
         search: "vector" (one a text; inner product or cosine as the teacher says) or "maxsim" (late interaction).
         engine: "exact", another name of `optical_hf.evaluation.registry`, or an engine's settings.
@@ -71,7 +73,10 @@ def evaluate_retrieval(
         depth: how many documents a query retrieves; a right one beyond it counts as not found.
         query_vectors: system -> collection -> vectors of the queries, in their order: the model is then not asked.
         document_vectors: collection -> vectors of the documents, in their order.
-        translator: (texts, language) -> translations, for systems that read translations the collection does not have.
+        translator: for systems that read translations the collection does not have: the hub id or folder of a
+            transformers translation model, one for each language ({"de": ..., "so": ...}), or your own function of
+            (texts, language) that returns translations.
+        untrained: the student's backbone before training, for the system "untrained": a hub id, a folder or a model.
         batch_size: texts in one forward pass.
         folder: where vectors are kept on disk, so that memory is flat in the number of documents and a killed run
             resumes; None keeps them in memory.
@@ -105,7 +110,7 @@ def evaluate_retrieval(
     listed = checked_collections(collections)
     check_cutoffs(k, depth)
     given = query_vectors or {}
-    resolved = resolve_systems(student, teacher, systems, models or {})
+    resolved = resolve_systems(student, teacher, systems, models or {}, untrained)
     queries = list_queries(listed, shared_groups)
     languages, groups = np.array(queries.languages), np.array(queries.groups)
     tiers, no_gap = choose_tiers(queries.languages, queries.groups, high, low, middle)
@@ -119,8 +124,10 @@ def evaluate_retrieval(
         depth,
         Processes.started() if sharded else Processes(),
         document_vectors or {},
-        translator,
+        None if translator is None else translator_of(translator, progress=progress),
     )
+    for system in resolved:
+        session.read(system, given.get(system.name))
     found = {system.name: session.run(system, given.get(system.name)) for system in resolved}
     ranks = {name: np.concatenate([part.ranks for part in parts]) for name, parts in found.items()}
     ceiling = ranks.get("teacher_english")

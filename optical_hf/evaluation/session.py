@@ -17,7 +17,8 @@ from optical_hf.evaluation.engines import SearchEngine
 from optical_hf.evaluation.exact import ExactSearch
 from optical_hf.evaluation.processes import Processes
 from optical_hf.evaluation.searching import Found, SearchableCollection, rank_first
-from optical_hf.evaluation.systems import System, Translator, query_texts
+from optical_hf.evaluation.systems import System, query_texts
+from optical_hf.evaluation.translating import Translator
 from optical_hf.evaluation.vectors import VectorSet, VectorStore
 from optical_hf.models.tokens import Encoder
 
@@ -42,6 +43,13 @@ class Session:
     translator: Translator | None = None
     agreement: dict[str, list[float]] = field(default_factory=dict)
     _searchable: dict[str, SearchableCollection] = field(default_factory=dict)
+    _texts: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
+
+    def read(self, system: System, vectors: Mapping[str, Vectors] | None = None) -> None:
+        """Get the texts that a system reads, translated where need be: what they lack is said before encoding begins."""
+        for collection in self.collections:
+            if not asks_with_images(collection) and collection.name not in (vectors or {}):
+                self._read(collection, system)
 
     def run(self, system: System, vectors: Mapping[str, Vectors] | None = None) -> list[Found]:
         """What a system finds in each collection.
@@ -55,7 +63,7 @@ class Session:
     def _run(self, system: System, collection: RetrievalCollection, vectors: Vectors | None) -> Found:
         what = f"the queries of {collection.name} read by {system.name}"
         if system.name == "bm25":
-            return self._bm25(collection)
+            return self._bm25(collection, system)
         if asks_with_images(collection):
             model = _needed(system.model, system.name)
             searchable = self._index(collection, model)
@@ -66,7 +74,7 @@ class Session:
             searchable = self._of_teacher(collection)
             queries = vectors
             if queries is None:
-                texts = query_texts(collection, system.column, self.translator)
+                texts = self._read(collection, system)
                 queries = self._queries(_needed(system.model, system.name), texts, what)
         vectors = self.encoding.given(queries, len(collection.queries), what)
         found = searchable.find(vectors, self.depth)
@@ -74,11 +82,16 @@ class Session:
             self.agreement.setdefault(system.name, []).append(self._agreement(searchable, vectors, found))
         return found
 
-    def _bm25(self, collection: RetrievalCollection) -> Found:
+    def _read(self, collection: RetrievalCollection, system: System) -> list[Any]:
+        key = collection.name, system.column
+        if key not in self._texts:
+            self._texts[key] = query_texts(collection, system.column, self.translator, self.processes)
+        return self._texts[key]
+
+    def _bm25(self, collection: RetrievalCollection, system: System) -> Found:
         if "text" not in collection.documents.column_names or asks_with_images(collection):
             raise ValueError(f"BM25 compares words: {collection.name} has images; leave out bm25")
-        texts = query_texts(collection, "translation", self.translator)
-        best = bm25_best(texts, collection.documents["text"][:], self.depth)
+        best = bm25_best(self._read(collection, system), collection.documents["text"][:], self.depth)
         return Found(rank_first(best, collection.relevance, len(collection.documents)), *best)
 
     def _agreement(self, searchable: SearchableCollection, queries: VectorSet, found: Found) -> float:

@@ -9,9 +9,11 @@ from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 
 from optical_hf.data import RetrievalCollection
 from optical_hf.evaluation import RetrievalEvaluator, evaluate_retrieval
+from optical_hf.evaluation.systems import untrained_student
 from optical_hf.metrics.gap import cross_lingual_gap
 from optical_hf.metrics.ranking import ranks_from_scores
 from optical_hf.models.kinds import as_late_interaction
+from optical_hf.models.loading import load_student
 
 QUIET = {"progress": False, "rounds": 200}
 
@@ -136,6 +138,39 @@ def test_a_translator_fills_in_what_the_collection_lacks(teacher, collection):
     assert recall(report, "translate_query", "so") == 1.0
     with pytest.raises(ValueError, match="16 of 16 queries of words have no translation"):
         evaluate_retrieval(None, teacher, bare, systems=("translate_query",), high=["de"], **QUIET)
+
+
+def test_an_untrained_student_is_named_and_not_built(bert, collection, tmp_path):
+    bert.save_pretrained(str(tmp_path / "backbone"))
+    named = {"systems": ("untrained",), "high": ["de"], **QUIET}
+    report = evaluate_retrieval(None, bert, collection, untrained=tmp_path / "backbone", models={"raw": bert}, **named)
+    # The widths are equal, so the projection is the identity and nothing but the name differs.
+    assert report.systems["untrained"].ranks.tolist() == report.systems["raw"].ranks.tolist()
+    loaded = SentenceTransformer(str(tmp_path / "backbone"))
+    given = evaluate_retrieval(None, bert, collection, untrained=loaded, **named)
+    assert given.systems["untrained"].ranks.tolist() == report.systems["untrained"].ranks.tolist()
+
+    load_student(tmp_path / "backbone", bert).save_pretrained(str(tmp_path / "student"))
+    with pytest.raises(ValueError, match="has a projection, as a trained student has"):
+        evaluate_retrieval(None, bert, collection, untrained=tmp_path / "student", **named)
+    with pytest.raises(ValueError, match="needs the teacher and the student's backbone"):
+        evaluate_retrieval(None, bert, collection, **named)
+
+
+def test_an_untrained_student_reads_no_more_tokens_than_the_student(bert, tmp_path):
+    bert.save_pretrained(str(tmp_path / "backbone"))
+    student = load_student(tmp_path / "backbone", bert, max_seq_length=7)
+    assert untrained_student(tmp_path / "backbone", bert, student).max_seq_length == 7
+    assert untrained_student(tmp_path / "backbone", bert, None).max_seq_length == bert.max_seq_length
+
+
+def test_all_systems_of_the_issue_in_one_call(bert, collection, tmp_path):
+    bert.save_pretrained(str(tmp_path))
+    student = load_student(tmp_path, bert)
+    systems = ("student", "untrained", "teacher", "teacher_english", "translate_query", "bm25")
+    report = evaluate_retrieval(student, bert, collection, systems=systems, untrained=tmp_path, high=["de"], **QUIET)
+    assert tuple(report.systems) == systems
+    assert recall(report, "bm25", "de") == 1.0
 
 
 def test_several_collections_with_groups_of_their_own(student, teacher, collection):

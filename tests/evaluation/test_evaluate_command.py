@@ -1,0 +1,55 @@
+"""`optical-hf evaluate` with systems that are named on the command line, and what it writes."""
+
+import json
+
+import pytest
+from evaluation.conftest import ENGLISH, GERMAN, SOMALI
+
+from optical_hf.cli.evaluate import evaluate, named_systems, named_translators
+from optical_hf.evaluation import translating
+
+
+@pytest.fixture
+def files(tmp_path, bert):
+    bert.save_pretrained(str(tmp_path / "bert"))
+    for name, words in (("words.de", GERMAN), ("words.so", SOMALI), ("words.en", ENGLISH)):
+        (tmp_path / name).write_text("".join(f"{word}\n" for word in words))
+    return tmp_path
+
+
+def test_systems_are_named_and_reports_written_and_compared(files, monkeypatch, capsys):
+    words = dict(zip(GERMAN + SOMALI, ENGLISH * 2, strict=True))
+    monkeypatch.setattr(
+        translating, "load_translator", lambda name, **_: lambda texts, language: [words[text] for text in texts]
+    )
+    report, page = files / "r.json", files / "r.html"
+    bert = str(files / "bert")
+    evaluate(
+        queries=[f"{files}/words.de", f"{files}/words.so"], teacher=bert, student=bert, untrained=bert,
+        translator=["opus"], system=["student", "translate-query", "bm25"], json=report, html=page,
+    )  # fmt: skip
+    assert list(json.loads(report.read_text())["systems"]) == ["student", "translate_query", "bm25", "untrained"]
+    assert json.loads(report.read_text())["systems"]["bm25"]["mean"] == 1.0
+    assert "<svg" in page.read_text()
+    assert "untrained" in capsys.readouterr().out
+    evaluate(compare=(report, report))
+    assert "first student minus second student" in " ".join(capsys.readouterr().out.split())
+
+
+def test_what_is_named_is_evaluated():
+    assert named_systems(None, None, None) == ["student"]
+    assert named_systems(None, "backbone", ["opus"]) == ["student", "untrained", "translate_query"]
+    assert named_systems(["bm25"], None, ["opus"]) == ["bm25"]
+
+
+def test_translators_of_one_or_of_several_languages():
+    assert named_translators(None) is None
+    assert named_translators(["opus"]) == "opus"
+    assert named_translators(["so=a", "de=b"]) == {"so": "a", "de": "b"}
+    with pytest.raises(ValueError, match="say the language of each"):
+        named_translators(["so=a", "b"])
+
+
+def test_what_is_missing_is_said():
+    with pytest.raises(ValueError, match="expected --teacher, --student and --queries"):
+        evaluate(queries=["x"], teacher="t")
