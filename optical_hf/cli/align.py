@@ -1,14 +1,16 @@
 """`optical-hf align`: a student in minutes, without a gradient step."""
 
 import json
+import math
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast, get_args
 
 import typer
 from rich.console import Console
 
 from optical_hf.data import load_bitext
 from optical_hf.models import fit_alignment, load_student, load_teacher
+from optical_hf.models.penalty import Selection
 from optical_hf.training import save_student
 
 
@@ -25,8 +27,11 @@ def align(
         float, typer.Option(help="Entropic regularisation of the plans, in units of cosine cost.")
     ] = 0.02,
     regularisation: Annotated[
-        float, typer.Option(help="Ridge penalty: 1e-3 for languages without bitext, 1e-5 with it.")
-    ] = 1e-3,
+        str, typer.Option(help="Ridge penalty: a number, or held_out_pairs or held_out_language to have it chosen.")
+    ] = "3e-4",
+    also_english: Annotated[
+        bool, typer.Option(help="Let the student read the English sides too, as one more language.")
+    ] = True,
     pairs: Annotated[int | None, typer.Option(help="Fit on so many pairs drawn at random; the default is all.")] = None,
     held_out: Annotated[int, typer.Option(help="Pairs kept from the fit, to measure R@1 before and after.")] = 200,
     kind: Annotated[str | None, typer.Option(help="vector or late_interaction; the default is the teacher's.")] = None,
@@ -34,6 +39,7 @@ def align(
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
 ) -> None:
     """Fit the student's projection in closed form: transport plans and ridge regression by turns."""
+    penalty = _penalty(regularisation)
     rows = load_bitext(bitext)
     if pairs is not None and pairs < len(rows):
         rows = rows.shuffle(seed=seed).select(range(pairs))
@@ -42,11 +48,26 @@ def align(
     if max_seq_length is not None:
         english.max_seq_length = max_seq_length
     report = fit_alignment(
-        learner, english, rows, method=method, rounds=rounds, epsilon=epsilon, regularisation=regularisation,
-        held_out=min(held_out, len(rows) // 10), seed=seed,
+        learner, english, rows, method=method, rounds=rounds, epsilon=epsilon, regularisation=penalty,
+        also_english=also_english, held_out=min(held_out, len(rows) // 10), seed=seed,
     )  # fmt: skip
     save_student(learner, output)
     (output / "alignment.json").write_text(json.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
     console = Console(highlight=False)
     console.print(f"Closed form: {report}")
     console.print(f"The student is in {output}")
+
+
+def _penalty(said: str) -> float | Selection:
+    """A number, or how to choose one."""
+    if said in get_args(Selection):
+        return cast(Selection, said)
+    try:
+        number = float(said)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise ValueError(
+            f"--regularisation is {said!r}: expected a number above 0, held_out_pairs or held_out_language"
+        )
+    return number

@@ -3,16 +3,17 @@
 The objective is that of OPTICAL (Huang, Yu, Allan, WSDM 2023, arXiv:2301.12566), the transport cost between the token sets of
 translated pairs, with the student's backbone frozen and its projection linear. It is minimised by turns: (1) plans under the
 projection of the moment, (2) weighted ridge regression of student tokens on the barycentres the plans give them. It starts
-from ridge regression of pooled vectors (Mikolov, Le, Sutskever 2013, arXiv:1309.4168, on sentences), whose normal equations stay in
-the sum. Knows nothing about files, trainers or metrics of retrieval.
+from ridge regression of pooled vectors (Mikolov, Le, Sutskever 2013, arXiv:1309.4168, on sentences), whose normal equations
+stay in the sum. The student reads the English sides too, as one more language. Knows nothing about files, trainers or metrics of
+retrieval.
 
 Shapes: B pairs, N student tokens, M teacher tokens, D student width, K teacher width.
 """
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, get_args
 
 import torch
 from datasets import Dataset, IterableDataset
@@ -24,11 +25,14 @@ from optical_hf.models.held_out import HeldOutScore, held_out_score
 from optical_hf.models.kinds import token_projection
 from optical_hf.models.loading import pooling_mode
 from optical_hf.models.normal_equations import NormalEquations
-from optical_hf.models.pair_tokens import PairTokenReader, pooled
+from optical_hf.models.pair_tokens import ENGLISH, PairTokenReader, PairTokens, pooled
+from optical_hf.models.penalty import Fold, Selection, choose_penalty, summed
 from optical_hf.models.tokens import Encoder
 from optical_hf.ot import cosine_cost, solve
 
 Method = Literal["ridge", "transport"]
+FOLDS = 5
+Sums = dict[str, NormalEquations]
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class AlignmentReport:
     Attributes:
         method: "ridge" or "transport".
         pairs: pairs the map was fitted on.
-        regularisation: the penalty used.
+        regularisation: the penalty of the last fit, given or chosen.
         transport_cost: mean transport cost of the fitted pairs under the map each round began with.
         before: R@1 among the held-out pairs before the fit, None without held-out pairs.
         after: the same after it.
@@ -55,7 +59,7 @@ class AlignmentReport:
 
     def __str__(self) -> str:
         costs = " -> ".join(f"{cost:.3f}" for cost in self.transport_cost)
-        told = f"{self.method} on {self.pairs:,} pairs, {self.seconds:.0f} s"
+        told = f"{self.method} on {self.pairs:,} pairs, penalty {self.regularisation:g}, {self.seconds:.0f} s"
         told += f"; transport cost by round {costs}" if costs else ""
         if self.before and self.after:
             told += (
@@ -77,7 +81,8 @@ def fit_alignment(
     method: Method = "transport",
     rounds: int = 3,
     epsilon: float = 0.02,
-    regularisation: float = 1e-3,
+    regularisation: float | Selection = 3e-4,
+    also_english: bool = True,
     pooled_weight: float = 2.0,
     special_tokens: bool = False,
     held_out: int = 0,
@@ -96,8 +101,10 @@ def fit_alignment(
         method: "ridge" fits pooled vectors only; "transport" goes on from there with `rounds` of plans and barycentres.
         rounds: rounds of plans; three do as well as six.
         epsilon: entropic regularisation of the plans, in units of cosine cost.
-        regularisation: ridge penalty on the normal equations divided by the number of pairs. About 1e-3 serves languages
-            without bitext, 1e-5 those with it.
+        regularisation: ridge penalty on the normal equations divided by the number of texts; or how to choose it: by
+            "held_out_pairs" (five shares of the pairs, each left out in turn) or by a "held_out_language" (each left out
+            in turn), which languages without bitext want. Costs a few solutions of d x d equations.
+        also_english: let the student read the English sides as well, as one more language.
         pooled_weight: weight of the pooled vectors' normal equations beside the tokens'; 0 leaves them out.
         special_tokens: let special tokens and punctuation take part in the transport.
         held_out: pairs kept from the fit, to measure R@1 among them before and after; needs a `Dataset`.
@@ -110,7 +117,8 @@ def fit_alignment(
         An `AlignmentReport`.
 
     Raises:
-        ValueError: for an unknown method, a student without a projection of the teacher's width, or no pairs.
+        ValueError: for an unknown method or regularisation, a penalty that cannot be chosen, a student without a projection
+            of the teacher's width, or no pairs.
 
     Example:
         >>> from optical_hf import fit_alignment, load_bitext, load_student, load_teacher          # doctest: +SKIP
@@ -121,6 +129,10 @@ def fit_alignment(
     started = time.perf_counter()
     if method not in ("ridge", "transport"):
         raise ValueError(f"unknown method {method!r}: expected 'ridge' or 'transport'")
+    if isinstance(regularisation, str) and regularisation not in get_args(Selection):
+        raise ValueError(
+            f"unknown regularisation {regularisation!r}: expected a number or one of {', '.join(get_args(Selection))}"
+        )
     projection = token_projection(student)
     if projection is None:
         raise ValueError("the student has no token projection to fit: load it with load_student(path, teacher)")
@@ -133,55 +145,94 @@ def fit_alignment(
     before = held_out_score(student, searched, kept, batch_size) if searched is not None and kept else None
 
     pairs = PairTokenReader(
-        student, teacher, fitted, batch_size=batch_size, memory_budget=memory_budget, progress=progress
-    )
+        student, teacher, fitted, batch_size=batch_size, memory_budget=memory_budget, progress=progress,
+        also_english=also_english,
+    )  # fmt: skip
     mode = teacher.identity.pooling if isinstance(teacher, TeacherCache) else pooling_mode(teacher)
-    width_in, width_out = projection.in_features, projection.out_features
-    pooled_sums = NormalEquations.zeros(width_in, width_out, student.device)
+    folds: dict[str, Fold] = {}
+    count = 0
     for pair in pairs:
-        _check_width(pair.teacher.tokens_BND, width_out)
-        pooled_sums.add(pooled(pair.student, mode), pooled(pair.teacher, mode))
-    _assign(student, *pooled_sums.solve(regularisation))
+        _check_width(pair.teacher.tokens_BND, projection.out_features)
+        count += sum(language != ENGLISH or not also_english for language in pair.languages)
+        source_BD, target_BK = pooled(pair.student, mode), pooled(pair.teacher, mode)
+        for name, rows in _folds(pair, regularisation).items():
+            if name not in folds:
+                folds[name] = Fold.empty(projection.in_features, projection.out_features, student.device)
+            folds[name].add(source_BD[rows], target_BK[rows])
+    pooled_sums = {name: fold.sums for name, fold in folds.items()}
+    penalty = _fit(student, folds, pooled_sums, regularisation)
 
     costs: list[float] = []
     for _ in range(rounds if method == "transport" else 0):
-        token_sums, cost = _transport_round(student, pairs, epsilon, special_tokens)
+        token_sums, cost = _transport_round(student, pairs, epsilon, special_tokens, regularisation)
         costs.append(cost)
-        joined = token_sums + pooled_sums.scaled(pooled_weight)
-        joined.count = pooled_sums.count
-        _assign(student, *joined.solve(regularisation))
+        joined = {
+            name: replace(sums + pooled_sums[name].scaled(pooled_weight), count=sums.count)
+            for name, sums in token_sums.items()
+        }
+        penalty = _fit(student, folds, joined, regularisation)
 
     after = held_out_score(student, searched, kept, batch_size) if searched is not None and kept else None
-    seconds = time.perf_counter() - started
-    return AlignmentReport(method, int(pooled_sums.count), regularisation, costs, before, after, seconds)
+    return AlignmentReport(method, count, penalty, costs, before, after, time.perf_counter() - started)
 
 
 @torch.no_grad()
 def _transport_round(
-    student: Encoder, pairs: PairTokenReader, epsilon: float, special_tokens: bool
-) -> tuple[NormalEquations, float]:
-    """Sum the normal equations of student tokens on the barycentres of their plans; return them and the mean cost."""
+    student: Encoder, pairs: PairTokenReader, epsilon: float, special_tokens: bool, regularisation: float | Selection
+) -> tuple[Sums, float]:
+    """Sum the normal equations of student tokens on the barycentres of their plans, by fold; and the mean cost of the pairs."""
     projection = token_projection(student)
     assert projection is not None
-    sums = NormalEquations.zeros(projection.in_features, projection.out_features, student.device)
-    total = 0.0
+    by_fold: Sums = {}
+    total, count = 0.0, 0
     for pair in pairs:
         source_BN = pair.student.mask_BN if special_tokens else pair.student.content_BN
         target_BM = pair.teacher.mask_BN if special_tokens else pair.teacher.content_BN
-        placed_BNK = projection.linear(pair.student.tokens_BND)
-        cost_BNM = cosine_cost(placed_BNK, pair.teacher.tokens_BND, source_BN, target_BM)
+        teacher_BMK = pair.teacher.tokens_BND
+        cost_BNM = cosine_cost(projection.linear(pair.student.tokens_BND), teacher_BMK, source_BN, target_BM)
         transport = solve(cost_BNM, source_BN, target_BM, epsilon=epsilon)
         mass_BN = transport.plan.sum(dim=2).clamp(min=1e-30)
-        teacher_BMK = pair.teacher.tokens_BND
         # An average of vectors is shorter than they are: the barycentre keeps its direction and takes their mean length.
         length_BN1 = transport.plan @ teacher_BMK.norm(dim=-1, keepdim=True) / mass_BN.unsqueeze(-1)
         target_BNK = normalize(transport.plan @ teacher_BMK, dim=-1) * length_BN1
         # A token spread over many others says little about where it belongs: weigh it by the share of its largest part.
         weight_BN = transport.plan.amax(dim=2)
-        used_BN = weight_BN > 0
-        sums.add(pair.student.tokens_BND[used_BN], target_BNK[used_BN], weight_BN[used_BN], count=len(mass_BN))
-        total += float(transport.cost.sum())
-    return sums, total / max(sums.count, 1)
+        for name, rows in _folds(pair, regularisation).items():
+            used_BN = torch.zeros_like(weight_BN, dtype=torch.bool)
+            used_BN[rows] = weight_BN[rows] > 0
+            if name not in by_fold:
+                by_fold[name] = NormalEquations.zeros(projection.in_features, projection.out_features, student.device)
+            by_fold[name].add(
+                pair.student.tokens_BND[used_BN], target_BNK[used_BN], weight_BN[used_BN], count=len(rows)
+            )
+        translated_B = torch.tensor([language != ENGLISH for language in pair.languages], device=student.device)
+        total, count = total + float(transport.cost[translated_B].sum()), count + int(translated_B.sum())
+    return by_fold, total / max(count, 1)
+
+
+def _folds(pair: PairTokens, regularisation: float | Selection) -> dict[str, list[int]]:
+    """The rows of a batch by fold: all of them in one where nothing is held out, else a share of the pairs or a language.
+
+    A pair and its English side read by the student stand at the same row of their batches, so in the same share.
+    """
+    found: dict[str, list[int]] = {}
+    for row, language in enumerate(pair.languages):
+        name = "all"
+        if regularisation == "held_out_language":
+            name = language
+        elif regularisation == "held_out_pairs":
+            name = str(row % FOLDS)
+        found.setdefault(name, []).append(row)
+    return found
+
+
+def _fit(student: Encoder, folds: dict[str, Fold], sums: Sums, regularisation: float | Selection) -> float:
+    """Solve for the projection and put it into the student; returns the penalty."""
+    if not sums:
+        raise ValueError("no rows were added: the bitext gave no pairs; pass at least one pair")
+    penalty = choose_penalty(folds, sums) if isinstance(regularisation, str) else regularisation
+    _assign(student, *summed(sums).solve(penalty))
+    return penalty
 
 
 def _assign(student: Encoder, weight_KD: Tensor, bias_K: Tensor) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor
 from optical_hf.models.cache import TeacherCache
 from optical_hf.models.tokens import Encoder, TokenSet, iter_token_sets
 
+ENGLISH = "en"
 WINDOW = 100  # batches sorted by length together
 
 
@@ -37,6 +38,7 @@ class PairTokenReader:
         batch_size: pairs in a batch.
         memory_budget: bytes of float16 tokens kept between rounds; beyond it, batches are encoded again.
         progress: show a progress bar with this label.
+        also_english: after each batch yield its English side again, read by the student as a translation of itself ("en").
     """
 
     def __init__(
@@ -48,9 +50,11 @@ class PairTokenReader:
         batch_size: int = 64,
         memory_budget: int = 2 * 2**30,
         progress: bool = True,
+        also_english: bool = False,
     ) -> None:
         self.student, self.teacher, self.bitext = student, teacher, bitext
         self.batch_size, self.memory_budget, self.progress = batch_size, memory_budget, progress
+        self.also_english = also_english
         self._kept: list[PairTokens] | None = []
 
     def __iter__(self) -> Iterator[PairTokens]:
@@ -76,18 +80,23 @@ class PairTokenReader:
         rows = iter(self.bitext)
         while window := list(islice(rows, WINDOW * self.batch_size)):
             window.sort(key=lambda row: len(row["target"]))
-            students = iter_token_sets(
-                self.student, [row["target"] for row in window], batch_size=self.batch_size, backbone_only=True
-            )
             english = [row["source"] for row in window]
             bar = "Encoding pairs" if self.progress else None
             if isinstance(self.teacher, TeacherCache):
                 teachers = self.teacher.iter_token_sets(english, self.batch_size)
             else:
                 teachers = iter_token_sets(self.teacher, english, batch_size=self.batch_size, progress=bar)
-            for index, (student, teacher) in enumerate(zip(students, teachers, strict=True)):
-                rows_of_batch = window[index * self.batch_size : (index + 1) * self.batch_size]
-                yield PairTokens(student, teacher, [row["language"] for row in rows_of_batch])
+            for start, teacher in zip(range(0, len(window), self.batch_size), teachers, strict=True):
+                batch = window[start : start + self.batch_size]
+                languages = [row["language"] for row in batch]
+                yield PairTokens(self._student_tokens([row["target"] for row in batch]), teacher, languages)
+                if self.also_english:
+                    itself = self._student_tokens([row["source"] for row in batch])
+                    yield PairTokens(itself, teacher, [ENGLISH] * len(batch))
+
+    def _student_tokens(self, texts: list[str]) -> TokenSet:
+        (tokens,) = iter_token_sets(self.student, texts, batch_size=len(texts), backbone_only=True)
+        return tokens
 
 
 def _cast(pair: PairTokens, dtype: torch.dtype) -> PairTokens:

@@ -8,6 +8,7 @@ from optical_hf.data.scenes import scenes_bitext
 from optical_hf.models import build_student, fit_alignment
 from optical_hf.models.normal_equations import NormalEquations
 from optical_hf.models.pair_tokens import PairTokenReader
+from optical_hf.models.penalty import PENALTIES, Fold, choose_penalty, held_out_rank
 from optical_hf.models.tiny import tiny_encoder
 
 
@@ -32,8 +33,88 @@ def test_normal_equations_add_and_scale():
     whole.add(x, y)
     first.add(x[:10], y[:10])
     second.add(x[10:], y[10:])
-    assert torch.allclose((first + second).solve(0.1)[0], whole.solve(0.1)[0])
-    assert torch.allclose(whole.scaled(5.0).solve(0.5)[0], whole.solve(0.1)[0])
+    assert torch.allclose((first + second).solve(0.1)[0], whole.solve(0.1)[0], atol=1e-5)
+    assert torch.allclose(whole.scaled(5.0).solve(0.5)[0], whole.solve(0.1)[0], atol=1e-5)
+
+
+def folds(names: str, noise: float, size: int = 60) -> dict[str, Fold]:
+    """Rows of one linear map with noise, by fold."""
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(4, 50, generator=generator)
+    made = {name: Fold.empty(50, 4) for name in names}
+    for fold in made.values():
+        x = torch.randn(size, 50, generator=generator)
+        fold.add(x, x @ weight.T + noise * torch.randn(size, 4, generator=generator))
+    return made
+
+
+def test_the_penalty_chosen_finds_most_of_what_was_left_out():
+    noisy = folds("abc", 10.0, size=30)
+    sums = {name: fold.sums for name, fold in noisy.items()}
+    ranks = {penalty: held_out_rank(noisy, sums, penalty) for penalty in PENALTIES}
+    assert len(set(ranks.values())) > 1
+    assert ranks[choose_penalty(noisy, sums)] == max(ranks.values())
+
+
+def test_a_fold_is_scored_under_the_map_of_the_others():
+    made = folds("ab", 0.0)
+    sums = {name: fold.sums for name, fold in made.items()}
+    assert held_out_rank(made, sums, 1e-5) == pytest.approx(1.0)
+    sums["a"] = NormalEquations.zeros(50, 4)
+    sums["a"].add(torch.eye(50), torch.zeros(50, 4))  # b, under the map that all is nothing
+    assert held_out_rank(made, sums, 1e-5) < 1.0
+
+
+def test_english_is_never_left_out():
+    made = folds("ab", 0.0)
+    sums = {"de": made["a"].sums, "en": made["b"].sums}
+    with pytest.raises(ValueError, match="in two languages"):
+        choose_penalty({"de": made["a"], "en": made["b"]}, sums)
+
+
+def test_the_sample_of_a_fold_is_uniform_and_flat():
+    fold = Fold.empty(1, 1)
+    for start in range(0, 5000, 100):
+        rows = torch.arange(start, start + 100).float().unsqueeze(1)
+        fold.add(rows, rows)
+    assert fold.source_SD.shape == (500, 1)
+    assert torch.equal(fold.source_SD, fold.target_SK)
+    assert len(fold.source_SD.unique()) == 500
+    assert abs(float(fold.source_SD.mean()) - 2500) < 250
+
+
+@pytest.mark.parametrize("chosen_by", ["held_out_pairs", "held_out_language"])
+def test_a_chosen_penalty_gives_what_the_same_number_gives(chosen_by):
+    student, teacher = tiny_pairs.pair()
+    report = fit_alignment(
+        student, teacher, tiny_pairs.bitext(), method="ridge", regularisation=chosen_by, progress=False
+    )
+    assert report.regularisation in PENALTIES
+    again, _ = tiny_pairs.pair()
+    fit_alignment(
+        again, teacher, tiny_pairs.bitext(), method="ridge", regularisation=report.regularisation, progress=False
+    )
+    assert torch.allclose(student[1].linear.weight, again[1].linear.weight, atol=5e-3)
+
+
+def test_shares_of_the_pairs_keep_a_pair_and_its_english_side_together():
+    student, teacher = tiny_pairs.pair()
+    reader = PairTokenReader(student, teacher, tiny_pairs.bitext(), batch_size=8, progress=False, also_english=True)
+    batches = list(reader)
+    assert [set(b.languages) == {"en"} for b in batches] == [False, True] * (len(tiny_pairs.bitext()) // 8)
+    for pair, itself in zip(batches[::2], batches[1::2], strict=True):
+        assert torch.equal(pair.teacher.tokens_BND, itself.teacher.tokens_BND)
+    assert student.training
+
+
+def test_english_read_by_the_student_changes_the_map_and_not_the_count():
+    maps = []
+    for also_english in (False, True):
+        student, teacher = tiny_pairs.pair()
+        report = fit_alignment(student, teacher, tiny_pairs.bitext(), also_english=also_english, progress=False)
+        assert report.pairs == len(tiny_pairs.bitext())
+        maps.append(student[1].linear.weight)
+    assert not torch.allclose(maps[0], maps[1], atol=1e-3)
 
 
 def test_nothing_added_is_an_error():
@@ -54,7 +135,8 @@ def test_held_out_pairs_are_found_better_after_the_fit(method):
     german = scenes_bitext({"de": 500})
     teacher = tiny_encoder(german["source"], width=48, vocabulary_size=400)
     student = build_student(tiny_encoder(german["target"], width=96, vocabulary_size=600, seed=1), teacher)
-    report = fit_alignment(student, teacher, german, method=method, held_out=50, progress=False)
+    # This student's tokenizer was learnt from German: it has no English to read.
+    report = fit_alignment(student, teacher, german, method=method, held_out=50, also_english=False, progress=False)
     assert report.pairs == 450
     assert report.before.pairs == report.after.pairs == 50
     assert report.after.vector > report.before.vector + 0.3
@@ -91,6 +173,10 @@ def test_bad_input_says_what_to_do():
     student, teacher = tiny_pairs.pair()
     with pytest.raises(ValueError, match="unknown method 'magic'"):
         fit_alignment(student, teacher, tiny_pairs.bitext(), method="magic")
+    with pytest.raises(ValueError, match="unknown regularisation 'guess'"):
+        fit_alignment(student, teacher, tiny_pairs.bitext(), regularisation="guess")
+    with pytest.raises(ValueError, match="no pairs"):
+        fit_alignment(student, teacher, [], progress=False)
     with pytest.raises(ValueError, match="no token projection"):
         fit_alignment(tiny_pairs.backbone(), teacher, tiny_pairs.bitext())
     with pytest.raises(ValueError, match="leaves nothing"):

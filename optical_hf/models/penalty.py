@@ -1,0 +1,95 @@
+"""Choose the ridge penalty: fit on all folds but one, and see how well that map finds the translations in the one left out.
+
+A fold is a share of the pairs, or a language: pairs like those of the fit want a smaller penalty than a language without bitext
+does. The maps come from sums alone; what is searched is a sample of pooled vectors. Squared error would be a quadratic form in
+the sums, but it asks for ten times the penalty that retrieval wants (docs/benchmarks/alignment.md). Knows nothing about models.
+
+Shapes: R rows, S rows of the sample, D student width, K teacher width.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from optical_hf.models.normal_equations import NormalEquations
+from optical_hf.models.pair_tokens import ENGLISH
+
+Selection = Literal["held_out_pairs", "held_out_language"]
+PENALTIES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
+SAMPLE = 500
+
+
+@dataclass
+class Fold:
+    """The sums of one fold, and a uniform sample of its pooled vectors, of a fixed size however many are added."""
+
+    sums: NormalEquations
+    source_SD: Tensor
+    target_SK: Tensor
+    generator: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
+    keys_S: Tensor = field(default_factory=lambda: torch.zeros(0))
+
+    @classmethod
+    def empty(cls, width_in: int, width_out: int, device: str | torch.device = "cpu") -> "Fold":
+        """A fold of maps from `width_in` to `width_out` without rows."""
+        source_SD, target_SK = (torch.zeros(0, width, device=device) for width in (width_in, width_out))
+        return cls(NormalEquations.zeros(width_in, width_out, device), source_SD, target_SK)
+
+    def add(self, source_RD: Tensor, target_RK: Tensor) -> None:
+        """Add rows to the sums, and let them draw for a place in the sample: the largest random keys stay."""
+        self.sums.add(source_RD, target_RK)
+        keys = torch.cat([self.keys_S, torch.rand(len(source_RD), generator=self.generator)])
+        self.keys_S, places = keys.topk(min(SAMPLE, len(keys)))
+        places = places.to(source_RD.device)
+        self.source_SD = torch.cat([self.source_SD, source_RD])[places]
+        self.target_SK = torch.cat([self.target_SK, target_RK])[places]
+
+    def found(self, weight_KD: Tensor, bias_K: Tensor) -> float:
+        """Mean reciprocal rank of the right translation among those of the sample."""
+        placed_SK = normalize(self.source_SD @ weight_KD.to(self.source_SD).T + bias_K.to(self.source_SD), dim=1)
+        score_SS = placed_SK @ normalize(self.target_SK, dim=1).T
+        rank_S = (score_SS >= score_SS.diagonal().unsqueeze(1)).sum(dim=1)  # a tie is no find
+        return float((1 / rank_S).mean())
+
+
+def summed(sums: Mapping[str, NormalEquations]) -> NormalEquations:
+    """The sums of all folds together."""
+    return reduce(add, sums.values())
+
+
+def held_out_rank(folds: Mapping[str, Fold], sums: Mapping[str, NormalEquations], penalty: float) -> float:
+    """Mean reciprocal rank in each fold under the map fitted on the sums of the others, averaged over the folds.
+
+    The fold "en" is English read as one more language: it is in every fit and never left out.
+    """
+    left_out = sorted(set(sums) - {ENGLISH})
+    found = [
+        folds[out].found(*summed({name: own for name, own in sums.items() if name != out}).solve(penalty))
+        for out in left_out
+    ]
+    return sum(found) / len(found)
+
+
+def choose_penalty(folds: Mapping[str, Fold], sums: Mapping[str, NormalEquations]) -> float:
+    """The penalty of `PENALTIES` with the best `held_out_rank`, the larger of two that do as well.
+
+    Args:
+        folds: the pooled vectors by fold.
+        sums: the normal equations to be solved, by the same folds.
+
+    Raises:
+        ValueError: for fewer than two folds that can be left out.
+    """
+    names = sorted(set(sums) - {ENGLISH})
+    if len(names) < 2:
+        raise ValueError(
+            f"the penalty cannot be chosen by leaving one out of {names}: 'held_out_language' needs bitext in two languages, "
+            "'held_out_pairs' two pairs; pass a number as regularisation"
+        )
+    return max(reversed(PENALTIES), key=lambda penalty: held_out_rank(folds, sums, penalty))
