@@ -4,6 +4,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 
 import typer
+from datasets import Dataset, IterableDataset
 from peft import LoraConfig
 from rich.console import Console
 from rich.table import Table
@@ -12,6 +13,7 @@ from transformers import TrainingArguments
 from optical_hf.cli.collections import collections_of
 from optical_hf.cli.config import parse_options
 from optical_hf.data import load_bitext
+from optical_hf.data.mixing import stream_bitext
 from optical_hf.evaluation import RetrievalEvaluator
 from optical_hf.models import load_student, load_teacher
 from optical_hf.training import OTDistillationArguments, OTDistillationTrainer
@@ -46,6 +48,12 @@ class TrainOptions:
     on_empty: str = field(
         default="error", metadata={"help": "What to do with a pair that has an empty side: error or drop."}
     )
+    streaming: bool = field(
+        default=False,
+        metadata={
+            "help": "Read the bitext as a stream, its languages mixed; for more than fits the disk. Needs --max_steps."
+        },
+    )
     lora_rank: int | None = field(
         default=None, metadata={"help": "Train a LoRA adapter of this rank, merged when saved."}
     )
@@ -60,7 +68,7 @@ def train(context: typer.Context) -> None:
         print_help(everything="--help-all" in arguments)
         return
     options, args = parse_train(arguments)
-    bitext = load_bitext(options.bitext, on_empty=options.on_empty)
+    bitext = bitext_of(options, args)
     teacher = load_teacher(options.teacher, kind=options.kind, trust_remote_code=options.trust_remote_code)
     student = load_student(
         options.student, teacher, max_seq_length=options.max_seq_length, trust_remote_code=options.trust_remote_code
@@ -68,7 +76,7 @@ def train(context: typer.Context) -> None:
     if options.max_seq_length is not None:
         teacher.max_seq_length = options.max_seq_length
     collections = collections_of(options.evaluate, options.evaluate_limit) if options.evaluate else []
-    evaluators = [RetrievalEvaluator(collections, teacher, search=options.search)] if collections else []
+    evaluators = [RetrievalEvaluator(collections, teacher, search=options.search, sharded=True)] if collections else []
     trainer = OTDistillationTrainer(
         model=student,
         teacher=teacher,
@@ -81,6 +89,21 @@ def train(context: typer.Context) -> None:
     trainer.save_model(options.output)
     if trainer.is_world_process_zero():
         Console().print(f"The student is in {Path(options.output)}; SentenceTransformer({options.output!r}) loads it.")
+
+
+def bitext_of(options: TrainOptions, args: OTDistillationArguments) -> Dataset | IterableDataset:
+    """The bitext as a table, or as a stream that is mixed already."""
+    if not options.streaming:
+        return load_bitext(options.bitext, on_empty=options.on_empty)
+    mixture = stream_bitext(
+        options.bitext,
+        temperature=args.sampling_temperature or 1.0,
+        max_repeats=args.sampling_max_repeats,
+        on_empty=options.on_empty,
+        seed=args.seed,
+    )
+    args.sampling_temperature = args.sampling_max_repeats = None
+    return mixture
 
 
 def parse_train(arguments: list[str]) -> tuple[TrainOptions, OTDistillationArguments]:
