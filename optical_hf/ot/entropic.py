@@ -1,4 +1,4 @@
-"""Where an entropic problem runs: the Triton kernel for small pairs on CUDA, torch everywhere else.
+"""Where an entropic problem runs: the Triton kernel for small pairs on CUDA, torch everywhere else, in chunks on a CPU.
 
 Knows nothing about the iteration itself. Shapes: B pairs, N source tokens, M target tokens.
 """
@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 import torch
 
+from optical_hf.ot.chunks import solve_in_chunks
 from optical_hf.ot.sinkhorn import solve_sinkhorn
 from optical_hf.ot.state import Settings, Solution
 
@@ -23,6 +24,8 @@ def solve_entropic(
             f'kernel: "triton" needs a CUDA tensor in float32 with at most {MOST_TOKENS} tokens a side, got '
             f'{cost_BNM.device.type}, {cost_BNM.dtype}, {tuple(cost_BNM.shape)}. To fix this, use kernel="auto".'
         )
+    if cost_BNM.device.type == "cpu":
+        return solve_in_chunks(solve_sinkhorn, cost_BNM, source_BN, target_BM, settings)
     if settings.kernel == "torch" or not fits:
         return solve_sinkhorn(cost_BNM, source_BN, target_BM, settings)
     if find_spec("triton") is None:

@@ -11,7 +11,7 @@ Shapes: B pairs, N source tokens, M target tokens.
 
 import torch
 
-LONGEST = 2.0  # of a step, in units of epsilon: no entry of the plan changes by more than exp(2 * LONGEST)
+LONGEST = 4.0  # of a step, in units of epsilon: no entry of the plan changes by more than exp(2 * LONGEST)
 RIDGE = 1e-6  # relative, so that the factor exists in float32 where the plan all but falls apart into blocks
 
 

@@ -5,6 +5,8 @@ Knows nothing about solvers. Masks become zero mass, costs that cannot matter be
 Shapes: B pairs, N source tokens, M target tokens.
 """
 
+import math
+
 import torch
 
 from optical_hf.ot.masses import uniform_mass
@@ -52,16 +54,16 @@ def masked_mass(
 
 
 def check_values(cost_BNM: torch.Tensor, source_BN: torch.Tensor, target_BM: torch.Tensor, *, balanced: bool) -> None:
-    """Raise ValueError for values no solver can use. One host synchronisation when all is well."""
-    valid_BNM = (source_BN > 0)[:, :, None] & (target_BM > 0)[:, None, :]
-    total = torch.where(valid_BNM, cost_BNM, 0.0).sum()  # finite where every cell is, and cheaper than asking each
+    """Raise ValueError for values no solver can use, in costs that are 0 at padding. One host synchronisation if all is well."""
     source_B, target_B = source_BN.sum(dim=1), target_BM.sum(dim=1)
     apart_B = (source_B - target_B).abs() > TOTALS_DIFFER_ABOVE * torch.minimum(source_B, target_B)
-    apart_B = apart_B & (source_B > 0) & (target_B > 0) & balanced
-    bad_source, bad_target = (~((x >= 0) & x.isfinite()) for x in (source_BN, target_BM))
-    wrong = torch.stack([x.any() for x in (bad_source, bad_target, ~total.isfinite(), apart_B)])
-    if not wrong.any():
+    apart_B = apart_B & (source_B > 0) & (target_B > 0)
+    # A sum is finite where every term is, and cheaper than asking each.
+    totals = [source_B.sum(), target_B.sum(), cost_BNM.sum(), source_BN.amin(), target_BM.amin(), apart_B.sum()]
+    *sums, least_source, least_target, apart = torch.stack([total.to(cost_BNM.dtype) for total in totals]).tolist()
+    if all(map(math.isfinite, sums)) and min(least_source, least_target) >= 0 and not (apart and balanced):
         return
+    bad_source, bad_target = (~((x >= 0) & x.isfinite()) for x in (source_BN, target_BM))
     for name, bad, mass in (("source_mass", bad_source, source_BN), ("target_mass", bad_target, target_BM)):
         if bad.any():
             pair, token = bad.nonzero()[0].tolist()
@@ -69,7 +71,7 @@ def check_values(cost_BNM: torch.Tensor, source_BN: torch.Tensor, target_BM: tor
                 f"{name}: expected finite masses >= 0, got {mass[pair, token].item()} at pair {pair}, token {token}. "
                 "To fix this, clamp the weights at 0, or mask the token."
             )
-    bad_cell_BNM = ~cost_BNM.isfinite() & valid_BNM
+    bad_cell_BNM = ~cost_BNM.isfinite()
     if bad_cell_BNM.any():
         pair, row, column = bad_cell_BNM.nonzero()[0].tolist()
         raise ValueError(
@@ -77,7 +79,7 @@ def check_values(cost_BNM: torch.Tensor, source_BN: torch.Tensor, target_BM: tor
             f"{pair}, cell ({row}, {column}); the loss would be NaN. To fix this, mask the padding with source_mask "
             "and target_mask, and look for a NaN in the embeddings."
         )
-    if not apart_B.any():  # finite costs whose sum is not: enormous, but no error
+    if not (apart and balanced):  # finite costs whose sum is not: enormous, but no error
         return
     pair = int(apart_B.nonzero()[0])
     raise ValueError(

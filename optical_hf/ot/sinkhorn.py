@@ -24,7 +24,7 @@ from optical_hf.ot.state import Settings, Solution, entropic_logits, marginal_er
 
 PLAIN_LOOKS = (6, 12)  # iterations at the first looks at the error, without relaxation up to here
 LOOK_EVERY = 8  # after them; every look is one synchronisation
-NEWTON_FROM = 60  # iterations after which a pair counts as late
+NEWTON_FROM = 28  # iterations after which a pair counts as late
 NEWTON_LOOK_EVERY = 3
 ABSORB_ABOVE = 12.0  # largest |log u| or |log v| before absorption
 LOWEST_EXPONENT = -60.0  # below, a kernel entry is 0: exp(-60) is nothing beside the row's 1, and denormals are slow
@@ -80,10 +80,7 @@ def solve_sinkhorn(
             leaving = batch.keep(~batch.open_B)
             plan_BNM[leaving.index], error_B[leaving.index] = _plan(leaving), leaving.error_B
             before_B, batch = before_B[batch.open_B], batch.keep(batch.open_B)
-        if _late(done, settings):
-            batch = _newton(batch)
-        else:
-            batch = _relax(batch, before_B, steps)
+        batch = _newton(batch) if _late(done, settings) else _relax(batch, before_B, steps)
         if grown or _late(done, settings):
             batch = _absorb(batch, logits_BNM)
     plan_BNM[batch.index], error_B[batch.index] = _plan(batch), batch.error_B

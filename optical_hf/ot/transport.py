@@ -6,7 +6,7 @@ Shapes: B pairs, N source (student) tokens, M target (teacher) tokens.
 """
 
 import math
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 
@@ -19,6 +19,7 @@ from optical_hf.ot.problem import check_shapes, masked_mass
 Solver = Literal["sinkhorn", "ipot", "unbalanced", "partial", "exact", "auto"]
 Gradient = Literal["envelope", "implicit"]
 Kernel = Literal["auto", "torch", "triton"]
+SOLVER_NAMES, GRADIENTS, KERNELS = get_args(Solver), get_args(Gradient), get_args(Kernel)
 
 
 def solve(
@@ -82,7 +83,7 @@ def solve(
     """
     check_shapes(cost_BNM, source_mask, target_mask, source_mass, target_mass)
     rho_source, rho_target = _relaxation(solver, rho)
-    _check_choices(solver=(solver, Solver), gradient=(gradient, Gradient), kernel=(kernel, Kernel))
+    _check_choices(solver=(solver, SOLVER_NAMES), gradient=(gradient, GRADIENTS), kernel=(kernel, KERNELS))
     _check_numbers(epsilon=epsilon, tolerance=tolerance, max_iterations=max_iterations)
     if not 0 < share <= 1:
         raise ValueError(f"share: expected a share of the mass in (0, 1], got {share}.")
@@ -90,6 +91,8 @@ def solve(
         raise ValueError(
             f"dtype: expected torch.float32 or torch.float64, got {dtype}; half precision loses marginals."
         )
+    if cost_BNM.numel() == 0:
+        return _nothing(cost_BNM.to(dtype))
     name = choose_solver(cost_BNM.shape, epsilon, cost_BNM.device, gradient) if solver == "auto" else solver
     if gradient == "implicit" and not SOLVERS[name].smooth:
         raise ValueError(
@@ -100,10 +103,10 @@ def solve(
         cost_BNM = cost_BNM.to(dtype)
         source_BN = masked_mass(source_mask, source_mass, cost_BNM[:, :, 0], dtype)
         target_BM = masked_mass(target_mask, target_mass, cost_BNM[:, 0, :], dtype)
+        cost_BNM = torch.where((source_BN > 0)[:, :, None] & (target_BM > 0)[:, None, :], cost_BNM, 0.0)
         source_BN, target_BM, total_B1 = check_and_scale(
             cost_BNM.detach(), source_BN, target_BM, SOLVERS[name].balanced
         )
-        cost_BNM = torch.where((source_BN > 0)[:, :, None] & (target_BM > 0)[:, None, :], cost_BNM, 0.0)
         problem = (cost_BNM if gradient == "implicit" else cost_BNM.detach(), source_BN, target_BM)
         if name == "partial":
             problem = with_dummies(*problem, share)
@@ -113,6 +116,13 @@ def solve(
         plan_BNM = plan_BNM[:, : cost_BNM.shape[1], : cost_BNM.shape[2]] * total_B1[:, :, None]
         cost_B = (plan_BNM * cost_BNM).sum(dim=(1, 2))
     return TransportPlan(plan_BNM, cost_B, error_B, iterations_B, converged_B)
+
+
+def _nothing(cost_BNM: torch.Tensor) -> TransportPlan:
+    """The plan of a batch without pairs, or of pairs without a token on one side."""
+    cost_B = cost_BNM.sum(dim=(1, 2))
+    zeros_B = torch.zeros_like(cost_B, dtype=torch.int64)
+    return TransportPlan(torch.zeros_like(cost_BNM), cost_B, torch.zeros_like(cost_B), zeros_B, zeros_B == 0)
 
 
 def _relaxation(solver: str, rho: float | tuple[float, float]) -> tuple[float, float]:
@@ -125,10 +135,10 @@ def _relaxation(solver: str, rho: float | tuple[float, float]) -> tuple[float, f
     return (rho_source, rho_target) if solver == "unbalanced" else (math.inf, math.inf)
 
 
-def _check_choices(**options: tuple[str, Any]) -> None:
+def _check_choices(**options: tuple[str, tuple[str, ...]]) -> None:
     for name, (value, choices) in options.items():
-        if value not in get_args(choices):
-            raise ValueError(f"{name}: expected one of {', '.join(get_args(choices))}, got {value!r}.")
+        if value not in choices:
+            raise ValueError(f"{name}: expected one of {', '.join(choices)}, got {value!r}.")
 
 
 def _check_numbers(**numbers: float) -> None:

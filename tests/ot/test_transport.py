@@ -1,6 +1,7 @@
 """`solve`: closed forms, POT's values, symmetries, and every hostile input the issue lists."""
 
 import math
+from typing import Any
 
 import numpy as np
 import ot
@@ -9,8 +10,9 @@ import torch
 from hypothesis import given, settings
 from ot_problems import EMPTY, FULL, Known, line, planted, ragged, separable
 
-from optical_hf.ot import cosine_cost, sinkhorn, solve
+from optical_hf.ot import chunks, cosine_cost, entropic, sinkhorn, solve
 from optical_hf.ot.log_sinkhorn import solve_log_sinkhorn
+from optical_hf.ot.sinkhorn import solve_sinkhorn
 
 ALL = ["sinkhorn", "ipot", "unbalanced", "partial", "exact"]
 BALANCED = ["sinkhorn", "ipot", "exact"]
@@ -292,6 +294,41 @@ def test_a_pair_that_float32_cannot_hold_in_kernel_form_is_finished_in_the_log_d
         result = solve(cost, source_mask, target_mask, epsilon=2e-3, max_iterations=4000)
     assert broken
     assert result.converged.all()
+
+
+@pytest.mark.parametrize("epsilon", [0.05, 0.01])
+def test_a_batch_in_chunks_gives_the_plans_of_the_whole(epsilon: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    cost, source_mask, target_mask = (
+        torch.cat(parts) for parts in zip(*(ragged(seed) for seed in range(4)), strict=True)
+    )
+    whole = solve(cost, source_mask, target_mask, epsilon=epsilon, tolerance=1e-5)
+    monkeypatch.setattr(chunks, "CELLS", 400)
+    calls = []
+
+    def counted(cost_BNM: torch.Tensor, *rest: Any) -> Any:
+        calls.append(cost_BNM.shape)
+        return solve_sinkhorn(cost_BNM, *rest)
+
+    monkeypatch.setattr(entropic, "solve_sinkhorn", counted)
+    parts = solve(cost, source_mask, target_mask, epsilon=epsilon, tolerance=1e-5)
+    assert len(calls) > 2
+    assert sum(shape[0] for shape in calls) == len(cost)
+    assert sum(shape.numel() for shape in calls) < 0.6 * cost.numel()  # the shared padding stays out
+    torch.testing.assert_close(parts.plan, whole.plan, atol=1e-5, rtol=0)
+    torch.testing.assert_close(parts.cost, whole.cost, atol=1e-5, rtol=1e-4)
+    assert parts.converged.all()
+
+
+@pytest.mark.parametrize("solver", ALL)
+@pytest.mark.parametrize("shape", [(0, 3, 3), (2, 0, 3), (2, 3, 0)])
+def test_nothing_to_move_costs_nothing(solver: str, shape: tuple[int, ...]) -> None:
+    cost = torch.zeros(shape, requires_grad=True)
+    result = solve(cost, solver=solver)
+    assert result.plan.shape == shape
+    assert result.cost.tolist() == [0.0] * shape[0]
+    assert result.converged.all()
+    result.cost.sum().backward()
+    assert cost.grad.shape == shape
 
 
 def test_an_unfinished_pair_says_so() -> None:
