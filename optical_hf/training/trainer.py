@@ -17,7 +17,7 @@ import torch
 from datasets import Dataset, IterableDataset
 from peft import PeftConfig, get_peft_model
 from torch import Tensor, nn
-from transformers import TrainerCallback
+from transformers import TrainerCallback, set_seed
 
 from optical_hf.data.collator import PairCollator
 from optical_hf.models import Encoder, backbone, preprocess_queries, token_projection, token_set
@@ -93,6 +93,7 @@ class OTDistillationTrainer(BatchingTrainer):
         freeze(model, args.freeze_embeddings)
         if peft_config is not None:
             module = backbone(model)
+            set_seed(args.seed)  # the adapter a run starts from is that of its seed, as its dropout is
             module.model = get_peft_model(module.model, peft_config)
         cached = isinstance(teacher, TeacherCache)
         read_english = teacher.features if cached else partial(preprocess_queries, teacher)
@@ -219,7 +220,10 @@ class OTDistillationTrainer(BatchingTrainer):
         }
         for group in list(optimizer.param_groups):
             own = [p for p in group["params"] if id(p) in projection]
-            if own:
-                group["params"] = [p for p in group["params"] if id(p) not in projection]
+            others = [p for p in group["params"] if id(p) not in projection]
+            if own and others:
+                group["params"] = others
                 optimizer.add_param_group({**group, "params": own, "lr": rate})
+            elif own:  # frozen backbones, and a second call of train() with the optimizer of the first
+                group["lr"] = rate
         return optimizer
