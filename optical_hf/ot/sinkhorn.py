@@ -35,7 +35,7 @@ COMPACT_BELOW = 0.7  # share of open pairs under which the finished ones leave t
 class _Batch(NamedTuple):
     """The pairs being iterated: their place in the full batch, potentials in units of epsilon, kernel and scalings."""
 
-    index: torch.Tensor
+    place_B: torch.Tensor
     open_B: torch.Tensor
     source_B1N: torch.Tensor  # 1 at padding, as are u, v and padding's share of K v: 1 / 1 stays 1
     target_B1M: torch.Tensor
@@ -65,10 +65,10 @@ def solve_sinkhorn(
     batch = _start(logits_BNM, source_BN, target_BM)
     failed_B = torch.zeros_like(error_B, dtype=torch.bool)
     done = 0
-    while len(batch.index) and done < settings.max_iterations:
+    while len(batch.place_B) and done < settings.max_iterations:
         goal = _next_look(done, settings)
         steps, done = goal - done, goal
-        iterations_B[batch.index] += steps * batch.open_B
+        iterations_B[batch.place_B] += steps * batch.open_B
         plain = done <= PLAIN_LOOKS[-1] or _late(done - steps, settings)
         batch = _iterate(batch, steps, settings, plain=plain)
         before_B, batch = batch.error_B, _look(batch, settings)
@@ -76,15 +76,15 @@ def solve_sinkhorn(
         if not still_open:
             break
         if broken or still_open < COMPACT_BELOW * len(batch.open_B):
-            failed_B[batch.index] = ~batch.error_B.isfinite()
+            failed_B[batch.place_B] = ~batch.error_B.isfinite()
             leaving = batch.keep(~batch.open_B)
-            plan_BNM[leaving.index], error_B[leaving.index] = _plan(leaving), leaving.error_B
+            plan_BNM[leaving.place_B], error_B[leaving.place_B] = _plan(leaving), leaving.error_B
             before_B, batch = before_B[batch.open_B], batch.keep(batch.open_B)
         batch = _newton(batch) if _late(done, settings) else _relax(batch, before_B, steps)
         if grown or _late(done, settings):
             batch = _absorb(batch, logits_BNM)
-    plan_BNM[batch.index], error_B[batch.index] = _plan(batch), batch.error_B
-    failed_B[batch.index] = ~batch.error_B.isfinite()
+    plan_BNM[batch.place_B], error_B[batch.place_B] = _plan(batch), batch.error_B
+    failed_B[batch.place_B] = ~batch.error_B.isfinite()
     if failed_B.any():
         rescued = solve_log_sinkhorn(cost_BNM[failed_B], source_BN[failed_B], target_BM[failed_B], settings)
         plan_BNM[failed_B], error_B[failed_B] = rescued.plan_BNM, rescued.error_B
@@ -126,7 +126,7 @@ def _start(logits_BNM: torch.Tensor, source_BN: torch.Tensor, target_BM: torch.T
     f_B1N = -_finite((logits_BNM + g_B1M).amax(dim=2)[:, None, :])
     kernel_BNM = _kernel(logits_BNM, f_B1N, g_B1M)
     return _Batch(
-        index=index,
+        place_B=index,
         open_B=torch.ones_like(index, dtype=torch.bool),
         source_B1N=source_B1N + source_padding_B1N,
         target_B1M=target_B1M + target_padding_B1M,
@@ -248,7 +248,7 @@ def _absorb(batch: _Batch, logits_BNM: torch.Tensor) -> _Batch:
     if len(index):
         batch.f_B1N[index] += batch.u_B1N[index].log()
         batch.g_B1M[index] += batch.v_B1M[index].log()
-        kernel_BNM = _kernel(logits_BNM[batch.index[index]], batch.f_B1N[index], batch.g_B1M[index])
+        kernel_BNM = _kernel(logits_BNM[batch.place_B[index]], batch.f_B1N[index], batch.g_B1M[index])
         batch.kernel_BNM[index] = kernel_BNM
         batch.transposed_BMN[index] = kernel_BNM.mT
         batch.u_B1N[index] = 1.0
