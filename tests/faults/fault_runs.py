@@ -68,10 +68,10 @@ def trainer(folder: Path, cached: Path | None = None, **kwargs: Any) -> OTDistil
         "learning_rate": 1e-3, "projection_learning_rate": 5e-3, "warmup_steps": 2, "sampling_temperature": 3.0,
         "alignment": "ridge", "report_to": "none", "disable_tqdm": True, "use_cpu": True,
     }  # fmt: skip
-    callbacks = kwargs.pop("callbacks", None)
+    callbacks, adapter = kwargs.pop("callbacks", None), kwargs.pop("peft_config", None)
     args = OTDistillationArguments(str(folder), **(options | kwargs))
     source = teacher if cached is None else TeacherCache.open(cached)
-    return OTDistillationTrainer(student, source, args, bitext(), callbacks=callbacks)
+    return OTDistillationTrainer(student, source, args, bitext(), callbacks=callbacks, peft_config=adapter)
 
 
 def train(folder: Path, resume: bool | str, at: tuple[int, Callable[[], None]] | None, options: dict[str, Any]) -> None:

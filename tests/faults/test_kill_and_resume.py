@@ -5,7 +5,8 @@ import signal
 import fault_runs
 import pytest
 import torch
-from fault_runs import KILLED, STEPS, TERMINATED, Send, started
+from fault_runs import KILLED, STEPS, TERMINATED, At, Send, started
+from peft import LoraConfig
 
 from optical_hf.training.checkpoints import checkpoints, damage
 
@@ -59,6 +60,28 @@ def test_from_the_token_cache_with_batches_by_length(tmp_path):
     assert started(tmp_path / "run", at=(5, Send(signal.SIGKILL)), **options)[0] == [KILLED]
     assert started(tmp_path / "run", resume=True, **options)[0] == [0]
     assert torch.equal(end(tmp_path / "run"), end(tmp_path / "whole"))
+
+
+def test_an_adapter_that_is_killed_before_and_after_its_first_checkpoint(tmp_path):
+    options = {"peft_config": LoraConfig(r=2, target_modules=["query"], lora_dropout=0.1)}
+    assert started(tmp_path / "whole", **options)[0] == [0]
+    for step in (1, 5):
+        assert started(tmp_path / "run", resume=True, at=(step, Send(signal.SIGKILL)), **options)[0] == [KILLED]
+    assert started(tmp_path / "run", resume=True, **options)[0] == [0]
+    assert torch.equal(end(tmp_path / "run"), end(tmp_path / "whole"))
+
+
+def test_the_same_trainer_goes_on_after_an_interruption(tmp_path, whole):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    at = At(5, interrupt)
+    run = fault_runs.trainer(tmp_path, callbacks=[at])
+    with pytest.raises(KeyboardInterrupt):
+        run.train()
+    run.remove_callback(at)
+    run.train(resume_from_checkpoint=True)
+    assert torch.equal(fault_runs.weights(run.model), whole)
 
 
 def test_sigterm_leaves_a_checkpoint_of_the_step_it_came_in(tmp_path, whole):
