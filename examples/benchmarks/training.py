@@ -40,7 +40,6 @@ OURS = {
     "ours, transport + cosine": {},
     "ours, grouped by length": GROUPED,
     "ours, grouped, embeddings frozen": {**GROUPED, "freeze_embeddings": True},
-    "ours, MSE only, in random order": {"objectives": "pooled_mse"},
 }
 RECIPE = {"recipe, both sides": ["source", "target"], "recipe, foreign side only": ["target"]}
 BATCH = 32
