@@ -1,63 +1,147 @@
 """Closed-form alignment on the reference sets: R@1 in percent, one vector / MaxSim, and the seconds of the fit.
 
-    OMP_NUM_THREADS=1 python examples/benchmarks/alignment.py DATA MODELS
+    OMP_NUM_THREADS=1 python examples/benchmarks/alignment.py DATA MODELS [--variants | --growth]
 
 2,400 pairs drawn at random from Multi30k German and Tatoeba Marathi together; queries into English in German and Czech (the
 first 500 lines of Multi30k test_2018_flickr) and in Swahili, Tagalog, Marathi and Finnish (the first 400 of Tatoeba v1; MaxSim
-on the first 300 queries).
+on the first 300 queries). `--variants` prints a line for everything that was tried, and what it does on other sets.
+`--growth` prints seconds and peak memory for 10^3 to 10^5 pairs, each in a process of its own.
 """
 
 import argparse
+import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import torch
+from alignment_variants import table
+from datasets import Dataset
 
 from optical_hf import RetrievalCollection, evaluate_retrieval, fit_alignment, load_bitext, load_student, load_teacher
+from optical_hf.models import build_student
+from optical_hf.models.tiny import tiny_encoder
 
-VARIANTS = {
+ROWS = {
     "ridge on pooled vectors": {"method": "ridge"},
     "transport (default)": {},
-    "epsilon 0.05": {"epsilon": 0.05},
-    "epsilon 0.01": {"epsilon": 0.01},
-    "special tokens and punctuation in": {"special_tokens": True},
-    "pooled equations left out": {"pooled_weight": 0.0},
-    "penalty 1e-4": {"regularisation": 1e-4},
-    "six rounds": {"rounds": 6},
+    "English sides not read by the student": {"also_english": False},
+    "penalty by held-out pairs": {"regularisation": "held_out_pairs"},
+    "penalty by held-out language": {"regularisation": "held_out_language"},
 }
-LANGUAGES = ("de", "cs", "sw", "tl", "mr", "fi")
+TATOEBA = {"sw": "swh", "tl": "tgl", "mr": "mar", "fi": "fin"}
+OTHERS = {"tr": "tur", "vi": "vie", "hi": "hin"}
+FLORES = {"cs": "ces_Latn", "sw": "swh_Latn"}
+GROWTH = {"tiny": (1_000, 10_000, 100_000), "real": (1_000, 10_000)}
+FLAT = 64 * 2**20
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("data", type=Path)
 parser.add_argument("models", type=Path)
-parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
+parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS))
+parser.add_argument("--variants", action="store_true", help="a line for each variant tried")
+parser.add_argument("--growth", action="store_true", help="seconds and memory by the number of pairs")
+parser.add_argument("--grown", nargs=2, help=argparse.SUPPRESS)  # encoders and pairs of one process of --growth
 options = parser.parse_args()
 torch.set_num_threads(1)
 
-files = {"de": options.data / "multi30k/train.de.gz", "mr": options.data / "tatoeba_train/mar-eng.tsv.gz"}
-bitext = load_bitext({code: str(path) for code, path in files.items()}).shuffle(seed=0).select(range(2400))
-caption = str(options.data / "multi30k/test_2018_flickr.{}.gz")
-collections = [
-    RetrievalCollection.from_lines(
-        "captions", {c: caption.format(c) for c in ("de", "cs")}, caption.format("en"), limit=500
-    )
-] + [
-    RetrievalCollection.from_bitext(code, str(options.data / f"tatoeba_v1/{name}-eng.tsv.gz"), code, limit=400)
-    for code, name in (("sw", "swh"), ("tl", "tgl"), ("mr", "mar"), ("fi", "fin"))
-]
-teacher = load_teacher(options.models / "all-MiniLM-L6-v2")
-teacher.max_seq_length = 48
 
-print(f"| variant | {' | '.join(LANGUAGES)} | mean | seconds |\n{'|---' * (len(LANGUAGES) + 3)}|")
-for name in options.only:
-    student = load_student(options.models / "multilingual-e5-small", teacher, max_seq_length=48)
-    report = fit_alignment(student, teacher, bitext, progress=False, **VARIANTS[name])
-    cells = {}
-    for search, limit in (("vector", None), ("maxsim", 300)):
-        asked = [collection.select(limit=limit) if limit else collection for collection in collections]
-        found = evaluate_retrieval(student, teacher, asked, search=search, rounds=100, progress=False).systems[
-            "student"
-        ]
-        cells[search] = {code: 100 * result.recall_at_1.value for code, result in found.languages.items()}
-    row = [f"{cells['vector'][code]:.0f} / {cells['maxsim'][code]:.0f}" for code in LANGUAGES]
-    means = " / ".join(f"{sum(values.values()) / len(LANGUAGES):.1f}" for values in cells.values())
-    print(f"| {name} | {' | '.join(row)} | {means} | {report.seconds:.0f} |", flush=True)
+def training_pairs(*codes: str) -> Dataset:
+    files = {"de": "multi30k/train.de.gz", "mr": "tatoeba_train/mar-eng.tsv.gz", "fi": "tatoeba_train/fin-eng.tsv.gz"}
+    return load_bitext({code: str(options.data / files[code]) for code in codes}).shuffle(seed=0)
+
+
+def tatoeba(code: str, name: str, limit: int) -> RetrievalCollection:
+    return RetrievalCollection.from_bitext(code, str(options.data / f"tatoeba_v1/{name}-eng.tsv.gz"), code, limit=limit)
+
+
+def lines(code: str, queries: str, documents: str, limit: int) -> RetrievalCollection:
+    paths = (str(options.data / name) for name in (queries, documents))
+    return RetrievalCollection.from_lines(code, {code: next(paths)}, next(paths), limit=limit)
+
+
+def reference_sets() -> dict[str, RetrievalCollection]:
+    caption = "multi30k/test_2018_flickr.{}.gz"
+    captions = {code: lines(code, caption.format(code), caption.format("en"), 500) for code in ("de", "cs")}
+    return captions | {code: tatoeba(code, name, 400) for code, name in TATOEBA.items()}
+
+
+def other_sets() -> dict[str, RetrievalCollection]:
+    flores = "flores200_devtest/{}.txt.gz"
+    sets = {f"Tatoeba {code}": tatoeba(code, name, 300) for code, name in OTHERS.items()}
+    sets |= {f"FLORES {c}": lines(c, flores.format(n), flores.format("eng_Latn"), 300) for c, n in FLORES.items()}
+    caption = "multi30k/test_2017_flickr.{}.gz"
+    return sets | {"Multi30k 2017 fr": lines("fr", caption.format("fr"), caption.format("en"), 300)}
+
+
+def translations(collection: RetrievalCollection) -> list[dict]:
+    """A collection whose queries and documents stand in one order, as pairs."""
+    sides = zip(collection.queries, collection.documents["text"], strict=True)
+    return [{"target": query["text"], "source": english, "language": query["language"]} for query, english in sides]
+
+
+def real_pair() -> tuple:
+    teacher = load_teacher(options.models / "all-MiniLM-L6-v2")
+    teacher.max_seq_length = 48
+    return load_student(options.models / "multilingual-e5-small", teacher, max_seq_length=48), teacher
+
+
+def grown(encoders: str, count: int) -> str:
+    """Fit on `count` pairs and say what it took."""
+    rows = training_pairs("de", "mr", "fi")
+    if encoders == "real":
+        student, teacher = real_pair()
+    else:
+        some = rows.select(range(2000))
+        teacher = tiny_encoder(some["source"], width=64)
+        student = build_student(tiny_encoder(some["target"], width=96, seed=1), teacher)
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    report = fit_alignment(student, teacher, rows.select(range(count)), memory_budget=FLAT, progress=False)
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = after.ru_utime - before.ru_utime
+    return (
+        f"| {encoders} | {report.pairs} | {seconds:.0f} | {before.ru_maxrss / 1e3:.0f} | {after.ru_maxrss / 1e3:.0f} |"
+    )
+
+
+def print_growth() -> None:
+    print(
+        "| encoders | pairs | processor seconds | peak MB before the fit | peak MB |\n|---|---|---|---|---|", flush=True
+    )
+    for encoders, counts in GROWTH.items():
+        for count in counts:
+            again = [sys.executable, __file__, str(options.data), str(options.models), "--grown", encoders, str(count)]
+            print(subprocess.run(again, check=True, capture_output=True, text=True).stdout.strip(), flush=True)
+
+
+def print_rows() -> None:
+    sets = reference_sets()
+    print(f"| variant | {' | '.join(sets)} | mean | penalty | seconds |\n{'|---' * (len(sets) + 4)}|")
+    for name in options.only:
+        student, teacher = real_pair()
+        report = fit_alignment(
+            student, teacher, training_pairs("de", "mr").select(range(2400)), progress=False, **ROWS[name]
+        )
+        cells: dict[str, list[float]] = {}
+        for search, limit in (("vector", None), ("maxsim", 300)):
+            asked = [collection.select(limit=limit) if limit else collection for collection in sets.values()]
+            told = evaluate_retrieval(student, teacher, asked, search=search, rounds=100, progress=False)
+            languages = told.systems["student"].languages
+            cells[search] = [100 * languages[code].recall_at_1.value for code in sets]
+        row = [f"{vector:.0f} / {maxsim:.0f}" for vector, maxsim in zip(*cells.values(), strict=True)]
+        means = " / ".join(f"{sum(values) / len(values):.1f}" for values in cells.values())
+        print(
+            f"| {name} | {' | '.join(row)} | {means} | {report.regularisation:g} | {report.seconds:.0f} |", flush=True
+        )
+
+
+if options.grown:
+    print(grown(options.grown[0], int(options.grown[1])))
+elif options.growth:
+    print_growth()
+elif options.variants:
+    asked = [{name: translations(c) for name, c in sets.items()} for sets in (reference_sets(), other_sets())]
+    for line in table(*real_pair(), training_pairs("de", "mr").select(range(2400)), *asked):
+        print(line, flush=True)
+else:
+    print_rows()
