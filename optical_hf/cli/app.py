@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from optical_hf.cli.align import align
+from optical_hf.cli.card import card
 from optical_hf.cli.data import data_app
 from optical_hf.cli.demo import demo
 from optical_hf.cli.evaluate import evaluate
@@ -28,6 +29,7 @@ app.command()(align)
 app.command(context_settings=RAW_ARGUMENTS, add_help_option=False)(train)
 app.command()(evaluate)
 app.command()(study)
+app.command()(card)
 app.add_typer(data_app, name="data")
 
 

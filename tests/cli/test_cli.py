@@ -7,6 +7,8 @@ import sys
 import pytest
 import tiny_pairs
 from datasets import load_from_disk
+from hub_server import LocalHub
+from huggingface_hub import ModelCard, constants
 from sentence_transformers import SentenceTransformer
 
 from optical_hf.cli import main
@@ -63,6 +65,31 @@ def test_train_then_evaluate(folder, tmp_path, monkeypatch, capsys):
     report = json.loads((tmp_path / "r.json").read_text())
     assert set(report["systems"]["student"]["languages"]) == {"mr", "de"}
     assert "mr" in (tmp_path / "r.md").read_text()
+    code, out, err = run(
+        monkeypatch, capsys, "card", output, "--report", tmp_path / "r.json", "--teacher", "org/teacher", "--bitext",
+        "mr=60", "--bitext", "de=60", "--objectives", "transport=1.0", "--license", "apache-2.0",
+    )  # fmt: skip
+    assert code == 0, err
+    card = ModelCard.load(output / "README.md")
+    assert card.data.license == "apache-2.0"
+    assert card.data.eval_results
+    assert "| Marathi (mr) | 60 |" in card.text
+
+
+def test_card_pushes_the_student_with_it(folder, tmp_path, monkeypatch, capsys):
+    student = tmp_path / "student"
+    SentenceTransformer(str(folder / "student")).save_pretrained(str(student))
+    with LocalHub("hf_" + "AnyTokenOfAUser") as hub:
+        monkeypatch.setattr(constants, "ENDPOINT", hub.endpoint)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setenv("HF_TOKEN", "hf_" + "AnyTokenOfAUser")
+        code, _, err = run(monkeypatch, capsys, "card", student, "--push-to", "tester/tiny")
+        assert code == 0, err
+        assert hub.files("tester/tiny", "main")["README.md"] == (student / "README.md").read_bytes()
+    code, _, err = run(monkeypatch, capsys, "card", student, "--bitext", "mr")
+    assert code == 2
+    assert "as in so=5101" in err
 
 
 def test_align(folder, tmp_path, monkeypatch, capsys):
@@ -149,12 +176,12 @@ def test_bad_configuration_names_the_key(tmp_path, monkeypatch, capsys, content,
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("verb", [[], ["demo"], ["align"], ["train"], ["evaluate"], ["data"]])
+@pytest.mark.parametrize("verb", [[], ["demo"], ["align"], ["train"], ["evaluate"], ["study"], ["card"], ["data"]])
 def test_help_of_every_verb(monkeypatch, capsys, verb):
     code, out, _ = run(monkeypatch, capsys, *verb, "--help")
     assert code == 0
     assert "Usage" in out
-    assert len(out.splitlines()) < 90
+    assert len(out.splitlines()) < 130
 
 
 def test_help_all_lists_the_training_arguments(monkeypatch, capsys):

@@ -1,0 +1,50 @@
+"""`optical-hf card`: the model card of a saved student, with the figures of a report, and the push to the hub."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from optical_hf.hub import model_card, push_student
+from optical_hf.models import load_teacher
+from optical_hf.objectives import parse_objectives
+
+
+def card(
+    student: Annotated[Path, typer.Argument(help="Folder of the student; its README.md is written anew.")],
+    report: Annotated[Path | None, typer.Option(help="Report that optical-hf evaluate --json wrote.")] = None,
+    system: Annotated[str | None, typer.Option(help="System of the report that is this student.")] = None,
+    teacher: Annotated[str | None, typer.Option(help="Hub id of the teacher, which encodes the documents.")] = None,
+    base_model: Annotated[
+        str | None, typer.Option(help="Hub id of the backbone that the student started from.")
+    ] = None,
+    bitext: Annotated[
+        list[str] | None, typer.Option(help="Pairs it was trained on, as so=5101; give the option again for more.")
+    ] = None,
+    objectives: Annotated[str | None, typer.Option(help='As for train: "transport=1.0,pooled_cosine=0.5".')] = None,
+    license: Annotated[str | None, typer.Option(help="As the hub calls it: apache-2.0.")] = None,
+    dataset: Annotated[list[str] | None, typer.Option(help="Hub id of a data set it was trained on.")] = None,
+    push_to: Annotated[str | None, typer.Option(help="Push the student with this card to owner/name.")] = None,
+    private: Annotated[bool | None, typer.Option(help="Make the repository private.")] = None,
+) -> None:
+    """Write a student's model card: what it is, how to load it, how well it finds. Nothing that is not given is guessed."""
+    figures = None if report is None else json.loads(report.read_text(encoding="utf-8"))
+    text = model_card(
+        load_teacher(str(student)), repo_id=push_to, teacher=teacher, base_model=base_model,
+        bitext=dict(map(_pairs, bitext or [])), report=figures, system=system, license=license,
+        objectives=parse_objectives(objectives) if objectives else None, datasets=dataset or (),
+    )  # fmt: skip
+    (student / "README.md").write_text(text, encoding="utf-8")
+    console = Console(highlight=False)
+    console.print(f"The card is in {student / 'README.md'}")
+    if push_to is not None:
+        console.print(f"Pushed: {push_student(student, push_to, private=private)}")
+
+
+def _pairs(said: str) -> tuple[str, int]:
+    code, _, count = said.partition("=")
+    if not (code and count.isdecimal()):
+        raise ValueError(f"--bitext is {said!r}: expected a language and its number of pairs, as in so=5101")
+    return code, int(count)
