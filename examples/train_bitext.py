@@ -3,6 +3,7 @@
     python examples/train_bitext.py --output_dir runs/scenes
     accelerate launch examples/train_bitext.py --output_dir runs/scenes                        # all GPUs of a machine
     accelerate launch --config_file examples/accelerate/cpu.yaml examples/train_bitext.py     # two processes on a CPU
+    accelerate launch --config_file examples/accelerate/fsdp2.yaml examples/train_bitext.py   # weights shared out over GPUs
 
 Runs anywhere as it is: the bitext is the package's synthetic scenes, the teacher and the student are tiny encoders with
 random weights. For a real student put the four lines under "Yours" in place of the four under "Anyone's".

@@ -169,7 +169,8 @@ class OTDistillationTrainer(BatchingTrainer):
         """
         student_model = self.accelerator.unwrap_model(model, keep_torch_compile=False)
         student = token_set(student_model, inputs["student"], model(dict(inputs["student"]), task="query"))
-        teacher = teacher_tokens(self.teacher, inputs["teacher"])
+        with self.accelerator.autocast():  # accelerate puts only what it wraps, the student, in half precision
+            teacher = teacher_tokens(self.teacher, inputs["teacher"])
         special = self.args.transport_special_tokens
         pairs = PairTensors(
             student.tokens_BND,

@@ -30,6 +30,18 @@ def test_bf16_is_near_and_keeps_float32_weights(tmp_path, plain):
     assert {p.dtype for p in run.model.parameters()} == {torch.float32}
 
 
+def test_the_teacher_runs_in_half_precision_too(tmp_path):
+    student, teacher = tiny_pairs.pair()
+    run = OTDistillationTrainer(student, teacher, arguments(tmp_path, bf16=True, max_steps=1), tiny_pairs.bitext())
+    seen = []
+    backbone(teacher).model.encoder.layer[0].attention.self.query.register_forward_hook(
+        lambda module, inputs, output: seen.append(output.dtype)
+    )
+    run.train()
+    assert torch.bfloat16 in seen
+    assert {p.dtype for p in teacher.parameters()} == {torch.float32}
+
+
 def test_gradient_checkpointing_gives_the_same_losses(tmp_path, plain):
     run = trained(tmp_path, gradient_checkpointing=True)
     assert backbone(run.model).model.is_gradient_checkpointing
