@@ -9,7 +9,6 @@ import errno
 import json
 import logging
 import os
-import re
 import shutil
 import tempfile
 import zipfile
@@ -123,7 +122,7 @@ def clear_errors(args: TrainingArguments, callbacks: Sequence[TrainerCallback]) 
     """Say what it means for the run where a checkpoint cannot be written, and give signals back however the run ends."""
     try:
         yield
-    except (OSError, RuntimeError, SafetensorError) as error:
+    except (OSError, RuntimeError) as error:
         told = write_error(error, args)
         if told is None:
             raise
@@ -137,14 +136,11 @@ def clear_errors(args: TrainingArguments, callbacks: Sequence[TrainerCallback]) 
 def write_error(error: BaseException, args: TrainingArguments) -> OSError | None:
     """What to tell a user when `error` came from writing a checkpoint: None where it did not.
 
-    A full disk surfaces as an OSError, a SafetensorError or, from torch.save, as a RuntimeError that names neither the disk nor
-    the file.
+    A full disk surfaces as an OSError or, from torch.save, as a RuntimeError that names neither the disk nor the file.
     """
     text = str(error)
     if isinstance(error, OSError):
         number = error.errno if error.errno in CANNOT_WRITE else None
-    elif isinstance(error, SafetensorError) and "os error" in text:
-        number = int(re.findall(r"os error (\d+)", text)[0])
     elif isinstance(error, RuntimeError) and ("PytorchStreamWriter" in text or "unexpected pos" in text):
         number = errno.ENOSPC if shutil.disk_usage(args.output_dir).free < 2**20 else errno.EIO
     else:

@@ -7,11 +7,13 @@ training loop.
 import copy
 import json
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
 
 from peft import PeftModel, set_peft_model_state_dict
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 from transformers import PreTrainedModel
@@ -62,6 +64,9 @@ def save_student(model: Encoder, folder: str | Path, state_dict: dict[str, Tenso
         model: the student, not wrapped; with an adapter, the adapter is what is saved for the backbone.
         folder: where to; made where it is missing, other files in it stay.
         state_dict: weights gathered from many devices to save in place of the model's own.
+
+    Raises:
+        OSError: where it cannot be written: a full disk, a read-only folder.
     """
     if state_dict is not None:
         model = copy.deepcopy(model)
@@ -76,6 +81,15 @@ def save_student(model: Encoder, folder: str | Path, state_dict: dict[str, Tenso
             (staging / "config.json").unlink(missing_ok=True)
         for part in sorted(staging.iterdir(), key=lambda p: p.name == "modules.json"):
             _replace(part, folder / part.name)
+    except SafetensorError as error:  # it says in its text only what the disk answered
+        answered = re.search(r"os error (\d+)", str(error))
+        if answered is None:
+            raise
+        number = int(answered[1])
+        raise OSError(
+            number,
+            f"{os.strerror(number)}: the student could not be written to {str(folder)!r}; what was there is as it was",
+        ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 

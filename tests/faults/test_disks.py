@@ -57,6 +57,20 @@ def test_a_full_disk_loses_nothing_and_the_run_goes_on_when_there_is_room(disk, 
     assert torch.equal(fault_runs.weights(again.model), fault_runs.weights(whole.model))
 
 
+def test_a_student_that_does_not_fit_leaves_the_one_that_was_there(disk):
+    run = fault_runs.trainer(disk.place / "run")
+    run.save_model(disk.place / "student")
+    before = {path: path.read_bytes() for path in (disk.place / "student").rglob("*") if path.is_file()}
+    (disk.place / "filler").write_bytes(
+        bytes(os.statvfs(disk.place).f_bavail * os.statvfs(disk.place).f_frsize - 50_000)
+    )
+    with torch.no_grad():
+        next(run.model.parameters()).add_(1)
+    with pytest.raises(OSError, match=r"No space left on device: .*what was there is as it was"):
+        run.save_model(disk.place / "student")
+    assert {path: path.read_bytes() for path in (disk.place / "student").rglob("*") if path.is_file()} == before
+
+
 def limit():
     """No file of more than 120 kB from here on: what a quota looks like, without the right to mount."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (120_000, resource.RLIM_INFINITY))
