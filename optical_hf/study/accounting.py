@@ -10,9 +10,10 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 
 import torch
 from accelerate import PartialState
@@ -71,10 +72,22 @@ def over_processes(value: float) -> float:
     return float(reduce(torch.tensor(value, dtype=torch.float64, device=PartialState().device), "sum"))
 
 
+def reset_peak_memory() -> None:
+    """Forget the peak of what this process did before, where the system can (Linux, accelerators)."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def peak_memory() -> int:
     """Bytes this process held at most: of its accelerator where it used one, else of the machine's memory."""
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         return int(torch.cuda.max_memory_allocated())
+    status = Path("/proc/self/status")
+    if status.exists():
+        peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(peak.split()[1]) * 1024
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 

@@ -217,7 +217,8 @@ class StudyConfig:
         middle: in neither.
         baselines: systems that every other system is tested against.
         max_seq_length: tokens kept of a text.
-        processes: of one run, started by `accelerate launch`.
+        together: runs that one process does after another; starting a process takes longer than a short run.
+        processes: of a run, started by `accelerate launch`.
         launch: further arguments of `accelerate launch`.
         rounds: of bootstrap and permutation tests.
         keep_students: save the students that are trained.
@@ -239,6 +240,7 @@ class StudyConfig:
     middle: tuple[str, ...] = ()
     baselines: tuple[str, ...] = ()
     max_seq_length: int | None = None
+    together: int = 1
     processes: int = 1
     launch: tuple[str, ...] = ()
     rounds: int = 10_000

@@ -41,7 +41,9 @@ def estimates(runs: Sequence[RunConfig], entries: Sequence[RunFolder], pairs: in
         pairs: bitext pairs of a run whose size is not limited.
         queries: of all collections together.
     """
-    weights = {run.student: _parameters(run.student) for run in runs if run.student is not None}
+    weights = {
+        name: _parameters(student) for name, student in {r.student.name: r.student for r in runs if r.student}.items()
+    }
     flops = [_flops(run, weights, pairs, queries) for run in runs]
     known = {done.run.key: done.result.seconds["total"] for done in finished(entries)}
     timed = [(work, known[run.key]) for run, work in zip(runs, flops, strict=True) if run.key in known]
@@ -52,10 +54,10 @@ def estimates(runs: Sequence[RunConfig], entries: Sequence[RunFolder], pairs: in
     ]
 
 
-def _flops(run: RunConfig, weights: dict[StudentSpec | None, int], pairs: int, queries: int) -> float:
+def _flops(run: RunConfig, weights: dict[str, int], pairs: int, queries: int) -> float:
     if run.student is None:
         return 0.0
-    text = 2.0 * weights[run.student] * TOKENS
+    text = 2.0 * weights[run.student.name] * TOKENS
     learnt = min(pairs, run.size * len(run.bitext)) if run.size else pairs
     fit = text * learnt if run.system.alignment != "none" else 0.0
     train = 0.0

@@ -1,6 +1,7 @@
-"""Do the runs of a study one after the other, each in its own processes: what is done is not done again, what fails is kept.
+"""Do the runs of a study one after the other, in processes of their own: what is done is not done again, what fails is kept.
 
-A run's folder is named by the hash of its configuration. Knows nothing about what a run does inside.
+A run's folder is named by the hash of its configuration. A process does `together` runs, as starting one costs more than a short
+run. Knows nothing about what a run does inside.
 """
 
 import json
@@ -8,8 +9,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,7 +25,7 @@ from optical_hf.study.grid import RunConfig
 from optical_hf.study.running import CONFIG, ERROR, LOG, RESULT
 
 Status = Literal["done", "failed", "open"]
-GRACE_SECONDS = 10
+GRACE_SECONDS, POLL_SECONDS = 10, 0.2
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,36 @@ def launch_runs(config: StudyConfig, runs: Sequence[RunFolder]) -> Iterator[tupl
         ValueError: another process is at work on this study.
     """
     with _alone(Path(config.output)):
-        for entry in runs:
-            if entry.status == "done":
-                yield entry, "done"
-                continue
+        yield from ((entry, "done") for entry in runs if entry.status == "done")
+        left = [entry for entry in runs if entry.status != "done"]
+        while left:
+            for entry, status in _launched(config, left[: config.together]):
+                yield entry, status
+                if status != "open":
+                    left.remove(entry)
+
+
+def _launched(config: StudyConfig, entries: Sequence[RunFolder]) -> Iterator[tuple[RunFolder, Status]]:
+    """Do some runs in one process (or one a rank); where it dies, the run it was at has failed and the rest stays open."""
+    for entry in entries:
+        entry.folder.mkdir(parents=True, exist_ok=True)
+        (entry.folder / ERROR).unlink(missing_ok=True)
+        write_text(entry.folder / CONFIG, json.dumps(entry.run.to_dict(), indent=1, ensure_ascii=False))
+    process = _start(config, entries)
+    try:
+        for entry in entries:
             yield entry, "open"
-            _launch(config, entry)
+            while entry.status == "open" and process.poll() is None:
+                time.sleep(POLL_SECONDS)
+            died = entry.status == "open"
+            if died:
+                told = f"the process ended with status {process.returncode} without an error of its own: see {LOG}\n"
+                write_text(entry.folder / ERROR, told)
             yield entry, entry.status
+            if died:
+                return
+    finally:
+        _stop(process)
 
 
 @contextmanager
@@ -87,29 +112,20 @@ def _alone(output: Path) -> Iterator[None]:
         lock.release()
 
 
-def _launch(config: StudyConfig, entry: RunFolder) -> None:
-    entry.folder.mkdir(parents=True, exist_ok=True)
-    (entry.folder / ERROR).unlink(missing_ok=True)
-    write_text(entry.folder / CONFIG, json.dumps(entry.run.to_dict(), indent=1, ensure_ascii=False))
-    with (entry.folder / LOG).open("w", encoding="utf-8") as log:
-        # A session of its own, so that a signal reaches what accelerate started as well.
-        process = subprocess.Popen(
-            command(config, entry), stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-            env={**os.environ, "TOKENIZERS_PARALLELISM": os.environ.get("TOKENIZERS_PARALLELISM", "false")},
-        )  # fmt: skip
-        try:
-            status = process.wait()
-        except BaseException:
-            _stop(process)
-            raise
-    if status and not (entry.folder / ERROR).exists():
-        write_text(
-            entry.folder / ERROR, f"the process ended with status {status} without an error of its own: see {LOG}\n"
+def _start(config: StudyConfig, entries: Sequence[RunFolder]) -> "subprocess.Popen[bytes]":
+    """Start a process in a session of its own, so that a signal reaches what accelerate started as well."""
+    environment = {"TOKENIZERS_PARALLELISM": "false", **os.environ}
+    with (entries[0].folder / LOG).open("w", encoding="utf-8") as log:
+        return subprocess.Popen(
+            command(config, entries), stdout=log, stderr=subprocess.STDOUT, start_new_session=True, env=environment
         )
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
-    os.killpg(process.pid, signal.SIGTERM)
+    """End a process: at once where its work is over or nobody waits for it any more."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
     try:
         process.wait(GRACE_SECONDS)
     except subprocess.TimeoutExpired:
@@ -117,14 +133,14 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
         process.wait()
 
 
-def command(config: StudyConfig, entry: RunFolder) -> list[str]:
-    """The command line of a run."""
+def command(config: StudyConfig, entries: Sequence[RunFolder]) -> list[str]:
+    """The command line that does some runs."""
     settings = ["--num_processes", str(config.processes), "--num_machines", "1", "--mixed_precision", "no"]
     settings += ["--dynamo_backend", "no"]
     if config.processes > 1:
         settings.append("--multi_gpu")  # accelerate's name for its torchrun launcher, which needs no GPU
     elif not torch.accelerator.is_available():
         settings.append("--cpu")
-    module = ["-m", "optical_hf.study.running", str(entry.folder), config.output]
+    module = ["-m", "optical_hf.study.running", config.output, *(str(entry.folder) for entry in entries)]
     keep = ["--keep-student"] if config.keep_students else []
     return [sys.executable, "-m", "accelerate.commands.launch", *settings, *config.launch, *module, *keep]

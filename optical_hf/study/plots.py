@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from optical_hf.evaluation.plots import COLOURS, MARKERS
+from optical_hf.evaluation.plots import COLOURS, GREY, MARKERS
 from optical_hf.languages import language_info
 from optical_hf.metrics.bootstrap import Estimate
 
@@ -80,7 +80,10 @@ def plot_scale(points: Sequence[Point], against: Against, systems: Sequence[str]
         panel.set_ylabel(label)
         _powers(panel, [getattr(p, against) for p in shown])
         panel.set_xlabel(AXIS[against])
-        panel.set_ylim(bottom=0)
+        if name == "low":
+            panel.set_ylim(bottom=0)
+        else:
+            panel.axhline(0, color=GREY, linewidth=0.8)
     _legend(figure, panels[0])
     return figure
 

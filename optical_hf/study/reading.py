@@ -96,8 +96,9 @@ def _check_names(config: StudyConfig, where: str) -> None:
         raise ValueError(f"{where}: budgets: expected at least one, as some systems take gradient steps")
     if any(size is not None and size < 1 for size in config.sizes):
         raise ValueError(f"{where}: sizes: expected numbers of pairs above 0, or null for all")
-    if config.processes < 1:
-        raise ValueError(f"{where}: processes is {config.processes}: expected at least 1")
+    for name in ("processes", "together"):
+        if getattr(config, name) < 1:
+            raise ValueError(f"{where}: {name} is {getattr(config, name)}: expected at least 1")
 
 
 def _known(names: tuple[str, ...], defined: Mapping[str, Any], where: str) -> None:

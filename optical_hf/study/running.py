@@ -1,4 +1,4 @@
-"""One run of a study, in a process of its own (or several): `accelerate launch -m optical_hf.study.running FOLDER WORKSPACE`.
+"""Runs of a study, in a process of their own (or several): `accelerate launch -m optical_hf.study.running WORKSPACE FOLDER...`.
 
 Reads FOLDER/config.json; writes a report a collection and, last, result.json, whole or not at all: a folder without it was not
 finished. What the runs of a study share (students, teacher tokens, document vectors) lies in WORKSPACE. Knows nothing about
@@ -7,7 +7,9 @@ other runs.
 
 import json
 import logging
+import os
 import sys
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,7 +26,7 @@ from optical_hf.evaluation.retrieval import by_cosine
 from optical_hf.evaluation.vectors import VectorSet
 from optical_hf.models import Encoder, kind_of, load_student, load_teacher
 from optical_hf.models.cache import TeacherCache
-from optical_hf.study.accounting import Meter, peak_memory, versions
+from optical_hf.study.accounting import Meter, peak_memory, reset_peak_memory, versions
 from optical_hf.study.grid import RunConfig
 from optical_hf.study.sets import EvaluationSet, draw_bitext, pairs_by_language, read_bitext, read_collections
 from optical_hf.study.students import parameters_of, prepared_student
@@ -71,6 +73,7 @@ class RunResult:
 
 def execute(run: RunConfig, folder: Path, workspace: Path, *, keep_student: bool = False) -> RunResult:
     """Do one run and write its reports; the result is returned, not written."""
+    reset_peak_memory()
     meter, result = Meter(), RunResult(processes=PartialState().num_processes, versions=versions())
     with meter.part("total", count=False):
         teacher = load_teacher(run.teacher.path, kind=run.teacher.kind)
@@ -146,17 +149,36 @@ def _documents(teacher: Encoder, texts: list[str], search: Search, workspace: Pa
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Do the run of a folder; what goes wrong is left in error.txt, in one line, and the process fails."""
-    folder, workspace = Path(arguments[0]), Path(arguments[1])
+    """Do runs one after the other.
+
+    What goes wrong in one is left in its error.txt, in one line, and the next one is begun.
+
+    Args:
+        arguments: the workspace, the folders of the runs, and perhaps `--keep-student`.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    try:
-        run = RunConfig.from_dict(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
-        result = execute(run, folder, workspace, keep_student="--keep-student" in arguments)
-        if PartialState().is_main_process:
-            write_text(folder / RESULT, json.dumps(vars(result), indent=1))
-    except Exception as error:
-        write_text(folder / ERROR, f"{type(error).__name__}: {' '.join(str(error).split())}\n")
-        raise
+    workspace, *folders = (Path(argument) for argument in arguments if not argument.startswith("--"))
+    for folder in folders:
+        _log_into(folder)
+        try:
+            run = RunConfig.from_dict(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
+            result = execute(run, folder, workspace, keep_student="--keep-student" in arguments)
+            if PartialState().is_main_process:
+                write_text(folder / RESULT, json.dumps(vars(result), indent=1))
+        except Exception as error:
+            traceback.print_exc()
+            write_text(folder / ERROR, f"{type(error).__name__}: {' '.join(str(error).split())}\n")
+            if PartialState().num_processes > 1:
+                raise  # the other ranks may wait for this one in a collective
+
+
+def _log_into(folder: Path) -> None:
+    """From here on, all this process says goes into the run's own log."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with (folder / LOG).open("a", encoding="utf-8") as log:
+        for stream in (1, 2):
+            os.dup2(log.fileno(), stream)
 
 
 if __name__ == "__main__":

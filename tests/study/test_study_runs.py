@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -33,17 +32,22 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Do runs in this process; the list gets the label of each."""
     started: list[str] = []
 
-    def launch(config: StudyConfig, entry: RunFolder) -> None:
-        started.append(entry.run.label)
-        entry.folder.mkdir(parents=True, exist_ok=True)
-        (entry.folder / running.ERROR).unlink(missing_ok=True)
-        (entry.folder / running.CONFIG).write_text(json.dumps(entry.run.to_dict()), encoding="utf-8")
-        try:
-            running.main([str(entry.folder), config.output])
-        except Exception as error:
-            started.append(f"{type(error).__name__}")
+    class Over:
+        pid, returncode = 0, 0
 
-    monkeypatch.setattr(launching, "_launch", launch)
+        def poll(self) -> int:
+            return 0
+
+        def wait(self, timeout: float) -> int:
+            return 0
+
+    def start(config: StudyConfig, entries: list[RunFolder]) -> Over:
+        started.extend(entry.run.label for entry in entries)
+        running.main([config.output, *(str(entry.folder) for entry in entries)])
+        return Over()
+
+    monkeypatch.setattr(launching, "_start", start)
+    monkeypatch.setattr(running, "_log_into", lambda folder: None)
     return started
 
 
@@ -109,7 +113,7 @@ def test_a_study_from_its_file_to_its_report(study_values: dict, loaded: Written
 
     before = list(in_process)
     list(launch_runs(config, entries))
-    assert in_process[len(before) :] == [entries[0].run.label, "ValueError"]  # the failed one alone is tried again
+    assert in_process[len(before) :] == [entries[0].run.label]  # the failed one alone is tried again
 
 
 def test_runs_that_start_from_one_closed_form_fit_it_once(
@@ -170,31 +174,37 @@ def test_a_run_through_accelerate_launch(study_values: dict, loaded: Written) ->
     assert backbone(student).model.config.num_hidden_layers == 1
 
 
-def test_a_stopped_study_takes_its_run_with_it_and_a_run_that_dies_is_told(
+def test_a_run_that_dies_is_told_and_the_others_of_its_process_are_done(
+    study_values: dict, loaded: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study_values["together"] = 4
+    config = loaded(study_values)
+    entries = folders_of(config, runs_of(config))
+    results = [repr(str(entry.folder / running.RESULT)) for entry in entries]
+    codes = iter(
+        [
+            f"import os; open({results[0]}, 'w').write('done'); os.abort()",
+            f"open({results[2]}, 'w').write('done'); open({results[3]}, 'w').write('done')",
+        ]
+    )
+    monkeypatch.setattr(launching, "command", lambda *_: [sys.executable, "-c", next(codes)])
+    list(launch_runs(config, entries))
+    assert [entry.status for entry in entries] == ["done", "failed", "done", "done"]
+    assert "status -6" in entries[1].error
+
+
+def test_a_stopped_study_takes_its_run_with_it(
     study_values: dict, loaded: Written, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     config = loaded(study_values)
-    entry, *_ = folders_of(config, runs_of(config))
-    monkeypatch.setattr(launching, "command", lambda *_: [sys.executable, "-c", "import os; os.abort()"])
-    list(launch_runs(config, [entry]))
-    assert entry.status == "failed"
-    assert "status -6" in entry.error
-
     told = tmp_path / "pid"
     sleeper = f"import os, time; open({str(told)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
     monkeypatch.setattr(launching, "command", lambda *_: [sys.executable, "-c", sleeper])
-    real_wait = subprocess.Popen.wait
-
-    def interrupted(process: subprocess.Popen, timeout: float | None = None) -> int:
-        if timeout is None:
-            while not (told.exists() and told.read_text()):
-                time.sleep(0.01)
-            raise KeyboardInterrupt
-        return real_wait(process, timeout)
-
-    monkeypatch.setattr(subprocess.Popen, "wait", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        list(launch_runs(config, [entry]))
+    under_way = launch_runs(config, folders_of(config, runs_of(config)))
+    next(under_way)
+    while not (told.exists() and told.read_text()):
+        time.sleep(0.01)
+    under_way.close()  # what an exception in the caller does: Ctrl-C, SIGTERM
     with pytest.raises(ProcessLookupError):
         os.kill(int(told.read_text()), signal.SIGTERM)
 

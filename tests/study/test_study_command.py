@@ -1,0 +1,53 @@
+"""`optical-hf study` as it is typed: the grid before it runs, and the studies that come with the repository."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from optical_hf.cli import app
+from optical_hf.objectives import OBJECTIVES
+from optical_hf.study import load_study, runs_of
+
+BENCHMARKS = Path(__file__).parents[2] / "examples" / "benchmarks"
+
+
+def test_a_dry_run_prints_the_grid_and_runs_nothing(
+    study_values: dict, tmp_path: Path, write: Callable[[dict, Path], Path]
+) -> None:
+    study_values["students"]["half"] = {
+        "path": study_values["students"]["whole"]["path"],
+        "random": {"hidden_size": 8, "num_attention_heads": 2},
+    }
+    shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["study", str(write(study_values, tmp_path)), "--dry-run"])
+    assert shown.exit_code == 0, shown.output
+    for part in (
+        "T / short / ridge",
+        "T / whole / MSE",
+        "T / half / MSE",
+        "6 runs, 6 of them to do",
+        "96 pairs of bitext",
+        "36 queries",
+    ):
+        assert part in " ".join(shown.output.split())
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_set_without_a_value_is_refused(
+    study_values: dict, tmp_path: Path, write: Callable[[dict, Path], Path]
+) -> None:
+    path = str(write(study_values, tmp_path))
+    with pytest.raises(ValueError, match="expected NAME=VALUE"):
+        CliRunner().invoke(app, ["study", path, "--set", "data"], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("name", ["claim.yaml", "claim_small.yaml"])
+def test_the_studies_of_the_repository_can_be_read(name: str) -> None:
+    config = load_study(BENCHMARKS / name, {"data": "/data", "models": "/models", "late": "/late"})
+    runs = runs_of(config)
+    assert {run.teacher.name for run in runs} == {"MiniLM", "late MiniLM"}
+    used = {part.split("=")[0] for run in runs for part in (run.system.objectives or "").split(",") if part}
+    assert used <= set(OBJECTIVES)
+    assert {"transport", "pooled_mse", "contrastive"} <= used
+    assert set(config.low or ()) == {"sw", "so", "tl", "mr"}
