@@ -33,6 +33,7 @@ parser.add_argument("--teacher", help="a CLIP or SigLIP checkpoint; without it a
 parser.add_argument("--text", help="English text tower of the small dual encoder")
 parser.add_argument("--high", nargs="+", default=HIGH, help="high-resource languages")
 parser.add_argument("--low", nargs="+", default=LOW, help="low-resource languages")
+parser.add_argument("--pairs", type=int, help="name pairs to learn from, drawn at random; the default is all")
 parser.add_argument("--teacher-steps", type=int, default=400)
 parser.add_argument("--mse-steps", type=int, default=100)
 options = parser.parse_args()
@@ -50,6 +51,8 @@ pairs = [
     for i in train
     if code in names[i]
 ]
+
+pairs = random.sample(pairs, options.pairs or len(pairs))
 
 # Teacher: one space for images and English.
 if options.teacher:
