@@ -52,6 +52,10 @@ def evaluate(
     json: Annotated[Path | None, typer.Option(help="Write the report as JSON.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write the report as Markdown, for a model card.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write the report as one HTML page with its plots.")] = None,
+    pairs: Annotated[
+        list[str] | None,
+        typer.Option(help="Bitext pairs of a language, so=5101, for the page's plot of R@1 against them; repeat it."),
+    ] = None,
     compare: Annotated[
         tuple[Path, Path] | None, typer.Option(help="Compare two reports (JSON) by paired tests instead.")
     ] = None,
@@ -64,6 +68,7 @@ def evaluate(
         raise ValueError(
             "expected --teacher, --student and --queries (or --compare A.json B.json); see optical-hf evaluate --help"
         )
+    counts = named_counts(pairs)
     collections = collections_of(queries, limit)
     english = load_teacher(teacher)
     models = dict(part.split("=", 1) if "=" in part else (Path(part).name, part) for part in other or [])
@@ -78,7 +83,7 @@ def evaluate(
         translator=named_translators(translator),
     )  # fmt: skip
     report.print()
-    write_report(report, json, markdown, html)
+    write_report(report, json, markdown, html, counts)
     return None
 
 
@@ -113,7 +118,26 @@ def compare_reports(first: Path, second: Path) -> None:
     RetrievalReport.from_json(first).compare(RetrievalReport.from_json(second)).print()
 
 
-def write_report(report: RetrievalReport, json: Path | None, markdown: Path | None, html: Path | None) -> None:
+def named_counts(stated: list[str] | None) -> dict[str, int] | None:
+    """Bitext pairs by language.
+
+    Raises:
+        ValueError: for what is not a language and a whole number.
+    """
+    if not stated:
+        return None
+    counts = {}
+    for part in stated:
+        language, _, count = part.partition("=")
+        if not count.isdecimal():
+            raise ValueError(f"expected --pairs LANGUAGE=NUMBER, such as so=5101, got {part!r}")
+        counts[language] = int(count)
+    return counts
+
+
+def write_report(
+    report: RetrievalReport, json: Path | None, markdown: Path | None, html: Path | None, pairs: dict[str, int] | None
+) -> None:
     """Write what was asked for and say where."""
     console = Console(highlight=False)
     if json is not None:
@@ -124,5 +148,5 @@ def write_report(report: RetrievalReport, json: Path | None, markdown: Path | No
         markdown.write_text(report.to_markdown(), encoding="utf-8")
         console.print(f"Markdown report: {markdown}")
     if html is not None:
-        report.to_html(html)
+        report.to_html(html, pairs=pairs)
         console.print(f"HTML report: {html}")

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
+from warnings import catch_warnings, simplefilter
 
 from optical_hf.evaluation.comparing import Disagreement, compare_reports, disagreements
 from optical_hf.evaluation.files import write_text
@@ -28,6 +29,7 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; m
 h1 { font-size: 1.6rem; margin-bottom: .2rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
 p.about { color: #555; }
 figure { margin: 1rem 0; } figure svg { max-width: 100%; height: auto; }
+figure svg text { font-family: system-ui, sans-serif !important; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .88rem; }
 th, td { padding: .28rem .7rem; border-bottom: 1px solid #e2e2e2; vertical-align: top; }
@@ -49,7 +51,7 @@ def write_html(
     pairs: Mapping[str, int] | None = None,
     figures: "Mapping[str, Figure] | None" = None,
     compare: tuple[str, str] | None = None,
-    limit: int = 30,
+    limit: int | None = None,
 ) -> None:
     """Write the page.
 
@@ -61,7 +63,7 @@ def write_html(
         figures: more matplotlib figures by heading, such as the plan of a pair:
             `{"Plan": alignment_heatmap(plan, words, english).figure}`.
         compare: two systems to test and to show disagreements of; None takes the first two of the report.
-        limit: rows of each table of disagreements.
+        limit: rows of each table of disagreements; None takes 30, or one for each language where there are more.
 
     Raises:
         ValueError: for an unknown system in `compare`.
@@ -81,6 +83,7 @@ def write_html(
         compare = (names[0], names[1])
     if compare is not None:
         first, second = compare
+        limit = limit or max(30, len(report.languages))
         if report.tiers is not None:
             parts.append(_table(compare_reports(report, system=first, other_system=second).table()))
         for finds, misses in ((first, second), (second, first)):
@@ -105,7 +108,8 @@ def _svg(figure: "Figure") -> str:
     from matplotlib import rc_context  # noqa: PLC0415 (an extra; the figure proves that it is there)
 
     buffer = io.StringIO()
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "optical-hf"}):
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "optical-hf"}), catch_warnings():
+        simplefilter("ignore", UserWarning)  # of glyphs that matplotlib's font lacks: the reader's fonts draw the text
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     return text[text.index("<svg") :]

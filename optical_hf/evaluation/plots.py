@@ -6,7 +6,8 @@ turning the head. Knows the report only. Needs matplotlib (the extra `viz`); nam
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from optical_hf.languages import canonical_language, language_info
 
@@ -21,8 +22,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = "osD^vPX"
 GREY = "#8a8a8a"
 WIDTH = 7.5
-LABELLED = 25
-"""Up to so many languages each point of a scatter plot has its label."""
+MANY = 25
+"""From so many languages on, labels are smaller, a scatter plot is taller, and a long plot has its scale at both ends."""
 
 
 def plot_recall(report: "RetrievalReport") -> "Figure":
@@ -63,6 +64,8 @@ def plot_recall(report: "RetrievalReport") -> "Figure":
     _tier_bands(axes, report, languages)
     axes.set_xlim(0, 100)
     axes.set_xlabel(f"R@1 in percent, {100 * report.settings['confidence']:g} % bootstrap intervals by group")
+    if len(languages) > MANY:
+        axes.tick_params(axis="x", top=True, labeltop=True)
     _legend(figure, axes)
     return figure
 
@@ -131,7 +134,8 @@ def plot_bitext(report: "RetrievalReport", pairs: Mapping[str, int]) -> "Figure"
             f"given are {', '.join(counts) or 'none'}"
         )
     nothing = min(seen) / 4
-    figure, axes = _figure(4.2)
+    many = len(report.languages) > MANY
+    figure, axes = _figure(6.5 if many else 4.2)
     for number, (name, system) in enumerate(report.systems.items()):
         for place, code in enumerate(report.languages):
             level = system.languages[code].recall_at_1
@@ -141,23 +145,32 @@ def plot_bitext(report: "RetrievalReport", pairs: Mapping[str, int]) -> "Figure"
                 y,
                 MARKERS[number % len(MARKERS)],
                 color=_colour(number),
-                markersize=6,
+                markersize=4 if many else 6,
                 zorder=3,
                 clip_on=False,
                 label=name if place == 0 else None,
             )
             if level.low is not None and level.high is not None:
-                axes.plot([x, x], [100 * level.low, 100 * level.high], color=_colour(number), linewidth=1.1, zorder=2)
-    if len(report.languages) <= LABELLED:
-        first = next(iter(report.systems.values()))
-        points = {
-            code: (max(counts.get(code, 0), nothing), first.languages[code].recall_at_1.value)
-            for code in first.languages
-        }
-        for place, codes in _close_together(points).items():
-            axes.annotate(
-                ", ".join(codes), (place[0], 100 * place[1]), xytext=(6, 3), textcoords="offset points", fontsize=8
-            )
+                axes.plot(
+                    [x, x],
+                    [100 * level.low, 100 * level.high],
+                    color=_colour(number),
+                    linewidth=0.5 if many else 1.1,
+                    zorder=2,
+                )
+    first = next(iter(report.systems.values()))
+    points = {
+        code: (max(counts.get(code, 0), nothing), first.languages[code].recall_at_1.value) for code in first.languages
+    }
+    for place, codes in _close_together(points).items():
+        axes.annotate(
+            ", ".join(codes),
+            (place[0], 100 * place[1]),
+            xytext=(4, 2) if many else (6, 3),
+            textcoords="offset points",
+            fontsize=6.5 if many else 8,
+            zorder=4,
+        )
     axes.set_xscale("log")
     axes.minorticks_off()
     axes.set_xlim(nothing / 1.6, max(seen) * 2)
@@ -171,6 +184,37 @@ def plot_bitext(report: "RetrievalReport", pairs: Mapping[str, int]) -> "Figure"
     axes.grid(color="#e2e2e2")
     _legend(figure, axes)
     return figure
+
+
+def save_plots(
+    report: "RetrievalReport", folder: str | Path, *, kind: Literal["png", "svg", "pdf"] = "png",
+    pairs: Mapping[str, int] | None = None,
+) -> list[Path]:  # fmt: skip
+    """Write every plot of a report to a folder: `recall`, `gap` where there is one, `bitext` where pairs are given.
+
+    Args:
+        report: the report.
+        folder: where to; made where it is missing.
+        kind: format of the files.
+        pairs: bitext pairs by language, as for `plot_bitext`.
+
+    Returns:
+        The files.
+
+    Example:
+        >>> save_plots(report, "figures", kind="svg")  # doctest: +SKIP
+        [PosixPath('figures/recall.svg'), PosixPath('figures/gap.svg')]
+    """
+    figures = {"recall": plot_recall(report)}
+    if report.tiers is not None:
+        figures["gap"] = plot_gap(report)
+    if pairs is not None:
+        figures["bitext"] = plot_bitext(report, pairs)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, figure in figures.items():
+        figure.savefig(folder / f"{name}.{kind}", dpi=200)
+    return [folder / f"{name}.{kind}" for name in figures]
 
 
 def _figure(height: float) -> "tuple[Figure, Axes]":

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from optical_hf.evaluation.comparing import Comparison, compare_reports
 from optical_hf.evaluation.files import write_text
 from optical_hf.evaluation.page import write_html
+from optical_hf.evaluation.plots import save_plots
 from optical_hf.evaluation.scores import LanguageResult, Level
 from optical_hf.evaluation.searching import Found
 from optical_hf.evaluation.tables import print_report, report_markdown
@@ -150,6 +151,10 @@ class RetrievalReport:
     def to_html(self, path: str | Path, **options: Any) -> None:
         """Write the report as one HTML page; the options are those of `optical_hf.evaluation.page.write_html`."""
         write_html(self, path, **options)
+
+    def save_plots(self, folder: str | Path, **options: Any) -> list[Path]:
+        """Write the plots as PNG, or SVG with `kind="svg"`; see `optical_hf.evaluation.plots.save_plots`."""
+        return save_plots(self, folder, **options)
 
     def compare(
         self, other: "RetrievalReport | None" = None, *, system: str = "student", other_system: str = "student"

@@ -5,7 +5,7 @@ import json
 import pytest
 from evaluation.conftest import ENGLISH, GERMAN, SOMALI
 
-from optical_hf.cli.evaluate import evaluate, named_systems, named_translators
+from optical_hf.cli.evaluate import evaluate, named_counts, named_systems, named_translators
 from optical_hf.evaluation import translating
 
 
@@ -26,11 +26,11 @@ def test_systems_are_named_and_reports_written_and_compared(files, monkeypatch, 
     bert = str(files / "bert")
     evaluate(
         queries=[f"{files}/words.de", f"{files}/words.so"], teacher=bert, student=bert, untrained=bert,
-        translator=["opus"], system=["student", "translate-query", "bm25"], json=report, html=page,
+        translator=["opus"], system=["student", "translate-query", "bm25"], json=report, html=page, pairs=["de=29000"],
     )  # fmt: skip
     assert list(json.loads(report.read_text())["systems"]) == ["student", "translate_query", "bm25", "untrained"]
     assert json.loads(report.read_text())["systems"]["bm25"]["mean"] == 1.0
-    assert "<svg" in page.read_text()
+    assert "R@1 against bitext" in page.read_text()
     assert "untrained" in capsys.readouterr().out
     evaluate(compare=(report, report))
     assert "first student minus second student" in " ".join(capsys.readouterr().out.split())
@@ -51,5 +51,7 @@ def test_translators_of_one_or_of_several_languages():
 
 
 def test_what_is_missing_is_said():
+    with pytest.raises(ValueError, match=r"expected --pairs LANGUAGE=NUMBER, such as so=5101, got 'so'"):
+        named_counts(["so"])
     with pytest.raises(ValueError, match="expected --teacher, --student and --queries"):
         evaluate(queries=["x"], teacher="t")

@@ -1,10 +1,12 @@
 """The report as JSON, tables and pictures."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
 
+from optical_hf.data import RetrievalCollection
 from optical_hf.evaluation import RetrievalReport, evaluate_retrieval
 from optical_hf.evaluation.plots import plot_bitext, plot_gap, plot_recall
 
@@ -85,11 +87,39 @@ def test_plots_show_what_the_report_says(report, tmp_path):
     points = axes.containers[0].lines[0].get_xdata()
     languages = report.systems["student"].languages
     assert list(points) == [100 * languages[code].recall_at_1.value for code in ("de", "so")]
-    gap = plot_gap(report)
+    assert plot_gap(report).axes[0].get_yticklabels()[0].get_text() == "student"
     bitext = plot_bitext(report, {"deu": 29_000})
-    for name, picture in (("recall", figure), ("gap", gap), ("bitext", bitext)):
-        picture.savefig(tmp_path / f"{name}.svg")
-        assert (tmp_path / f"{name}.svg").stat().st_size > 5000
+    assert sorted(text.get_text() for text in bitext.axes[0].texts) == ["de", "so"]
+    for kind, head in (("png", b"\x89PNG"), ("svg", b"<?xml")):
+        written = report.save_plots(tmp_path / kind, kind=kind, pairs={"deu": 29_000})
+        assert [path.name for path in written] == [f"{name}.{kind}" for name in ("recall", "gap", "bitext")]
+        assert all(path.read_bytes().startswith(head) for path in written)
+
+
+def test_a_page_of_sixty_languages_shows_each_of_them(tmp_path):
+    """Languages from right to left, in Devanagari and in Ethiopic are among the queries of both tables."""
+    scripts = {"ar": "كلب", "he": "כלב", "hi": "कुत्ता", "am": "ውሻ", "ti": "ከልቢ", "mr": "कुत्रा"}
+    spare = (
+        "de fr es it pt nl pl cs ru uk bg sr el tr fi sv da et lv lt hu ro sk sl ka hy fa ur bn ta te kn ml gu pa si my"
+    )
+    rest = "km lo th vi id tl sw so ha ig yo zu xh sn ne ps"
+    codes = [*scripts, *spare.split(), *rest.split()]
+    assert len(codes) == 59
+    codes.append("zh")
+    words = {code: [f"{scripts.get(code, code)} {i}" for i in range(3)] for code in codes}
+    collection = RetrievalCollection.from_lines("sixty", words, ["a", "b", "c"])
+    right, wrong = np.tile(np.eye(3), (60, 1)), np.tile(np.eye(3)[[1, 2, 0]], (60, 1))
+    report = evaluate_retrieval(
+        None, None, collection, models={"other": None}, document_vectors={"sixty": np.eye(3)}, rounds=20,
+        query_vectors={"student": {"sixty": right}, "other": {"sixty": wrong}}, progress=False,
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # of glyphs that matplotlib's font lacks
+        report.to_html(tmp_path / "sixty.html", pairs={"so": 5000, "de": 29_000})
+    page = (tmp_path / "sixty.html").read_text(encoding="utf-8")
+    first = page[page.index("Found first by student") : page.index("Found first by other")]
+    for code in codes:
+        assert f'lang="{code}">{scripts.get(code, code)} ' in first
 
 
 def test_plots_that_cannot_be_drawn_say_why(student, teacher, collection, report):
