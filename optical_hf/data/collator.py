@@ -41,9 +41,10 @@ class PairCollator:
                     "(English) and 'target'; load bitext with optical_hf.load_bitext, or rename the columns"
                 )
         return {
+            # First: the size of a batch is that of its first tensor, and flash attention's texts lie end to end in one row.
+            "labels": torch.ones(len(rows), dtype=torch.long),
             "student": self.student([row["target"] for row in rows]),
             "teacher": self.teacher([row["source"] for row in rows]),
-            "labels": torch.ones(len(rows), dtype=torch.long),
             "ids": [row.get("id", "") for row in rows],
             "languages": [row.get("language", "") for row in rows],
         }

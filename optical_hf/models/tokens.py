@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 from sentence_transformers import MultiVectorEncoder, SentenceTransformer
-from sentence_transformers.util import batch_to_device
+from sentence_transformers.util import batch_to_device, repad_flattened_features
 from torch import Tensor
 from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase
@@ -73,11 +73,14 @@ def token_set(model: Encoder, features: dict[str, Any], output: dict[str, Any]) 
         vector_BD = output["sentence_embedding"]
         mask_B1 = torch.ones(len(vector_BD), 1, dtype=torch.bool, device=vector_BD.device)
         return TokenSet(vector_BD.unsqueeze(1), mask_B1, mask_B1, vector_BD)
+    if "cu_seq_lens_q" in output:  # flash attention read the texts end to end, without padding
+        output = repad_flattened_features(dict(output))
     tokens_BND = output["token_embeddings"]
     mask_BN = output["attention_mask"].bool()
     content_BN = mask_BN
-    if "input_ids" in features and features["input_ids"].shape == mask_BN.shape:
-        found_BN = content_mask(features["input_ids"], mask_BN, empty_ids(model.tokenizer, len(model.tokenizer)))
+    ids_BN = output.get("input_ids", features.get("input_ids"))
+    if ids_BN is not None and ids_BN.shape == mask_BN.shape:
+        found_BN = content_mask(ids_BN, mask_BN, empty_ids(model.tokenizer, len(model.tokenizer)))
         content_BN = torch.where(found_BN.any(dim=1, keepdim=True), found_BN, mask_BN)
     vector_BD = output.get("sentence_embedding")
     if vector_BD is None:

@@ -4,7 +4,9 @@ Shapes: B pairs.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
+import torch
 from accelerate import Accelerator
 from torch import Tensor
 
@@ -27,3 +29,9 @@ class TermMeans:
         means = {name: float(accelerator.reduce(total / self._count, "mean")) for name, total in self._sums.items()}
         self._sums, self._count = {}, 0
         return means
+
+
+def padding(features: Mapping[str, Any], like_B: Tensor) -> Tensor:
+    """The share of each text's positions that hold no token, (B,); 0 where flash attention reads the texts end to end."""
+    mask_BN = features.get("attention_mask")
+    return torch.zeros_like(like_B) if mask_BN is None else 1 - mask_BN.float().mean(dim=1)

@@ -34,7 +34,7 @@ from optical_hf.training.gathering import gather_batch
 from optical_hf.training.guards import ROWS_READ, check_rows, finite_pairs
 from optical_hf.training.pair_check import check_pair
 from optical_hf.training.sharded import check_deepspeed, skeleton_before_sharding
-from optical_hf.training.term_means import TermMeans
+from optical_hf.training.term_means import TermMeans, padding
 
 
 class OTDistillationTrainer(BatchingTrainer):
@@ -195,7 +195,7 @@ class OTDistillationTrainer(BatchingTrainer):
             if self.args.average_tokens_across_devices:
                 loss = loss * self.accelerator.num_processes
         if model.training:
-            self._terms.add(terms | {"padding": 1 - student.mask_BN.float().mean(dim=1)})
+            self._terms.add(terms | {"padding": padding(inputs["student"], loss_B)})
             batch = TrainingBatch(inputs, student, teacher, pairs, loss_B.detach())
             for callback in batch_callbacks(self.callback_handler.callbacks):
                 callback.on_batch(self.args, self.state, self.control, batch)
