@@ -10,7 +10,8 @@ Knows nothing about models or relevance.
 Shapes: Q queries, N documents, K results, T query tokens, L document tokens, D width.
 """
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -54,18 +55,39 @@ class ExactSearch:
         return _ExactIndex(documents, device, self.query_block or rows, self.document_block or columns)
 
 
+class _Product(threading.local):
+    """left @ right.T into memory that is used again: fresh pages for every block cost half as much as the product.
+
+    On a CPU by numpy's BLAS, which took a fifth less time than torch's. Each thread has memory of its own.
+    """
+
+    def __init__(self) -> None:
+        self.memory = torch.empty(0)
+
+    def __call__(self, left: Tensor, right: Tensor) -> Tensor:
+        size = len(left) * len(right)
+        if len(self.memory) < size:
+            self.memory = torch.empty(size, device=left.device)
+        result = self.memory[:size].view(len(left), len(right))
+        if left.device.type == "cpu":
+            np.matmul(left.numpy(), right.numpy().T, out=result.numpy())
+            return result
+        return torch.matmul(left, right.T, out=result)
+
+
 @dataclass(frozen=True)
 class _ExactIndex:
     documents: VectorStore
     device: torch.device
     query_block: int
     document_block: int
+    product: _Product = field(default_factory=_Product, repr=False)
 
     def search(self, queries: VectorSet, k: int) -> TopK:
         """The k documents with the largest inner product or MaxSim, in memory for one block of scores."""
         blocks = [block.to(self.device) for block in _query_blocks(queries, self.query_block)]
         best = [_Best(block.count, k, self.device) for block in blocks]
-        product = _Product()
+        product = self.product if self.device.type == "cpu" else _Product()  # an accelerator's memory is given back
         for start, piece in self.documents:
             check_widths(queries, self.documents, piece)
             for first, stop in _document_blocks(piece, self.document_block):
@@ -88,32 +110,12 @@ class _QueryBlock:
         owner = None if self.owner_TQ is None else self.owner_TQ.to(device)
         return _QueryBlock(self.vectors.to(device), owner, self.count)
 
-    def scores(self, documents: Tensor, product: "_Product") -> Tensor:
+    def scores(self, documents: Tensor, product: _Product) -> Tensor:
         """Scores (N, Q) with documents (N, D), or (L, N, D) for MaxSim; valid until the next call."""
         if self.owner_TQ is None:
             return product(documents, self.vectors)
         similarity_LNT = product(documents.flatten(0, 1), self.vectors).unflatten(0, documents.shape[:2])
         return similarity_LNT.amax(0) @ self.owner_TQ
-
-
-class _Product:
-    """left @ right.T into memory that is used again: fresh pages for every block cost half as much as the product.
-
-    On a CPU by numpy's BLAS, which took a fifth less time than torch's.
-    """
-
-    def __init__(self) -> None:
-        self.memory = torch.empty(0)
-
-    def __call__(self, left: Tensor, right: Tensor) -> Tensor:
-        size = len(left) * len(right)
-        if len(self.memory) < size:
-            self.memory = torch.empty(size, device=left.device)
-        result = self.memory[:size].view(len(left), len(right))
-        if left.device.type == "cpu":
-            np.matmul(left.numpy(), right.numpy().T, out=result.numpy())
-            return result
-        return torch.matmul(left, right.T, out=result)
 
 
 def _query_blocks(queries: VectorSet, size: int) -> list[_QueryBlock]:

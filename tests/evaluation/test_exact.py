@@ -1,5 +1,7 @@
 """Exact search against the whole matrix of scores, and against sentence-transformers and FAISS."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -74,6 +76,18 @@ def test_more_queries_in_a_block_than_sixteen_bits_count():
         ExactSearch(device="cpu", query_block=90_000).index(VectorStore.of(torch.eye(3))).search(VectorSet(queries), 1)
     )
     assert torch.equal(found.positions, torch.arange(3).repeat(30_000)[:, None])
+
+
+def test_threads_do_not_write_into_each_other_s_scores():
+    generator = torch.Generator().manual_seed(0)
+    index = ExactSearch(device="cpu", document_block=64).index(
+        VectorStore.of(torch.randn(2000, 16, generator=generator))
+    )
+    asked = [VectorSet(torch.randn(300, 16, generator=generator)) for _ in range(8)]
+    alone = [index.search(queries, 5).positions for queries in asked]
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(lambda queries: index.search(queries, 5).positions, asked))
+    assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True))
 
 
 def test_agrees_with_faiss():
