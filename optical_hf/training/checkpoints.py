@@ -79,14 +79,15 @@ def resume_point(asked: str | bool | None, args: TrainingArguments) -> str | Non
                 "read the same files, or name one that all have"
             )
     if chosen is None:
-        logger.warning("no whole checkpoint in %r: the run starts from the beginning", args.output_dir)
+        _say(args, f"no whole checkpoint in {args.output_dir!r}: the run starts from the beginning")
         return None
     saved_by = _arguments(chosen).get("world_size")
     if saved_by not in (None, args.world_size):
-        logger.warning(
-            "%s was saved by %s processes and %s go on: the order of the data is not that of a run that was not interrupted",
-            chosen.name, saved_by, args.world_size,
-        )  # fmt: skip
+        _say(
+            args,
+            f"{chosen.name} was saved by {saved_by} processes and {args.world_size} go on: the order of the data is not that of "
+            "a run that was not interrupted",
+        )
     logger.info("the run goes on from %s", chosen)
     return str(chosen)
 
@@ -164,6 +165,11 @@ def checkpoints(folder: str | Path) -> list[Path]:
     return sorted(found, key=_step)
 
 
+def _say(args: TrainingArguments, text: str) -> None:
+    if args.process_index == 0:
+        logger.warning(text)
+
+
 def _step(checkpoint: Path) -> int:
     return int(checkpoint.name.split("-")[-1])
 
@@ -173,7 +179,7 @@ def _newest_whole(args: TrainingArguments) -> Path | None:
         problem = damage(checkpoint, weights_only=args.save_only_model)
         if problem is None:
             return checkpoint
-        logger.warning("%s is not whole (%s): it is skipped for the one before it", checkpoint, problem)
+        _say(args, f"{checkpoint} is not whole ({problem}): it is skipped for the one before it")
     return None
 
 

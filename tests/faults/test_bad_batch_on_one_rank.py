@@ -28,7 +28,8 @@ def test_both_leave_out_the_same_step(tmp_path):
     codes, told = started(tmp_path / "run", poisoned, processes=2, on_bad_batch="skip")
     assert codes == [0, 0], told[-3000:]
     skipped = re.findall(r"step (\d+) is left out: the loss is not finite for 1 pairs: 'pair-11'", told)
-    assert len(skipped) == 2 * len(set(skipped)) > 0
+    assert skipped  # told once, by the main process, of whichever process read the pair
+    assert len(skipped) == len(set(skipped))
     one, two = (torch.load(tmp_path / "run" / f"weights-{rank}.pt") for rank in range(2))
     assert torch.equal(one, two)
     assert one.isfinite().all()

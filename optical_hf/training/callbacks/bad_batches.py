@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase, TrainerControl, TrainerState, TrainingArguments
 
-from optical_hf.training.callbacks.agreement import any_process, from_all_processes
+from optical_hf.training.callbacks.agreement import any_process, from_all_processes, speaks
 from optical_hf.training.callbacks.batch import BatchCallback, TrainingBatch
 from optical_hf.training.guards import empty_pairs
 
@@ -115,10 +115,11 @@ class BadBatches(BatchCallback):
         self.skipped += 1
         if not args.fp16:  # the gradient scaler of fp16 leaves out such a step itself, and wants to see the gradients
             optimizer.zero_grad(set_to_none=True)
-        logger.warning(
-            "step %d is left out: the loss is not finite for %d pairs: %s (on_bad_batch='skip'; %d so far)",
-            step, len(pairs), _listed(pairs), self.skipped,
-        )  # fmt: skip
+        if speaks():
+            logger.warning(
+                "step %d is left out: the loss is not finite for %d pairs: %s (on_bad_batch='skip'; %d so far)",
+                step, len(pairs), _listed(pairs), self.skipped,
+            )  # fmt: skip
 
     def logs(self) -> dict[str, float]:
         """How many steps were left out, once there was one."""

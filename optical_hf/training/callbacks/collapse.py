@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
-from optical_hf.training.callbacks.agreement import mean_over_processes
+from optical_hf.training.callbacks.agreement import mean_over_processes, speaks
 from optical_hf.training.callbacks.batch import BatchCallback, TrainingBatch
 
 logger = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ class CollapseDetector(BatchCallback):
         )
         if self.action == "stop":
             raise CollapseError(f"{text}; on_collapse='warn' goes on all the same")
-        if not self._told:
+        if not self._told and speaks():
             logger.warning(text)
         self._told = True
 

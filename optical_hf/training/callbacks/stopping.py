@@ -102,6 +102,8 @@ class LanguageEarlyStopping(TrainerCallback):
                 since += 1
         if since >= self.patience:
             control.should_training_stop = True
+            if not state.is_world_process_zero:
+                return
             logger.warning(
                 "stopped at step %d: no progress on the %s in %d evaluations; the best was step %d: worst language %s at %.3f, "
                 "mean %.3f, gap %s",

@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from optical_hf.objectives import TransportSettings, transport
-from optical_hf.training.callbacks.agreement import mean_over_processes
+from optical_hf.training.callbacks.agreement import mean_over_processes, speaks
 from optical_hf.training.callbacks.batch import BatchCallback, TrainingBatch
 
 logger = logging.getLogger(__name__)
@@ -69,7 +69,8 @@ class TransportDiagnostics(BatchCallback):
         for name, share in shares.items():
             if share > self.limits[name] and name not in self._told:
                 self._told.add(name)
-                logger.warning(self._advice(name, share))
+                if speaks():
+                    logger.warning(self._advice(name, share))
         return shares
 
     def _advice(self, name: str, share: float) -> str:
