@@ -339,6 +339,16 @@ def test_a_smaller_gap_is_the_better_one(tmp_path):
     assert arguments(tmp_path, **(chosen | {"metric_for_best_model": "eval_R@1/so"})).greater_is_better is True
 
 
+def test_signals_are_given_back_where_the_training_began_twice(tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    callback = CheckpointOnTermination()
+    for _ in range(2):
+        callback.on_train_begin(None, TrainerState(), TrainerControl())
+    assert signal.getsignal(signal.SIGTERM) != before
+    callback.on_train_end(None, TrainerState(), TrainerControl())
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
 def test_signals_are_given_back_after_an_error(tmp_path):
     before = signal.getsignal(signal.SIGTERM)
     run = trainer(tmp_path)

@@ -32,7 +32,8 @@ class CheckpointOnTermination(TrainerCallback):
     ) -> None:
         """Catch the signal; only the main thread of a process can."""
         self._asked = self._agreed = False
-        if threading.current_thread() is threading.main_thread():
+        # Not again where a batch that did not fit made transformers begin anew: what was before would be ourselves.
+        if self._before is None and threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGTERM, self._note)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
