@@ -57,7 +57,7 @@ def save_pylate(model: Encoder, folder: str | PathLike[str], *, document_length:
     try:
         module.model.save_pretrained(staging)
         model.tokenizer.save_pretrained(staging)
-        _rename_general_class(staging / "tokenizer_config.json")
+        rename_general_class(staging / "tokenizer_config.json")
         _write(staging / "modules.json", MODULES)
         _write(staging / "sentence_bert_config.json", {"max_seq_length": limit, "do_lower_case": False})
         _write(staging / "config_sentence_transformers.json", _settings(model, document_length or limit))
@@ -99,7 +99,7 @@ def _dense(projection: Any) -> dict[str, Any]:
     }
 
 
-def _rename_general_class(place: Path) -> None:
+def rename_general_class(place: Path) -> None:
     """The general fast tokenizer by the name that transformers 4 knows it by; transformers 5 knows both."""
     settings = json.loads(place.read_text(encoding="utf-8"))
     if settings.get("tokenizer_class") == "TokenizersBackend":

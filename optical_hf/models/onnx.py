@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from optical_hf.models.export import rename_general_class
 from optical_hf.models.kinds import backbone
 from optical_hf.models.tokens import Encoder, preprocess_queries
 
@@ -77,6 +78,7 @@ def save_onnx(model: Encoder, folder: str | PathLike[str]) -> Path:
     try:
         model.save_pretrained(str(staging))
         _general_names(staging / "modules.json")
+        rename_general_class(staging / "tokenizer_config.json")
         (staging / GRAPH).parent.mkdir()
         _export(model, module, staging / GRAPH)
         if place.exists():
