@@ -19,6 +19,7 @@ class PairCollator:
     Attributes:
         student: tokenizes the `target` sides, as the student reads queries.
         teacher: tokenizes the `source` (English) sides, as the teacher reads queries.
+        by_language: `teacher` takes the languages of the pairs beside the texts.
 
     Returns:
         A dict with `student` and `teacher` (the features each model takes), `labels` (ones, (B,): what the trainer counts the
@@ -26,7 +27,8 @@ class PairCollator:
     """
 
     student: Preprocess
-    teacher: Preprocess
+    teacher: Callable[..., dict[str, Any]]
+    by_language: bool = False
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Collate `rows`, each with `source` and `target`, and optionally `language` and `id`.
@@ -40,11 +42,12 @@ class PairCollator:
                     f"a pair has an empty or missing side (columns {sorted(row)}, id {row.get('id')!r}): expected text in 'source' "
                     "(English) and 'target'; load bitext with optical_hf.load_bitext, or rename the columns"
                 )
+        languages = [row.get("language", "") for row in rows]
         return {
             # First: the size of a batch is that of its first tensor, and flash attention's texts lie end to end in one row.
             "labels": torch.ones(len(rows), dtype=torch.long),
             "student": self.student([row["target"] for row in rows]),
-            "teacher": self.teacher([row["source"] for row in rows]),
+            "teacher": self.teacher([row["source"] for row in rows], *([languages] if self.by_language else [])),
             "ids": [row.get("id", "") for row in rows],
-            "languages": [row.get("language", "") for row in rows],
+            "languages": languages,
         }

@@ -23,10 +23,10 @@ from torch.nn.functional import normalize
 from optical_hf.models.cache import TeacherCache
 from optical_hf.models.held_out import HeldOutScore, held_out_score
 from optical_hf.models.kinds import token_projection
-from optical_hf.models.loading import pooling_mode
 from optical_hf.models.normal_equations import NormalEquations
 from optical_hf.models.pair_tokens import ENGLISH, PairTokenReader, PairTokens, pooled
 from optical_hf.models.penalty import Fold, Selection, choose_penalty, summed
+from optical_hf.models.teachers import TeachersByLanguage, pooling_of
 from optical_hf.models.tokens import Encoder
 from optical_hf.ot import cosine_cost, solve
 
@@ -75,7 +75,7 @@ class AlignmentReport:
 
 def fit_alignment(
     student: Encoder,
-    teacher: Encoder | TeacherCache,
+    teacher: Encoder | TeacherCache | TeachersByLanguage,
     bitext: Dataset | IterableDataset | Iterable[Mapping[str, Any]],
     *,
     method: Method = "transport",
@@ -95,7 +95,8 @@ def fit_alignment(
 
     Args:
         student: from `load_student`; its `token_projection` gets new weights, nothing else moves.
-        teacher: the frozen teacher, of the width the projection gives; or the cache of one (without `held_out`).
+        teacher: the frozen teacher, of the width the projection gives; or the cache of one, or several by language (both without
+            `held_out`).
         bitext: rows with `source` (English), `target`, `language`: from `load_bitext`, or anything that can be iterated
             again (it is read once a round where its tokens exceed `memory_budget`).
         method: "ridge" fits pooled vectors only; "transport" goes on from there with `rounds` of plans and barycentres.
@@ -136,7 +137,7 @@ def fit_alignment(
     projection = token_projection(student)
     if projection is None:
         raise ValueError("the student has no token projection to fit: load it with load_student(path, teacher)")
-    searched = None if isinstance(teacher, TeacherCache) else teacher
+    searched = None if isinstance(teacher, TeacherCache | TeachersByLanguage) else teacher
     if held_out and searched is None:
         raise ValueError(
             "held_out needs the teacher itself to search with: pass the teacher, or held_out=0 with its cache"
@@ -148,7 +149,7 @@ def fit_alignment(
         student, teacher, fitted, batch_size=batch_size, memory_budget=memory_budget, progress=progress,
         also_english=also_english,
     )  # fmt: skip
-    mode = teacher.identity.pooling if isinstance(teacher, TeacherCache) else pooling_mode(teacher)
+    mode = pooling_of(teacher)
     folds: dict[str, Fold] = {}
     count = 0
     for pair in pairs:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from optical_hf.models.cache import TeacherCache
+from optical_hf.models.teachers import TeachersByLanguage
 from optical_hf.models.tokens import Encoder, TokenSet, iter_token_sets
 
 ENGLISH = "en"
@@ -33,7 +34,7 @@ class PairTokenReader:
 
     Args:
         student: read up to its backbone, before the projection.
-        teacher: read whole; or the cache of one.
+        teacher: read whole; or the cache of one; or several by language.
         bitext: rows with `source` (English), `target` and `language`; anything that can be iterated more than once.
         batch_size: pairs in a batch.
         memory_budget: bytes of float16 tokens kept between rounds; beyond it, batches are encoded again.
@@ -44,7 +45,7 @@ class PairTokenReader:
     def __init__(
         self,
         student: Encoder,
-        teacher: Encoder | TeacherCache,
+        teacher: Encoder | TeacherCache | TeachersByLanguage,
         bitext: Iterable[Mapping[str, Any]],
         *,
         batch_size: int = 64,
@@ -82,7 +83,10 @@ class PairTokenReader:
             window.sort(key=lambda row: len(row["target"]))
             english = [row["source"] for row in window]
             bar = "Encoding pairs" if self.progress else None
-            if isinstance(self.teacher, TeacherCache):
+            if isinstance(self.teacher, TeachersByLanguage):
+                codes = [row["language"] for row in window]
+                teachers = self.teacher.iter_token_sets(english, codes, self.batch_size)
+            elif isinstance(self.teacher, TeacherCache):
                 teachers = self.teacher.iter_token_sets(english, self.batch_size)
             else:
                 teachers = iter_token_sets(self.teacher, english, batch_size=self.batch_size, progress=bar)

@@ -9,7 +9,7 @@ loading, pushing).
 Shapes: B pairs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,8 @@ from transformers import TrainerCallback, set_seed
 
 from optical_hf.data.collator import PairCollator
 from optical_hf.models import Encoder, backbone, preprocess_queries, token_projection, token_set
-from optical_hf.models.cache import TeacherCache, teacher_tokens
+from optical_hf.models.cache import TeacherCache
+from optical_hf.models.teachers import TeachersByLanguage, read_teacher
 from optical_hf.objectives import BATCH_OBJECTIVES, TOKEN_BATCH_OBJECTIVES, PairTensors, objective_terms
 from optical_hf.training.arguments import OTDistillationArguments
 from optical_hf.training.batching import BatchingTrainer
@@ -43,7 +44,8 @@ class OTDistillationTrainer(BatchingTrainer):
     Args:
         model: the student, from `load_student`.
         teacher: the frozen teacher, from `load_teacher`; one copy a device, never wrapped, never in a checkpoint. Or a
-            `TeacherCache` that holds the English sides: the teacher is then not loaded at all.
+            `TeacherCache` that holds the English sides: the teacher is then not loaded at all. Or a dict of either by language,
+            where different languages have different teachers (of one width).
         args: an `OTDistillationArguments`.
         train_dataset: bitext with columns `source` (English) and `target`, from `load_bitext`.
         eval_dataset: bitext whose loss is reported at each evaluation.
@@ -70,7 +72,7 @@ class OTDistillationTrainer(BatchingTrainer):
     def __init__(
         self,
         model: Encoder,
-        teacher: Encoder | TeacherCache,
+        teacher: Encoder | TeacherCache | Mapping[str, Encoder | TeacherCache],
         args: OTDistillationArguments,
         train_dataset: Dataset | IterableDataset | None = None,
         eval_dataset: Dataset | IterableDataset | dict[str, Dataset] | None = None,
@@ -80,6 +82,8 @@ class OTDistillationTrainer(BatchingTrainer):
         callbacks: list[TrainerCallback] | None = None,
         optimizers: tuple[torch.optim.Optimizer | None, Any] = (None, None),
     ) -> None:
+        if isinstance(teacher, Mapping):
+            teacher = TeachersByLanguage(teacher)
         check_pair(model, teacher)
         if not isinstance(args, OTDistillationArguments):
             raise ValueError(f"args is a {type(args).__name__}: expected an OTDistillationArguments")
@@ -95,9 +99,10 @@ class OTDistillationTrainer(BatchingTrainer):
             module = backbone(model)
             set_seed(args.seed)  # the adapter a run starts from is that of its seed, as its dropout is
             module.model = get_peft_model(module.model, peft_config)
-        cached = isinstance(teacher, TeacherCache)
-        read_english = teacher.features if cached else partial(preprocess_queries, teacher)
-        collator = data_collator or PairCollator(partial(preprocess_queries, model), read_english)
+        several = isinstance(teacher, TeachersByLanguage)
+        reads = several or isinstance(teacher, TeacherCache)
+        read_english = teacher.features if reads else partial(preprocess_queries, teacher)
+        collator = data_collator or PairCollator(partial(preprocess_queries, model), read_english, by_language=several)
         super().__init__(
             model=model,
             args=args,
@@ -112,7 +117,10 @@ class OTDistillationTrainer(BatchingTrainer):
         self.can_return_loss = True
         # compute_loss divides by num_items_in_batch itself: right under accumulation, many devices and uneven batches.
         self.model_accepts_loss_kwargs = True
-        self.teacher = teacher if cached else teacher.requires_grad_(False).eval().to(self.args.device)
+        for one in teacher.distinct if several else [teacher]:
+            if not isinstance(one, TeacherCache):
+                one.requires_grad_(False).eval().to(self.args.device)
+        self.teacher = teacher
 
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
         """Train; a fresh start (no checkpoint to resume from) begins with the closed form that `args.alignment` names.
@@ -170,7 +178,7 @@ class OTDistillationTrainer(BatchingTrainer):
         student_model = self.accelerator.unwrap_model(model, keep_torch_compile=False)
         student = token_set(student_model, inputs["student"], model(dict(inputs["student"]), task="query"))
         with self.accelerator.autocast():  # accelerate puts only what it wraps, the student, in half precision
-            teacher = teacher_tokens(self.teacher, inputs["teacher"])
+            teacher = read_teacher(self.teacher, inputs["teacher"])
         special = self.args.transport_special_tokens
         pairs = PairTensors(
             student.tokens_BND,
