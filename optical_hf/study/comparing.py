@@ -144,11 +144,17 @@ def _system_test(config: StudyConfig, cells: Cells, ours: Cell, other: Cell) -> 
     codes = np.array([code for _, first, _ in parts for code in first.languages])
     tiers = tiers_of(config, Hits([], codes, groups, hits))
     if tiers is not None:
-        placed = {
-            tier: sorted({x for x, c in zip(labels, codes, strict=True) if c in chosen})
-            for tier, chosen in tiers._asdict().items()
-        }
-        tests = compare_systems(hits, others, labels.tolist(), **placed, groups=groups.tolist(), rounds=config.rounds)
+        high, low, middle = (sorted({x for x, c in zip(labels, codes, strict=True) if c in tier}) for tier in tiers)
+        tests = compare_systems(
+            hits,
+            others,
+            labels.tolist(),
+            high=high,
+            low=low,
+            middle=middle,
+            groups=groups.tolist(),
+            rounds=config.rounds,
+        )
         for label, change in tests.languages.items():
             collection, code = label.split("\t")
             languages[collection, code] = change

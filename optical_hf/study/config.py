@@ -78,6 +78,8 @@ class SystemSpec:
         arguments: options of `OTDistillationArguments`, for a system with gradient steps.
         reads: "text": the student reads the query as it was asked. "english" or "translation": no student; the teacher reads
             that column of the queries (the ceiling, and the translate-query baseline).
+        translator: for reads: translation, the hub id or folder of a transformers translation model, or one for each language;
+            None takes the translations that the collections have.
     """
 
     name: str
@@ -86,12 +88,15 @@ class SystemSpec:
     fit: dict[str, Any] = field(default_factory=dict)
     arguments: dict[str, Any] = field(default_factory=dict)
     reads: Literal["text", "english", "translation"] = "text"
+    translator: str | dict[str, str] | None = None
 
     def __post_init__(self) -> None:
         if self.objectives is not None:
             parse_objectives(self.objectives)
         if self.reads != "text" and (self.objectives or self.alignment != "none"):
             raise ValueError(f"reads: {self.reads} is read by the teacher: leave out alignment and objectives")
+        if self.translator and self.reads != "translation":
+            raise ValueError("a translator belongs to reads: translation")
         if self.fit and (self.objectives or self.alignment == "none"):
             raise ValueError(
                 "fit belongs to a closed form alone: set alignment and leave out objectives, or use arguments"

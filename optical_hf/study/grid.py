@@ -59,10 +59,11 @@ class RunConfig:
     @property
     def key(self) -> str:
         """A name that no run with another result has; names for display do not count."""
-        values = self.to_dict()
+        values = _stated(self.to_dict())
         for part in ("teacher", "student", "system", "budget"):
-            if values[part] is not None:
-                del values[part]["name"]
+            if part in values:
+                values[part] = _stated({**values[part], "name": None})
+        values["collections"] = [_stated(entry) for entry in values["collections"]]
         text = json.dumps([FORMAT, values], sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -118,7 +119,7 @@ def _product(config: StudyConfig, grid: GridSpec) -> Iterator[RunConfig]:
         grid.teachers or config.teachers,
         grid.students or config.students,
         grid.systems or config.systems,
-        grid.budgets or [*config.budgets] or [None],
+        grid.budgets or [*config.budgets, *([] if config.budgets else [None])],
     )
     for seed, size, teacher, student, system, budget in axes:
         yield without_idle_parts(
@@ -148,3 +149,8 @@ def without_idle_parts(run: RunConfig) -> RunConfig:
     elif run.size is None and not run.system.objectives:
         run = replace(run, seed=0)  # nothing is drawn
     return run
+
+
+def _stated(fields: dict[str, Any]) -> dict[str, Any]:
+    """Without what is not set, so that a setting the package gets later makes no other run of an old one."""
+    return {name: value for name, value in fields.items() if value is not None and value is not False and value != {}}

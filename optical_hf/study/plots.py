@@ -64,7 +64,7 @@ def plot_scale(points: Sequence[Point], against: Against, systems: Sequence[str]
         raise ValueError(f"nothing to plot: no run has {against}")
     figure, panels = _panels(2, title)
     lines = list(dict.fromkeys((point.system, point.budget) for point in shown))
-    budgets = {point.budget for point in shown} - {None}
+    budgets = sorted({point.budget for point in shown if point.budget})
     for panel, name, label in zip(
         panels, ("gap", "low"), ("R@1 gap in points", "R@1 of the low tier in percent"), strict=True
     ):
@@ -76,7 +76,7 @@ def plot_scale(points: Sequence[Point], against: Against, systems: Sequence[str]
             colour = systems.index(system) if system in systems else len(systems)
             told = f"{system}, {budget}" if budget and len(budgets) > 1 else system
             _line(panel, [getattr(p, against) * shift for p in mine], [getattr(p, name) for p in mine], colour, told,
-                  dashed=len(budgets) > 1 and budget != sorted(budgets)[0])  # fmt: skip
+                  dashed=len(budgets) > 1 and budget != budgets[0])  # fmt: skip
         panel.set_ylabel(label)
         _powers(panel, [getattr(p, against) for p in shown])
         panel.set_xlabel(AXIS[against])

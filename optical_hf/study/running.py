@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import torch
 from accelerate import PartialState
 
 from optical_hf.evaluation import RetrievalReport, evaluate_retrieval
@@ -28,6 +29,7 @@ from optical_hf.models import Encoder, kind_of, load_student, load_teacher
 from optical_hf.models.cache import TeacherCache
 from optical_hf.study.accounting import Meter, peak_memory, reset_peak_memory, versions
 from optical_hf.study.grid import RunConfig
+from optical_hf.study.measuring import graded_measures
 from optical_hf.study.sets import EvaluationSet, draw_bitext, pairs_by_language, read_bitext, read_collections
 from optical_hf.study.students import parameters_of, prepared_student
 from optical_hf.study.training_run import train_student
@@ -44,6 +46,7 @@ class RunResult:
 
     Args:
         reports: file of the report by collection, in the run's folder.
+        measures: by collection and language, where queries have many relevant documents: MAP, nDCG@10, P@10.
         pairs: bitext pairs by language.
         steps: gradient steps taken.
         parameters: of the student's backbone.
@@ -58,6 +61,7 @@ class RunResult:
     """
 
     reports: dict[str, str] = field(default_factory=dict)
+    measures: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     pairs: dict[str, int] = field(default_factory=dict)
     steps: int = 0
     parameters: int = 0
@@ -79,7 +83,7 @@ def execute(run: RunConfig, folder: Path, workspace: Path, *, keep_student: bool
         teacher = load_teacher(run.teacher.path, kind=run.teacher.kind)
         if run.max_seq_length is not None:
             teacher.max_seq_length = run.max_seq_length
-        sets = read_collections(run.collections, run.system.reads)
+        sets = read_collections(run.collections, None if run.system.translator else run.system.reads)
         student = None
         if run.student is not None:
             student = _student(run, teacher, sets, folder, workspace, meter, result)
@@ -87,6 +91,7 @@ def execute(run: RunConfig, folder: Path, workspace: Path, *, keep_student: bool
             for number, entry in enumerate(sets):
                 report = _evaluate(run, student, teacher, entry, workspace)
                 result.reports[entry.name] = f"report-{number:02d}.json"
+                result.measures[entry.name] = graded_measures(report)
                 if PartialState().is_main_process:
                     report.to_json(folder / result.reports[entry.name])
         if keep_student and student is not None and PartialState().is_main_process:
@@ -136,6 +141,7 @@ def _evaluate(
         document_vectors={
             part.name: _documents(teacher, part.documents["text"][:], search, workspace) for part in entry.parts
         },
+        translator=run.system.translator,
         rounds=run.rounds,
         progress=False,
     )
@@ -157,6 +163,9 @@ def main(arguments: Sequence[str]) -> None:
         arguments: the workspace, the folders of the runs, and perhaps `--keep-student`.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    PartialState(
+        cpu=not torch.accelerator.is_available()
+    )  # else processes without an accelerator do not find each other
     workspace, *folders = (Path(argument) for argument in arguments if not argument.startswith("--"))
     for folder in folders:
         _log_into(folder)

@@ -60,17 +60,19 @@ class EvaluationSet:
         return [text for part in self.parts for text in part.queries["text"][:]]
 
 
-def read_collections(specs: Sequence[CollectionSpec], reads: str = "text") -> list[EvaluationSet]:
+def read_collections(specs: Sequence[CollectionSpec], reads: str | None = None) -> list[EvaluationSet]:
     """Read collections; where a column other than the query itself is read, only those that have it.
 
     Args:
         specs: what to read.
-        reads: column of the queries that is read: "text", "english" or "translation".
+        reads: column that the queries must have: "english", "translation"; None asks for no more than the query itself.
 
     Raises:
         ValueError: as the readers do, or when no collection has the column.
     """
     found = [EvaluationSet(spec.name, tuple(_limited(part, spec.limit) for part in _parts(spec))) for spec in specs]
+    if reads is None:
+        return found
     fit = [entry for entry in found if all(reads in part.queries.column_names for part in entry.parts)]
     if not fit:
         raise ValueError(f"none of the collections {', '.join(spec.name for spec in specs)} has a column {reads!r}")

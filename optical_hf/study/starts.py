@@ -35,12 +35,14 @@ def start_projection(
         meter: gets the part "fit": what the fit took when it was done.
     """
     place = folder / f"{_key(run, teacher)}.safetensors"
+    method = run.system.alignment
+    assert method != "none"
     with PartialState().main_process_first():
         if not place.exists():
             started = time.perf_counter()
             with flop_counter() as counter:
                 options = {"seed": run.seed, "progress": False, **run.system.fit}
-                fit_alignment(student, teacher, bitext, method=run.system.alignment, **options)
+                fit_alignment(student, teacher, bitext, method=method, **options)
             seconds = time.perf_counter() - started
             _save(student, place, {"seconds": seconds, "flops": float(counter.get_total_flops())})
     with safe_open(str(place), "pt") as file:

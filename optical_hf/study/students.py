@@ -93,4 +93,4 @@ def parameters_of(model: Encoder) -> tuple[int, int]:
     """
     transformer = backbone(model).model
     total = sum(parameter.numel() for parameter in transformer.parameters())
-    return total, total - transformer.get_input_embeddings().weight.numel()
+    return total, total - int(transformer.get_input_embeddings().weight.numel())  # type: ignore[operator, union-attr]

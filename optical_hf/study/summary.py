@@ -23,7 +23,7 @@ from optical_hf.study.table import ALL, FinishedRun, Hits, tiers_of
 def level(hits: Hits, rounds: int) -> Estimate:
     """Mean R@1 of these queries, with its bootstrap interval by group."""
     names, codes = np.unique(hits.groups, return_inverse=True)
-    rows = np.stack([np.bincount(codes, weights=hits.hits), np.bincount(codes)], axis=1)
+    rows = np.stack([np.bincount(codes, weights=hits.hits), np.bincount(codes).astype(np.float64)], axis=1)
     value = float(hits.hits.mean())
     if len(names) < 2:
         return Estimate(value, value, value)
@@ -90,8 +90,9 @@ def measures_table(cells: Cells) -> Table:
         values = found.setdefault(cell, {})
         for done in runs:
             for name in done.reports:
-                for language in done.found(name).languages.values():
-                    for measure, value in language.measures.items():
+                graded = done.result.measures.get(name, {})
+                for code, language in done.found(name).languages.items():
+                    for measure, value in {**language.measures, **graded.get(code, {})}.items():
                         values.setdefault(measure, []).append(value)
     measures = list(dict.fromkeys(name for values in found.values() for name in values))
     rows = [

@@ -135,8 +135,9 @@ def tiers_of(config: StudyConfig, hits: Hits) -> Tiers | None:
     named = [[code for code in tier or () if code in present] for tier in (config.high, config.low)]
     if not all(named):
         return None
-    rest = present.difference(*named)
-    return choose_tiers(hits.languages.tolist(), hits.groups.tolist(), *named, sorted(rest))[0]
+    high, low = named
+    rest = sorted(present.difference(high, low))
+    return choose_tiers(hits.languages.tolist(), hits.groups.tolist(), high, low, rest)[0]
 
 
 def rows_of(config: StudyConfig, entries: Sequence[RunFolder]) -> Iterator[dict[str, Any]]:
@@ -195,7 +196,8 @@ def _figures(config: StudyConfig, done: FinishedRun) -> Iterator[dict[str, Any]]
                 "queries": found.queries,
                 "groups": found.groups,
             }
-            for metric, value in found.measures.items():
+            graded = done.result.measures.get(collection, {}).get(code, {})
+            for metric, value in {**found.measures, **graded}.items():
                 ends = {"low": found.recall_at_1.low, "high": found.recall_at_1.high} if metric == "R@1" else {}
                 yield {**known, "metric": metric, "value": value, **ends}
         if tiers is not None:

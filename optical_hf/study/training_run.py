@@ -86,7 +86,9 @@ def _defaults(run: RunConfig) -> dict[str, Any]:
 
 def step_flops(trainer: OTDistillationTrainer) -> float:
     """Operations of one step of this process, forward and backward: the mean over a few batches, none of them learnt from."""
-    model = trainer.model.train()
+    model = trainer.model
+    assert model is not None
+    model.train()
     with torch.random.fork_rng(), flop_counter() as counter:
         batches = list(islice(iter(trainer.get_train_dataloader()), PROBED))
         for batch in batches:

@@ -78,6 +78,15 @@ def test_a_name_for_display_does_not_change_a_run_and_its_content_does(tmp_path:
     assert not {run.key for run in first} & {run.key for run in runs_of(load_study(written(tmp_path, moved)))}
 
 
+def test_an_option_of_value_nothing_is_not_an_option_left_out(tmp_path: Path) -> None:
+    systems = [{"alignment": "ridge"}, {"alignment": "ridge", "fit": {"pooled_weight": 0}}]
+    keys = {
+        runs_of(load_study(written(tmp_path, VALUES | {"systems": {"S": system}})))[0].key
+        for system in [*systems, {"alignment": "ridge", "fit": {"special_tokens": False}}]
+    }
+    assert len(keys) == 3
+
+
 def test_a_run_is_read_back_from_its_json(tmp_path: Path) -> None:
     for run in runs_of(load_study(written(tmp_path, VALUES))):
         assert RunConfig.from_dict(yaml.safe_load(yaml.safe_dump(run.to_dict()))) == run
@@ -108,6 +117,7 @@ def test_names_are_filled_in_from_the_command_line_the_environment_and_the_file(
         ({"students": {"S": {"path": "x", "trim": 1}}}, "trim: expected true or false, got 1"),
         ({"systems": {"X": {"objectives": "pooled_mes"}}}, "systems: X: unknown objective 'pooled_mes'"),
         ({"systems": {"X": {"reads": "english", "alignment": "ridge"}}}, "read by the teacher"),
+        ({"systems": {"X": {"translator": "opus"}}}, "a translator belongs to reads: translation"),
         ({"systems": {"X": {"alignment": "ridge", "arguments": {"fp16": True}}}}, "arguments are those of gradient"),
         ({"systems": {"X": {"objectives": "contrastive", "arguments": {"lr": 1}}}}, "'lr' is no training argument"),
         ({"systems": {"X": {"objectives": "contrastive", "arguments": {"seed": 1}}}}, "'seed' is set by the study"),
