@@ -7,7 +7,7 @@ Knows sentence-transformers models; nothing about queries, relevance or search.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -19,6 +19,9 @@ from optical_hf.evaluation.processes import Processes
 from optical_hf.evaluation.vectors import VectorSet, VectorStore
 from optical_hf.models.kinds import as_late_interaction, as_vector
 from optical_hf.models.tokens import Encoder
+
+READ_AT_ONCE = 256
+"""Items read together to be measured and named."""
 
 Search = Literal["vector", "maxsim"]
 Task = Literal["query", "document"]
@@ -74,8 +77,9 @@ class Encoding:
         """
         view = self.view(model)
         order = list(range(len(items)))
-        if isinstance(items, list) and all(isinstance(item, str) for item in items):
-            order.sort(key=lambda i: len(items[i]))
+        if len(items) and isinstance(items[0], str):
+            lengths = [len(item) for item in _in_turn(items)]
+            order.sort(key=lengths.__getitem__)
         starts = range(0, len(items), self.piece)
         folder = None
         if self.folder is not None:
@@ -118,6 +122,12 @@ class Encoding:
         return vectors
 
 
+def _in_turn(items: Sequence[Any]) -> Iterator[Any]:
+    """All items, a few in memory at a time; a column of a Dataset gives many as fast as one."""
+    for start in range(0, len(items), READ_AT_ONCE):
+        yield from items[start : start + READ_AT_ONCE]
+
+
 def _take(items: Sequence[Any], rows: list[int]) -> list[Any]:
     return [items[row] for row in rows] if isinstance(items, list) else list(items[rows])
 
@@ -129,7 +139,7 @@ def fingerprint(model: Encoder, items: Sequence[Any], settings: tuple[Any, ...])
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     digest.update(repr((model, model.prompts, model.default_prompt_name, model.max_seq_length, settings)).encode())
-    for item in items:
+    for item in _in_turn(items):
         content = item.encode() if isinstance(item, str) else item.tobytes()
         digest.update(len(content).to_bytes(8, "little") + content)
     return digest.hexdigest()

@@ -126,8 +126,7 @@ class Session:
     def _index(self, collection: RetrievalCollection, model: Encoder) -> SearchableCollection:
         column = "image" if "image" in collection.documents.column_names else "text"
         what = f"the documents of {collection.name}"
-        items = collection.documents[column]  # images stay where they are until their piece is encoded
-        items = items[:] if column == "text" else items
+        items = collection.documents[column]  # texts and images stay where they are until their piece is encoded
         encoded = self.encoding.encode(model, items, "document", what, self.processes)
         return SearchableCollection.of(collection, encoded, self.engine, self.processes)
 

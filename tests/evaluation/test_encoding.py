@@ -5,18 +5,23 @@ import pickle
 import socket
 import subprocess
 import sys
+import weakref
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 
-from optical_hf.evaluation import evaluate_retrieval
+from optical_hf.evaluation import evaluate_retrieval, systems
 from optical_hf.evaluation.encoding import Encoding
+from optical_hf.evaluation.exact import ExactSearch
 from optical_hf.evaluation.processes import Processes
-from optical_hf.evaluation.vectors import VectorSet
+from optical_hf.evaluation.vectors import VectorSet, VectorStore
 
 SETTINGS = {"high": ["de"], "low": ["so"], "rounds": 100, "progress": False}
+TRANSLATED: list[str] = []
+"""What this process translated."""
 
 
 @pytest.mark.parametrize("search", ["vector", "maxsim"])
@@ -72,7 +77,7 @@ def test_another_model_prompt_or_text_is_encoded_anew(student, teacher, tmp_path
 
 
 def test_two_processes_find_what_one_finds(bert, collection, tmp_path):
-    """`accelerate launch` with two CPU processes (gloo), each with a share of the documents and queries."""
+    """`accelerate launch` with two CPU processes (gloo), each with a share of the documents, queries and translations."""
     bert.save(str(tmp_path / "model"))
     (tmp_path / "collection.pickle").write_bytes(pickle.dumps(collection))
     with socket.socket() as free:
@@ -99,7 +104,51 @@ def test_two_processes_find_what_one_finds(bert, collection, tmp_path):
         outcome = pickle.loads((tmp_path / f"{rank}.pickle").read_bytes())
         assert outcome["count"] == 2
         assert outcome["reports"] == alone
-        assert 0 < outcome["encoded"] < 2 * (8 + 16)
+        assert 0 < outcome["encoded"] < 2 * (8 + 16 + 16)
+        assert outcome["translated"] == 2 * 8
+
+
+def test_a_search_holds_one_piece_of_the_documents_and_the_next(tmp_path, monkeypatch):
+    pieces = [VectorSet(torch.randn(50, 8)) for _ in range(20)]
+    for number, piece in enumerate(pieces):
+        piece.save(tmp_path / f"{number}.safetensors")
+    files = tuple(tmp_path / f"{number}.safetensors" for number in range(20))
+    alive, most, load = weakref.WeakSet(), [], VectorSet.load.__func__
+
+    def watched(cls, path):
+        loaded = load(cls, path)
+        alive.add(loaded.vectors)
+        most.append(len(alive))
+        return loaded
+
+    monkeypatch.setattr(VectorSet, "load", classmethod(watched))
+    queries = VectorSet(torch.randn(5, 8))
+    found = ExactSearch(device="cpu").index(VectorStore(files, tuple(range(0, 1000, 50)), 1000)).search(queries, 10)
+    assert len(most) == 20
+    assert max(most) <= 2
+    whole = ExactSearch(device="cpu").index(VectorStore.of(VectorSet.join(pieces))).search(queries, 10)
+    assert torch.equal(found.positions, whole.positions)
+
+
+def test_texts_of_a_dataset_are_read_a_few_at_a_time(teacher):
+    class Lazy:
+        """A column that counts how much of it was asked for at once."""
+
+        def __init__(self, texts):
+            self.texts, self.largest = texts, 0
+
+        def __len__(self):
+            return len(self.texts)
+
+        def __getitem__(self, key):
+            found = [self.texts[i] for i in key] if isinstance(key, list) else self.texts[key]
+            self.largest = max(self.largest, 1 if isinstance(found, str) else len(found))
+            return found
+
+    texts = Lazy(["the " * (i % 7) + "dog" for i in range(1000)])
+    encoded = Encoding(piece=100, progress=False).encode(teacher, texts, "document", "d", Processes())
+    assert texts.largest == 256
+    assert encoded.order[:3].tolist() == [0, 7, 14]
 
 
 def test_nan_and_items_without_tokens_are_noticed():
@@ -111,23 +160,35 @@ def test_nan_and_items_without_tokens_are_noticed():
 
 
 def reports(folder: Path) -> list[dict]:
-    """Reports by vector and by MaxSim, in pieces of two."""
+    """Reports by vector and by MaxSim, in pieces of two, with queries that are yet to be translated."""
     model = SentenceTransformer(str(folder / "model"), device="cpu")
     collection = pickle.loads((folder / "collection.pickle").read_bytes())
+    bare = replace(collection, queries=collection.queries.remove_columns("translation"))
+    english = dict(zip(bare.queries["text"][:], bare.queries["english"][:], strict=True))
+
+    def translate(texts: list[str], language: str) -> list[str]:
+        TRANSLATED.extend(texts)
+        return [english[text] for text in texts]
+
     return [
-        evaluate_retrieval(model, model, collection, search=search, piece=2, **SETTINGS).to_dict()
+        evaluate_retrieval(
+            model, model, bare, systems=("student", "translate_query", "bm25"), translator=translate, search=search,
+            piece=2, **SETTINGS,
+        ).to_dict()
         for search in ("vector", "maxsim")
-    ]
+    ]  # fmt: skip
 
 
 def main() -> None:
     """One of the two processes."""
     torch.set_num_threads(1)
+    systems.TRANSLATED_AT_ONCE = 2
     encoded = []
     encode = Encoding._encode
     Encoding._encode = lambda self, view, items, task: encoded.append(len(items)) or encode(self, view, items, task)
     processes = Processes.started()
     outcome = {"reports": reports(Path(sys.argv[1])), "count": processes.count, "encoded": sum(encoded)}
+    outcome["translated"] = len(TRANSLATED)
     (Path(sys.argv[1]) / f"{processes.rank}.pickle").write_bytes(pickle.dumps(outcome))
 
 
