@@ -186,7 +186,7 @@ def start() -> None:
         f"\nclosed form on {options.fit} pairs: {seconds:.1f} cpu s, R@1 of {len(asked)} held-out German captions {ours:.1f}"
     )
     for name in RECIPE:
-        found = other_process(name, "--pairs", "4000", "--seconds", str(20 * seconds))
+        found = other_process(name, "--pairs", "1000", "--seconds", str(20 * seconds))
         print(
             f"{name}, 20 times as long: {found['cpu']:.0f} cpu s, {found['steps']} steps, R@1 {found['score']:.1f}",
             flush=True,
