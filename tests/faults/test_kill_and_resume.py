@@ -62,6 +62,14 @@ def test_from_the_token_cache_with_batches_by_length(tmp_path):
     assert torch.equal(end(tmp_path / "run"), end(tmp_path / "whole"))
 
 
+def test_a_stream_goes_on_where_it_was(tmp_path):
+    options = {"stream": True, "sampling_temperature": None}
+    assert started(tmp_path / "whole", **options)[0] == [0]
+    assert started(tmp_path / "run", at=(6, Send(signal.SIGKILL)), **options)[0] == [KILLED]
+    assert started(tmp_path / "run", resume=True, **options)[0] == [0]
+    assert torch.equal(end(tmp_path / "run"), end(tmp_path / "whole"))
+
+
 def test_an_adapter_that_is_killed_before_and_after_its_first_checkpoint(tmp_path):
     options = {"peft_config": LoraConfig(r=2, target_modules=["query"], lora_dropout=0.1)}
     assert started(tmp_path / "whole", **options)[0] == [0]

@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 from transformers import TrainerCallback, TrainerControl, TrainerState
 
 from optical_hf.models.tokens import TokenSet
-from optical_hf.objectives import PairTensors, TransportSettings
+from optical_hf.objectives import PairTensors
 from optical_hf.training import OTDistillationTrainer
 from optical_hf.training.callbacks import (
     BadBatches,
@@ -238,14 +238,12 @@ class TestTransport:
         ],
     )  # fmt: skip
     def test_trouble_is_logged_each_time_and_warned_about_once(self, tmp_path, caplog, kwargs, name, fix):
-        strict = TransportDiagnostics(TransportSettings(), every=1, special=0.1)
-        given = {} if name == "transport_unconverged" else {"callbacks": [strict]}
-        run = trainer(tmp_path, max_steps=21, **kwargs, **given)
+        run = trainer(tmp_path, max_steps=21, **kwargs)
         with caplog.at_level(logging.WARNING):
             run.train()
         logged = [float(entry[name]) for entry in run.state.log_history if name in entry]
-        assert len(logged) == (3 if name == "transport_unconverged" else 21)
-        assert min(logged) > 0.1
+        assert len(logged) == 3  # of 21 steps, every tenth
+        assert min(logged) > 0.2
         assert sum(fix in record.getMessage() for record in caplog.records) == 1
 
     def test_without_transport_there_is_nothing_to_read(self, tmp_path):

@@ -39,7 +39,7 @@ class TransportDiagnostics(BatchCallback):
     """
 
     def __init__(
-        self, settings: TransportSettings, *, every: int = 10, unconverged: float = 0.05, special: float = 0.5
+        self, settings: TransportSettings, *, every: int = 10, unconverged: float = 0.05, special: float = 0.2
     ) -> None:
         self.settings, self.every = settings, every
         self.limits = {"transport_unconverged": unconverged, "transport_special_mass": special}
