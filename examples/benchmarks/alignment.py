@@ -26,7 +26,7 @@ ROWS = {
     "ridge on pooled vectors": {"method": "ridge"},
     "transport (default)": {},
     "English sides not read by the student": {"also_english": False},
-    "penalty by held-out pairs": {"regularisation": "held_out_pairs"},
+    "penalty 3e-4": {"regularisation": 3e-4},
     "penalty by held-out language": {"regularisation": "held_out_language"},
 }
 TATOEBA = {"sw": "swh", "tl": "tgl", "mr": "mar", "fi": "fin"}

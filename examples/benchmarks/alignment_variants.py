@@ -49,7 +49,7 @@ class Variant:
     english: float = 1.0  # weight of the English sides read by the student
     rounds: int = 3
     epsilon: tuple[float, ...] = (0.02,)
-    penalty: float | str = 3e-4
+    penalty: float | str = "pairs"
     pooled: float = 2.0
     target: str = "mean length"  # of a barycentre: "mean length", "as it is", "unit"
     weight: str = "largest entry"  # of a token: "largest entry", "mass"
@@ -72,10 +72,9 @@ VARIANTS = {
     "**transport, with English (default)**": Variant(),
     "English weighs 0.3": Variant(english=0.3),
     "English weighs 2": Variant(english=2.0),
-    "penalty 1e-4": Variant(penalty=1e-4),
     "penalty 1e-3": Variant(penalty=1e-3),
     "penalty 3e-3": Variant(penalty=3e-3),
-    "penalty by held-out pairs": Variant(penalty="pairs"),
+    "penalty 3e-4": Variant(penalty=3e-4),
     "penalty by held-out language": Variant(penalty="language"),
     "epsilon 0.05": Variant(epsilon=(0.05,)),
     "epsilon 0.05, 0.02, 0.01 by round": Variant(epsilon=(0.05, 0.02, 0.01)),
@@ -97,7 +96,7 @@ VARIANTS = {
     "special tokens tied to their own kind": Variant(special="anchors"),
     "both directions": Variant(backwards=0.5),
     "an offset for each script": Variant(centred=True),
-    "English map + residual of rank 64": Variant(rank=64),
+    "English map + residual of rank 64, penalty 3e-4": Variant(rank=64, penalty=3e-4),
     "layers 10 and 12 side by side": Variant(layers=(10, 12)),
     "query's special tokens and punctuation not searched": Variant(skip=True),
 }

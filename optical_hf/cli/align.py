@@ -27,8 +27,8 @@ def align(
         float, typer.Option(help="Entropic regularisation of the plans, in units of cosine cost.")
     ] = 0.02,
     regularisation: Annotated[
-        str, typer.Option(help="Ridge penalty: a number, or held_out_pairs or held_out_language to have it chosen.")
-    ] = "3e-4",
+        str, typer.Option(help="Ridge penalty: a number, or how to choose it, held_out_pairs or held_out_language.")
+    ] = "held_out_pairs",
     also_english: Annotated[
         bool, typer.Option(help="Let the student read the English sides too, as one more language.")
     ] = True,

@@ -81,7 +81,7 @@ def fit_alignment(
     method: Method = "transport",
     rounds: int = 3,
     epsilon: float = 0.02,
-    regularisation: float | Selection = 3e-4,
+    regularisation: float | Selection = "held_out_pairs",
     also_english: bool = True,
     pooled_weight: float = 2.0,
     special_tokens: bool = False,
