@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from optical_hf.cli.collections import collections_of
-from optical_hf.evaluation import RetrievalReport, evaluate_retrieval
+from optical_hf.evaluation import RetrievalReport, evaluate_retrieval, write_trec
 from optical_hf.models import load_teacher
 
 
@@ -52,6 +52,7 @@ def evaluate(
     json: Annotated[Path | None, typer.Option(help="Write the report as JSON.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write the report as Markdown, for a model card.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write the report as one HTML page with its plots.")] = None,
+    runs: Annotated[Path | None, typer.Option(help="Folder for TREC run files and qrels.")] = None,
     pairs: Annotated[
         list[str] | None,
         typer.Option(help="Bitext pairs of a language, so=5101, for the page's plot of R@1 against them; repeat it."),
@@ -84,6 +85,9 @@ def evaluate(
     )  # fmt: skip
     report.print()
     write_report(report, json, markdown, html, counts)
+    if runs is not None:
+        write_trec(report, runs)
+        Console(highlight=False).print(f"Run files and qrels: {runs}")
     return None
 
 

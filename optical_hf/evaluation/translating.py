@@ -62,13 +62,11 @@ class Seq2SeqTranslator:
                 padding=True, truncation=True, max_length=limit, return_tensors="pt",
             ).to(self.model.device)  # fmt: skip
             cut += int((batch["attention_mask"].sum(1) == limit).sum())
-            room = {"max_new_tokens": 2 * batch["input_ids"].shape[1] + 16}
+            room = {"max_length": min(2 * batch["input_ids"].shape[1] + 16, limit)}
             with torch.inference_mode():
                 written = self.model.generate(**batch, **room | options | dict(self.options or {}))
-            if (
-                "forced_bos_token_id" in options
-            ):  # M2M100's tokenizer does not count it as special and would write "__en__"
-                written = written[:, 2:]
+            # The language is no special token to M2M100's tokenizer, which would write "__en__" before each text.
+            written = written[:, 2:] if "forced_bos_token_id" in options else written
             for row, text in zip(rows, self.tokenizer.batch_decode(written, skip_special_tokens=True), strict=True):
                 translations[row] = text.strip()
         if cut:

@@ -26,10 +26,12 @@ def test_systems_are_named_and_reports_written_and_compared(files, monkeypatch, 
     bert = str(files / "bert")
     evaluate(
         queries=[f"{files}/words.de", f"{files}/words.so"], teacher=bert, student=bert, untrained=bert,
-        translator=["opus"], system=["student", "translate-query", "bm25"], json=report, html=page, pairs=["de=29000"],
+        translator=["opus"], system=["student", "translate-query", "bm25"], json=report, html=page,
+        pairs=["de=29000"], runs=files / "runs",
     )  # fmt: skip
     assert list(json.loads(report.read_text())["systems"]) == ["student", "translate_query", "bm25", "untrained"]
     assert json.loads(report.read_text())["systems"]["bm25"]["mean"] == 1.0
+    assert len(list((files / "runs").glob("*.run"))) == 4
     assert "R@1 against bitext" in page.read_text()
     assert "untrained" in capsys.readouterr().out
     evaluate(compare=(report, report))

@@ -118,6 +118,7 @@ def test_a_checkpoint_translates_by_its_own_conventions(name, request):
     assert translate(GERMAN, "de") == ENGLISH
     assert translate(SOMALI, "som") == ENGLISH
     assert translate([], "de") == []
+    assert translate([" ".join(["hund"] * 60), "mond"], "de")[1] == "moon"  # more than there are positions
 
 
 def test_multilingual_models_are_told_both_languages(m2m100):
