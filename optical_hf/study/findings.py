@@ -42,10 +42,13 @@ def _where(collection: str) -> str:
 
 
 def gap_verdict(test: GapTest) -> str:
-    """Whether the gap narrowed, widened, or whether nobody can tell."""
+    """Which way the gap went, or that nobody can tell; where the low tier is ahead, a gap neither narrows nor widens."""
     if test.p_value >= SIGNIFICANT:
         return "these queries cannot tell that from no change"
-    return "it narrowed" if test.change.value < 0 else "it widened"
+    smaller = test.change.value < 0
+    if min(test.gap, test.other_gap) >= 0:
+        return "it narrowed" if smaller else "it widened"
+    return f"it moved in favour of the {'low' if smaller else 'high'} tier"
 
 
 def size_sentences(test: SizeTest) -> Iterator[str]:
@@ -70,11 +73,13 @@ def system_sentences(test: SystemTest) -> Iterator[str]:
         low = {key: change for key, change in test.languages.items() if change.tier == "low"}
         rest = {key: change for key, change in test.languages.items() if change.tier != "low"}
         yield f"{head}: {_tally(low, 'low-resource')}; {_tally(rest, 'other')} (p corrected over {len(test.languages)} tests)."
-    for gap in test.gaps:
-        yield (
-            f"{head}: the gap {_where(gap.collection)} is {100 * gap.gap:.1f} against {100 * gap.other_gap:.1f}, a change of "
-            f"{signed(gap.change)} ({p_value(gap.p_value)}): {gap_verdict(gap)}."
+    if test.gaps:
+        changes = "; ".join(
+            f"{_where(gap.collection)} {100 * gap.gap:.1f} against {100 * gap.other_gap:.1f}, a change of {signed(gap.change)} "
+            f"({p_value(gap.p_value)}): {gap_verdict(gap)}"
+            for gap in test.gaps
         )
+        yield f"{head}: the gap is {changes}."
 
 
 def _tally(changes: dict[tuple[str, str], LanguageChange], tier: str) -> str:

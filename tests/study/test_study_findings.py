@@ -90,6 +90,18 @@ def test_a_gap_that_widens_and_one_that_cannot_be_told(tmp_path: Path) -> None:
     assert "these queries cannot tell that from no change" in sentences[1]
 
 
+def test_where_the_low_tier_is_ahead_a_gap_does_not_narrow(tmp_path: Path) -> None:
+    runs = [
+        run(tmp_path, "small", "transport", {"de": 0.40, "so": 0.50}),
+        run(tmp_path, "large", "transport", {"de": 0.40, "so": 0.80}),
+    ]
+    (test,) = size_tests(CONFIG, cells_of(runs))
+    (sentence,) = size_sentences(test)
+    assert "changed by -30.0 points" in sentence
+    assert "it moved in favour of the low tier" in sentence
+    assert "narrowed" not in sentence
+
+
 def test_a_system_is_higher_only_where_the_corrected_test_says_so(tmp_path: Path) -> None:
     runs = [
         run(tmp_path, "large", "MSE", {"de": 0.90, "so": 0.40}),
@@ -100,7 +112,7 @@ def test_a_system_is_higher_only_where_the_corrected_test_says_so(tmp_path: Path
     tally, gap = system_sentences(test)
     assert "higher R@1 in 1 of 1 low-resource tests (Somali on C), lower in 0" in tally
     assert "higher R@1 in 0 of 1 other tests, lower in 0 (p corrected over 2 tests)" in tally
-    assert "the gap on C is 29.5 against 50.0, a change of -20.5 points" in gap
+    assert "the gap is on C 29.5 against 50.0, a change of -20.5 points" in gap
     assert gap.endswith("it narrowed.")
 
 
