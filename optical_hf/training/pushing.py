@@ -89,6 +89,7 @@ class StudentTrainer(Trainer):
         """Push the student as it is now, in the background; a push that is still going on is waited for."""
         if self.args.hub_strategy == HubStrategy.END:
             return
+        self._finish_current_push()  # before the files it is reading are written anew
         push = self.push_to_hub(f"Training in progress, step {self.state.global_step}", blocking=False)
         if push is not None:
             push.add_done_callback(_tell_failure)
@@ -97,8 +98,10 @@ class StudentTrainer(Trainer):
 
 def _tell_failure(push: Future[Any]) -> None:
     """A push in the background that failed is otherwise not heard of: transformers waits for it and does not ask."""
-    if not push.cancelled() and push.exception() is not None:
+    error = None if push.cancelled() else push.exception()
+    if error is not None:
+        text = " ".join(f"{error} {error.__cause__ or ''}".split())
         logger.warning(
             "a push to the hub failed (%s); what it would have pushed is in output_dir, and the next push brings it",
-            " ".join(str(push.exception()).split())[:200],
+            text[:300],
         )
