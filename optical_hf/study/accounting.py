@@ -47,10 +47,14 @@ def flop_counter() -> FlopCounterMode:
 
 @dataclass
 class Meter:
-    """Seconds and operations by the name of the part of a run in which they were spent."""
+    """Seconds and operations by the name of the part of a run in which they were spent.
+
+    `spared` are the seconds of parts that another run had done already, which the clock of this one did not see.
+    """
 
     seconds: dict[str, float] = field(default_factory=dict)
     flops: dict[str, float] = field(default_factory=dict)
+    spared: float = 0.0
 
     @contextmanager
     def part(self, name: str, count: bool = True) -> Iterator[None]:

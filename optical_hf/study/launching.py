@@ -92,6 +92,8 @@ def _launched(config: StudyConfig, entries: Sequence[RunFolder]) -> Iterator[tup
             yield entry, entry.status
             if died:
                 return
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_SECONDS)  # its work is over: let it end by itself
     finally:
         _stop(process)
 
@@ -122,7 +124,7 @@ def _start(config: StudyConfig, entries: Sequence[RunFolder]) -> "subprocess.Pop
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
-    """End a process: at once where its work is over or nobody waits for it any more."""
+    """End a process and all that it started, where it has not ended by itself."""
     if process.poll() is None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)

@@ -96,6 +96,7 @@ def execute(run: RunConfig, folder: Path, workspace: Path, *, keep_student: bool
                     report.to_json(folder / result.reports[entry.name])
         if keep_student and student is not None and PartialState().is_main_process:
             save_student(student, folder / "student")
+    meter.seconds["total"] += meter.spared
     result.seconds, result.flops, result.peak_memory_bytes = meter.seconds, meter.flops, peak_memory()
     result.finished = datetime.now(UTC).isoformat(timespec="seconds")
     return result

@@ -38,7 +38,8 @@ def start_projection(
     method = run.system.alignment
     assert method != "none"
     with PartialState().main_process_first():
-        if not place.exists():
+        there = place.exists()
+        if not there:
             started = time.perf_counter()
             with flop_counter() as counter:
                 options = {"seed": run.seed, "progress": False, **run.system.fit}
@@ -51,6 +52,7 @@ def start_projection(
         assert projection is not None
         projection.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 (no dict)
     meter.seconds["fit"], meter.flops["fit"] = float(cost["seconds"]), float(cost["flops"])
+    meter.spared += meter.seconds["fit"] if there else 0.0
 
 
 def _key(run: RunConfig, teacher: TeacherCache) -> str:
