@@ -20,6 +20,9 @@ Weights = NDArray[Any]
 WEIGHTS_AT_ONCE = 2**20
 """Entries of the weight matrix held at a time: 8 MB, and as many again while they are drawn."""
 
+ROUNDS_AT_ONCE = 64
+"""At least so many rounds at a time, whatever the memory: a product with few of them reads the groups' rows too often."""
+
 COST_OF_DRAWING_TOGETHER = 16
 """Drawing one weight for groups that are alike takes about as long as this many single ones; either way serves."""
 
@@ -86,7 +89,7 @@ def _weighted_sums(
         rows_TC = rows_GC[np.lexsort(rows_GC.T)]
     rows_TC = rows_TC.astype(_exact_type(rows_GC), copy=False)
     sums_RC = np.empty((rounds, rows_GC.shape[1]))
-    at_once = max(1, WEIGHTS_AT_ONCE // len(rows_TC))
+    at_once = max(ROUNDS_AT_ONCE, WEIGHTS_AT_ONCE // len(rows_TC))
     for start in range(0, rounds, at_once):
         size = min(at_once, rounds - start)
         weights_RT = together(size, times_T) if few else one_by_one(size)

@@ -47,6 +47,7 @@ def test_order_of_groups_does_not_matter(sums, columns):
 def test_blocks_of_rounds_change_nothing(monkeypatch):
     rows_GC = np.random.default_rng(1).random((100, 5))
     whole = signed_sums(rows_GC, 40, np.random.default_rng(0))
+    monkeypatch.setattr(resampling, "ROUNDS_AT_ONCE", 1)
     monkeypatch.setattr(resampling, "WEIGHTS_AT_ONCE", 800)  # 8 rounds of 100 signs are 100 bytes: no bit is skipped
     np.testing.assert_allclose(signed_sums(rows_GC, 40, np.random.default_rng(0)), whole, rtol=1e-12)
 
