@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 import torch
-from alignment_variants import table
+from alignment_variants import VARIANTS, table
 from datasets import Dataset
 
 from optical_hf import RetrievalCollection, evaluate_retrieval, fit_alignment, load_bitext, load_student, load_teacher
@@ -39,8 +39,9 @@ BUDGET = {"tiny": 0, "real": 2 * 2**30}  # bytes of tokens kept: 0 encodes them 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("data", type=Path)
 parser.add_argument("models", type=Path)
-parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS))
+parser.add_argument("--only", nargs="+", choices=[*ROWS, *VARIANTS], help="these rows, or with --variants these")
 parser.add_argument("--variants", action="store_true", help="a line for each variant tried")
+parser.add_argument("--features", type=Path, help="folder that keeps what --variants encodes")
 parser.add_argument("--growth", action="store_true", help="seconds and memory by the number of pairs")
 parser.add_argument("--grown", nargs=2, help=argparse.SUPPRESS)  # encoders and pairs of one process of --growth
 options = parser.parse_args()
@@ -120,7 +121,7 @@ def print_growth() -> None:
 def print_rows() -> None:
     sets = reference_sets()
     print(f"| variant | {' | '.join(sets)} | mean | penalty | seconds |\n{'|---' * (len(sets) + 4)}|")
-    for name in options.only:
+    for name in options.only or ROWS:
         student, teacher = real_pair()
         report = fit_alignment(
             student, teacher, training_pairs("de", "mr").select(range(2400)), progress=False, **ROWS[name]
@@ -144,7 +145,9 @@ elif options.growth:
     print_growth()
 elif options.variants:
     asked = [{name: translations(c) for name, c in sets.items()} for sets in (reference_sets(), other_sets())]
-    for line in table(*real_pair(), training_pairs("de", "mr").select(range(2400)), *asked):
+    for line in table(
+        *real_pair(), training_pairs("de", "mr").select(range(2400)), *asked, options.features, options.only or VARIANTS
+    ):
         print(line, flush=True)
 else:
     print_rows()

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -127,15 +128,17 @@ def encode(model: Encoder, texts: list[str], layers: tuple[int, ...] = ()) -> li
     return [found[i] for i in range(len(texts))]
 
 
-def read_pairs(student: Encoder, teacher: Encoder, rows: Iterable[dict]) -> list[Pair]:
+def read_pairs(student: Encoder, teacher: Encoder, rows: Iterable[dict], keep: Path | None = None) -> list[Pair]:
+    """Both sides of pairs, encoded; or read from the file `keep`, which is written otherwise."""
+    if keep is not None and keep.exists():
+        return [Pair(Text(*own), Text(*other), code) for own, other, code in torch.load(keep)]
     rows = list(rows)
     teachers = encode(teacher, [row["source"] for row in rows])
     students = encode(student, [row["target"] for row in rows], LAYERS)
-    return [Pair(s, t, row["language"]) for s, t, row in zip(students, teachers, rows, strict=True)]
-
-
-def read_english(student: Encoder, pairs: list[Pair], english: list[str]) -> list[Pair]:
-    return [Pair(s, pair.teacher, "en") for s, pair in zip(encode(student, english, LAYERS), pairs, strict=True)]
+    pairs = [Pair(s, t, row["language"]) for s, t, row in zip(students, teachers, rows, strict=True)]
+    if keep is not None:
+        torch.save([(tuple(own), tuple(other), code) for own, other, code in pairs], keep)
+    return pairs
 
 
 class Fit:
@@ -294,17 +297,21 @@ def table(
     bitext: Iterable[dict],
     sets: dict[str, list[dict]],
     others: dict[str, list[dict]],
+    features: Path | None = None,
+    names: Iterable[str] = VARIANTS,
 ) -> Iterator[str]:
-    """A line for each variant: R@1 on the reference sets, their mean, and the mean over the other sets."""
+    """A line for each variant of `names`: R@1 on the reference sets, their mean, and the mean over the other sets."""
+
+    def read(name: str, rows: Iterable[dict]) -> list[Pair]:
+        return read_pairs(student, teacher, rows, features and features / f"{name}.pt")
+
     rows = list(bitext)
-    fitted = read_pairs(student, teacher, rows)
-    english = read_english(student, fitted, [row["source"] for row in rows])
-    reference, other = (
-        {name: read_pairs(student, teacher, pairs) for name, pairs in asked.items()} for asked in (sets, others)
-    )
+    fitted = read("fitted", rows)
+    english = read("english", [{"source": row["source"], "target": row["source"], "language": "en"} for row in rows])
+    reference, other = ({name: read(name, pairs) for name, pairs in asked.items()} for asked in (sets, others))
     yield f"| variant | {' | '.join(sets)} | mean | other sets | penalty | seconds |"
     yield "|---" * (len(sets) + 5) + "|"
-    for name, variant in VARIANTS.items():
+    for name, variant in ((name, VARIANTS[name]) for name in names):
         started = time.perf_counter()
         fit = Fit(variant, fitted, english)
         seconds = time.perf_counter() - started
