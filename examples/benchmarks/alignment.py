@@ -145,9 +145,8 @@ elif options.growth:
     print_growth()
 elif options.variants:
     asked = [{name: translations(c) for name, c in sets.items()} for sets in (reference_sets(), other_sets())]
-    for line in table(
-        *real_pair(), training_pairs("de", "mr").select(range(2400)), *asked, options.features, options.only or VARIANTS
-    ):
+    fitted = training_pairs("de", "mr").select(range(2400))
+    for line in table(*real_pair(), fitted, *asked, options.features, options.only or VARIANTS):
         print(line, flush=True)
 else:
     print_rows()
