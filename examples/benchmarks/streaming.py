@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from optical_hf import OTDistillationArguments, OTDistillationTrainer
-from optical_hf.data.mixing import stream_bitext
+from optical_hf.data import stream_bitext
 from optical_hf.data.scenes import scenes_bitext
 from optical_hf.models import build_student
 from optical_hf.models.tiny import tiny_encoder

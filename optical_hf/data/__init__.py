@@ -4,6 +4,7 @@ from optical_hf.data.bitext import Bitext, load_bitext
 from optical_hf.data.cleaning import clean_bitext
 from optical_hf.data.collections import RetrievalCollection
 from optical_hf.data.entities import Flickr30kEntities, load_flickr30k_entities
+from optical_hf.data.mixing import stream_bitext
 from optical_hf.data.quality import BitextReport, bitext_quality
 
 __all__ = [
@@ -15,4 +16,5 @@ __all__ = [
     "clean_bitext",
     "load_bitext",
     "load_flickr30k_entities",
+    "stream_bitext",
 ]
