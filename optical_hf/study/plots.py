@@ -7,6 +7,7 @@ Needs matplotlib (the extra `viz`).
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from optical_hf.evaluation.plots import COLOURS, GREY, MARKERS
@@ -22,7 +23,8 @@ AXIS = {
     "parameters": "parameters of the backbone, without its vocabulary",
     "flops": "operations of closed form and training",
 }
-NUDGE = 0.03
+NUDGE, APART = 0.015, 1.3
+"""Share by which lines stand apart at one place, and by which ticks must to be written."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,6 @@ def plot_pairs(points: Sequence[BitextPoint], systems: Sequence[str], title: str
         panel.set_ylim(0, 100)
     for panel in panels[len(languages) :]:
         panel.set_visible(False)
-    figure.supxlabel("bitext pairs of the language", fontsize=9)
     figure.supylabel("R@1 in percent", fontsize=9)
     _legend(figure, panels[0])
     return figure
@@ -155,13 +156,17 @@ def _line(
 
 
 def _powers(panel: "Axes", places: Sequence[float]) -> None:
-    """A logarithmic axis whose ticks are the sizes there are, where they are few, and powers of ten otherwise."""
+    """A logarithmic axis whose ticks are the places themselves, where they are few and apart, and round numbers otherwise."""
     panel.set_xscale("log")
+    panel.minorticks_off()
     distinct = sorted(set(places))
-    if len(distinct) <= 6:
-        panel.set_xticks(distinct, [short_count(place) for place in distinct])
-        panel.minorticks_off()
-    panel.set_xlim(min(places) / 1.3, max(places) * 1.3)
+    apart = all(after / before > APART for before, after in pairwise(distinct))
+    if not (apart and len(distinct) <= len(MARKERS)):
+        powers = range(math.floor(math.log10(distinct[0])), math.ceil(math.log10(distinct[-1])) + 1)
+        rounded = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]
+        distinct = [tick for tick in rounded if distinct[0] / APART <= tick <= distinct[-1] * APART]
+    panel.set_xticks(distinct, [short_count(place) for place in distinct])
+    panel.set_xlim(min(places) / APART, max(places) * APART)
 
 
 def short_count(value: float) -> str:

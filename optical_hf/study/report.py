@@ -144,7 +144,10 @@ def figures(config: StudyConfig, cells: Cells) -> "Iterator[tuple[str, Figure]]"
         for student in dict.fromkeys(cell.student for cell in cells if cell.teacher == teacher):
             found = _bitext_points(config, cells, teacher, student)
             if found:
-                yield _file_name(f"{teacher} {student} pairs"), plot_pairs(found, systems, f"{teacher}, {student}")
+                yield (
+                    _file_name(f"{teacher} {student} pairs"),
+                    plot_pairs(found, systems, f"{teacher}, {student}: R@1 against the bitext pairs of the language"),
+                )
 
 
 def _axes(points: Sequence[Point]) -> list[Against]:
