@@ -5,6 +5,7 @@ convolution or attention (normalisation, the optimizer, the exponentials of a tr
 read from a cache and costs a run nothing. Knows nothing about studies.
 """
 
+import hashlib
 import platform
 import resource
 import sys
@@ -96,9 +97,18 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
+CODE = "optical-hf code"
+"""Key under which the hash of this package's code is kept: a default that changed makes runs that cannot be compared."""
+
+
 def versions() -> dict[str, str]:
-    """Versions of what a result depends on."""
-    found = {"python": platform.python_version()}
+    """Versions of what a result depends on, and the hash of the code that makes it, from training down."""
+    digest = hashlib.sha256()
+    package = Path(__file__).parents[1]
+    for part in ("data", "evaluation", "metrics", "models", "objectives", "ot", "training"):
+        for file in sorted((package / part).rglob("*.py")):
+            digest.update(file.read_bytes())
+    found = {"python": platform.python_version(), CODE: digest.hexdigest()[:12]}
     for name in PACKAGES:
         found[name] = version(name)
     return found

@@ -18,6 +18,7 @@ from optical_hf.metrics.bootstrap import Estimate, interval, resampled_means
 from optical_hf.metrics.observations import observe
 from optical_hf.metrics.significance import LanguageChange, SystemComparison, align_queries, compare_systems
 from optical_hf.metrics.tiers import Tiers
+from optical_hf.study.accounting import CODE
 from optical_hf.study.config import StudentSpec, StudyConfig
 from optical_hf.study.grid import NO_STUDENT
 from optical_hf.study.table import ALL, FinishedRun, Hits, tiers_of
@@ -98,6 +99,11 @@ def cells_of(runs: Sequence[FinishedRun]) -> Cells:
     return cells
 
 
+def one_code(*cells: Sequence[FinishedRun]) -> bool:
+    """Whether all these runs were made by one version of the package's code; others differ in more than their configuration."""
+    return len({done.result.versions.get(CODE) for runs in cells for done in runs}) == 1
+
+
 def mean_hits(runs: Sequence[FinishedRun], collection: str) -> Hits:
     """Hits of a cell: the mean over its seeds, query by query."""
     first, *others = (done.hits(collection) for done in runs)
@@ -122,6 +128,7 @@ def system_tests(config: StudyConfig, cells: Cells) -> Iterator[SystemTest]:
                 and other.student in (ours.student, NO_STUDENT)
                 and other.size in (ours.size, None)
                 and other.budget in (ours.budget, None)
+                and one_code(cells[ours], cells[other])
             )
             if fits and not _twin_first(config, ours, other):
                 yield _system_test(config, cells, ours, other)
@@ -169,6 +176,8 @@ def size_tests(config: StudyConfig, cells: Cells) -> Iterator[SizeTest]:
         ladder = _ladder(config, cells, cell)
         steps = [*([(ladder[0], ladder[-1])] if len(ladder) > 2 else []), *pairwise(ladder)]
         for smaller, larger in steps:
+            if not one_code(cells[larger], cells[smaller]):
+                continue
             yield SizeTest(
                 larger,
                 smaller,

@@ -16,7 +16,16 @@ from jinja2 import Environment
 from optical_hf.evaluation.files import write_text
 from optical_hf.evaluation.page import STYLE
 from optical_hf.evaluation.tables import Table, table_markdown
-from optical_hf.study.comparing import Cells, SizeTest, SystemTest, cells_of, mean_hits, size_tests, system_tests
+from optical_hf.study.comparing import (
+    Cells,
+    SizeTest,
+    SystemTest,
+    cells_of,
+    mean_hits,
+    one_code,
+    size_tests,
+    system_tests,
+)
 from optical_hf.study.config import StudyConfig
 from optical_hf.study.findings import size_sentences, system_sentences
 from optical_hf.study.grid import NO_STUDENT
@@ -114,6 +123,10 @@ def describe(config: StudyConfig, entries: Sequence[RunFolder]) -> str:
     told += f", {failed} failed (below, with their errors)" if failed else ""
     queries = {name: len(report.queries.ids) for run in done for name, report in run.reports.items()}
     sets = ", ".join(f"{name} ({count:,} queries)" for name, count in queries.items())
+    if done and not one_code(done):
+        told += (
+            ", by more than one version of this package's code: only runs of one version are tested against each other"
+        )
     versions = sorted({f"{name} {version}" for run in done for name, version in run.result.versions.items()})
     return (
         f"{told}. Collections: {sets or 'none yet'}. Ties count against the system. Intervals are of {config.rounds:,} bootstrap "

@@ -9,6 +9,7 @@ import pytest
 
 from optical_hf.evaluation.report import Queries, RetrievalReport, SystemResult
 from optical_hf.evaluation.scores import Bootstrap, score_languages
+from optical_hf.study.accounting import CODE
 from optical_hf.study.comparing import cells_of, mean_hits, size_tests, system_tests
 from optical_hf.study.config import BudgetSpec, CollectionSpec, StudentSpec, StudyConfig, SystemSpec, TeacherSpec
 from optical_hf.study.findings import size_sentences, system_sentences
@@ -33,7 +34,9 @@ CONFIG = StudyConfig(
 PARAMETERS = {"small": 21_000_000, "middle": 40_000_000, "large": 85_000_000}
 
 
-def run(folder: Path, student: str, system: str, shares: dict[str, float], seed: int = 0) -> FinishedRun:
+def run(
+    folder: Path, student: str, system: str, shares: dict[str, float], seed: int = 0, code: str = "a"
+) -> FinishedRun:
     """A run that finds the first so large a share of each language's queries, rolled on by the seed."""
     languages = np.repeat(list(shares), GROUPS)
     hits = np.concatenate([np.roll(np.arange(GROUPS) < share * GROUPS, seed) for share in shares.values()])
@@ -52,7 +55,7 @@ def run(folder: Path, student: str, system: str, shares: dict[str, float], seed:
     )
     place = folder / config.key
     report.to_json(place / "report-00.json")
-    result = RunResult({"C": "report-00.json"}, backbone_parameters=PARAMETERS[student])
+    result = RunResult({"C": "report-00.json"}, backbone_parameters=PARAMETERS[student], versions={CODE: code})
     (place / RESULT).write_text(json.dumps(asdict(result)), encoding="utf-8")
     return FinishedRun(config, place)
 
@@ -114,6 +117,16 @@ def test_a_system_is_higher_only_where_the_corrected_test_says_so(tmp_path: Path
     assert "higher R@1 in 0 of 1 other tests, lower in 0 (p corrected over 2 tests)" in tally
     assert "the gap is on C 29.5 against 50.0, a change of -20.5 points" in gap
     assert gap.endswith("it narrowed.")
+
+
+def test_runs_of_different_code_are_not_compared(tmp_path: Path) -> None:
+    runs = [
+        run(tmp_path, "small", "transport", {"de": 0.90, "so": 0.40}),
+        run(tmp_path, "large", "transport", {"de": 0.92, "so": 0.70}, code="b"),
+        run(tmp_path, "large", "MSE", {"de": 0.90, "so": 0.40}),
+    ]
+    assert not list(size_tests(CONFIG, cells_of(runs)))
+    assert not list(system_tests(CONFIG, cells_of(runs)))
 
 
 def test_seeds_are_put_together_by_query(tmp_path: Path) -> None:
