@@ -23,10 +23,11 @@ from torch.nn.functional import normalize
 from optical_hf.models.cache import TeacherCache
 from optical_hf.models.held_out import HeldOutScore, held_out_score
 from optical_hf.models.kinds import token_projection
+from optical_hf.models.mean_teacher import AnyTeacher, one_teacher
 from optical_hf.models.normal_equations import NormalEquations
 from optical_hf.models.pair_tokens import ENGLISH, PairTokenReader, PairTokens, pooled
 from optical_hf.models.penalty import Fold, Selection, choose_penalty, summed
-from optical_hf.models.teachers import TeachersByLanguage, pooling_of
+from optical_hf.models.teachers import SeveralTeachers, pooling_of
 from optical_hf.models.tokens import Encoder
 from optical_hf.ot import cosine_cost, solve
 
@@ -75,7 +76,7 @@ class AlignmentReport:
 
 def fit_alignment(
     student: Encoder,
-    teacher: Encoder | TeacherCache | TeachersByLanguage,
+    teacher: AnyTeacher,
     bitext: Dataset | IterableDataset | Iterable[Mapping[str, Any]],
     *,
     method: Method = "transport",
@@ -95,8 +96,8 @@ def fit_alignment(
 
     Args:
         student: from `load_student`; its `token_projection` gets new weights, nothing else moves.
-        teacher: the frozen teacher, of the width the projection gives; or the cache of one, or several by language (both without
-            `held_out`).
+        teacher: the frozen teacher, of the width the projection gives; or the cache of one, or several: a dict by language, or
+            a list whose mean teaches (all of these without `held_out`).
         bitext: rows with `source` (English), `target`, `language`: from `load_bitext`, or anything that can be iterated
             again (it is read once a round where its tokens exceed `memory_budget`).
         method: "ridge" fits pooled vectors only; "transport" goes on from there with `rounds` of plans and barycentres.
@@ -137,10 +138,11 @@ def fit_alignment(
     projection = token_projection(student)
     if projection is None:
         raise ValueError("the student has no token projection to fit: load it with load_student(path, teacher)")
-    searched = None if isinstance(teacher, TeacherCache | TeachersByLanguage) else teacher
+    teacher = one_teacher(teacher)
+    searched = None if isinstance(teacher, TeacherCache | SeveralTeachers) else teacher
     if held_out and searched is None:
         raise ValueError(
-            "held_out needs the teacher itself to search with: pass the teacher, or held_out=0 with its cache"
+            "held_out needs the teacher itself to search with: pass the teacher, or held_out=0 with a cache or several teachers"
         )
     fitted, kept = _split(bitext, held_out, seed)
     before = held_out_score(student, searched, kept, batch_size) if searched is not None and kept else None
@@ -153,9 +155,10 @@ def fit_alignment(
     folds: dict[str, Fold] = {}
     count = 0
     for pair in pairs:
-        _check_width(pair.teacher.tokens_BND, projection.out_features)
+        _check_width(pair.teachers[0].tokens_BND, projection.out_features)
         count += sum(language != ENGLISH or not also_english for language in pair.languages)
-        source_BD, target_BK = pooled(pair.student, mode), pooled(pair.teacher, mode)
+        source_BD = pooled(pair.student, mode)
+        target_BK = torch.stack([pooled(read, mode) for read in pair.teachers]).mean(dim=0)
         for name, rows in _folds(pair, regularisation).items():
             if name not in folds:
                 folds[name] = Fold.empty(projection.in_features, projection.out_features, student.device)
@@ -185,11 +188,12 @@ def _transport_round(
     projection = token_projection(student)
     assert projection is not None
     by_fold: Sums = {}
-    total, count = 0.0, 0
-    for pair in pairs:
+    total, count = 0.0, 0.0
+    for pair, teacher in ((read, one) for read in pairs for one in read.teachers):
+        share = 1 / len(pair.teachers)
         source_BN = pair.student.mask_BN if special_tokens else pair.student.content_BN
-        target_BM = pair.teacher.mask_BN if special_tokens else pair.teacher.content_BN
-        teacher_BMK = pair.teacher.tokens_BND
+        target_BM = teacher.mask_BN if special_tokens else teacher.content_BN
+        teacher_BMK = teacher.tokens_BND
         cost_BNM = cosine_cost(projection.linear(pair.student.tokens_BND), teacher_BMK, source_BN, target_BM)
         transport = solve(cost_BNM, source_BN, target_BM, epsilon=epsilon)
         mass_BN = transport.plan.sum(dim=2).clamp(min=1e-30)
@@ -197,18 +201,19 @@ def _transport_round(
         length_BN1 = transport.plan @ teacher_BMK.norm(dim=-1, keepdim=True) / mass_BN.unsqueeze(-1)
         target_BNK = normalize(transport.plan @ teacher_BMK, dim=-1) * length_BN1
         # A token spread over many others says little about where it belongs: weigh it by the share of its largest part.
-        weight_BN = transport.plan.amax(dim=2)
+        weight_BN = share * transport.plan.amax(dim=2)
         for name, rows in _folds(pair, regularisation).items():
             used_BN = torch.zeros_like(weight_BN, dtype=torch.bool)
             used_BN[rows] = weight_BN[rows] > 0
             if name not in by_fold:
                 by_fold[name] = NormalEquations.zeros(projection.in_features, projection.out_features, student.device)
             by_fold[name].add(
-                pair.student.tokens_BND[used_BN], target_BNK[used_BN], weight_BN[used_BN], count=len(rows)
+                pair.student.tokens_BND[used_BN], target_BNK[used_BN], weight_BN[used_BN], count=share * len(rows)
             )
         translated_B = torch.tensor([language != ENGLISH for language in pair.languages], device=student.device)
-        total, count = total + float(transport.cost[translated_B].sum()), count + int(translated_B.sum())
-    return by_fold, total / max(count, 1)
+        total += share * float(transport.cost[translated_B].sum())
+        count += share * int(translated_B.sum())
+    return by_fold, total / count if count else 0.0
 
 
 def _folds(pair: PairTokens, regularisation: float | Selection) -> dict[str, list[int]]:

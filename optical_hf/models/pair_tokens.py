@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from optical_hf.models.cache import TeacherCache
-from optical_hf.models.teachers import TeachersByLanguage
+from optical_hf.models.teachers import SeveralTeachers
 from optical_hf.models.tokens import Encoder, TokenSet, iter_token_sets
 
 ENGLISH = "en"
@@ -22,10 +22,16 @@ WINDOW = 100  # batches sorted by length together
 
 
 class PairTokens(NamedTuple):
-    """Both sides of a batch of pairs: the student's backbone tokens, the teacher's tokens, and the languages."""
+    """Both sides of a batch of pairs, and the languages.
+
+    Attributes:
+        student: the student's backbone tokens.
+        teachers: the teacher's tokens; where the mean of several is taken, those of each.
+        languages: of the pairs.
+    """
 
     student: TokenSet
-    teacher: TokenSet
+    teachers: list[TokenSet]
     languages: list[str]
 
 
@@ -34,7 +40,7 @@ class PairTokenReader:
 
     Args:
         student: read up to its backbone, before the projection.
-        teacher: read whole; or the cache of one; or several by language.
+        teacher: read whole; or the cache of one; or several.
         bitext: rows with `source` (English), `target` and `language`; anything that can be iterated more than once.
         batch_size: pairs in a batch.
         memory_budget: bytes of float16 tokens kept between rounds; beyond it, batches are encoded again.
@@ -45,7 +51,7 @@ class PairTokenReader:
     def __init__(
         self,
         student: Encoder,
-        teacher: Encoder | TeacherCache | TeachersByLanguage,
+        teacher: Encoder | TeacherCache | SeveralTeachers,
         bitext: Iterable[Mapping[str, Any]],
         *,
         batch_size: int = 64,
@@ -68,7 +74,7 @@ class PairTokenReader:
         for pair in self._encode():
             if keep:
                 half = _cast(pair, torch.float16)
-                used += sum(t.nbytes for side in half[:2] for t in side)
+                used += sum(t.nbytes for side in (half.student, *half.teachers) for t in side)
                 keep = used <= self.memory_budget
                 if keep:
                     kept.append(half)
@@ -83,20 +89,22 @@ class PairTokenReader:
             window.sort(key=lambda row: len(row["target"]))
             english = [row["source"] for row in window]
             bar = "Encoding pairs" if self.progress else None
-            if isinstance(self.teacher, TeachersByLanguage):
+            batches: Iterator[list[TokenSet]]
+            if isinstance(self.teacher, SeveralTeachers):
                 codes = [row["language"] for row in window]
-                teachers = self.teacher.iter_token_sets(english, codes, self.batch_size)
+                batches = self.teacher.iter_token_sets(english, codes, self.batch_size)
             elif isinstance(self.teacher, TeacherCache):
-                teachers = self.teacher.iter_token_sets(english, self.batch_size)
+                batches = ([found] for found in self.teacher.iter_token_sets(english, self.batch_size))
             else:
-                teachers = iter_token_sets(self.teacher, english, batch_size=self.batch_size, progress=bar)
-            for start, teacher in zip(range(0, len(window), self.batch_size), teachers, strict=True):
+                read = iter_token_sets(self.teacher, english, batch_size=self.batch_size, progress=bar)
+                batches = ([found] for found in read)
+            for start, teachers in zip(range(0, len(window), self.batch_size), batches, strict=True):
                 batch = window[start : start + self.batch_size]
                 languages = [row["language"] for row in batch]
-                yield PairTokens(self._student_tokens([row["target"] for row in batch]), teacher, languages)
+                yield PairTokens(self._student_tokens([row["target"] for row in batch]), teachers, languages)
                 if self.also_english:
                     itself = self._student_tokens([row["source"] for row in batch])
-                    yield PairTokens(itself, teacher, [ENGLISH] * len(batch))
+                    yield PairTokens(itself, teachers, [ENGLISH] * len(batch))
 
     def _student_tokens(self, texts: list[str]) -> TokenSet:
         (tokens,) = iter_token_sets(self.student, texts, batch_size=len(texts), backbone_only=True)
@@ -107,7 +115,7 @@ def _cast(pair: PairTokens, dtype: torch.dtype) -> PairTokens:
     def side(tokens: TokenSet) -> TokenSet:
         return TokenSet(*(t.to(dtype) if t.is_floating_point() else t for t in tokens))
 
-    return PairTokens(side(pair.student), side(pair.teacher), pair.languages)
+    return PairTokens(side(pair.student), [side(teacher) for teacher in pair.teachers], pair.languages)
 
 
 def pooled(tokens: TokenSet, mode: str | tuple[str, ...]) -> Tensor:

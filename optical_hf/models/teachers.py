@@ -1,54 +1,94 @@
-"""Different teachers for different languages: one that reads each text as the teacher of its pair's language reads it.
+"""Several teachers of one student, and those by language: each text is read as the teacher of its pair's language reads it.
 
 A student of several teachers learns one space only where theirs is one: teachers of one width, such as a model and its version
-tuned on a domain. Knows nothing about students or training.
+tuned on a domain. Their mean: mean_teacher.py. Knows nothing about students or training.
 
 Shapes: B texts, M tokens, D width.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from sentence_transformers.util import batch_to_device
+from accelerate.utils import send_to_device
 from torch import Tensor
 from torch.nn.functional import pad
 
 from optical_hf.models.cache import TeacherCache, teacher_tokens
+from optical_hf.models.kinds import kind_of
 from optical_hf.models.loading import embedding_width, pooling_mode
 from optical_hf.models.tokens import Encoder, TokenSet, preprocess_queries
 
 
-class TeachersByLanguage:
+class SeveralTeachers(ABC):
+    """Teachers that teach one student together.
+
+    Args:
+        named: the teachers, or their caches, by the name that errors give them.
+
+    Raises:
+        ValueError: no teachers, something that is no teacher, or teachers of different widths, poolings or kinds.
+    """
+
+    def __init__(self, named: Mapping[str, Encoder | TeacherCache]) -> None:
+        for name, teacher in named.items():
+            if isinstance(teacher, Mapping | list | tuple | SeveralTeachers):
+                raise ValueError(
+                    f"teacher {name} is itself several ({type(teacher).__name__}): expected one teacher or one token cache; "
+                    "teachers by language and a mean of teachers cannot be nested"
+                )
+        # A cache does not know whether its teacher searches with one vector or with tokens.
+        known = {name: kind_of(one) for name, one in named.items() if not isinstance(one, TeacherCache)}
+        shapes = {name: (width_of(teacher), pooling_of(teacher)) for name, teacher in named.items()}
+        if len(set(shapes.values())) != 1 or len(set(known.values())) > 1:
+            told = {name: (*shape, known.get(name, "cache")) for name, shape in shapes.items()}
+            raise ValueError(
+                f"expected teachers of one width and pooling, and of one kind, got {told or 'none'}: a student has one "
+                "projection, into one space; load them with load_teacher(path, kind=...) and leave out those of another width"
+            )
+        self.width, self.pooling = next(iter(shapes.values()))
+        self.distinct = list({id(teacher): teacher for teacher in named.values()}.values())
+
+    @abstractmethod
+    def features(self, texts: Sequence[str], languages: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """What the teachers read of a batch."""
+
+    @abstractmethod
+    def token_sets(self, features: Mapping[str, Mapping[str, Any]]) -> list[TokenSet]:
+        """The token sets each text is taught by, in the order of the texts, without gradient."""
+
+    def iter_token_sets(
+        self, texts: Sequence[str], languages: Sequence[str], batch_size: int = 64
+    ) -> Iterator[list[TokenSet]]:
+        """`token_sets` a padded batch at a time, in the order of the texts."""
+        device = next((t.device for t in self.distinct if not isinstance(t, TeacherCache)), torch.device("cpu"))
+        for start in range(0, len(texts), batch_size):
+            batch = slice(start, start + batch_size)
+            yield self.token_sets(send_to_device(self.features(texts[batch], languages[batch]), device))
+
+
+class TeachersByLanguage(SeveralTeachers):
     """Teachers by the language of the pair they teach.
 
     Args:
         by_language: language code -> teacher, or the cache of one; one object may teach several languages.
 
     Raises:
-        ValueError: no teachers, or teachers of different widths or poolings.
+        ValueError: as `SeveralTeachers`.
 
     Example:
         >>> from optical_hf.models.tiny import tiny_encoder
         >>> one, other = (tiny_encoder(["a dog"], width=16, vocabulary_size=30, seed=s) for s in (0, 1))
         >>> teachers = TeachersByLanguage({"de": one, "so": other})
-        >>> teachers.tokens(teachers.features(["a dog", "a dog"], ["de", "so"])).vector_BD.shape
+        >>> [tokens] = teachers.token_sets(teachers.features(["a dog", "a dog"], ["de", "so"]))
+        >>> tokens.vector_BD.shape
         torch.Size([2, 16])
     """
 
     def __init__(self, by_language: Mapping[str, Encoder | TeacherCache]) -> None:
         self.by_language = dict(by_language)
-        kinds = {code: (width_of(teacher), pooling_of(teacher)) for code, teacher in self.by_language.items()}
-        if len(set(kinds.values())) != 1:
-            raise ValueError(
-                f"expected teachers of one width and pooling, got {kinds or 'none'}: a student has one projection, into one space"
-            )
-        self.width, self.pooling = next(iter(kinds.values()))
-
-    @property
-    def distinct(self) -> list[Encoder | TeacherCache]:
-        """Each teacher once."""
-        return list({id(teacher): teacher for teacher in self.by_language.values()}.values())
+        super().__init__(self.by_language)
 
     def features(self, texts: Sequence[str], languages: Sequence[str]) -> dict[str, dict[str, Any]]:
         """What each teacher reads of a batch: by its place, the rows that are its own, and their features.
@@ -68,13 +108,13 @@ class TeachersByLanguage:
         return {
             place: {
                 "rows": torch.tensor(own),
-                "features": _read(self.distinct[int(place)], [texts[row] for row in own]),
+                "features": read_texts(self.distinct[int(place)], [texts[row] for row in own]),
             }
             for place, own in rows.items()
         }
 
-    def tokens(self, features: Mapping[str, Mapping[str, Any]]) -> TokenSet:
-        """The token sets of a batch in the order of its texts, without gradient."""
+    def token_sets(self, features: Mapping[str, Mapping[str, Any]]) -> list[TokenSet]:
+        """One token set, in the order of the texts, each row by its own teacher; without gradient."""
         parts = [teacher_tokens(self.distinct[int(place)], part["features"]) for place, part in features.items()]
         longest = max(part.mask_BN.shape[1] for part in parts)
         order_B = torch.cat([part["rows"] for part in features.values()]).argsort()
@@ -85,41 +125,28 @@ class TeachersByLanguage:
                 values = [pad(v, (0, 0) * (v.ndim - 2) + (0, longest - v.shape[1])) for v in values]
             return torch.cat(values)[order_B]
 
-        return TokenSet(*(joined(name) for name in TokenSet._fields))
-
-    def iter_token_sets(
-        self, texts: Sequence[str], languages: Sequence[str], batch_size: int = 64
-    ) -> Iterator[TokenSet]:
-        """Token sets a padded batch at a time, in the order of the texts."""
-        for start in range(0, len(texts), batch_size):
-            batch = slice(start, start + batch_size)
-            features = self.features(texts[batch], languages[batch])
-            device = next((t.device for t in self.distinct if not isinstance(t, TeacherCache)), torch.device("cpu"))
-            moved = {
-                place: {"rows": part["rows"].to(device), "features": batch_to_device(part["features"], device)}
-                for place, part in features.items()
-            }
-            yield self.tokens(moved)
+        return [TokenSet(*(joined(name) for name in TokenSet._fields))]
 
 
-def width_of(teacher: Encoder | TeacherCache | TeachersByLanguage) -> int:
+def width_of(teacher: Encoder | TeacherCache | SeveralTeachers) -> int:
     """The width of the vectors a teacher gives."""
-    if isinstance(teacher, TeachersByLanguage):
+    if isinstance(teacher, SeveralTeachers):
         return teacher.width
     return teacher.identity.width if isinstance(teacher, TeacherCache) else embedding_width(teacher)
 
 
-def pooling_of(teacher: Encoder | TeacherCache | TeachersByLanguage) -> str:
+def pooling_of(teacher: Encoder | TeacherCache | SeveralTeachers) -> str:
     """How a teacher pools its tokens."""
-    if isinstance(teacher, TeachersByLanguage):
+    if isinstance(teacher, SeveralTeachers):
         return teacher.pooling
     return teacher.identity.pooling if isinstance(teacher, TeacherCache) else pooling_mode(teacher)
 
 
-def read_teacher(teacher: Encoder | TeacherCache | TeachersByLanguage, features: Mapping[str, Any]) -> TokenSet:
-    """The teacher's side of a batch, whatever the teacher is; without gradient."""
-    return teacher.tokens(features) if isinstance(teacher, TeachersByLanguage) else teacher_tokens(teacher, features)
+def read_teacher(teacher: Encoder | TeacherCache | SeveralTeachers, features: Mapping[str, Any]) -> list[TokenSet]:
+    """What a batch is taught by, whatever the teacher is: one token set, or one of each whose mean is taken; without gradient."""
+    return teacher.token_sets(features) if isinstance(teacher, SeveralTeachers) else [teacher_tokens(teacher, features)]
 
 
-def _read(teacher: Encoder | TeacherCache, texts: list[str]) -> dict[str, Any]:
+def read_texts(teacher: Encoder | TeacherCache, texts: list[str]) -> dict[str, Any]:
+    """What one teacher, or its cache, reads of a batch of texts."""
     return teacher.features(texts) if isinstance(teacher, TeacherCache) else preprocess_queries(teacher, texts)

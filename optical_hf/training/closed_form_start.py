@@ -14,7 +14,7 @@ from datasets import Dataset, IterableDataset
 from optical_hf.models import Encoder, fit_alignment, token_projection
 from optical_hf.models.alignment import Method
 from optical_hf.models.cache import TeacherCache
-from optical_hf.models.teachers import TeachersByLanguage
+from optical_hf.models.teachers import SeveralTeachers
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 def start_in_closed_form(
     accelerator: Accelerator,
     student: Encoder,
-    teacher: Encoder | TeacherCache | TeachersByLanguage,
+    teacher: Encoder | TeacherCache | SeveralTeachers,
     bitext: Any,
     *,
     method: Method,
@@ -36,7 +36,7 @@ def start_in_closed_form(
     Args:
         accelerator: knows which process this is.
         student: not wrapped.
-        teacher: the teacher, or its cache, or several by language.
+        teacher: the teacher, or its cache, or several.
         bitext: what is trained on.
         method: as `fit_alignment` takes it.
         pairs: pairs fitted on at most.

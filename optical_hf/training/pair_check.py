@@ -2,17 +2,17 @@
 
 from optical_hf.models import Encoder, backbone, kind_of, token_projection
 from optical_hf.models.cache import TeacherCache
-from optical_hf.models.teachers import TeachersByLanguage, width_of
+from optical_hf.models.teachers import SeveralTeachers, width_of
 
 
-def check_pair(student: Encoder, teacher: Encoder | TeacherCache | TeachersByLanguage) -> None:
+def check_pair(student: Encoder, teacher: Encoder | TeacherCache | SeveralTeachers) -> None:
     """Refuse a student and a teacher that cannot learn from each other.
 
     Raises:
         ValueError: saying what is wrong and how to load them right.
     """
     kind_of(student)
-    for one in teacher.distinct if isinstance(teacher, TeachersByLanguage) else [teacher]:
+    for one in teacher.distinct if isinstance(teacher, SeveralTeachers) else [teacher]:
         cached = isinstance(one, TeacherCache)
         if not cached and kind_of(one) and (student is one or backbone(student) is backbone(one)):
             raise ValueError(

@@ -6,10 +6,10 @@ how plans are found or how retrieval is measured: evaluators are callables from 
 Its bases are `BatchingTrainer` (batching.py), `EvaluatingTrainer` (evaluating.py) and `StudentTrainer` (pushing.py: saving,
 loading, pushing).
 
-Shapes: B pairs.
+Shapes: B pairs, T teachers whose mean is taken.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -20,9 +20,10 @@ from torch import Tensor, nn
 from transformers import TrainerCallback, set_seed
 
 from optical_hf.data.collator import PairCollator
-from optical_hf.models import Encoder, backbone, preprocess_queries, token_projection, token_set
+from optical_hf.models import Encoder, TokenSet, backbone, preprocess_queries, token_projection, token_set
 from optical_hf.models.cache import TeacherCache
-from optical_hf.models.teachers import TeachersByLanguage, read_teacher
+from optical_hf.models.mean_teacher import AnyTeacher, one_teacher
+from optical_hf.models.teachers import SeveralTeachers, read_teacher
 from optical_hf.objectives import BATCH_OBJECTIVES, TOKEN_BATCH_OBJECTIVES, PairTensors, objective_terms
 from optical_hf.training.arguments import OTDistillationArguments
 from optical_hf.training.batching import BatchingTrainer
@@ -44,8 +45,8 @@ class OTDistillationTrainer(BatchingTrainer):
     Args:
         model: the student, from `load_student`.
         teacher: the frozen teacher, from `load_teacher`; one copy a device, never wrapped, never in a checkpoint. Or a
-            `TeacherCache` that holds the English sides: the teacher is then not loaded at all. Or a dict of either by language,
-            where different languages have different teachers (of one width).
+            `TeacherCache` that holds the English sides: the teacher is then not loaded at all. Or several of either (of one
+            width): a dict by language, or a list, over whose teachers every objective is averaged.
         args: an `OTDistillationArguments`.
         train_dataset: bitext with columns `source` (English) and `target`, from `load_bitext`.
         eval_dataset: bitext whose loss is reported at each evaluation.
@@ -72,7 +73,7 @@ class OTDistillationTrainer(BatchingTrainer):
     def __init__(
         self,
         model: Encoder,
-        teacher: Encoder | TeacherCache | Mapping[str, Encoder | TeacherCache],
+        teacher: AnyTeacher,
         args: OTDistillationArguments,
         train_dataset: Dataset | IterableDataset | None = None,
         eval_dataset: Dataset | IterableDataset | dict[str, Dataset] | None = None,
@@ -82,8 +83,7 @@ class OTDistillationTrainer(BatchingTrainer):
         callbacks: list[TrainerCallback] | None = None,
         optimizers: tuple[torch.optim.Optimizer | None, Any] = (None, None),
     ) -> None:
-        if isinstance(teacher, Mapping):
-            teacher = TeachersByLanguage(teacher)
+        teacher = one_teacher(teacher)
         check_pair(model, teacher)
         if not isinstance(args, OTDistillationArguments):
             raise ValueError(f"args is a {type(args).__name__}: expected an OTDistillationArguments")
@@ -99,7 +99,7 @@ class OTDistillationTrainer(BatchingTrainer):
             module = backbone(model)
             set_seed(args.seed)  # the adapter a run starts from is that of its seed, as its dropout is
             module.model = get_peft_model(module.model, peft_config)
-        several = isinstance(teacher, TeachersByLanguage)
+        several = isinstance(teacher, SeveralTeachers)
         reads = several or isinstance(teacher, TeacherCache)
         read_english = teacher.features if reads else partial(preprocess_queries, teacher)
         collator = data_collator or PairCollator(partial(preprocess_queries, model), read_english, by_language=several)
@@ -178,7 +178,28 @@ class OTDistillationTrainer(BatchingTrainer):
         student_model = self.accelerator.unwrap_model(model, keep_torch_compile=False)
         student = token_set(student_model, inputs["student"], model(dict(inputs["student"]), task="query"))
         with self.accelerator.autocast():  # accelerate puts only what it wraps, the student, in half precision
-            teacher = read_teacher(self.teacher, inputs["teacher"])
+            teachers = read_teacher(self.teacher, inputs["teacher"])
+        by_teacher, bad_TB = zip(*(self._pairs(student, teacher) for teacher in teachers), strict=True)
+        bad_B = torch.stack(bad_TB).any(dim=0)
+        found = [objective_terms(pairs, self._weights, self.args.transport_settings) for pairs in by_teacher]
+        terms = {name: torch.stack([one[name] for one in found]).mean(dim=0) for name in self._weights}
+        loss_B = sum(weight * terms[name] for name, weight in self._weights.items()).masked_fill(bad_B, torch.nan)
+        if num_items_in_batch is None:
+            loss = loss_B.mean()
+        else:
+            # Every device divides by the global count; DDP then averages over devices, so the sum is scaled back up.
+            loss = loss_B.sum() / num_items_in_batch
+            if self.args.average_tokens_across_devices:
+                loss = loss * self.accelerator.num_processes
+        if model.training:
+            self._terms.add(terms | {"padding": padding(inputs["student"], loss_B)})
+            batch = TrainingBatch(inputs, student, teachers[0], by_teacher[0], loss_B.detach())
+            for callback in batch_callbacks(self.callback_handler.callbacks):
+                callback.on_batch(self.args, self.state, self.control, batch)
+        return (loss, terms) if return_outputs else loss
+
+    def _pairs(self, student: TokenSet, teacher: TokenSet) -> tuple[PairTensors, Tensor]:
+        """What the objectives see of a batch and one teacher, and which pairs had a number that is not finite."""
         special = self.args.transport_special_tokens
         pairs = PairTensors(
             student.tokens_BND,
@@ -193,21 +214,7 @@ class OTDistillationTrainer(BatchingTrainer):
             documents_BM = pairs.teacher_mask_BM if TOKEN_BATCH_OBJECTIVES & set(self._weights) else None
             vectors = pairs.student_vector_BD, pairs.teacher_vector_BD
             pairs = pairs._replace(batch=gather_batch(self.accelerator, *vectors, pairs.teacher_BMD, documents_BM))
-        terms = objective_terms(pairs, self._weights, self.args.transport_settings)
-        loss_B = sum(weight * terms[name] for name, weight in self._weights.items()).masked_fill(bad_B, torch.nan)
-        if num_items_in_batch is None:
-            loss = loss_B.mean()
-        else:
-            # Every device divides by the global count; DDP then averages over devices, so the sum is scaled back up.
-            loss = loss_B.sum() / num_items_in_batch
-            if self.args.average_tokens_across_devices:
-                loss = loss * self.accelerator.num_processes
-        if model.training:
-            self._terms.add(terms | {"padding": padding(inputs["student"], loss_B)})
-            batch = TrainingBatch(inputs, student, teacher, pairs, loss_B.detach())
-            for callback in batch_callbacks(self.callback_handler.callbacks):
-                callback.on_batch(self.args, self.state, self.control, batch)
-        return (loss, terms) if return_outputs else loss
+        return pairs, bad_B
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log as `transformers` does, and each objective by name, averaged over devices and the steps since the last time."""

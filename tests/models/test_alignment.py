@@ -103,7 +103,7 @@ def test_shares_of_the_pairs_keep_a_pair_and_its_english_side_together():
     batches = list(reader)
     assert [set(b.languages) == {"en"} for b in batches] == [False, True] * (len(tiny_pairs.bitext()) // 8)
     for pair, itself in zip(batches[::2], batches[1::2], strict=True):
-        assert torch.equal(pair.teacher.tokens_BND, itself.teacher.tokens_BND)
+        assert torch.equal(pair.teachers[0].tokens_BND, itself.teachers[0].tokens_BND)
     assert student.training
 
 
