@@ -105,7 +105,7 @@ def load_student(
         ImportError: for a `BitsAndBytesConfig` without bitsandbytes.
     """
     if isinstance(quantization_config, BitsAndBytesConfig) and find_spec("bitsandbytes") is None:
-        raise ImportError("quantising with BitsAndBytesConfig needs bitsandbytes: pip install bitsandbytes")
+        raise ImportError('quantising with BitsAndBytesConfig needs bitsandbytes: pip install "optical-hf[qlora]"')
     model = _load(
         name_or_path, "student", device or str(teacher.device), revision, trust_remote_code, quantization_config
     )

@@ -55,7 +55,7 @@ def save_onnx(model: Encoder, folder: str | PathLike[str]) -> Path:
         The path of the graph.
 
     Raises:
-        ImportError: without onnx and onnxscript.
+        ImportError: without onnx and onnxscript, which come with the extra [onnx].
         ValueError: for a folder with something in it, or a backbone with an adapter.
 
     Example:
@@ -63,7 +63,7 @@ def save_onnx(model: Encoder, folder: str | PathLike[str]) -> Path:
         PosixPath('student-onnx/onnx/model.onnx')
     """
     if missing := [name for name in NEEDED if find_spec(name) is None]:
-        raise ImportError(f"save_onnx needs {' and '.join(missing)}: pip install {' '.join(missing)}")
+        raise ImportError(f'save_onnx needs {" and ".join(missing)}: pip install "optical-hf[onnx]"')
     module, place = backbone(model).model, Path(folder)
     if not isinstance(module, PreTrainedModel):
         raise ValueError("the backbone is wrapped in an adapter, which has no graph: merge it first")
