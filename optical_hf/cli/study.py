@@ -31,9 +31,13 @@ def study(
 ) -> None:
     """Run a study: students x teachers x systems x bitext sizes x seeds, then tests, plots and a report.
 
-    Each run is a process of its own, started by `accelerate launch`. A run that is done is not done again: start the same
-    command again after a kill, or after the file grew. A run that fails does not end the study; its error is in the table and
-    in the report, and it is tried again the next time. Figures, tests and plots are written anew whenever the command ends:
+    Runs are done in processes that `accelerate launch` starts. A run that is done is not done again.
+
+    After a kill, or when the file grew, start the same command again.
+
+    A run that fails does not end the study: its error is in table and report, and it is tried again the next time.
+
+    Table, tests, plots and report are written anew whenever the command ends:
 
     OUTPUT/runs.parquet   a row for every run, collection, language and metric
 
