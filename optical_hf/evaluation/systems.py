@@ -74,7 +74,9 @@ def resolve_systems(
     if not resolved:
         raise ValueError("nothing to evaluate: name at least one of systems or models")
     return [
-        system._replace(model=untrained_student(untrained, teacher, student)) if system is known["untrained"] else system
+        system._replace(model=untrained_student(untrained, teacher, student))
+        if system is known["untrained"]
+        else system
         for system in resolved
     ]
 

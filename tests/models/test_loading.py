@@ -134,5 +134,5 @@ def test_quantisation_without_its_library_names_the_command(monkeypatch, tmp_pat
     teacher = tiny_pairs.teacher()
     tiny_pairs.backbone().save_pretrained(str(tmp_path))
     monkeypatch.setattr("optical_hf.models.loading.find_spec", lambda name: None)
-    with pytest.raises(ImportError, match="pip install bitsandbytes"):
+    with pytest.raises(ImportError, match=r"optical-hf\[qlora\]"):
         load_student(tmp_path, teacher, quantization_config=BitsAndBytesConfig(load_in_4bit=True))

@@ -14,7 +14,7 @@ TEXTS = ["ein roter Ball", "zwei", "drei Hunde und ein Esel schlafen im Gras"]
 
 def test_a_missing_exporter_names_the_command(monkeypatch, tmp_path):
     monkeypatch.setattr("optical_hf.models.onnx.find_spec", lambda name: None)
-    with pytest.raises(ImportError, match="pip install onnx onnxscript"):
+    with pytest.raises(ImportError, match=r"optical-hf\[onnx\]"):
         save_onnx(tiny_pairs.backbone(), tmp_path / "student")
 
 
@@ -31,7 +31,7 @@ def test_what_cannot_be_written_is_refused(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("kind", ["vector", "late_interaction"])
 def test_the_graph_says_what_the_backbone_says(tmp_path, kind):
-    pytest.importorskip("onnxscript", reason="the exporter is not installed: pip install onnx onnxscript onnxruntime")
+    pytest.importorskip("onnxscript", reason="the exporter is not installed: optical-hf[onnx]")
     runtime = pytest.importorskip("onnxruntime")
     student, _ = tiny_pairs.pair(kind=kind)
     path = save_onnx(student, tmp_path / "student")
