@@ -45,7 +45,8 @@ class Variant:
     softmax: float = 0.0  # temperature of a dual softmax in place of a plan
     special: str = "out"  # "out", "in", "anchors": [CLS] on [CLS], last on last
     backwards: float = 0.0  # weight of teacher tokens on the barycentres of the student's
-    layers: tuple[int, ...] = (12,)  # concatenated
+    layers: tuple[int, ...] = (12,)  # concatenated, or averaged as sentence-transformers' WeightedLayerPooling does
+    averaged: bool = False
     centred: bool = False  # an offset for each script, taken from the fit
     rank: int = 0  # of a map from English alone plus a residual of this rank
     skip: bool = False  # at search, special tokens and punctuation of the query are passed over
@@ -84,6 +85,7 @@ VARIANTS = {
     "an offset for each script": Variant(centred=True),
     "English map + residual of rank 64, penalty 3e-4": Variant(rank=64, penalty=3e-4),
     "layers 10 and 12 side by side": Variant(layers=(10, 12)),
+    "layers 10 and 12 averaged": Variant(layers=(10, 12), averaged=True),
     "query's special tokens and punctuation not searched": Variant(skip=True),
 }
 
@@ -111,9 +113,10 @@ class Fit:
             )
 
     def tokens(self, pair: Pair) -> Tensor:
-        """The student's tokens (N, D), or those of several layers side by side."""
+        """The student's tokens (N, D), or those of several layers, side by side or averaged."""
         layers = [pair.student.tokens_NLD[:, LAYERS.index(layer)] for layer in self.variant.layers]
-        return torch.cat(layers, dim=1).float() - self.offsets.get(script(pair), torch.zeros(1))
+        whole = torch.stack(layers).float().mean(dim=0) if self.variant.averaged else torch.cat(layers, dim=1).float()
+        return whole - self.offsets.get(script(pair), torch.zeros(1))
 
     def placed(self, pair: Pair) -> Tensor:
         return self.tokens(pair) @ self.weight_KD.T + self.bias_K
