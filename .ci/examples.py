@@ -20,11 +20,15 @@ RUNS = {
     ],
     "clip_student.py": [
         ["python", "examples/clip_student.py", "{data}/emoji_image_text", "--text", "{minilm}", "--student", "{e5}",
-         "--high", "de", "--low", "sw", "--teacher-steps", "5", "--mse-steps", "0"],
+         "--high", "de", "--low", "sw", "--pairs", "200", "--teacher-steps", "5", "--mse-steps", "1"],
     ],
     "extend_vocabulary.py": [
         ["python", "examples/extend_vocabulary.py", "{minilm}", "{data}/tatoeba_train/urd-eng.tsv.gz", "ur", "{out}/urdu",
          "--size", "500", "--trim"],
+    ],
+    "train_english_teacher.py": [
+        ["python", "examples/train_english_teacher.py", "{data}", "--base", "{minilm}", "--output", "{out}/late", "--steps", "1",
+         "--batch", "4", "--max-seq-length", "32"],
     ],
 }  # fmt: skip
 
