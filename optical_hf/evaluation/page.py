@@ -100,11 +100,11 @@ def write_html(
 
 
 def _figure(heading: str, figure: "Figure") -> str:
-    return f"<h2>{escape(heading)}</h2>\n<figure>{_svg(figure)}</figure>"
+    return f"<h2>{escape(heading)}</h2>\n<figure>{svg_of(figure)}</figure>"
 
 
-def _svg(figure: "Figure") -> str:
-    """The figure as an SVG element with its text as text."""
+def svg_of(figure: "Figure") -> str:
+    """The figure as an SVG element with its text as text; the same figure gives the same bytes."""
     from matplotlib import rc_context  # noqa: PLC0415 (an extra; the figure proves that it is there)
 
     buffer = io.StringIO()

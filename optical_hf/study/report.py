@@ -4,7 +4,6 @@ Written anew from the runs that are done; a report of half a study says so. Know
 elsewhere.
 """
 
-import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment
 
 from optical_hf.evaluation.files import write_text
-from optical_hf.evaluation.page import STYLE
+from optical_hf.evaluation.page import STYLE, svg_of
 from optical_hf.evaluation.tables import Table, table_markdown
 from optical_hf.study.comparing import (
     Cells,
@@ -100,7 +99,7 @@ def write_study(config: StudyConfig, entries: Sequence[RunFolder]) -> Path:
     write_table(config, entries, output / "runs.parquet")
     cells = cells_of(finished(entries))
     findings = Findings(list(size_tests(config, cells)), list(system_tests(config, cells)))
-    pictures = {name: _svg(figure) for name, figure in figures(config, cells)}
+    pictures = {name: svg_of(figure) for name, figure in figures(config, cells)}
     for name, text in pictures.items():
         write_text(output / "plots" / f"{name}.svg", text)
     tables = list(_tables(config, cells, findings, entries))
@@ -219,16 +218,6 @@ def _markdown(
     parts += [f"![{name}](plots/{name}.svg)" for name in pictures]
     parts += [table_markdown(table) for table in tables]
     return "\n\n".join(parts) + "\n"
-
-
-def _svg(figure: "Figure") -> str:
-    """The figure as SVG with its text as text; the same figure gives the same bytes."""
-    from matplotlib import rc_context  # noqa: PLC0415 (an extra; the figure proves that it is there)
-
-    buffer = io.StringIO()
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "optical-hf"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()
 
 
 def _file_name(text: str) -> str:
