@@ -22,11 +22,11 @@ from torch.nn.functional import normalize
 
 from optical_hf.models.cache import TeacherCache
 from optical_hf.models.held_out import HeldOutScore, held_out_score
-from optical_hf.models.kinds import token_projection
+from optical_hf.models.kinds import kind_of, token_projection
 from optical_hf.models.mean_teacher import AnyTeacher, one_teacher
 from optical_hf.models.normal_equations import NormalEquations
 from optical_hf.models.pair_tokens import ENGLISH, PairTokenReader, PairTokens, pooled
-from optical_hf.models.penalty import Fold, Selection, choose_penalty, summed
+from optical_hf.models.penalty import POOLED_WEIGHTS, Fold, Selection, choose_weight, summed
 from optical_hf.models.teachers import SeveralTeachers, pooling_of
 from optical_hf.models.tokens import Encoder
 from optical_hf.ot import cosine_cost, solve
@@ -44,6 +44,7 @@ class AlignmentReport:
         method: "ridge" or "transport".
         pairs: pairs the map was fitted on.
         regularisation: the penalty of the last fit, given or chosen.
+        pooled_weight: the weight of the pooled vectors in the last fit, given or chosen; None for "ridge".
         transport_cost: mean transport cost of the fitted pairs under the map each round began with.
         before: R@1 among the held-out pairs before the fit, None without held-out pairs.
         after: the same after it.
@@ -53,6 +54,7 @@ class AlignmentReport:
     method: Method
     pairs: int
     regularisation: float
+    pooled_weight: float | None = None
     transport_cost: list[float] = field(default_factory=list)
     before: HeldOutScore | None = None
     after: HeldOutScore | None = None
@@ -60,7 +62,9 @@ class AlignmentReport:
 
     def __str__(self) -> str:
         costs = " -> ".join(f"{cost:.3f}" for cost in self.transport_cost)
-        told = f"{self.method} on {self.pairs:,} pairs, penalty {self.regularisation:g}, {self.seconds:.0f} s"
+        told = f"{self.method} on {self.pairs:,} pairs, penalty {self.regularisation:g}"
+        told += "" if self.pooled_weight is None else f", pooled weight {self.pooled_weight:g}"
+        told += f", {self.seconds:.0f} s"
         told += f"; transport cost by round {costs}" if costs else ""
         if self.before and self.after:
             told += (
@@ -84,7 +88,7 @@ def fit_alignment(
     epsilon: float = 0.02,
     regularisation: float | Selection = "held_out_pairs",
     also_english: bool = True,
-    pooled_weight: float = 2.0,
+    pooled_weight: float | None = None,
     special_tokens: bool = False,
     held_out: int = 0,
     batch_size: int = 64,
@@ -107,7 +111,9 @@ def fit_alignment(
             "held_out_pairs" (five shares of the pairs, each left out in turn) or by a "held_out_language" (each left out
             in turn), which languages without bitext want. Costs a few solutions of d x d equations.
         also_english: let the student read the English sides as well, as one more language.
-        pooled_weight: weight of the pooled vectors' normal equations beside the tokens'; 0 leaves them out.
+        pooled_weight: weight of the pooled vectors' normal equations beside the tokens'; 0 leaves them out. None takes 2, or for
+            a student that is searched by one vector, and where the penalty is chosen, the smallest of 2 to 128 with which
+            held-out pairs are found as well as with any: a shallow student's tokens would cost its vector dear.
         special_tokens: let special tokens and punctuation take part in the transport.
         held_out: pairs kept from the fit, to measure R@1 among them before and after; needs a `Dataset`.
         batch_size: pairs encoded and transported together.
@@ -164,20 +170,19 @@ def fit_alignment(
                 folds[name] = Fold.empty(projection.in_features, projection.out_features, student.device)
             folds[name].add(source_BD[rows], target_BK[rows])
     pooled_sums = {name: fold.sums for name, fold in folds.items()}
-    penalty = _fit(student, folds, pooled_sums, regularisation)
+    penalty = _fit(student, folds, {POOLED_WEIGHTS[0]: pooled_sums}, regularisation)[1]
 
     costs: list[float] = []
+    weight: float | None = None
+    weights = _weights(pooled_weight, student, regularisation)
     for _ in range(rounds if method == "transport" else 0):
         token_sums, cost = _transport_round(student, pairs, epsilon, special_tokens, regularisation)
         costs.append(cost)
-        joined = {
-            name: replace(sums + pooled_sums[name].scaled(pooled_weight), count=sums.count)
-            for name, sums in token_sums.items()
-        }
-        penalty = _fit(student, folds, joined, regularisation)
+        joined = {weight: _joined(token_sums, pooled_sums, weight) for weight in weights}
+        weight, penalty = _fit(student, folds, joined, regularisation)
 
     after = held_out_score(student, searched, kept, batch_size) if searched is not None and kept else None
-    return AlignmentReport(method, count, penalty, costs, before, after, time.perf_counter() - started)
+    return AlignmentReport(method, count, penalty, weight, costs, before, after, time.perf_counter() - started)
 
 
 @torch.no_grad()
@@ -232,13 +237,33 @@ def _folds(pair: PairTokens, regularisation: float | Selection) -> dict[str, lis
     return found
 
 
-def _fit(student: Encoder, folds: dict[str, Fold], sums: Sums, regularisation: float | Selection) -> float:
-    """Solve for the projection and put it into the student; returns the penalty."""
-    if not sums:
+def _weights(given: float | None, student: Encoder, regularisation: float | Selection) -> tuple[float, ...]:
+    """The weights of the pooled vectors to choose from."""
+    if given is not None:
+        return (given,)
+    by_vector = kind_of(student) == "vector" and isinstance(regularisation, str)
+    return POOLED_WEIGHTS if by_vector else POOLED_WEIGHTS[:1]
+
+
+def _joined(token_sums: Sums, pooled_sums: Sums, weight: float) -> Sums:
+    return {
+        name: replace(sums + pooled_sums[name].scaled(weight), count=sums.count) for name, sums in token_sums.items()
+    }
+
+
+def _fit(
+    student: Encoder, folds: dict[str, Fold], joined: dict[float, Sums], regularisation: float | Selection
+) -> tuple[float, float]:
+    """Solve for the projection and put it into the student; returns the weight of the pooled vectors and the penalty."""
+    weight = min(joined)
+    if not joined[weight]:
         raise ValueError("no rows were added: the bitext gave no pairs; pass at least one pair")
-    penalty = choose_penalty(folds, sums) if isinstance(regularisation, str) else regularisation
-    _assign(student, *summed(sums).solve(penalty))
-    return penalty
+    if isinstance(regularisation, str):
+        weight, penalty = choose_weight(folds, joined)
+    else:
+        penalty = regularisation
+    _assign(student, *summed(joined[weight]).solve(penalty))
+    return weight, penalty
 
 
 def _assign(student: Encoder, weight_KD: Tensor, bias_K: Tensor) -> None:

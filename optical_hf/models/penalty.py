@@ -22,6 +22,8 @@ from optical_hf.models.pair_tokens import ENGLISH
 
 Selection = Literal["held_out_pairs", "held_out_language"]
 PENALTIES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
+POOLED_WEIGHTS = (2.0, 8.0, 32.0, 128.0)
+WORTH = 0.01  # of mean reciprocal rank: what a larger weight of the pooled vectors must gain, as it costs MaxSim
 SAMPLE = 500
 
 
@@ -93,3 +95,21 @@ def choose_penalty(folds: Mapping[str, Fold], sums: Mapping[str, NormalEquations
             "'held_out_pairs' two pairs; pass a number as regularisation"
         )
     return max(reversed(PENALTIES), key=lambda penalty: held_out_rank(folds, sums, penalty))
+
+
+def choose_weight(
+    folds: Mapping[str, Fold], joined: Mapping[float, Mapping[str, NormalEquations]]
+) -> tuple[float, float]:
+    """The weight of the pooled vectors beside the tokens, and its penalty: the smallest whose `held_out_rank` is near the best.
+
+    Args:
+        folds: the pooled vectors by fold.
+        joined: by weight, the joined sums by fold.
+
+    Returns:
+        The smallest weight that is within `WORTH` of the best, and the penalty chosen for it.
+    """
+    penalties = {weight: choose_penalty(folds, sums) for weight, sums in joined.items()}
+    ranks = {weight: held_out_rank(folds, joined[weight], penalty) for weight, penalty in penalties.items()}
+    weight = min(weight for weight, rank in ranks.items() if rank >= max(ranks.values()) - WORTH)
+    return weight, penalties[weight]

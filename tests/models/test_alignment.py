@@ -1,5 +1,7 @@
 """Closed-form alignment: exact on data that a linear map explains, better by transport, flat in what it keeps."""
 
+from dataclasses import replace
+
 import pytest
 import tiny_pairs
 import torch
@@ -8,7 +10,7 @@ from optical_hf.data.scenes import scenes_bitext
 from optical_hf.models import build_student, fit_alignment
 from optical_hf.models.normal_equations import NormalEquations
 from optical_hf.models.pair_tokens import PairTokenReader
-from optical_hf.models.penalty import PENALTIES, Fold, choose_penalty, held_out_rank
+from optical_hf.models.penalty import PENALTIES, POOLED_WEIGHTS, Fold, choose_penalty, choose_weight, held_out_rank
 from optical_hf.models.tiny import tiny_encoder
 
 
@@ -54,6 +56,40 @@ def test_the_penalty_chosen_finds_most_of_what_was_left_out():
     ranks = {penalty: held_out_rank(noisy, sums, penalty) for penalty in PENALTIES}
     assert len(set(ranks.values())) > 1
     assert ranks[choose_penalty(noisy, sums)] == max(ranks.values())
+
+
+def test_tokens_that_mislead_raise_the_weight_of_the_pooled_vectors():
+    made = folds("abc", 3.0, size=100)
+    generator = torch.Generator().manual_seed(1)
+    chosen = {}
+    for noise in (0.0, 300.0):
+        tokens = {}
+        for name, fold in made.items():
+            wrong_DK = noise * torch.randn(51, 4, dtype=torch.float64, generator=generator)
+            tokens[name] = replace(fold.sums.scaled(20.0), outer_DK=20 * fold.sums.outer_DK + wrong_DK)
+        joined = {
+            weight: {name: own + made[name].sums.scaled(weight) for name, own in tokens.items()}
+            for weight in POOLED_WEIGHTS
+        }
+        weight, penalty = choose_weight(made, joined)
+        ranks = {w: held_out_rank(made, sums, choose_penalty(made, sums)) for w, sums in joined.items()}
+        assert ranks[weight] >= max(ranks.values()) - 0.01
+        assert penalty == choose_penalty(made, joined[weight])
+        chosen[noise] = weight
+    assert chosen[0.0] == POOLED_WEIGHTS[0] < chosen[300.0]
+
+
+def test_the_pooled_weight_is_chosen_for_one_vector_and_given_for_late_interaction():
+    for kind, weights in (("vector", POOLED_WEIGHTS), ("late_interaction", POOLED_WEIGHTS[:1])):
+        student, teacher = tiny_pairs.pair(kind=kind)
+        report = fit_alignment(student, teacher, tiny_pairs.bitext(), rounds=1, progress=False)
+        assert report.pooled_weight in weights
+        assert f"pooled weight {report.pooled_weight:g}" in str(report)
+    student, teacher = tiny_pairs.pair()
+    options = {"rounds": 1, "progress": False}
+    assert fit_alignment(student, teacher, tiny_pairs.bitext(), pooled_weight=5, **options).pooled_weight == 5
+    assert fit_alignment(student, teacher, tiny_pairs.bitext(), regularisation=1e-3, **options).pooled_weight == 2
+    assert fit_alignment(student, teacher, tiny_pairs.bitext(), method="ridge", **options).pooled_weight is None
 
 
 def test_a_fold_is_scored_under_the_map_of_the_others():
