@@ -20,7 +20,7 @@ from torch import Tensor
 
 PATIENCE_SECONDS = 120.0
 """How long a process waits for another one that writes."""
-PAGE_BYTES = 32768  # a text of 24 tokens takes about half of it
+PAGE_BYTES = 8192  # a text of 24 tokens, 384 wide, takes three of them
 TABLE = """CREATE TABLE IF NOT EXISTS texts (
     key BLOB PRIMARY KEY, tokens BLOB NOT NULL, count INTEGER NOT NULL, checksum INTEGER NOT NULL,
     padded INTEGER NOT NULL, flops REAL NOT NULL, seconds REAL NOT NULL)"""
@@ -99,7 +99,11 @@ class TokenStore:
             raise OSError(
                 errno.ENOSPC if full else errno.EIO,
                 f"the tokens of a frozen backbone cannot be read or written ({error}): "
-                + ("free some space and start the study again, it goes on from there" if full else "check the disk")
+                + (
+                    "free some space and start the study again, it goes on from there"
+                    if full
+                    else "check the disk, and that no process hangs"
+                )
                 + ", or set share_bodies: false, which keeps none",
                 str(self.path),
             ) from error
