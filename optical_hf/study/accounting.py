@@ -11,8 +11,8 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -47,27 +47,48 @@ def flop_counter() -> FlopCounterMode:
 
 
 @dataclass
+class Cost:
+    """Seconds and floating-point operations."""
+
+    seconds: float = 0.0
+    flops: float = 0.0
+
+
+@dataclass
 class Meter:
     """Seconds and operations by the name of the part of a run in which they were spent.
 
-    `spared` are the seconds of parts that another run had done already, which the clock of this one did not see.
+    `spared` is what another run had done already, which this one would have had to do alone: it counts as spent in the part in
+    which it was spared.
     """
 
     seconds: dict[str, float] = field(default_factory=dict)
     flops: dict[str, float] = field(default_factory=dict)
-    spared: float = 0.0
+    spared: Cost = field(default_factory=Cost)
+
+    def spare(self, seconds: float, flops: float = 0.0) -> None:
+        """Add to what was spared; below zero where sharing took longer than what it spared."""
+        self.spared.seconds += seconds
+        self.spared.flops += flops
 
     @contextmanager
     def part(self, name: str, count: bool = True) -> Iterator[None]:
         """Measure what is done inside; with `count`, its operations too, over all processes."""
-        started = time.perf_counter()
-        if count:
-            with flop_counter() as counter:
-                yield
-            self.flops[name] = over_processes(counter.get_total_flops())
-        else:
+        with self.cost(count) as cost:
             yield
-        self.seconds[name] = time.perf_counter() - started
+        if count:
+            self.flops[name] = over_processes(cost.flops)
+        self.seconds[name] = cost.seconds
+
+    @contextmanager
+    def cost(self, count: bool = True) -> Iterator[Cost]:
+        """What is done inside by this process, and what it was spared; known once it is done."""
+        cost, before, started = Cost(), replace(self.spared), time.perf_counter()
+        with flop_counter() if count else nullcontext() as counter:
+            yield cost
+        cost.seconds = time.perf_counter() - started + self.spared.seconds - before.seconds
+        if counter is not None:
+            cost.flops = float(counter.get_total_flops()) + self.spared.flops - before.flops
 
 
 def over_processes(value: float) -> float:

@@ -227,6 +227,8 @@ class StudyConfig:
         launch: further arguments of `accelerate launch`.
         rounds: of bootstrap and permutation tests.
         keep_students: save the students that are trained.
+        share_bodies: let runs without gradient steps read the tokens of a student's backbone from disk once one has computed
+            them.
     """
 
     name: str
@@ -250,3 +252,4 @@ class StudyConfig:
     launch: tuple[str, ...] = ()
     rounds: int = 10_000
     keep_students: bool = False
+    share_bodies: bool = True

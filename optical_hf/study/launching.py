@@ -143,6 +143,12 @@ def command(config: StudyConfig, entries: Sequence[RunFolder]) -> list[str]:
         settings.append("--multi_gpu")  # accelerate's name for its torchrun launcher, which needs no GPU
     elif not torch.accelerator.is_available():
         settings.append("--cpu")
-    module = ["-m", "optical_hf.study.running", config.output, *(str(entry.folder) for entry in entries)]
+    module = ["-m", "optical_hf.study.running", *running_arguments(config, entries)]
+    return [sys.executable, "-m", "accelerate.commands.launch", *settings, *config.launch, *module]
+
+
+def running_arguments(config: StudyConfig, entries: Sequence[RunFolder]) -> list[str]:
+    """What `optical_hf.study.running` is told."""
     keep = ["--keep-student"] if config.keep_students else []
-    return [sys.executable, "-m", "accelerate.commands.launch", *settings, *config.launch, *module, *keep]
+    anew = [] if config.share_bodies else ["--read-anew"]
+    return [config.output, *(str(entry.folder) for entry in entries), *keep, *anew]

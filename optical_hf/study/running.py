@@ -1,8 +1,8 @@
 """Runs of a study, in a process of their own (or several): `accelerate launch -m optical_hf.study.running WORKSPACE FOLDER...`.
 
 Reads FOLDER/config.json; writes a report a collection and, last, result.json, whole or not at all: a folder without it was not
-finished. What the runs of a study share (students, teacher tokens, document vectors) lies in WORKSPACE. Knows nothing about
-other runs.
+finished. What the runs of a study share (students, tokens of teachers and frozen backbones, document vectors) lies in WORKSPACE.
+Knows nothing about other runs.
 """
 
 import json
@@ -11,6 +11,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 
 import torch
 from accelerate import PartialState
+from datasets import Dataset
 
 from optical_hf.evaluation import RetrievalReport, evaluate_retrieval
 from optical_hf.evaluation.encoding import Encoding, Search
@@ -28,6 +30,7 @@ from optical_hf.evaluation.vectors import VectorSet
 from optical_hf.models import Encoder, kind_of, load_student, load_teacher
 from optical_hf.models.cache import TeacherCache
 from optical_hf.study.accounting import Meter, peak_memory, reset_peak_memory, versions
+from optical_hf.study.frozen_body import bodies_shared
 from optical_hf.study.grid import RunConfig
 from optical_hf.study.measuring import graded_measures
 from optical_hf.study.sets import EvaluationSet, draw_bitext, pairs_by_language, read_bitext, read_collections
@@ -75,18 +78,23 @@ class RunResult:
     log: list[dict[str, Any]] = field(default_factory=list)
 
 
-def execute(run: RunConfig, folder: Path, workspace: Path, *, keep_student: bool = False) -> RunResult:
+def execute(
+    run: RunConfig, folder: Path, workspace: Path, *, keep_student: bool = False, share_bodies: bool = True
+) -> RunResult:
     """Do one run and write its reports; the result is returned, not written."""
     reset_peak_memory()
     meter, result = Meter(), RunResult(processes=PartialState().num_processes, versions=versions())
-    with meter.part("total", count=False):
+    with meter.part("total", count=False), ExitStack() as sharing:
         teacher = load_teacher(run.teacher.path, kind=run.teacher.kind)
         if run.max_seq_length is not None:
             teacher.max_seq_length = run.max_seq_length
         sets = read_collections(run.collections, None if run.system.translator else run.system.reads)
         student = None
         if run.student is not None:
-            student = _student(run, teacher, sets, folder, workspace, meter, result)
+            student, rows = _loaded(run, teacher, sets, workspace, result)
+            if share_bodies and run.system.objectives is None:  # no gradient step: the backbone stays what it is
+                sharing.enter_context(bodies_shared(student, workspace / "bodies", meter))
+            _train(run, student, teacher, rows, folder, workspace, meter, result)
         with meter.part("evaluate", count=False):
             for number, entry in enumerate(sets):
                 report = _evaluate(run, student, teacher, entry, workspace)
@@ -96,22 +104,15 @@ def execute(run: RunConfig, folder: Path, workspace: Path, *, keep_student: bool
                     report.to_json(folder / result.reports[entry.name])
         if keep_student and student is not None and PartialState().is_main_process:
             save_student(student, folder / "student")
-    meter.seconds["total"] += meter.spared
     result.seconds, result.flops, result.peak_memory_bytes = meter.seconds, meter.flops, peak_memory()
     result.finished = datetime.now(UTC).isoformat(timespec="seconds")
     return result
 
 
-def _student(
-    run: RunConfig,
-    teacher: Encoder,
-    sets: Sequence[EvaluationSet],
-    folder: Path,
-    workspace: Path,
-    meter: Meter,
-    result: RunResult,
-) -> Encoder:
-    """Load the student of a run and train it; what is known of it goes into `result`."""
+def _loaded(
+    run: RunConfig, teacher: Encoder, sets: Sequence[EvaluationSet], workspace: Path, result: RunResult
+) -> tuple[Encoder, Dataset | None]:
+    """Load the student of a run, and the bitext where there is any; how large the student is goes into `result`."""
     assert run.student is not None
     rows = read_bitext(run.bitext) if run.bitext else None
     corpus: list[str] = []
@@ -120,12 +121,26 @@ def _student(
     path = prepared_student(run.student, corpus, workspace / "students")
     student = load_student(path, teacher, max_seq_length=run.max_seq_length)
     result.parameters, result.backbone_parameters = parameters_of(student)
+    return student, rows
+
+
+def _train(
+    run: RunConfig,
+    student: Encoder,
+    teacher: Encoder,
+    rows: Dataset | None,
+    folder: Path,
+    workspace: Path,
+    meter: Meter,
+    result: RunResult,
+) -> None:
+    """Train the student of a run in place; what it learnt from goes into `result`."""
     if run.system.trained and rows is not None:
         drawn = draw_bitext(rows, run.size, run.seed)
         result.pairs = pairs_by_language(drawn)
         cache = TeacherCache.build(teacher, drawn, workspace / "tokens", progress=False)
         result.steps, result.log = train_student(run, student, cache, drawn, folder, workspace, meter)
-    return student.eval()
+    student.eval()
 
 
 def _evaluate(
@@ -161,7 +176,7 @@ def main(arguments: Sequence[str]) -> None:
     What goes wrong in one is left in its error.txt, in one line, and the next one is begun.
 
     Args:
-        arguments: the workspace, the folders of the runs, and perhaps `--keep-student`.
+        arguments: the workspace, the folders of the runs, and perhaps `--keep-student`, `--read-anew`.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     PartialState(
@@ -172,7 +187,13 @@ def main(arguments: Sequence[str]) -> None:
         _log_into(folder)
         try:
             run = RunConfig.from_dict(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
-            result = execute(run, folder, workspace, keep_student="--keep-student" in arguments)
+            result = execute(
+                run,
+                folder,
+                workspace,
+                keep_student="--keep-student" in arguments,
+                share_bodies="--read-anew" not in arguments,
+            )
             if PartialState().is_main_process:
                 write_text(folder / RESULT, json.dumps(vars(result), indent=1))
         except Exception as error:

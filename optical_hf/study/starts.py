@@ -6,7 +6,7 @@ about gradient steps.
 
 import hashlib
 import json
-import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 
 from optical_hf.models import Encoder, fit_alignment, token_projection
 from optical_hf.models.cache import TeacherCache
-from optical_hf.study.accounting import Meter, flop_counter
+from optical_hf.study.accounting import Meter
 from optical_hf.study.grid import RunConfig
 
 
@@ -40,19 +40,18 @@ def start_projection(
     with PartialState().main_process_first():
         there = place.exists()
         if not there:
-            started = time.perf_counter()
-            with flop_counter() as counter:
+            with meter.cost() as cost:
                 options = {"seed": run.seed, "progress": False, **run.system.fit}
                 fit_alignment(student, teacher, bitext, method=method, **options)
-            seconds = time.perf_counter() - started
-            _save(student, place, {"seconds": seconds, "flops": float(counter.get_total_flops())})
+            _save(student, place, asdict(cost))
     with safe_open(str(place), "pt") as file:
-        cost = file.metadata()
+        kept = file.metadata()
         projection = token_projection(student)
         assert projection is not None
         projection.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 (no dict)
-    meter.seconds["fit"], meter.flops["fit"] = float(cost["seconds"]), float(cost["flops"])
-    meter.spared += meter.seconds["fit"] if there else 0.0
+    meter.seconds["fit"], meter.flops["fit"] = float(kept["seconds"]), float(kept["flops"])
+    if there:
+        meter.spare(meter.seconds["fit"])
 
 
 def _key(run: RunConfig, teacher: TeacherCache) -> str:

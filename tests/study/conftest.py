@@ -9,6 +9,8 @@ import yaml
 
 from optical_hf.data.scenes import scenes_bitext
 from optical_hf.models.tiny import tiny_encoder
+from optical_hf.study import StudyConfig, launching, load_study, running
+from optical_hf.study.launching import RunFolder
 
 LANGUAGES = ("de", "so", "mr")
 
@@ -67,3 +69,32 @@ def write() -> Callable[[dict, Path], Path]:
         return path
 
     return written
+
+
+@pytest.fixture
+def loaded(tmp_path: Path, write: Callable[[dict, Path], Path]) -> Callable[[dict], StudyConfig]:
+    return lambda values: load_study(write(values, tmp_path))
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Do runs in this process; the list gets the label of each."""
+    started: list[str] = []
+
+    class Over:
+        pid, returncode = 0, 0
+
+        def poll(self) -> int:
+            return 0
+
+        def wait(self, timeout: float) -> int:
+            return 0
+
+    def start(config: StudyConfig, entries: list[RunFolder]) -> Over:
+        started.extend(entry.run.label for entry in entries)
+        running.main(launching.running_arguments(config, entries))
+        return Over()
+
+    monkeypatch.setattr(launching, "_start", start)
+    monkeypatch.setattr(running, "_log_into", lambda folder: None)
+    return started

@@ -13,42 +13,12 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from optical_hf.models import backbone
-from optical_hf.study import StudyConfig, folders_of, launch_runs, launching, load_study, running, runs_of
-from optical_hf.study.launching import RunFolder
+from optical_hf.study import StudyConfig, folders_of, launch_runs, launching, running, runs_of
 from optical_hf.study.report import write_study
 from optical_hf.study.sets import draw_bitext, pairs_by_language, read_bitext
 from optical_hf.study.table import SCHEMA
 
 Written = Callable[[dict], StudyConfig]
-
-
-@pytest.fixture
-def loaded(tmp_path: Path, write: Callable[[dict, Path], Path]) -> Written:
-    return lambda values: load_study(write(values, tmp_path))
-
-
-@pytest.fixture
-def in_process(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Do runs in this process; the list gets the label of each."""
-    started: list[str] = []
-
-    class Over:
-        pid, returncode = 0, 0
-
-        def poll(self) -> int:
-            return 0
-
-        def wait(self, timeout: float) -> int:
-            return 0
-
-    def start(config: StudyConfig, entries: list[RunFolder]) -> Over:
-        started.extend(entry.run.label for entry in entries)
-        running.main([config.output, *(str(entry.folder) for entry in entries)])
-        return Over()
-
-    monkeypatch.setattr(launching, "_start", start)
-    monkeypatch.setattr(running, "_log_into", lambda folder: None)
-    return started
 
 
 def test_a_study_from_its_file_to_its_report(study_values: dict, loaded: Written, in_process: list[str]) -> None:
