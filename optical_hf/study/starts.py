@@ -59,6 +59,10 @@ def _key(run: RunConfig, teacher: TeacherCache) -> str:
     """Of all that decides the fit, and nothing that comes after it; a student's projection starts the same every time."""
     values: dict[str, Any] = run.to_dict()
     kept = {name: values[name] for name in ("student", "bitext", "size", "seed", "max_seq_length")}
+    # Not set, it is left out, as before it could be set.
+    kept["student"] = {
+        name: value for name, value in kept["student"].items() if (name, value) != ("mixed_layers", None)
+    }
     # The vocabulary is trimmed to the queries as well, but what it keeps has the embeddings it had.
     kept |= {"teacher": teacher.identity.key, "alignment": run.system.alignment, "fit": run.system.fit}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
