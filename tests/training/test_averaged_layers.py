@@ -66,13 +66,10 @@ def test_it_resumes(plain, tmp_path):
         assert torch.equal(one, two)
 
 
-@pytest.mark.parametrize(
-    "cheaper", [{"gradient_checkpointing": True}, {"torch_compile": True, "torch_compile_backend": "aot_eager"}]
-)
-def test_recomputed_or_compiled_it_learns_the_same(plain, tmp_path, cheaper):
-    run = trainer(tmp_path, alignment="transport", **cheaper)
+def test_recomputed_it_learns_the_same(plain, tmp_path):
+    run = trainer(tmp_path, alignment="transport", gradient_checkpointing=True)
     run.train()
-    assert losses(run) == pytest.approx(losses(plain[0]), rel=1e-4)
+    assert losses(run) == pytest.approx(losses(plain[0]), rel=1e-5)
 
 
 def test_an_adapter_is_trained_under_the_average_and_resumes(tmp_path):
