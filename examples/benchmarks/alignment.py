@@ -29,6 +29,7 @@ ROWS = {
     "English sides not read by the student": {"also_english": False},
     "penalty 3e-4": {"regularisation": 3e-4},
     "penalty by held-out language": {"regularisation": "held_out_language"},
+    "layers 10 and 12 averaged": {"layers": [10, 12]},
 }
 TATOEBA = {"sw": "swh", "tl": "tgl", "mr": "mar", "fi": "fin"}
 OTHERS = {"tr": "tur", "vi": "vie", "hi": "hin"}
@@ -82,10 +83,10 @@ def translations(collection: RetrievalCollection) -> list[dict]:
     return [{"target": query["text"], "source": english, "language": query["language"]} for query, english in sides]
 
 
-def real_pair() -> tuple:
+def real_pair(layers: list[int] | None = None) -> tuple:
     teacher = load_teacher(options.models / "all-MiniLM-L6-v2")
     teacher.max_seq_length = 48
-    return load_student(options.models / "multilingual-e5-small", teacher, max_seq_length=48), teacher
+    return load_student(options.models / "multilingual-e5-small", teacher, max_seq_length=48, layers=layers), teacher
 
 
 def grown(encoders: str, count: int) -> str:
@@ -122,9 +123,10 @@ def print_rows() -> None:
     sets = reference_sets()
     print(f"| variant | {' | '.join(sets)} | mean | penalty | seconds |\n{'|---' * (len(sets) + 4)}|")
     for name in options.only or ROWS:
-        student, teacher = real_pair()
+        settings = dict(ROWS[name])
+        student, teacher = real_pair(settings.pop("layers", None))
         report = fit_alignment(
-            student, teacher, training_pairs("de", "mr").select(range(2400)), progress=False, **ROWS[name]
+            student, teacher, training_pairs("de", "mr").select(range(2400)), progress=False, **settings
         )
         cells: dict[str, list[float]] = {}
         for search, limit in (("vector", None), ("maxsim", 300)):

@@ -15,6 +15,7 @@ from optical_hf.training import save_student
 
 
 def align(
+    context: typer.Context,
     teacher: Annotated[str, typer.Option(help="English teacher: a hub id or a folder.")],
     student: Annotated[str, typer.Option(help="Multilingual encoder: a hub id or a folder.")],
     bitext: Annotated[list[str], typer.Option(help="Bitext file, as for train; give the option again for more.")],
@@ -35,16 +36,23 @@ def align(
     pairs: Annotated[int | None, typer.Option(help="Fit on so many pairs drawn at random; the default is all.")] = None,
     held_out: Annotated[int, typer.Option(help="Pairs kept from the fit, to measure R@1 before and after.")] = 200,
     kind: Annotated[str | None, typer.Option(help="vector or late_interaction; the default is the teacher's.")] = None,
+    layers: Annotated[
+        list[int] | None,
+        typer.Option(
+            help="Hidden layers of the student whose average is projected: 10 12; the default is the last one."
+        ),
+    ] = None,
     max_seq_length: Annotated[int | None, typer.Option(help="Tokens kept of a text, on both sides.")] = None,
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
 ) -> None:
     """Fit the student's projection in closed form: transport plans and ridge regression by turns."""
     penalty = _penalty(regularisation)
+    averaged = _layers(layers, context.args)
     rows = load_bitext(bitext)
     if pairs is not None and pairs < len(rows):
         rows = rows.shuffle(seed=seed).select(range(pairs))
     english = load_teacher(teacher, kind=kind)
-    learner = load_student(student, english, max_seq_length=max_seq_length)
+    learner = load_student(student, english, layers=averaged, max_seq_length=max_seq_length)
     if max_seq_length is not None:
         english.max_seq_length = max_seq_length
     report = fit_alignment(
@@ -56,6 +64,14 @@ def align(
     console = Console(highlight=False)
     console.print(f"Closed form: {report}")
     console.print(f"The student is in {output}")
+
+
+def _layers(first: list[int] | None, rest: list[str]) -> list[int] | None:
+    """All numbers behind `--layers`: the parser of this verb gives an option one value, and those of `train` take several."""
+    for word in rest:
+        if not first or not word.isdecimal():
+            raise ValueError(f"cannot place {word!r}: expected options that begin with --, each followed by its value")
+    return [*first, *map(int, rest)] if first else None
 
 
 def _penalty(said: str) -> float | Selection:

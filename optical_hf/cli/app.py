@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 RAW_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 app.command()(demo)
-app.command()(align)
+app.command(context_settings={"allow_extra_args": True})(align)
 app.command(context_settings=RAW_ARGUMENTS, add_help_option=False)(train)
 app.command()(evaluate)
 app.command()(study)

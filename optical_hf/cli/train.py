@@ -38,6 +38,12 @@ class TrainOptions:
     kind: str | None = field(
         default=None, metadata={"help": "vector or late_interaction; the default is the teacher's."}
     )
+    layers: list[int] | None = field(
+        default=None,
+        metadata={
+            "help": "Hidden layers of the student whose average is projected, such as 10 12; the default is the last one."
+        },
+    )
     max_seq_length: int | None = field(default=None, metadata={"help": "Tokens kept of a text, on both sides."})
     evaluate: list[str] | None = field(
         default=None,
@@ -71,8 +77,9 @@ def train(context: typer.Context) -> None:
     bitext = bitext_of(options, args)
     teacher = load_teacher(options.teacher, kind=options.kind, trust_remote_code=options.trust_remote_code)
     student = load_student(
-        options.student, teacher, max_seq_length=options.max_seq_length, trust_remote_code=options.trust_remote_code
-    )
+        options.student, teacher, layers=options.layers, max_seq_length=options.max_seq_length,
+        trust_remote_code=options.trust_remote_code,
+    )  # fmt: skip
     if options.max_seq_length is not None:
         teacher.max_seq_length = options.max_seq_length
     collections = collections_of(options.evaluate, options.evaluate_limit) if options.evaluate else []

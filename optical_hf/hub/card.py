@@ -14,7 +14,7 @@ from huggingface_hub.utils import validate_repo_id
 
 from optical_hf.hub.figures import eval_results, gap_sentence, recall_table, table
 from optical_hf.languages import canonical_language, language_info
-from optical_hf.models import Encoder, backbone, embedding_width, kind_of
+from optical_hf.models import Encoder, averaged_layers, backbone, embedding_width, kind_of, layer_average
 
 TAGS = ["sentence-transformers", "cross-lingual-retrieval", "knowledge-distillation", "optimal-transport", "optical-hf"]
 
@@ -186,6 +186,15 @@ def _loading(student: Encoder, name: str) -> str:
     return "\n".join(way.format(name=name, width=embedding_width(student)) for way in [*ways, BACKBONE])
 
 
+def _averaged(student: Encoder) -> str | None:
+    """The hidden layers whose average is projected; nothing of a student that reads the last one."""
+    if layer_average(student) is None:
+        return None
+    return "average of " + ", ".join(
+        f"{layer} (weight {share:.2g})" for layer, share in averaged_layers(student).items()
+    )
+
+
 def _making(
     student: Encoder,
     teacher: str | None,
@@ -197,6 +206,7 @@ def _making(
     facts = {
         "Teacher": f"`{teacher}`" if teacher else None,
         "Backbone": f"`{base_model}`" if base_model else type(inside.model).__name__,
+        "Layers": _averaged(student),
         "Width": f"{inside.get_embedding_dimension()} in the backbone, {embedding_width(student)} where it is searched",
         "Longest text": f"{student.max_seq_length} tokens" if student.max_seq_length else None,
         "Objectives": ", ".join(f"{name} × {weight:g}" for name, weight in (objectives or {}).items()) or None,

@@ -22,6 +22,7 @@ from huggingface_hub.utils import validate_repo_id
 
 from optical_hf.hub.card import checked_repo_id, model_card
 from optical_hf.models import Encoder
+from optical_hf.models.layers import keep_hidden_states
 
 LOADED_SUFFIXES = frozenset({".safetensors", ".json", ".txt", ".model", ".jinja", ".py", ".md", ".png", ".svg"})
 NEVER_PUSHED = frozenset({"training_args.json", "trainer_state.json"})
@@ -147,6 +148,7 @@ def _base_on_the_hub(folder: Path, base: str | None) -> None:
         )
     # With it, transformers takes a download for a whole model and looks for the backbone's weights in it.
     (folder / "config.json").unlink(missing_ok=True)
+    keep_hidden_states(folder)
     place.write_text(json.dumps({**config, "base_model_name_or_path": base}, indent=2) + "\n", encoding="utf-8")
 
 

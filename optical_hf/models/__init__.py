@@ -1,23 +1,37 @@
 """Teachers and students: load them, view them as one vector or one a token, align them in closed form."""
 
 from optical_hf.models.alignment import AlignmentReport, fit_alignment
-from optical_hf.models.kinds import Kind, as_late_interaction, as_vector, backbone, kind_of, token_projection
+from optical_hf.models.kinds import (
+    Encoder,
+    Kind,
+    as_late_interaction,
+    as_vector,
+    backbone,
+    before_projection,
+    kind_of,
+    token_projection,
+)
+from optical_hf.models.layers import Layers, averaged_layers, layer_average
 from optical_hf.models.loading import build_student, embedding_width, load_student, load_teacher
-from optical_hf.models.tokens import Encoder, TokenSet, iter_token_sets, preprocess_queries, token_set
+from optical_hf.models.tokens import TokenSet, iter_token_sets, preprocess_queries, token_set
 
 __all__ = [
     "AlignmentReport",
     "Encoder",
     "Kind",
+    "Layers",
     "TokenSet",
     "as_late_interaction",
     "as_vector",
+    "averaged_layers",
     "backbone",
+    "before_projection",
     "build_student",
     "embedding_width",
     "fit_alignment",
     "iter_token_sets",
     "kind_of",
+    "layer_average",
     "load_student",
     "load_teacher",
     "preprocess_queries",

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from transformers import PreTrainedModel
 
 from optical_hf.models.kinds import backbone, token_projection
+from optical_hf.models.layers import layer_average
 from optical_hf.models.loading import new_projection
 from optical_hf.models.tokens import Encoder
 
@@ -38,7 +39,7 @@ def save_pylate(model: Encoder, folder: str | PathLike[str], *, document_length:
         document_length: tokens of a document at most; None takes the model's limit.
 
     Raises:
-        ValueError: for a folder with something in it, or a backbone with an adapter.
+        ValueError: for a folder with something in it, a backbone with an adapter, or one whose layers are averaged.
 
     Example:
         >>> save_pylate(student, "student-pylate")                                            # doctest: +SKIP
@@ -46,6 +47,11 @@ def save_pylate(model: Encoder, folder: str | PathLike[str], *, document_length:
     module, place = backbone(model), Path(folder)
     if not isinstance(module.model, PreTrainedModel):
         raise ValueError("the backbone is wrapped in an adapter, which PyLate does not read: merge it first")
+    if layer_average(model) is not None:
+        raise ValueError(
+            "the student's tokens are an average of hidden layers, for which PyLate's layout has no module: it would read the last "
+            "layer alone; save it with save_student, or align a student without layers for PyLate"
+        )
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
         raise ValueError(
             f"{str(place)!r} is not an empty folder: what is in it would be mixed with the student; give another"

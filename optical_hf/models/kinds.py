@@ -1,21 +1,25 @@
 """The two ways to search with one set of weights: one vector a text, or one vector a token.
 
 A `SentenceTransformer` made of Transformer, (Dense on tokens), Pooling, Normalize and a `MultiVectorEncoder` made of the
-same Transformer and Dense share every parameter; here one is made from the other without copying a weight.
+same Transformer and Dense, and what stands between them, share every parameter; here one is made from the other without
+copying a weight.
 Knows nothing about training or data.
 """
 
+from itertools import islice, takewhile
 from typing import Literal
 
 from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 from sentence_transformers.base.modules import Dense, Normalize, Transformer
 from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 from sentence_transformers.sentence_transformer.modules import Pooling
+from torch import nn
 
-from optical_hf.models.tokens import Encoder
-
+Encoder = SentenceTransformer | MultiVectorEncoder
 Kind = Literal["vector", "late_interaction"]
 KINDS: tuple[Kind, ...] = ("vector", "late_interaction")
+# What comes behind the tokens that a projection reads.
+ENDS = (Dense, Pooling, MultiVectorMask, Normalize)
 
 
 def kind_of(model: Encoder) -> Kind:
@@ -54,6 +58,17 @@ def backbone(model: Encoder) -> Transformer:
     return first
 
 
+def before_projection(model: Encoder) -> list[nn.Module]:
+    """The modules whose output the projection reads: the backbone, and the average of its layers where there is one.
+
+    Of a model without a projection, those whose tokens are pooled or searched as they are.
+
+    Raises:
+        ValueError: where the first module is no Transformer.
+    """
+    return [backbone(model), *takewhile(lambda module: not isinstance(module, ENDS), islice(model, 1, None))]
+
+
 def prompts_of(model: Encoder) -> dict[str, str]:
     """The prompts of a model that are set, by name."""
     return {name: prompt for name, prompt in model.prompts.items() if prompt is not None}
@@ -74,7 +89,7 @@ def as_late_interaction(model: Encoder) -> MultiVectorEncoder:
         return model
     kind_of(model)
     modules = [
-        backbone(model),
+        *before_projection(model),
         *(m for m in model if isinstance(m, Dense) and m.module_input_name == "token_embeddings"),
     ]
     late = MultiVectorEncoder(
@@ -93,7 +108,7 @@ def as_vector(model: Encoder, pooling_mode: str = "mean") -> SentenceTransformer
     kind_of(model)
     projection = token_projection(model)
     width = model.get_embedding_dimension() or backbone(model).get_embedding_dimension()
-    modules = [backbone(model), *([projection] if projection is not None else [])]
+    modules = [*before_projection(model), *([projection] if projection is not None else [])]
     return SentenceTransformer(
         modules=[*modules, Pooling(width, pooling_mode), Normalize()],
         prompts=prompts_of(model),

@@ -30,6 +30,7 @@ from optical_hf.models.kinds import (
     prompts_of,
     token_projection,
 )
+from optical_hf.models.layers import Layers, average_layers, layer_average, settle_layers
 from optical_hf.models.tokens import Encoder
 
 
@@ -73,6 +74,7 @@ def load_student(
     teacher: Encoder,
     *,
     kind: Kind | None = None,
+    layers: Layers | None = None,
     max_seq_length: int | None = None,
     device: str | None = None,
     revision: str | None = None,
@@ -89,6 +91,8 @@ def load_student(
         name_or_path: a hub id or a folder; any encoder `AutoModel` loads, or a sentence-transformers model.
         teacher: the teacher, for its width, its kind and its pooling.
         kind: "vector" or "late_interaction"; None takes the teacher's. The same weights serve both in the end.
+        layers: hidden layers of the backbone whose average the projection reads, 0 the word embeddings; `[10, 12]`, or weights
+            `{10: 1, 12: 3}`, which are not trained. None takes the last layer, or what a checkpoint was saved with.
         max_seq_length: tokens kept of a text; None keeps the checkpoint's limit.
         device: torch device; None takes the teacher's.
         revision: branch, tag or commit on the hub.
@@ -98,10 +102,11 @@ def load_student(
 
     Returns:
         A `SentenceTransformer` (Transformer, Dense on tokens, Pooling, Normalize) or a `MultiVectorEncoder`
-        (Transformer, Dense on tokens, MultiVectorMask, Normalize).
+        (Transformer, Dense on tokens, MultiVectorMask, Normalize); with `layers`, a WeightedLayerPooling before the Dense.
 
     Raises:
-        ValueError: where nothing readable is found, or a saved projection has another width than the teacher.
+        ValueError: where nothing readable is found, a saved projection has another width than the teacher or reads other
+            layers, or there are no such layers.
         ImportError: for a `BitsAndBytesConfig` without bitsandbytes.
     """
     if isinstance(quantization_config, BitsAndBytesConfig) and find_spec("bitsandbytes") is None:
@@ -109,13 +114,15 @@ def load_student(
     model = _load(
         name_or_path, "student", device or str(teacher.device), revision, trust_remote_code, quantization_config
     )
-    student = build_student(model, teacher, kind=kind)
+    student = build_student(model, teacher, kind=kind, layers=layers)
     if max_seq_length is not None:
         student.max_seq_length = max_seq_length
     return student
 
 
-def build_student(model: Encoder, teacher: Encoder, *, kind: Kind | None = None) -> Encoder:
+def build_student(
+    model: Encoder, teacher: Encoder, *, kind: Kind | None = None, layers: Layers | None = None
+) -> Encoder:
     """Make a student of `teacher` from a loaded encoder; see `load_student`, which loads and then calls this."""
     if model is teacher or backbone(model) is backbone(teacher):
         raise ValueError(
@@ -131,13 +138,17 @@ def build_student(model: Encoder, teacher: Encoder, *, kind: Kind | None = None)
     width = embedding_width(teacher)
     projection = token_projection(model)
     if projection is not None and projection.out_features == width:
+        settle_layers(model, layers)
         return _as_kind(model, kind, pooling_mode(teacher))
     if projection is not None:
         raise ValueError(
             f"the student's projection gives tokens of width {projection.out_features}, the teacher's are {width} wide: "
             "it was made for another teacher; distil from that teacher or start again from the student's backbone"
         )
-    modules: list[nn.Module] = [backbone(model), new_projection(backbone(model).get_embedding_dimension(), width)]
+    inside = backbone(model)
+    average = layer_average(model) if layers is None else average_layers(inside, layers)
+    modules: list[nn.Module] = [inside, *([average] if average is not None else [])]
+    modules.append(new_projection(inside.get_embedding_dimension(), width))
     prompts, device = prompts_of(model), str(model.device)
     if kind == "late_interaction":
         modules += [MultiVectorMask(), Normalize(module_input_name="token_embeddings")]

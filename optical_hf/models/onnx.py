@@ -18,6 +18,7 @@ from transformers import PreTrainedModel
 
 from optical_hf.models.export import rename_general_class
 from optical_hf.models.kinds import backbone
+from optical_hf.models.layers import layer_average
 from optical_hf.models.tokens import Encoder, preprocess_queries
 
 NEEDED = ("onnx", "onnxscript")
@@ -56,7 +57,7 @@ def save_onnx(model: Encoder, folder: str | PathLike[str]) -> Path:
 
     Raises:
         ImportError: without onnx and onnxscript, which come with the extra [onnx].
-        ValueError: for a folder with something in it, or a backbone with an adapter.
+        ValueError: for a folder with something in it, a backbone with an adapter, or one whose layers are averaged.
 
     Example:
         >>> save_onnx(student, "student-onnx")                                                # doctest: +SKIP
@@ -67,6 +68,11 @@ def save_onnx(model: Encoder, folder: str | PathLike[str]) -> Path:
     module, place = backbone(model).model, Path(folder)
     if not isinstance(module, PreTrainedModel):
         raise ValueError("the backbone is wrapped in an adapter, which has no graph: merge it first")
+    if layer_average(model) is not None:
+        raise ValueError(
+            "the student's tokens are an average of hidden layers, which the graph does not return: what reads it would take the "
+            "last layer alone; save it with save_student, or align a student without layers for ONNX"
+        )
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
         raise ValueError(
             f"{str(place)!r} is not an empty folder: what is in it would be mixed with the student; give another"

@@ -23,7 +23,7 @@ from optical_hf.models.pair_tokens import ENGLISH
 Selection = Literal["held_out_pairs", "held_out_language"]
 PENALTIES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 POOLED_WEIGHTS = (2.0, 8.0, 32.0, 128.0)
-WORTH = 0.01  # of mean reciprocal rank: what a larger weight of the pooled vectors must gain, as it costs MaxSim
+WORTH = 0.005  # of mean reciprocal rank: what a larger weight of the pooled vectors must gain, as it costs MaxSim
 SAMPLE = 500
 
 

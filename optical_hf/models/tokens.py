@@ -12,15 +12,14 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
-from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 from sentence_transformers.util import batch_to_device, repad_flattened_features
 from torch import Tensor
 from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase
 
+from optical_hf.models.kinds import Encoder, before_projection
+from optical_hf.models.layers import layer_average
 from optical_hf.ot import content_mask
-
-Encoder = SentenceTransformer | MultiVectorEncoder
 
 
 class TokenSet(NamedTuple):
@@ -67,12 +66,21 @@ def empty_ids(tokenizer: PreTrainedTokenizerBase, size: int) -> tuple[int, ...]:
 
 
 def token_set(model: Encoder, features: dict[str, Any], output: dict[str, Any]) -> TokenSet:
-    """Read the token set from what a model returned for `features`; `model` must not be wrapped (DDP, compile)."""
+    """Read the token set from what a model returned for `features`; `model` must not be wrapped (DDP, compile).
+
+    Raises:
+        ValueError: where hidden layers were to be averaged and the backbone returned none.
+    """
     if "token_embeddings" not in output:
         # A CLIP text tower has one vector in the joint space and no tokens there: the vector is its one token.
         vector_BD = output["sentence_embedding"]
         mask_B1 = torch.ones(len(vector_BD), 1, dtype=torch.bool, device=vector_BD.device)
         return TokenSet(vector_BD.unsqueeze(1), mask_B1, mask_B1, vector_BD)
+    if layer_average(model) is not None and "all_layer_embeddings" not in output:
+        raise ValueError(
+            "the model averages hidden layers and its backbone returned none: the last layer would silently be taken in their "
+            "place; load it with load_student, or set model[0].model.config.output_hidden_states = True"
+        )
     if "cu_seq_lens_q" in output:  # flash attention read the texts end to end, without padding
         output = repad_flattened_features(dict(output))
     tokens_BND = output["token_embeddings"]
@@ -104,7 +112,7 @@ def iter_token_sets(
         model: the encoder; put in eval mode for the pass and put back after it.
         texts: the texts; sort them by length beforehand to waste little on padding.
         batch_size: texts in a batch.
-        backbone_only: stop after the first module (the transformer), before any projection.
+        backbone_only: stop before the projection: the tokens of the backbone, its layers averaged where the model does so.
         progress: the label of a progress bar; None shows none.
 
     Yields:
@@ -115,7 +123,12 @@ def iter_token_sets(
     try:
         for start in tqdm(range(0, len(texts), batch_size), desc=progress, disable=progress is None):
             features = batch_to_device(preprocess_queries(model, texts[start : start + batch_size]), model.device)
-            output = model[0](dict(features)) if backbone_only else model(dict(features), task="query")
+            if backbone_only:
+                output = dict(features)
+                for module in before_projection(model):
+                    output = module(output)
+            else:
+                output = model(dict(features), task="query")
             yield token_set(model, features, output)
     finally:
         model.train(was_training)

@@ -187,8 +187,8 @@ def size_tests(config: StudyConfig, cells: Cells) -> Iterator[SizeTest]:
             )
 
 
-def _family(student: StudentSpec) -> tuple[str, bool]:
-    return student.path, student.random is not None
+def _family(student: StudentSpec) -> tuple[str, bool, bool]:
+    return student.path, student.random is not None, student.mixed_layers is not None
 
 
 def _ladder(config: StudyConfig, cells: Cells, cell: Cell) -> list[Cell]:

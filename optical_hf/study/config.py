@@ -48,6 +48,7 @@ class StudentSpec:
         random: random weights; entries of the backbone's configuration that differ from those of `path` (a width, a number of
             layers). None keeps the pretrained weights.
         seed: of random weights.
+        mixed_layers: hidden layers of what is left whose average is projected, `[10, 12]`; None takes the last one.
     """
 
     name: str
@@ -56,8 +57,13 @@ class StudentSpec:
     trim: bool = False
     random: dict[str, Any] | None = None
     seed: int = 0
+    mixed_layers: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
+        if self.mixed_layers is not None and not self.mixed_layers:
+            raise ValueError("mixed_layers is empty: expected numbers of layers, or null for the last one alone")
+        if self.layers is not None and max(self.mixed_layers or (0,)) > self.layers:
+            raise ValueError(f"mixed_layers names layer {max(self.mixed_layers or ())}, but layers keeps {self.layers}")
         if self.layers is not None and self.layers < 1:
             raise ValueError(f"layers is {self.layers}: expected at least 1")
         if self.layers is not None and self.random is not None:

@@ -20,7 +20,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 
-from optical_hf.models import Encoder, token_projection
+from optical_hf.models import Encoder, before_projection
 from optical_hf.models.cache.identity import CacheIdentity
 from optical_hf.study.accounting import Meter, flop_counter
 from optical_hf.study.token_store import StoredText, TokenStore
@@ -65,14 +65,6 @@ def bodies_shared(student: Encoder, folder: Path, meter: Meter) -> Iterator[None
                 vars(module).pop("forward", None)
 
 
-def before_projection(student: Encoder) -> list[nn.Module]:
-    """The modules whose output the student's projection reads: its backbone and what stands between the two."""
-    modules, projection = list(student), token_projection(student)
-    if projection is None:
-        raise ValueError("the student has no token projection: load it with load_student(path, teacher)")
-    return modules[: next(i for i, module in enumerate(modules) if module is projection)]
-
-
 def _pass_on(features: Features, **_: Any) -> Features:
     return features
 
@@ -111,7 +103,8 @@ class _SharedBody:
             sum(text.seconds * width / text.padded for text in found) - (time.perf_counter() - started),
             sum(text.flops * width / text.padded for text in found) - done,
         )
-        return {**features, "token_embeddings": tokens_BND}
+        # The layers of an average are in the tokens already: whoever looks for them finds that nothing is left to average.
+        return {**features, "token_embeddings": tokens_BND, "all_layer_embeddings": ()}
 
     def _compute(self, features: Features, **options: Any) -> Features:
         for number, forward in enumerate(self.forwards):

@@ -119,7 +119,7 @@ def _loaded(
     if run.student.trim and rows is not None:
         corpus = [*rows["target"][:], *(text for entry in sets for text in entry.queries)]
     path = prepared_student(run.student, corpus, workspace / "students")
-    student = load_student(path, teacher, max_seq_length=run.max_seq_length)
+    student = load_student(path, teacher, layers=run.student.mixed_layers, max_seq_length=run.max_seq_length)
     result.parameters, result.backbone_parameters = parameters_of(student)
     return student, rows
 

@@ -79,7 +79,7 @@ def _save(model: Encoder, place: Path) -> None:
 
 def _key(spec: StudentSpec, corpus: Sequence[str]) -> str:
     values = asdict(spec)
-    del values["name"]
+    del values["name"], values["mixed_layers"]  # averaged by the run that loads it
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
     for text in corpus if spec.trim else ():
         digest.update(text.encode() + b"\0")

@@ -19,6 +19,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from optical_hf.models import Encoder, backbone
+from optical_hf.models.layers import keep_hidden_states
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
@@ -79,6 +80,7 @@ def save_student(model: Encoder, folder: str | Path, state_dict: dict[str, Tenso
         if has_adapter(model):
             # With it, transformers takes the folder for a whole model and looks for the backbone's weights in it.
             (staging / "config.json").unlink(missing_ok=True)
+            keep_hidden_states(staging)
         for part in sorted(staging.iterdir(), key=lambda p: p.name == "modules.json"):
             _replace(part, folder / part.name)
     except SafetensorError as error:  # it says in its text only what the disk answered

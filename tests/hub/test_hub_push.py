@@ -145,9 +145,12 @@ class TestPush:
             push_student(pair()[0], "tester/student", token=TOKEN, adapter_base="owner/backbone")
         assert hub.requests == []
 
-    def test_an_adapter_alone_is_pushed_and_found_on_its_backbone(self, hub: LocalHub, saved: Path, tmp_path: Path):
+    @pytest.mark.parametrize("layers", [None, [1, 2]])
+    def test_an_adapter_alone_is_pushed_and_found_on_its_backbone(
+        self, hub: LocalHub, saved: Path, tmp_path: Path, layers: list[int] | None
+    ):
         push_student(saved, "tester/student", token=TOKEN)
-        student = with_adapter(str(tmp_path))
+        student = with_adapter(str(tmp_path), layers)
         push_student(student, "tester/student", token=TOKEN, adapter_base="owner/backbone")
         files = hub.files("tester/student")
         assert "adapter_model.safetensors" in files
@@ -164,12 +167,12 @@ class TestPush:
         (adapter_folder / "adapter_config.json").write_text(json.dumps(config))
         again = SentenceTransformer(str(adapter_folder))
         assert abs(again.encode(["a dog"]) - student.encode(["a dog"])).max() < 1e-5
-        assert abs(pair()[0].encode(["a dog"]) - student.encode(["a dog"])).max() > 1e-2
+        assert abs(pair(layers=layers)[0].encode(["a dog"]) - student.encode(["a dog"])).max() > 1e-2
 
 
-def with_adapter(base: str) -> SentenceTransformer:
+def with_adapter(base: str, layers: list[int] | None = None) -> SentenceTransformer:
     """A student with a LoRA adapter that has moved, on a backbone that was read from `base`."""
-    student, _ = pair()
+    student, _ = pair(layers=layers)
     module = backbone(student)
     module.model.name_or_path = base
     module.model = get_peft_model(

@@ -4,8 +4,10 @@ import json
 
 import pytest
 import tiny_pairs
+from sentence_transformers import SentenceTransformer
 
 from optical_hf.cli import main
+from optical_hf.models import averaged_layers
 
 
 @pytest.fixture(scope="module")
@@ -20,9 +22,17 @@ def folder(tmp_path_factory):
     return place
 
 
-def align(folder, output, monkeypatch, regularisation):
+def align(folder, output, monkeypatch, regularisation, *more):
     words = ["align", "--teacher", folder / "teacher", "--student", folder / "student", "--output", output]
-    words += ["--bitext", folder / "de-eng.tsv", "--bitext", folder / "mr-eng.tsv", "--regularisation", regularisation]
+    words += [
+        "--bitext",
+        folder / "de-eng.tsv",
+        "--bitext",
+        folder / "mr-eng.tsv",
+        "--regularisation",
+        regularisation,
+        *more,
+    ]
     monkeypatch.setattr("sys.argv", ["optical-hf", *map(str, words)])
     try:
         return main()
@@ -44,4 +54,24 @@ def test_what_is_no_penalty_is_one_line(folder, tmp_path, monkeypatch, capsys, r
     assert regularisation in told
     assert "held_out_language" in told
     assert "Traceback" not in told
+    assert not (tmp_path / "student").exists()
+
+
+def test_several_layers_are_averaged(folder, tmp_path, monkeypatch):
+    assert not align(folder, tmp_path / "student", monkeypatch, "0.01", "--layers", "1", "2", "--rounds", "1")
+    assert averaged_layers(SentenceTransformer(str(tmp_path / "student"))) == {1: 0.5, 2: 0.5}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--layers", "1", "7"), "no layer 7"),
+        (("--layers", "1", "x"), "cannot place 'x'"),
+        (("2",), "cannot place '2'"),
+    ],
+)
+def test_what_is_no_layer_is_one_line(folder, tmp_path, monkeypatch, capsys, words, told):
+    assert align(folder, tmp_path / "student", monkeypatch, "0.01", *words)
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert told in said
     assert not (tmp_path / "student").exists()

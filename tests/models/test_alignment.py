@@ -73,7 +73,7 @@ def test_tokens_that_mislead_raise_the_weight_of_the_pooled_vectors():
         }
         weight, penalty = choose_weight(made, joined)
         ranks = {w: held_out_rank(made, sums, choose_penalty(made, sums)) for w, sums in joined.items()}
-        assert ranks[weight] >= max(ranks.values()) - 0.01
+        assert ranks[weight] >= max(ranks.values()) - 0.005
         assert penalty == choose_penalty(made, joined[weight])
         chosen[noise] = weight
     assert chosen[0.0] == POOLED_WEIGHTS[0] < chosen[300.0]

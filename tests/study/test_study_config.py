@@ -114,6 +114,8 @@ def test_names_are_filled_in_from_the_command_line_the_environment_and_the_file(
         ({"teachers": None}, "teachers: expected at least one"),
         ({"students": {"S": {"path": "x", "layers": "six"}}}, "layers: expected a whole number, got 'six'"),
         ({"students": {"S": {"path": "x", "layers": 0}}}, "layers is 0: expected at least 1"),
+        ({"students": {"S": {"path": "x", "mixed_layers": []}}}, "mixed_layers is empty"),
+        ({"students": {"S": {"path": "x", "layers": 2, "mixed_layers": [1, 3]}}}, "names layer 3, but layers keeps 2"),
         ({"students": {"S": {"path": "x", "trim": 1}}}, "trim: expected true or false, got 1"),
         ({"systems": {"X": {"objectives": "pooled_mes"}}}, "systems: X: unknown objective 'pooled_mes'"),
         ({"systems": {"X": {"reads": "english", "alignment": "ridge"}}}, "read by the teacher"),

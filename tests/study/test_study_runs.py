@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from optical_hf.models import backbone
+from optical_hf.models import averaged_layers, backbone
 from optical_hf.study import StudyConfig, folders_of, launch_runs, launching, running, runs_of
 from optical_hf.study.report import write_study
 from optical_hf.study.sets import draw_bitext, pairs_by_language, read_bitext
@@ -136,12 +136,14 @@ def test_a_killed_study_goes_on_where_it_was(study_values: dict, loaded: Written
 def test_a_run_through_accelerate_launch(study_values: dict, loaded: Written) -> None:
     study_values["grid"] = {"systems": ["ridge"], "students": ["short"]}
     study_values["keep_students"] = True
+    study_values["students"]["short"] |= {"layers": 2, "mixed_layers": [1, 2]}
     config = loaded(study_values)
     (entry,) = folders_of(config, runs_of(config))
     list(launch_runs(config, [entry]))
     assert entry.status == "done", (entry.folder / running.LOG).read_text(encoding="utf-8")
     student = SentenceTransformer(str(entry.folder / "student"))
-    assert backbone(student).model.config.num_hidden_layers == 1
+    assert backbone(student).model.config.num_hidden_layers == 2
+    assert averaged_layers(student) == {1: 0.5, 2: 0.5}
 
 
 def test_a_run_that_dies_is_told_and_the_others_of_its_process_are_done(

@@ -16,9 +16,18 @@ from optical_hf.training import OTDistillationArguments, OTDistillationTrainer
 GLOBAL_BATCH = 16
 
 
-def trainer(folder: Path, processes: int, dataset=None, evaluators=None, callbacks=None, eval_dataset=None, **kwargs):
+def trainer(
+    folder: Path,
+    processes: int,
+    dataset=None,
+    evaluators=None,
+    callbacks=None,
+    eval_dataset=None,
+    layers=None,
+    **kwargs,
+):
     """A run of `GLOBAL_BATCH` pairs a step, however many processes and accumulation steps make it."""
-    student, teacher = tiny_pairs.pair()
+    student, teacher = tiny_pairs.pair(layers=layers)
     share = GLOBAL_BATCH // processes // kwargs.get("gradient_accumulation_steps", 1)
     fixed = {
         "max_steps": 4, "per_device_train_batch_size": share, "learning_rate": 1e-3, "logging_steps": 1, "alignment": "ridge",
@@ -51,6 +60,13 @@ def two_epochs_of_uneven_batches(folder: Path, processes: int) -> list[float]:
 
 def accumulation(folder: Path, processes: int) -> list[float]:
     run = trainer(folder, processes, gradient_accumulation_steps=2)
+    run.train()
+    return losses(run)
+
+
+def averaged_layers(folder: Path, processes: int) -> list[float]:
+    """The weights of the layers and the layer above them ask for no gradient, and nobody waits for one."""
+    run = trainer(folder, processes, layers=[0, 1])
     run.train()
     return losses(run)
 
@@ -97,6 +113,7 @@ def the_best_by_a_shared_evaluator(folder: Path, processes: int) -> list[float]:
 SCENARIOS = (
     two_epochs_of_uneven_batches,
     accumulation,
+    averaged_layers,
     a_stream,
     a_budget_of_tokens,
     the_best_by_a_shared_evaluator,

@@ -192,9 +192,10 @@ def test_the_real_tokenizers(real_models, shared_data):
         assert len(state["model"]["vocab"]) == report.pieces_after
 
 
-def test_a_built_student_is_trimmed_in_its_backbone(encoder):
+@pytest.mark.parametrize("layers", [None, [0, 1]])
+def test_a_built_student_is_trimmed_in_its_backbone(encoder, layers):
     teacher = tiny_encoder(OTHER, width=8, vocabulary_size=60, seed=3)
-    student = build_student(encoder, teacher)
+    student = build_student(encoder, teacher, layers=layers)
     before = student.encode(CORPUS)
     trim_vocabulary(student, CORPUS)
     assert np.array_equal(student.encode(CORPUS), before)
