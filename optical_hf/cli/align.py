@@ -39,7 +39,7 @@ def align(
     layers: Annotated[
         list[int] | None,
         typer.Option(
-            help="Hidden layers of the student whose average is projected: 10 12; the default is the last one."
+            help="Hidden layers of the student whose average is projected, such as 10 12; the default stands in docs/models.md."
         ),
     ] = None,
     max_seq_length: Annotated[int | None, typer.Option(help="Tokens kept of a text, on both sides.")] = None,

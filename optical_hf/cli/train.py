@@ -41,7 +41,7 @@ class TrainOptions:
     layers: list[int] | None = field(
         default=None,
         metadata={
-            "help": "Hidden layers of the student whose average is projected, such as 10 12; the default is the last one."
+            "help": "Hidden layers of the student whose average is projected, such as 10 12; the default stands in docs/models.md."
         },
     )
     max_seq_length: int | None = field(default=None, metadata={"help": "Tokens kept of a text, on both sides."})

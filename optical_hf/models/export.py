@@ -50,7 +50,7 @@ def save_pylate(model: Encoder, folder: str | PathLike[str], *, document_length:
     if layer_average(model) is not None:
         raise ValueError(
             "the student's tokens are an average of hidden layers, for which PyLate's layout has no module: it would read the last "
-            "layer alone; save it with save_student, or align a student without layers for PyLate"
+            "layer alone; save it with save_student, or align one on the last layer alone for PyLate (layers=[12], say)"
         )
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
         raise ValueError(

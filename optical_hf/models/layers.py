@@ -17,10 +17,12 @@ from sentence_transformers.base.modules import Transformer
 from sentence_transformers.sentence_transformer.modules import WeightedLayerPooling
 from torch import nn
 
-from optical_hf.models.kinds import Encoder, backbone
+from optical_hf.models.kinds import Encoder, Kind, backbone
 
 Layers = Sequence[int] | Mapping[int, float]
 """Hidden layers as transformers numbers them, 0 the word embeddings; with the weight of each, or all of one weight."""
+DEEP = 6
+"""Layers from which a student of a late-interaction teacher reads two of them."""
 
 
 def layer_average(model: Encoder) -> WeightedLayerPooling | None:
@@ -48,6 +50,18 @@ def average_layers(transformer: Transformer, layers: Layers) -> WeightedLayerPoo
     )
     transformer.model.config.output_hidden_states = True
     return average
+
+
+def default_layers(transformer: Transformer, kind: Kind) -> Layers | None:
+    """What a new student reads: its last layer alone, or, where tokens are searched, a quarter of the last but two as well.
+
+    The last layer is made for what a backbone was trained on, a vector a text; the one below says more about its token, which is
+    worth 2 to 3 points of MaxSim and costs the one vector a little (docs/benchmarks/alignment.md).
+    """
+    count = getattr(transformer.model.config.get_text_config(), "num_hidden_layers", None)
+    if kind != "late_interaction" or not isinstance(count, int) or count < DEEP:
+        return None
+    return {count - 2: 1.0, count: 3.0}
 
 
 def averaged_layers(model: Encoder) -> dict[int, float]:

@@ -30,7 +30,7 @@ from optical_hf.models.kinds import (
     prompts_of,
     token_projection,
 )
-from optical_hf.models.layers import Layers, average_layers, layer_average, settle_layers
+from optical_hf.models.layers import Layers, average_layers, default_layers, layer_average, settle_layers
 from optical_hf.models.tokens import Encoder
 
 
@@ -92,7 +92,9 @@ def load_student(
         teacher: the teacher, for its width, its kind and its pooling.
         kind: "vector" or "late_interaction"; None takes the teacher's. The same weights serve both in the end.
         layers: hidden layers of the backbone whose average the projection reads, 0 the word embeddings; `[10, 12]`, or weights
-            `{10: 1, 12: 3}`, which are not trained. None takes the last layer, or what a checkpoint was saved with.
+            `{10: 1, 12: 3}`, which are not trained. None takes what a checkpoint was saved with, else the last layer; for a
+            late-interaction student of 6 layers or more the last but two beside it, with a third of its weight. PyLate and ONNX
+            have no place for an average: give the last layer alone for them, `[12]`.
         max_seq_length: tokens kept of a text; None keeps the checkpoint's limit.
         device: torch device; None takes the teacher's.
         revision: branch, tag or commit on the hub.
@@ -146,7 +148,9 @@ def build_student(
             "it was made for another teacher; distil from that teacher or start again from the student's backbone"
         )
     inside = backbone(model)
-    average = layer_average(model) if layers is None else average_layers(inside, layers)
+    average = layer_average(model)
+    layers = default_layers(inside, kind) if layers is None and average is None else layers
+    average = average if layers is None else average_layers(inside, layers)
     modules: list[nn.Module] = [inside, *([average] if average is not None else [])]
     modules.append(new_projection(inside.get_embedding_dimension(), width))
     prompts, device = prompts_of(model), str(model.device)

@@ -71,7 +71,7 @@ def save_onnx(model: Encoder, folder: str | PathLike[str]) -> Path:
     if layer_average(model) is not None:
         raise ValueError(
             "the student's tokens are an average of hidden layers, which the graph does not return: what reads it would take the "
-            "last layer alone; save it with save_student, or align a student without layers for ONNX"
+            "last layer alone; save it with save_student, or align one on the last layer alone for ONNX (layers=[12], say)"
         )
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
         raise ValueError(
