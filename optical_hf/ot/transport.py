@@ -18,7 +18,7 @@ from optical_hf.ot.problem import check_shapes, masked_mass
 
 Solver = Literal["sinkhorn", "ipot", "unbalanced", "partial", "exact", "auto"]
 Gradient = Literal["envelope", "implicit"]
-Kernel = Literal["auto", "torch", "triton"]
+Kernel = Literal["auto", "torch", "triton", "numba"]
 SOLVER_NAMES, GRADIENTS, KERNELS = get_args(Solver), get_args(Gradient), get_args(Kernel)
 
 
@@ -64,7 +64,8 @@ def solve(
             the cost; `math.inf` holds a side exactly.
         share: for "partial", share of the smaller total that is moved, in (0, 1].
         kernel: how the entropic solvers run: "triton", one program per pair on CUDA, float32, at most 128 tokens a side;
-            "torch"; "auto", Triton where it can.
+            "numba", compiled code on the CPU, float32, marginals held exactly; "torch"; "auto", a kernel where it fits
+            and its library is installed, else torch.
         dtype: dtype to solve in and to answer in, float32 whatever comes in, or float64.
 
     Returns:
