@@ -5,46 +5,42 @@ Rows are the shorter side, so the Schur complement is the smaller of the two. Kn
 
 import numpy as np
 
-from optical_hf.ot.numba_pair import FAST, ONE, ROWS, ZERO, compiled
+from optical_hf.ot.numba_pair import FAST, ONE, ZERO, compiled
 
 LONGEST = np.float32(4.0)  # as in newton.py
 RIDGE = np.float32(1.0 + 1e-6)
 
 
 @compiled(fastmath=FAST)
-def _system(pair):  # type: ignore[no-untyped-def]
-    """The plan, its column sums (1 in the fill), what the columns miss, the Schur complement and its right side."""
-    plan, share, schur = pair.moved, pair.share, pair.schur
-    sums, missing, df = pair.sums, pair.missing, pair.df
-    n, m = plan.shape
-    sums[:] = pair.column_fill
-    for i in range(n):
-        ui = pair.u[i]
-        for j in range(m):
-            plan[i, j] = ui * pair.kernel[i, j] * pair.v[j]
+def _plan(pair, plan, sums):  # type: ignore[no-untyped-def]
+    """The plan and its column sums, 1 in the fill."""
+    kernel, u, v = pair.kernel, pair.u, pair.v
+    for j in range(len(sums)):
+        sums[j] = pair.column_fill[j]
+    for i in range(plan.shape[0]):
+        for j in range(plan.shape[1]):
+            plan[i, j] = u[i] * kernel[i, j] * v[j]
             sums[j] += plan[i, j]
-    for j in range(m):
-        missing[j] = pair.b[j] - sums[j]
+
+
+@compiled(fastmath=FAST)
+def _system(pair, plan, sums, missing, schur, right):  # type: ignore[no-untyped-def]
+    """The Schur complement in the rows, lower triangle, and its right side; row sums are 1 in the fill."""
+    n, m = plan.shape
+    share = np.empty(m, np.float32)
     for i in range(n):
-        total, right = pair.row_fill[i], ZERO
+        total, answered = pair.row_fill[i], ZERO
         for j in range(m):
-            share[i, j] = plan[i, j] / sums[j]
+            share[j] = plan[i, j] / sums[j]
             total += plan[i, j]
-            right += share[i, j] * missing[j]
-        df[i] = pair.a[i] - total - right
+            answered += share[j] * missing[j]
+        right[i] = pair.a[i] - total - answered
         mass = pair.a[i] - pair.row_fill[i]
-        line = share[i]
-        for k in range(0, i + 1, ROWS):
-            p0, p1, p2, p3 = plan[k], plan[k + 1], plan[k + 2], plan[k + 3]
-            s0, s1, s2, s3 = ZERO, ZERO, ZERO, ZERO
+        for k in range(i + 1):
+            shared = ZERO
             for j in range(m):
-                s0 += line[j] * p0[j]
-                s1 += line[j] * p1[j]
-                s2 += line[j] * p2[j]
-                s3 += line[j] * p3[j]
-            schur[i, k], schur[i, k + 1], schur[i, k + 2], schur[i, k + 3] = -s0, -s1, -s2, -s3
-        for k in range(i + 1):  # f + t, g - t is the same plan: fix the sum
-            schur[i, k] += mass * (pair.a[k] - pair.row_fill[k])
+                shared += share[j] * plan[k, j]
+            schur[i, k] = mass * (pair.a[k] - pair.row_fill[k]) - shared  # f + t, g - t is one plan: fix the sum
         schur[i, i] += total * RIDGE
 
 
@@ -84,11 +80,16 @@ def _substitute(factor, x):  # type: ignore[no-untyped-def]
 @compiled(fastmath=FAST)
 def newton(pair):  # type: ignore[no-untyped-def]
     """Multiply u and v by a damped Newton step, or leave them where no factor exists."""
-    _system(pair)
-    if not _factor(pair.schur):
+    n, m = pair.kernel.shape
+    plan, schur = np.empty((n, m), np.float32), np.empty((n, n), np.float32)
+    sums, df, dg = np.empty(m, np.float32), np.empty(n, np.float32), np.empty(m, np.float32)
+    _plan(pair, plan, sums)
+    for j in range(m):
+        dg[j] = pair.b[j] - sums[j]
+    _system(pair, plan, sums, dg, schur, df)
+    if not _factor(schur):
         return
-    plan, df, dg, sums = pair.moved, pair.df, pair.missing, pair.sums
-    _substitute(pair.schur, df)
+    _substitute(schur, df)
     longest = ZERO
     for i in range(len(df)):
         longest = max(longest, abs(df[i]))

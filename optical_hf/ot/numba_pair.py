@@ -36,26 +36,26 @@ class Pair(NamedTuple):
     u: np.ndarray
     v: np.ndarray
     w: np.ndarray  # K' u, being summed
-    moved: np.ndarray  # the plan, for a Newton step; it over its column sums, and its linear system
-    share: np.ndarray
-    schur: np.ndarray
-    df: np.ndarray
-    sums: np.ndarray
-    missing: np.ndarray
     row_fill: np.ndarray
     column_fill: np.ndarray
     bits: np.ndarray  # int32, and the same memory as float32
     powers: np.ndarray
 
 
-def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """`numba.njit`, kept on disk where numba finds a folder it can write."""
+def compiled(*, entry: bool = False, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """`numba.njit`; an entry is called from Python and kept on disk, with all that it calls.
+
+    Numba looks at the file of the entry only to see whether what it kept is stale: after an edit elsewhere, touch that.
+    """
+    options |= {"nogil": True, "error_model": "numpy"}
 
     def compile_lazily(function: Callable[..., Any]) -> Any:
+        if not entry:
+            return njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(function)
         try:
-            return njit(nogil=True, error_model="numpy", cache=True, **options)(function)
-        except RuntimeError:  # "no locator available": compile once a process
-            return njit(nogil=True, error_model="numpy", **options)(function)
+            return njit(cache=True, **options)(function)
+        except RuntimeError:  # numba finds no folder that it may write: compile once a process
+            return njit(**options)(function)
 
     return compile_lazily
 
@@ -99,36 +99,14 @@ def absorb(pair):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def blocks(count, size):  # type: ignore[no-untyped-def]
-    """Round up to whole blocks."""
-    return (count + size - 1) // size * size
-
-
-@compiled()
-def make_pair(cells, rows, columns, bits, n, m):  # type: ignore[no-untyped-def]
-    """Lay a pair of n rows and m columns into memory that all pairs share."""
+def make_pair(rows, columns):  # type: ignore[no-untyped-def]
+    """Memory for a pair with so many tokens a side."""
+    n, m = (rows + ROWS - 1) // ROWS * ROWS, (columns + COLUMNS - 1) // COLUMNS * COLUMNS
+    scaled, kernel = np.empty((n, m), np.float32), np.empty((n, m), np.float32)
+    r, c = np.empty((4, n), np.float32), np.empty((5, m), np.float32)
+    bits = np.empty(m, np.int32)
     powers = bits.view(np.float32)
-    return Pair(
-        cells[0, : n * m].reshape(n, m),
-        cells[1, : n * m].reshape(n, m),
-        rows[0, :n],
-        columns[0, :m],
-        rows[1, :n],
-        columns[1, :m],
-        rows[2, :n],
-        columns[2, :m],
-        columns[3, :m],
-        cells[2, : n * m].reshape(n, m),
-        cells[3, : n * m].reshape(n, m),
-        cells[4, : n * n].reshape(n, n),
-        rows[3, :n],
-        columns[4, :m],
-        columns[5, :m],
-        rows[4, :n],
-        columns[6, :m],
-        bits[:m],
-        powers[:m],
-    )
+    return Pair(scaled, kernel, r[0], c[0], r[1], c[1], r[2], c[2], c[3], r[3], c[4], bits, powers)
 
 
 @compiled()

@@ -9,6 +9,7 @@ Shapes: B pairs, N source tokens, M target tokens.
 
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import torch
 
 from optical_hf.ot.log_sinkhorn import solve_log_sinkhorn
@@ -40,8 +41,8 @@ def solve_numba_sinkhorn(
         bounds = [batch * k // threads for k in range(threads + 1)]
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(run, bounds[:-1], bounds[1:]))
-    failed_B = error_B == torch.inf
-    if failed_B.any():
+    if np.isinf(arrays[4]).any():
+        failed_B = error_B.isinf()
         broken = [x[failed_B] for x in (cost_BNM, source_BN, target_BM)]
         rescued = solve_log_sinkhorn(broken[0], broken[1], broken[2], settings)
         plan_BNM[failed_B] = rescued.plan_BNM

@@ -8,19 +8,7 @@ over the rows of K makes u and sums K' u, and meets the error of both marginals 
 import numpy as np
 
 from optical_hf.ot.numba_newton import newton
-from optical_hf.ot.numba_pair import (
-    COLUMNS,
-    FAST,
-    ONE,
-    ROWS,
-    ZERO,
-    absorb,
-    blocks,
-    compiled,
-    make_pair,
-    start,
-    write_plan,
-)
+from optical_hf.ot.numba_pair import FAST, ONE, ROWS, ZERO, absorb, compiled, make_pair, start, write_plan
 
 PLAIN_UNTIL = 12  # iterations without relaxation
 LOOK_EVERY = 8
@@ -121,16 +109,12 @@ def _with_mass(mass, places):  # type: ignore[no-untyped-def]
     return places[:count]
 
 
-@compiled()
+@compiled(entry=True)
 def sinkhorn_pairs(cost, source, target, plan, error, iterations, epsilon, stop_at, most):  # type: ignore[no-untyped-def]
     """Solve the pairs of (B, N, M), (B, N), (B, M) into plan, error and iterations, in at most `most` iterations."""
     scale = np.float32(-1.0 / (epsilon * np.log(2.0)))
     longest = max(cost.shape[1], cost.shape[2])
-    rows_most, columns_most = blocks(min(cost.shape[1], cost.shape[2]), ROWS), blocks(longest, COLUMNS)
-    cells = np.empty((5, rows_most * columns_most), np.float32)
-    of_rows, of_columns = np.empty((5, rows_most), np.float32), np.empty((7, columns_most), np.float32)
     source_places, target_places = np.empty(longest, np.int64), np.empty(longest, np.int64)
-    bits = np.empty(columns_most, np.int32)
     for k in range(len(cost)):
         a, b, steps = source[k], target[k], (cost.shape[2], 1)
         rows, columns = _with_mass(a, source_places), _with_mass(b, target_places)
@@ -138,6 +122,6 @@ def sinkhorn_pairs(cost, source, target, plan, error, iterations, epsilon, stop_
             continue
         if len(rows) > len(columns):
             a, b, rows, columns, steps = b, a, columns, rows, (1, cost.shape[2])
-        pair = make_pair(cells, of_rows, of_columns, bits, blocks(len(rows), ROWS), blocks(len(columns), COLUMNS))
+        pair = make_pair(len(rows), len(columns))
         start(pair, cost[k].reshape(-1), steps, a, b, rows, columns, scale)
         error[k], iterations[k] = _solve(pair, steps, rows, columns, plan[k].reshape(-1), stop_at, most)

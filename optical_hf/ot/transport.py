@@ -14,7 +14,7 @@ from optical_hf.ot.auto import choose_solver
 from optical_hf.ot.operator import SOLVERS, check_and_scale, transport
 from optical_hf.ot.partial import with_dummies
 from optical_hf.ot.plan import TransportPlan
-from optical_hf.ot.problem import check_shapes, masked_mass
+from optical_hf.ot.problem import check_shapes, masked_mass, without_padding
 
 Solver = Literal["sinkhorn", "ipot", "unbalanced", "partial", "exact", "auto"]
 Gradient = Literal["envelope", "implicit"]
@@ -104,7 +104,7 @@ def solve(
         cost_BNM = cost_BNM.to(dtype)
         source_BN = masked_mass(source_mask, source_mass, cost_BNM[:, :, 0], dtype)
         target_BM = masked_mass(target_mask, target_mass, cost_BNM[:, 0, :], dtype)
-        cost_BNM = torch.where((source_BN > 0)[:, :, None] & (target_BM > 0)[:, None, :], cost_BNM, 0.0)
+        cost_BNM = without_padding(cost_BNM, source_BN, target_BM)
         source_BN, target_BM, total_B1 = check_and_scale(
             cost_BNM.detach(), source_BN, target_BM, SOLVERS[name].balanced
         )
