@@ -1,6 +1,8 @@
-"""Where an entropic problem runs: the Triton kernel for small pairs on CUDA, torch everywhere else, in chunks on a CPU.
+"""Where an entropic problem runs: a Triton kernel for small pairs on CUDA, a Numba kernel on a CPU, torch elsewhere.
 
-Knows nothing about the iteration itself. Shapes: B pairs, N source tokens, M target tokens.
+A kernel is taken where the problem fits it and its library is installed. Knows nothing about the iteration itself.
+
+Shapes: B pairs, N source tokens, M target tokens.
 """
 
 from importlib.util import find_spec
@@ -18,22 +20,41 @@ def solve_entropic(
     cost_BNM: torch.Tensor, source_BN: torch.Tensor, target_BM: torch.Tensor, settings: Settings
 ) -> Solution:
     """Entropic plan by the fastest path that fits; see `optical_hf.ot.solve` for the contract."""
-    fits = cost_BNM.is_cuda and cost_BNM.dtype == torch.float32 and max(cost_BNM.shape[1:]) <= MOST_TOKENS
-    if settings.kernel == "triton" and not fits:
+    on_cpu, single = cost_BNM.device.type == "cpu", cost_BNM.dtype == torch.float32
+    fits_triton = cost_BNM.is_cuda and single and max(cost_BNM.shape[1:]) <= MOST_TOKENS
+    fits_numba = on_cpu and single and settings.balanced
+    if settings.kernel == "triton" and not fits_triton:
         raise ValueError(
             f'kernel: "triton" needs a CUDA tensor in float32 with at most {MOST_TOKENS} tokens a side, got '
             f'{cost_BNM.device.type}, {cost_BNM.dtype}, {tuple(cost_BNM.shape)}. To fix this, use kernel="auto".'
         )
-    if cost_BNM.device.type == "cpu":
-        return solve_in_chunks(solve_sinkhorn, cost_BNM, source_BN, target_BM, settings)
-    if settings.kernel == "torch" or not fits:
-        return solve_sinkhorn(cost_BNM, source_BN, target_BM, settings)
-    if find_spec("triton") is None:
-        if settings.kernel == "triton":
-            raise ImportError(
-                'kernel="triton" needs Triton, which comes with torch for CUDA on Linux: pip install triton'
-            )
-        return solve_sinkhorn(cost_BNM, source_BN, target_BM, settings)
-    from optical_hf.ot.triton_sinkhorn import solve_triton_sinkhorn  # noqa: PLC0415 - triton is optional
+    if settings.kernel == "numba" and not fits_numba:
+        raise ValueError(
+            'kernel: "numba" needs a CPU tensor in float32 and marginals that are held exactly, got '
+            f"{cost_BNM.device.type}, {cost_BNM.dtype}, {'balanced' if settings.balanced else 'relaxed'} marginals. "
+            'To fix this, use kernel="auto".'
+        )
+    if fits_triton and _takes(
+        "triton", settings.kernel, "which comes with torch for CUDA on Linux: pip install triton"
+    ):
+        from optical_hf.ot.triton_sinkhorn import solve_triton_sinkhorn  # noqa: PLC0415 - triton is optional
 
-    return solve_triton_sinkhorn(cost_BNM, source_BN, target_BM, settings)
+        return solve_triton_sinkhorn(cost_BNM, source_BN, target_BM, settings)
+    if fits_numba and _takes("numba", settings.kernel, 'an extra of this package: pip install "optical-hf[fast]"'):
+        from optical_hf.ot.numba_sinkhorn import solve_numba_sinkhorn  # noqa: PLC0415 - numba is optional
+
+        return solve_numba_sinkhorn(cost_BNM, source_BN, target_BM, settings)
+    if on_cpu:
+        return solve_in_chunks(solve_sinkhorn, cost_BNM, source_BN, target_BM, settings)
+    return solve_sinkhorn(cost_BNM, source_BN, target_BM, settings)
+
+
+def _takes(library: str, kernel: str, source: str) -> bool:
+    """Whether the kernel written in that library is wanted and can be had; ImportError where it was asked for by name."""
+    if kernel not in ("auto", library):
+        return False
+    if find_spec(library) is not None:
+        return True
+    if kernel == library:
+        raise ImportError(f'kernel="{library}" needs {library.capitalize()}, {source}')
+    return False

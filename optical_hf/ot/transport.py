@@ -14,11 +14,11 @@ from optical_hf.ot.auto import choose_solver
 from optical_hf.ot.operator import SOLVERS, check_and_scale, transport
 from optical_hf.ot.partial import with_dummies
 from optical_hf.ot.plan import TransportPlan
-from optical_hf.ot.problem import check_shapes, masked_mass
+from optical_hf.ot.problem import check_shapes, masked_mass, without_padding
 
 Solver = Literal["sinkhorn", "ipot", "unbalanced", "partial", "exact", "auto"]
 Gradient = Literal["envelope", "implicit"]
-Kernel = Literal["auto", "torch", "triton"]
+Kernel = Literal["auto", "torch", "triton", "numba"]
 SOLVER_NAMES, GRADIENTS, KERNELS = get_args(Solver), get_args(Gradient), get_args(Kernel)
 
 
@@ -64,7 +64,8 @@ def solve(
             the cost; `math.inf` holds a side exactly.
         share: for "partial", share of the smaller total that is moved, in (0, 1].
         kernel: how the entropic solvers run: "triton", one program per pair on CUDA, float32, at most 128 tokens a side;
-            "torch"; "auto", Triton where it can.
+            "numba", compiled code on the CPU, float32, marginals held exactly; "torch"; "auto", a kernel where it fits
+            and its library is installed, else torch.
         dtype: dtype to solve in and to answer in, float32 whatever comes in, or float64.
 
     Returns:
@@ -103,7 +104,7 @@ def solve(
         cost_BNM = cost_BNM.to(dtype)
         source_BN = masked_mass(source_mask, source_mass, cost_BNM[:, :, 0], dtype)
         target_BM = masked_mass(target_mask, target_mass, cost_BNM[:, 0, :], dtype)
-        cost_BNM = torch.where((source_BN > 0)[:, :, None] & (target_BM > 0)[:, None, :], cost_BNM, 0.0)
+        cost_BNM = without_padding(cost_BNM, source_BN, target_BM)
         source_BN, target_BM, total_B1 = check_and_scale(
             cost_BNM.detach(), source_BN, target_BM, SOLVERS[name].balanced
         )

@@ -12,6 +12,7 @@ HEAVY = (
     "sentence_transformers",
     "datasets",
     "triton",
+    "numba",
     "pandas",
 )
 

@@ -1,6 +1,7 @@
 """`solve`: closed forms, POT's values, symmetries, and every hostile input the issue lists."""
 
 import math
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from optical_hf.ot.sinkhorn import solve_sinkhorn
 
 ALL = ["sinkhorn", "ipot", "unbalanced", "partial", "exact"]
 BALANCED = ["sinkhorn", "ipot", "exact"]
+KERNELS = ["torch", pytest.param("numba", marks=pytest.mark.skipif(find_spec("numba") is None, reason="no numba"))]
 few = settings(max_examples=25, deadline=None, derandomize=True)
 
 
@@ -41,9 +43,10 @@ def test_a_separable_cost_gives_the_product_plan(known: Known) -> None:
     assert result.cost.item() == pytest.approx(known.best, rel=1e-6)
 
 
+@pytest.mark.parametrize("kernel", ["auto", "torch"])
 @few
-@given(planted())
-def test_a_planted_plan_is_found(known: Known) -> None:
+@given(known=planted())
+def test_a_planted_plan_is_found(known: Known, kernel: str) -> None:
     for dtype, tolerance in ((torch.float64, 1e-9), (torch.float32, 1e-5)):
         result = solve(
             known.cost,
@@ -52,6 +55,7 @@ def test_a_planted_plan_is_found(known: Known) -> None:
             epsilon=0.1,
             tolerance=tolerance,
             dtype=dtype,
+            kernel=kernel,
         )
         assert result.converged.all()
         assert result.plan.dtype == dtype
@@ -78,10 +82,12 @@ def test_points_on_a_line_are_matched_in_order(known: Known) -> None:
 # POT
 
 
+@pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("epsilon", [0.5, 0.05, 0.01])
-def test_sinkhorn_gives_the_plan_of_pot_on_the_unpadded_pair(epsilon: float) -> None:
+def test_sinkhorn_gives_the_plan_of_pot_on_the_unpadded_pair(epsilon: float, kernel: str) -> None:
     cost, source_mask, target_mask = ragged()
-    result = solve(cost, source_mask, target_mask, epsilon=epsilon, tolerance=1e-5, max_iterations=5000)
+    options = {"epsilon": epsilon, "tolerance": 1e-5, "max_iterations": 5000, "kernel": kernel}
+    result = solve(cost, source_mask, target_mask, **options)
     assert result.converged.all()
     for pair in FULL:
         block = block_of(cost, source_mask, target_mask, pair)
@@ -236,7 +242,9 @@ def test_what_stands_under_the_mask_cannot_matter(solver: str, fill: float) -> N
     assert torch.equal(dirty.plan, solve(cost, source_mask, target_mask, solver=solver).plan)
 
 
-@pytest.mark.parametrize("solver", [*ALL, "implicit sinkhorn", "implicit unbalanced", "implicit partial"])
+@pytest.mark.parametrize(
+    "solver", [*ALL, "torch sinkhorn", "torch partial", "implicit sinkhorn", "implicit unbalanced", "implicit partial"]
+)
 @pytest.mark.parametrize("epsilon", [0.5, 0.05, 1e-3])
 @pytest.mark.parametrize(
     "case", ["ragged", "identical tokens", "zero vectors", "below zero", "all equal", "one token", "one long pair"]
@@ -259,8 +267,9 @@ def test_hostile_batches_stay_finite(solver: str, epsilon: float, case: str) -> 
         cost = torch.rand(6, 60, 50, generator=generator)
         source_mask = torch.arange(60) < torch.tensor([3, 0, 4, 60, 2, 5])[:, None]
         target_mask = torch.arange(50) < torch.tensor([2, 0, 3, 50, 4, 1])[:, None]
-    gradient, name = ("implicit", solver.split()[1]) if " " in solver else ("envelope", solver)
-    check_hostile(cost, source_mask, target_mask, solver=name, epsilon=epsilon, gradient=gradient, max_iterations=300)
+    how, name = solver.split() if " " in solver else ("", solver)
+    options = {"gradient": "implicit"} if how == "implicit" else {"kernel": how or "auto"}
+    check_hostile(cost, source_mask, target_mask, solver=name, epsilon=epsilon, max_iterations=300, **options)
 
 
 @pytest.mark.parametrize("solver", ALL)
@@ -272,11 +281,12 @@ def test_zero_mass_is_padding_even_over_nan(solver: str) -> None:
     torch.testing.assert_close(by_mass.plan, solve(cost, source_mask, target_mask, solver=solver).plan)
 
 
-def test_a_slow_pair_does_not_hold_up_the_batch_nor_change_it() -> None:
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_slow_pair_does_not_hold_up_the_batch_nor_change_it(kernel: str) -> None:
     generator = torch.Generator().manual_seed(8)
     easy, hard = torch.rand(7, 12, 12, generator=generator) * 0.01, torch.rand(1, 12, 12, generator=generator) * 20
-    together = solve(torch.cat([easy, hard]))
-    alone = solve(easy)
+    together = solve(torch.cat([easy, hard]), kernel=kernel)
+    alone = solve(easy, kernel=kernel)
     assert together.iterations[7] > 3 * together.iterations[:7].max()
     assert torch.equal(together.iterations[:7], alone.iterations)
     torch.testing.assert_close(together.plan[:7], alone.plan, atol=1e-5, rtol=0)
@@ -291,7 +301,7 @@ def test_a_pair_that_float32_cannot_hold_in_kernel_form_is_finished_in_the_log_d
     broken = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sinkhorn, "solve_log_sinkhorn", lambda *x: broken.append(len(x[0])) or solve_log_sinkhorn(*x))
-        result = solve(cost, source_mask, target_mask, epsilon=2e-3, max_iterations=4000)
+        result = solve(cost, source_mask, target_mask, epsilon=2e-3, max_iterations=4000, kernel="torch")
     assert broken
     assert result.converged.all()
 
@@ -301,7 +311,8 @@ def test_a_batch_in_chunks_gives_the_plans_of_the_whole(epsilon: float, monkeypa
     cost, source_mask, target_mask = (
         torch.cat(parts) for parts in zip(*(ragged(seed) for seed in range(4)), strict=True)
     )
-    whole = solve(cost, source_mask, target_mask, epsilon=epsilon, tolerance=1e-5)
+    options = {"epsilon": epsilon, "tolerance": 1e-5, "kernel": "torch"}
+    whole = solve(cost, source_mask, target_mask, **options)
     monkeypatch.setattr(chunks, "CELLS", 400)
     calls = []
 
@@ -310,7 +321,7 @@ def test_a_batch_in_chunks_gives_the_plans_of_the_whole(epsilon: float, monkeypa
         return solve_sinkhorn(cost_BNM, *rest)
 
     monkeypatch.setattr(entropic, "solve_sinkhorn", counted)
-    parts = solve(cost, source_mask, target_mask, epsilon=epsilon, tolerance=1e-5)
+    parts = solve(cost, source_mask, target_mask, **options)
     assert len(calls) > 2
     assert sum(shape[0] for shape in calls) == len(cost)
     assert sum(shape.numel() for shape in calls) < 0.6 * cost.numel()  # the shared padding stays out
