@@ -13,7 +13,7 @@ from torch import Tensor
 
 from optical_hf.models import Encoder, preprocess_queries, token_set
 
-LAYERS, BATCH = (10, 12), 64
+LAYERS, BATCH = (3, 6, 10, 12), 64
 
 
 class Text(NamedTuple):

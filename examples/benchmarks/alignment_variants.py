@@ -45,8 +45,10 @@ class Variant:
     softmax: float = 0.0  # temperature of a dual softmax in place of a plan
     special: str = "out"  # "out", "in", "anchors": [CLS] on [CLS], last on last
     backwards: float = 0.0  # weight of teacher tokens on the barycentres of the student's
-    layers: tuple[int, ...] = (12,)  # concatenated, or averaged as sentence-transformers' WeightedLayerPooling does
-    averaged: bool = False
+    layers: tuple[int, ...] = (
+        12,
+    )  # side by side, or with weights averaged as sentence-transformers' WeightedLayerPooling does
+    weights: tuple[float, ...] = ()
     centred: bool = False  # an offset for each script, taken from the fit
     rank: int = 0  # of a map from English alone plus a residual of this rank
     skip: bool = False  # at search, special tokens and punctuation of the query are passed over
@@ -85,8 +87,16 @@ VARIANTS = {
     "an offset for each script": Variant(centred=True),
     "English map + residual of rank 64, penalty 3e-4": Variant(rank=64, penalty=3e-4),
     "layers 10 and 12 side by side": Variant(layers=(10, 12)),
-    "layers 10 and 12 averaged": Variant(layers=(10, 12), averaged=True),
+    "layers 10 and 12 averaged": Variant(layers=(10, 12), weights=(1, 1)),
+    "layers 10 and 12 averaged, weights 1 and 3": Variant(layers=(10, 12), weights=(1, 3)),
+    "layers 10 and 12 averaged, pooled equations weigh 8": Variant(layers=(10, 12), weights=(1, 1), pooled=8.0),
     "query's special tokens and punctuation not searched": Variant(skip=True),
+}
+VARIANTS |= {f"layer {layer} alone, ridge": Variant(layers=(layer,), rounds=0) for layer in (3, 6)}
+VARIANTS |= {
+    f"layer {layer} alone, pooled equations weigh {weight:g}": Variant(layers=(layer,), pooled=weight)
+    for layer in (3, 6)
+    for weight in (2.0, 8.0, 32.0, 128.0)
 }
 
 
@@ -115,7 +125,11 @@ class Fit:
     def tokens(self, pair: Pair) -> Tensor:
         """The student's tokens (N, D), or those of several layers, side by side or averaged."""
         layers = [pair.student.tokens_NLD[:, LAYERS.index(layer)] for layer in self.variant.layers]
-        whole = torch.stack(layers).float().mean(dim=0) if self.variant.averaged else torch.cat(layers, dim=1).float()
+        if self.variant.weights:
+            shares = torch.tensor(self.variant.weights) / sum(self.variant.weights)
+            whole = (torch.stack(layers, dim=2).float() * shares).sum(dim=2)
+        else:
+            whole = torch.cat(layers, dim=1).float()
         return whole - self.offsets.get(script(pair), torch.zeros(1))
 
     def placed(self, pair: Pair) -> Tensor:
