@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from optical_hf.models import Encoder, backbone
+from optical_hf.models import Encoder, backbone, layer_average
 from optical_hf.models.layers import keep_hidden_states
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -108,6 +108,16 @@ def load_weights(model: Encoder, folder: str | Path) -> None:
         raise ValueError(
             f"{str(folder)!r} is not a checkpoint of a student: it has no modules.json; give a checkpoint-N folder"
         )
+    entries = json.loads(modules.read_text())
+    averaged = any(entry["type"].endswith("WeightedLayerPooling") for entry in entries)
+    if averaged != (layer_average(model) is not None):
+        reads = (
+            "averages hidden layers, the student does not" if averaged else "does not average layers, the student does"
+        )
+        raise ValueError(
+            f"the checkpoint {str(folder)!r} {reads}: its weights would mean nothing; "
+            "load the student with the layers that the checkpoint was trained with"
+        )
     if has_adapter(model):
         adapter = folder / ADAPTER_WEIGHTS
         if not adapter.exists():
@@ -117,7 +127,7 @@ def load_weights(model: Encoder, folder: str | Path) -> None:
         set_peft_model_state_dict(backbone(model).model, load_file(adapter))
     else:
         _load_backbone_into(backbone(model).model, folder)
-    for entry, module in zip(json.loads(modules.read_text()), model, strict=True):
+    for entry, module in zip(entries, model, strict=True):
         weights = folder / entry["path"] / "model.safetensors"
         if entry["path"] and module is not backbone(model) and (weights.exists() or module.state_dict()):
             _load_file_into(module, weights)

@@ -13,6 +13,7 @@ from sentence_transformers import SentenceTransformer
 
 from optical_hf.cli import main
 from optical_hf.data.scenes import scenes_bitext
+from optical_hf.models import averaged_layers
 
 
 @pytest.fixture(scope="module")
@@ -108,9 +109,11 @@ def test_train_from_a_yaml_file_where_the_command_line_wins(folder, tmp_path, mo
     config.write_text(
         f"teacher: {folder / 'teacher'}\nstudent: {folder / 'student'}\nbitext:\n- {folder / 'mar-eng.tsv.gz'}\n"
         f"output: {tmp_path / 'out'}\nmax_steps: 50\nobjectives: pooled_mse=1.0\nalignment: none\nreport_to: none\nuse_cpu: true\n"
+        "layers: [1, 2]\n"
     )
     code, _, err = run(monkeypatch, capsys, "train", config, "--max_steps", 1)
     assert code == 0, err
+    assert averaged_layers(SentenceTransformer(str(tmp_path / "out"))) == {1: 0.5, 2: 0.5}
     written = json.loads((tmp_path / "out" / "training_args.json").read_text())
     assert written["max_steps"] == 1
     assert written["objectives"] == "pooled_mse=1.0"

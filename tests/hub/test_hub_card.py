@@ -95,6 +95,10 @@ class TestCard:
         assert "Not measured." in card.text
         assert "None" not in card.text
 
+    def test_averaged_layers_are_told(self, student: Encoder):
+        assert "- **Layers:** average of 1 (weight 0.25), 2 (weight 0.75)" in model_card(pair(layers={1: 1, 2: 3})[0])
+        assert "**Layers:**" not in model_card(student)
+
     def test_a_report_without_a_gap_says_why(self, student: Encoder, report: dict):
         system = {**report["systems"]["student"], "gap": None}
         bare = {**report, "systems": {"mine": system}, "tiers": None, "no_gap": "only one tier"}

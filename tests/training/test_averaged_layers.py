@@ -9,7 +9,7 @@ from sentence_transformers import SentenceTransformer
 from test_trainer import TEXTS, arguments, losses
 
 from optical_hf.models import averaged_layers, layer_average
-from optical_hf.training import OTDistillationTrainer
+from optical_hf.training import OTDistillationTrainer, load_weights
 
 SHARES = {1: 0.25, 2: 0.75}
 
@@ -64,6 +64,11 @@ def test_it_resumes(plain, tmp_path):
     rest.train(resume_from_checkpoint=f"{run.args.output_dir}/checkpoint-2")
     for one, two in zip(run.model.parameters(), rest.model.parameters(), strict=True):
         assert torch.equal(one, two)
+
+
+def test_a_checkpoint_of_other_layers_is_refused(plain):
+    with pytest.raises(ValueError, match="averages hidden layers, the student does not"):
+        load_weights(tiny_pairs.pair()[0], f"{plain[0].args.output_dir}/checkpoint-2")
 
 
 def test_recomputed_it_learns_the_same(plain, tmp_path):
