@@ -30,6 +30,7 @@ ROWS = {
     "penalty 3e-4": {"regularisation": 3e-4},
     "penalty by held-out language": {"regularisation": "held_out_language"},
     "layers 10 and 12 averaged": {"layers": [10, 12]},
+    "layers 10 and 12 averaged, weights 1 and 3": {"layers": {10: 1, 12: 3}},
 }
 TATOEBA = {"sw": "swh", "tl": "tgl", "mr": "mar", "fi": "fin"}
 OTHERS = {"tr": "tur", "vi": "vie", "hi": "hin"}

@@ -211,3 +211,15 @@ def test_layouts_without_such_a_module_are_refused(monkeypatch, tmp_path):
     with pytest.raises(ValueError, match="graph does not return"):
         save_onnx(student, tmp_path / "onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_deep_student_whose_tokens_are_searched_reads_two_layers_by_default():
+    teacher = tiny_pairs.teacher()
+    for layers, kind, read in (
+        (6, "late_interaction", {4: 0.25, 6: 0.75}),
+        (6, "vector", {6: 1.0}),
+        (5, "late_interaction", {5: 1.0}),
+    ):
+        assert averaged_layers(build_student(tiny_pairs.backbone(layers=layers), teacher, kind=kind)) == read
+    alone = build_student(tiny_pairs.backbone(layers=6), teacher, kind="late_interaction", layers=[6])
+    assert layer_average(alone) is None
