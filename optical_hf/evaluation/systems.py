@@ -20,6 +20,7 @@ from optical_hf.data import RetrievalCollection
 from optical_hf.evaluation.processes import Processes
 from optical_hf.evaluation.translating import Translator
 from optical_hf.models.kinds import token_projection
+from optical_hf.models.layers import averaged_layers, layer_average
 from optical_hf.models.loading import build_student, load_teacher
 from optical_hf.models.tokens import Encoder
 
@@ -90,7 +91,7 @@ def untrained_student(
         untrained: the backbone, by name or path or loaded; a model that is not named is taken as it is if it has a
             projection already.
         teacher: for its width and its pooling.
-        student: whose limit of tokens is kept, so that only the training differs.
+        student: whose limit of tokens and layers are kept, so that only the training differs.
 
     Raises:
         ValueError: where it or the teacher is missing, or the name is that of a student saved with its projection.
@@ -108,7 +109,8 @@ def untrained_student(
             f"{untrained} has a projection, as a trained student has: it would be shown as untrained; name the "
             "checkpoint it was made from, or give it as models={'name': model}"
         )
-    model = build_student(model, teacher)
+    layers = None if student is None or layer_average(student) is None else averaged_layers(student)
+    model = build_student(model, teacher, layers=layers)
     if student is not None and student.max_seq_length is not None:
         model.max_seq_length = min(student.max_seq_length, model.max_seq_length or student.max_seq_length)
     return model
