@@ -13,6 +13,7 @@ from optical_hf.evaluation.systems import untrained_student
 from optical_hf.metrics.gap import cross_lingual_gap
 from optical_hf.metrics.ranking import ranks_from_scores
 from optical_hf.models.kinds import as_late_interaction
+from optical_hf.models.layers import averaged_layers
 from optical_hf.models.loading import load_student
 
 QUIET = {"progress": False, "rounds": 200}
@@ -157,9 +158,11 @@ def test_an_untrained_student_is_named_and_not_built(bert, collection, tmp_path)
         evaluate_retrieval(None, bert, collection, **named)
 
 
-def test_an_untrained_student_reads_no_more_tokens_than_the_student(bert, tmp_path):
+def test_an_untrained_student_reads_no_other_tokens_and_layers_than_the_student(bert, tmp_path):
     bert.save_pretrained(str(tmp_path / "backbone"))
-    student = load_student(tmp_path / "backbone", bert, max_seq_length=7)
+    student = load_student(tmp_path / "backbone", bert, max_seq_length=7, layers={1: 1, 2: 3})
+    assert averaged_layers(untrained_student(tmp_path / "backbone", bert, student)) == {1: 0.25, 2: 0.75}
+    assert averaged_layers(untrained_student(tmp_path / "backbone", bert, None)) == {2: 1.0}
     assert untrained_student(tmp_path / "backbone", bert, student).max_seq_length == 7
     assert untrained_student(tmp_path / "backbone", bert, None).max_seq_length == bert.max_seq_length
 
