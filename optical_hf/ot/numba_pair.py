@@ -9,8 +9,8 @@ a tail. Knows nothing about the iteration, nor about torch.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numba
 import numpy as np
-from numba import njit
 
 ROWS, COLUMNS = 4, 8  # of a block: rows share one pass over v and w, columns are what a vector register holds
 LOWEST, HIGHEST = np.float32(-86.0), np.float32(126.0)  # of an exponent of 2; below, K is 0: denormals are slow
@@ -47,6 +47,7 @@ def compiled(*, entry: bool = False, **options: Any) -> Callable[[Callable[..., 
 
     Numba looks at the file of the entry only to see whether what it kept is stale: after an edit elsewhere, touch that.
     """
+    njit: Any = numba.njit
     options |= {"nogil": True, "error_model": "numpy"}
 
     def compile_lazily(function: Callable[..., Any]) -> Any:

@@ -39,7 +39,18 @@ SOLVERS: dict[str, Row] = {
 }
 
 
-@torch.library.custom_op("optical_hf::check_and_scale", mutates_args=())
+def _operator(function: Callable[..., Any]) -> Any:
+    """Make a function an operator of torch under its own name, for every device.
+
+    `torch.library.custom_op` does the same and looks for aliased outputs at every call, which costs more than a small solve.
+    """
+    name = f"optical_hf::{function.__name__}"
+    torch.library.define(name, torch.library.infer_schema(function, mutates_args=()))
+    torch.library.impl(name, "default", function)
+    return getattr(torch.ops.optical_hf, function.__name__).default
+
+
+@_operator
 def check_and_scale(
     cost_BNM: torch.Tensor, source_BN: torch.Tensor, target_BM: torch.Tensor, balanced: bool
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -48,12 +59,12 @@ def check_and_scale(
     return scale_masses(source_BN, target_BM, balanced=balanced)
 
 
-@check_and_scale.register_fake
+@torch.library.register_fake("optical_hf::check_and_scale")
 def _(cost_BNM: torch.Tensor, source_BN: torch.Tensor, target_BM: torch.Tensor, balanced: bool) -> Any:
     return torch.empty_like(source_BN), torch.empty_like(target_BM), source_BN.new_empty(source_BN.shape[0], 1)
 
 
-@torch.library.custom_op("optical_hf::transport", mutates_args=())
+@_operator
 def transport(
     cost_BNM: torch.Tensor,
     source_BN: torch.Tensor,
@@ -72,7 +83,7 @@ def transport(
     return plan_BNM, error_B, iterations_B, converged_B
 
 
-@transport.register_fake
+@torch.library.register_fake("optical_hf::transport")
 def _(cost_BNM: torch.Tensor, source_BN: torch.Tensor, target_BM: torch.Tensor, *settings: Any) -> Any:
     batch = cost_BNM.shape[0]
     return (
@@ -83,7 +94,7 @@ def _(cost_BNM: torch.Tensor, source_BN: torch.Tensor, target_BM: torch.Tensor, 
     )
 
 
-@torch.library.custom_op("optical_hf::transport_backward", mutates_args=())
+@_operator
 def transport_backward(
     plan_BNM: torch.Tensor, upstream_BNM: torch.Tensor, epsilon: float, rho_source: float, rho_target: float
 ) -> torch.Tensor:
@@ -91,7 +102,7 @@ def transport_backward(
     return cost_gradient(plan_BNM, upstream_BNM, epsilon, rho_source, rho_target)
 
 
-@transport_backward.register_fake
+@torch.library.register_fake("optical_hf::transport_backward")
 def _(plan_BNM: torch.Tensor, upstream_BNM: torch.Tensor, *settings: Any) -> Any:
     return torch.empty_like(plan_BNM)
 
@@ -108,4 +119,4 @@ def _backward(ctx: Any, upstream_BNM: torch.Tensor, *_unused: Any) -> tuple:
     return (gradient_BNM, *[None] * 9)
 
 
-transport.register_autograd(_backward, setup_context=_save)
+torch.library.register_autograd("optical_hf::transport", _backward, setup_context=_save)

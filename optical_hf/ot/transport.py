@@ -94,7 +94,9 @@ def solve(
         )
     if cost_BNM.numel() == 0:
         return _nothing(cost_BNM.to(dtype))
-    name = choose_solver(cost_BNM.shape, epsilon, cost_BNM.device, gradient) if solver == "auto" else solver
+    name: str = solver
+    if solver == "auto":
+        name = choose_solver(cost_BNM.shape, epsilon, cost_BNM.device, dtype, kernel, gradient)
     if gradient == "implicit" and not SOLVERS[name].smooth:
         raise ValueError(
             f'gradient: "implicit" needs a plan that is smooth in the cost, and that of solver={name!r} jumps. To '

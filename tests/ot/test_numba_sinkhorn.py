@@ -11,10 +11,10 @@ from ot_problems import EMPTY, FULL, ragged
 
 from optical_hf.ot import cosine_cost, entropic, solve
 
-njit = pytest.importorskip("numba", reason='numba is not installed: pip install "optical-hf[fast]"').njit
+numba = pytest.importorskip("numba", reason='numba is not installed: pip install "optical-hf[fast]"')
 
 from optical_hf.ot import numba_sinkhorn  # noqa: E402
-from optical_hf.ot.numba_pair import fill_kernel, make_pair  # noqa: E402
+from optical_hf.ot.numba_pair import compiled, fill_kernel, make_pair  # noqa: E402
 
 TIGHT = {"tolerance": 1e-5, "max_iterations": 5000}
 
@@ -181,7 +181,7 @@ def test_without_numba_auto_runs_in_torch_and_the_name_says_what_to_install(monk
         solve(*ragged(), kernel="numba")
 
 
-@njit
+@numba.njit
 def powers(exponents: np.ndarray) -> np.ndarray:
     pair = make_pair(1, len(exponents))
     pair.scaled[:] = -np.inf
@@ -197,3 +197,15 @@ def test_a_power_of_two_is_that_of_numpy_to_the_rounding_of_float32() -> None:
     expected = np.exp2(exponents.astype(np.float64))
     assert np.abs(powers(exponents) / expected - 1).max() < 2e-7
     assert powers(np.array([-86.5, -1e30, -np.inf, 0.0], np.float32)).tolist() == [0, 0, 0, 1]
+
+
+def test_without_a_folder_for_the_cache_the_kernel_is_compiled_once_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*, cache: bool = False, **options: Any) -> Any:
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available for file")
+        return lambda function: (function, options)
+
+    monkeypatch.setattr(numba, "njit", refuse)
+    function, options = compiled(entry=True)(len)
+    assert function is len
+    assert options == {"nogil": True, "error_model": "numpy"}

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from ot_problems import EMPTY, FULL, Known, line, planted, ragged, separable
 
-from optical_hf.ot import chunks, cosine_cost, entropic, sinkhorn, solve
+from optical_hf.ot import auto, chunks, cosine_cost, entropic, sinkhorn, solve
 from optical_hf.ot.log_sinkhorn import solve_log_sinkhorn
 from optical_hf.ot.sinkhorn import solve_sinkhorn
 
@@ -158,10 +158,19 @@ def test_partial_moves_its_share_at_the_cost_of_pot(share: float) -> None:
         assert result.cost[pair].item() == pytest.approx(best, abs=5e-3)
 
 
-def test_auto_takes_the_simplex_where_it_is_faster_and_sinkhorn_elsewhere() -> None:
+def test_auto_takes_the_simplex_where_it_is_faster_and_sinkhorn_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     cost, source_mask, target_mask = ragged()
-    small = solve(cost, source_mask, target_mask, solver="auto", epsilon=0.005)
-    assert torch.equal(small.plan, solve(cost, source_mask, target_mask, solver="exact").plan)
+    exact = solve(cost, source_mask, target_mask, solver="exact").plan
+    for numba, kernel, epsilon, simplex in (
+        (False, "auto", 0.005, True),
+        (False, "auto", 0.02, False),
+        (True, "auto", 0.005, False),
+        (True, "auto", 0.001, True),
+        (True, "torch", 0.005, True),
+    ):
+        monkeypatch.setattr(auto, "HAS_NUMBA", numba)
+        small = solve(cost, source_mask, target_mask, solver="auto", epsilon=epsilon, kernel=kernel)
+        assert torch.equal(small.plan, exact) == simplex
     large = solve(cost, source_mask, target_mask, solver="auto", epsilon=0.2)
     assert torch.equal(large.plan, solve(cost, source_mask, target_mask, epsilon=0.2).plan)
     smooth = solve(cost, source_mask, target_mask, solver="auto", epsilon=0.005, gradient="implicit")
