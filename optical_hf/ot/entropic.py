@@ -5,6 +5,9 @@ A kernel is taken where the problem fits it and its library is installed. Knows 
 Shapes: B pairs, N source tokens, M target tokens.
 """
 
+import warnings
+from collections.abc import Callable
+from functools import lru_cache
 from importlib.util import find_spec
 
 import torch
@@ -41,9 +44,9 @@ def solve_entropic(
 
         return solve_triton_sinkhorn(cost_BNM, source_BN, target_BM, settings)
     if fits_numba and _takes("numba", settings.kernel, 'an extra of this package: pip install "optical-hf[fast]"'):
-        from optical_hf.ot.numba_sinkhorn import solve_numba_sinkhorn  # noqa: PLC0415 - numba is optional
-
-        return solve_numba_sinkhorn(cost_BNM, source_BN, target_BM, settings)
+        numba_path = _numba_path(settings.kernel)
+        if numba_path is not None:
+            return numba_path(cost_BNM, source_BN, target_BM, settings)
     if on_cpu:
         return solve_in_chunks(solve_sinkhorn, cost_BNM, source_BN, target_BM, settings)
     return solve_sinkhorn(cost_BNM, source_BN, target_BM, settings)
@@ -58,3 +61,20 @@ def _takes(library: str, kernel: str, source: str) -> bool:
     if kernel == library:
         raise ImportError(f'kernel="{library}" needs {library.capitalize()}, {source}')
     return False
+
+
+@lru_cache
+def _numba_path(kernel: str) -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor, Settings], Solution] | None:
+    """The Numba kernel; None, said once, where an installed Numba refuses the NumPy that is beside it."""
+    try:
+        from optical_hf.ot.numba_sinkhorn import solve_numba_sinkhorn  # noqa: PLC0415 - numba is optional
+    except ImportError as error:
+        if kernel == "numba":
+            raise
+        warnings.warn(
+            f"Numba is installed and cannot be imported ({error}): Sinkhorn runs in torch, several times slower on a CPU. To fix "
+            "this, install versions of numba and numpy that fit each other.",
+            stacklevel=2,
+        )
+        return None
+    return solve_numba_sinkhorn

@@ -1,6 +1,8 @@
 """The compiled Sinkhorn of the CPU against the torch path, POT, and every hostile input of this folder."""
 
 import importlib.util
+import sys
+import warnings
 from typing import Any
 
 import numpy as np
@@ -179,6 +181,23 @@ def test_without_numba_auto_runs_in_torch_and_the_name_says_what_to_install(monk
     assert torch.equal(solve(*ragged()).plan, solve(*ragged(), kernel="torch").plan)
     with pytest.raises(ImportError, match=r'pip install "optical-hf\[fast\]"'):
         solve(*ragged(), kernel="numba")
+
+
+def test_a_numba_that_cannot_be_imported_is_told_once_and_torch_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Python raises ImportError for a module that stands in sys.modules as None.
+    monkeypatch.setitem(sys.modules, "optical_hf.ot.numba_sinkhorn", None)
+    entropic._numba_path.cache_clear()
+    try:
+        with pytest.warns(UserWarning, match="versions of numba and numpy"):
+            plan = solve(*ragged()).plan
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert torch.equal(solve(*ragged()).plan, plan)
+        assert torch.equal(solve(*ragged(), kernel="torch").plan, plan)
+        with pytest.raises(ImportError):
+            solve(*ragged(), kernel="numba")
+    finally:
+        entropic._numba_path.cache_clear()
 
 
 @numba.njit
