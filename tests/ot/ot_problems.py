@@ -1,11 +1,17 @@
 """Problems with a known answer, and hostile ones, that the tests of this folder share."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 
+import pytest
 import torch
 from hypothesis import strategies as st
 
 from optical_hf.ot import cosine_cost
+
+ALL = ["sinkhorn", "ipot", "unbalanced", "partial", "exact"]
+BALANCED = ["sinkhorn", "ipot", "exact"]
+KERNELS = ["torch", pytest.param("numba", marks=pytest.mark.skipif(find_spec("numba") is None, reason="no numba"))]
 
 
 @dataclass(frozen=True)
