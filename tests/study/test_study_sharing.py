@@ -25,7 +25,9 @@ from optical_hf.study.token_store import StoredText, TokenStore
 
 FORK = multiprocessing.get_context("fork")  # importing torch anew takes longer than what the processes do
 Written = Callable[[dict], StudyConfig]
-CLOSED = {"ridge": {"alignment": "ridge"}, "transport": {"alignment": "transport"}, "untrained": {}}
+# The penalty is given: chosen, it could jump to the next one by the rounding of float16.
+FIT = {"fit": {"regularisation": 1e-3}}
+CLOSED = {"ridge": {"alignment": "ridge"} | FIT, "transport": {"alignment": "transport"} | FIT, "untrained": {}}
 TEXTS = ["ein roter Ball", "zwei Hunde", "ein Hund und ein roter Ball im Garten", "zwei Hunde"]
 
 
