@@ -32,6 +32,7 @@ def trainer(
     fixed = {
         "max_steps": 4, "per_device_train_batch_size": share, "learning_rate": 1e-3, "logging_steps": 1, "alignment": "ridge",
         "report_to": "none", "save_strategy": "no", "disable_tqdm": True, "transport_tolerance": 1e-6, "use_cpu": True,
+        "objectives": "transport=1.0,pooled_cosine=0.5",
     }  # fmt: skip
     args = OTDistillationArguments(str(folder), **(fixed | kwargs))
     dataset = tiny_pairs.bitext() if dataset is None else dataset

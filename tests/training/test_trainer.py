@@ -19,6 +19,7 @@ def arguments(folder, **kwargs):
     defaults = {
         "max_steps": 3, "per_device_train_batch_size": 8, "learning_rate": 1e-3, "report_to": "none", "disable_tqdm": True,
         "save_strategy": "no", "logging_steps": 1, "use_cpu": True, "alignment": "none",
+        "objectives": "transport=1.0,pooled_cosine=0.5",
     }  # fmt: skip
     return OTDistillationArguments(output_dir=str(folder), **(defaults | kwargs))
 
@@ -227,3 +228,8 @@ def test_a_pair_with_an_empty_side_is_named(tmp_path):
 def test_arguments_out_of_range_are_refused(tmp_path, kwargs, told):
     with pytest.raises(ValueError, match=told):
         arguments(tmp_path, **kwargs)
+
+
+def test_the_default_is_pooled_mse_after_transport_in_closed_form(tmp_path):
+    args = OTDistillationArguments(str(tmp_path), use_cpu=True)
+    assert (args.alignment, args.objective_weights) == ("transport", {"pooled_mse": 1.0})
