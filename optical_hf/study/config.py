@@ -165,6 +165,7 @@ class CollectionSpec:
         translations: language -> file of machine translations of the queries (lines).
         groups: file of one group name a line (lines).
         limit: the first so many queries of each language; all documents stay.
+        document_length: tokens kept of a document; None keeps the study's `max_seq_length`, which long documents want raised.
     """
 
     name: str
@@ -177,6 +178,7 @@ class CollectionSpec:
     translations: dict[str, str] | None = None
     groups: str | None = None
     limit: int | None = None
+    document_length: int | None = None
 
     def __post_init__(self) -> None:
         needed = {

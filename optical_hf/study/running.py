@@ -117,7 +117,7 @@ def _loaded(
     rows = read_bitext(run.bitext) if run.bitext else None
     corpus: list[str] = []
     if run.student.trim and rows is not None:
-        corpus = [*rows["target"][:], *(text for entry in sets for text in entry.queries)]
+        corpus = sorted({*rows["target"][:], *(text for entry in sets for text in entry.queries)})
     path = prepared_student(run.student, corpus, workspace / "students")
     student = load_student(path, teacher, layers=run.student.mixed_layers, max_seq_length=run.max_seq_length)
     result.parameters, result.backbone_parameters = parameters_of(student)
@@ -148,15 +148,16 @@ def _evaluate(
 ) -> RetrievalReport:
     by_kind: Search = "maxsim" if kind_of(teacher) == "late_interaction" else "vector"
     search = run.teacher.search or by_kind
+    kept, teacher.max_seq_length = teacher.max_seq_length, entry.document_length or teacher.max_seq_length
+    vectors = {part.name: _documents(teacher, part.documents["text"][:], search, workspace) for part in entry.parts}
+    teacher.max_seq_length = kept
     return evaluate_retrieval(
         student,
         teacher,
         entry.parts,
         systems=(SYSTEM[run.system.reads],),  # type: ignore[arg-type]
         search=search,
-        document_vectors={
-            part.name: _documents(teacher, part.documents["text"][:], search, workspace) for part in entry.parts
-        },
+        document_vectors=vectors,
         translator=run.system.translator,
         rounds=run.rounds,
         progress=False,

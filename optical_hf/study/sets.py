@@ -53,6 +53,7 @@ class EvaluationSet:
 
     name: str
     parts: tuple[RetrievalCollection, ...]
+    document_length: int | None = None
 
     @property
     def queries(self) -> list[str]:
@@ -70,7 +71,10 @@ def read_collections(specs: Sequence[CollectionSpec], reads: str | None = None) 
     Raises:
         ValueError: as the readers do, or when no collection has the column.
     """
-    found = [EvaluationSet(spec.name, tuple(_limited(part, spec.limit) for part in _parts(spec))) for spec in specs]
+    found = [
+        EvaluationSet(spec.name, tuple(_limited(part, spec.limit) for part in _parts(spec)), spec.document_length)
+        for spec in specs
+    ]
     if reads is None:
         return found
     fit = [entry for entry in found if all(reads in part.queries.column_names for part in entry.parts)]

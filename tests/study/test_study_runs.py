@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from sentence_transformers import SentenceTransformer
 
+from optical_hf.evaluation import RetrievalReport
 from optical_hf.models import averaged_layers, backbone
 from optical_hf.study import StudyConfig, folders_of, launch_runs, launching, running, runs_of
 from optical_hf.study.report import write_study
@@ -197,3 +198,24 @@ def test_a_larger_draw_holds_a_smaller_one(study_values: dict, loaded: Written) 
     assert pairs_by_language(small) == {"de": 5, "mr": 5, "so": 5}
     assert set(small["target"][:]) <= set(large["target"][:])
     assert draw_bitext(rows, 5, seed=4)["target"][:] != small["target"][:]
+
+
+def test_documents_are_kept_longer_or_shorter_than_what_is_learnt_from(
+    study_values: dict, loaded: Written, in_process: list[str]
+) -> None:
+    whole = study_values["collections"]["scenes"]
+    study_values["max_seq_length"] = 64
+    study_values["collections"] |= {"longer": whole | {"document_length": 96}, "cut": whole | {"document_length": 3}}
+    study_values["grid"] = {"students": ["whole"], "systems": ["ridge"]}
+    config = loaded(study_values)
+    entries = folders_of(config, runs_of(config))
+    assert [status for _, status in launch_runs(config, entries)] == ["open", "done"]
+    found = {
+        name: RetrievalReport.from_json(entries[0].folder / f"report-{number:02d}.json").systems["student"]
+        for number, name in enumerate(study_values["collections"])
+    }
+    level = {
+        name: [language.recall_at_1.value for language in system.languages.values()] for name, system in found.items()
+    }
+    assert level["longer"] == level["scenes"]  # no document is longer than 64, and queries are cut by the study's limit
+    assert sum(level["cut"]) < sum(level["scenes"])
