@@ -22,6 +22,7 @@ from torch.nn.functional import normalize
 
 from optical_hf.models.cache import TeacherCache
 from optical_hf.models.held_out import HeldOutScore, held_out_score
+from optical_hf.models.held_out_tokens import TokenFold
 from optical_hf.models.kinds import kind_of, token_projection
 from optical_hf.models.mean_teacher import AnyTeacher, one_teacher
 from optical_hf.models.normal_equations import NormalEquations
@@ -111,9 +112,9 @@ def fit_alignment(
             "held_out_pairs" (five shares of the pairs, each left out in turn) or by a "held_out_language" (each left out
             in turn), which languages without bitext want. Costs a few solutions of d x d equations.
         also_english: let the student read the English sides as well, as one more language.
-        pooled_weight: weight of the pooled vectors' normal equations beside the tokens'; 0 leaves them out. None takes 2, or for
-            a student that is searched by one vector, and where the penalty is chosen, the smallest of 2 to 128 with which
-            held-out pairs are found as well as with any: a shallow student's tokens would cost its vector dear.
+        pooled_weight: weight of the pooled vectors' normal equations beside the tokens'; 0 leaves them out. None takes, where the
+            penalty is chosen too, the smallest of 2 to 128 with which held-out pairs are found as well as with any, by one
+            vector or by MaxSim as the student is searched: a shallow student's tokens would cost it dear. Else 2.
         special_tokens: let special tokens and punctuation take part in the transport.
         held_out: pairs kept from the fit, to measure R@1 among them before and after; needs a `Dataset`.
         batch_size: pairs encoded and transported together.
@@ -158,7 +159,10 @@ def fit_alignment(
         also_english=also_english,
     )  # fmt: skip
     mode = pooling_of(teacher)
+    by_tokens = kind_of(student) == "late_interaction"
+    weights = _weights(pooled_weight, by_tokens, teacher, isinstance(regularisation, str))
     folds: dict[str, Fold] = {}
+    token_folds: dict[str, TokenFold] = {}
     count = 0
     for pair in pairs:
         _check_width(pair.teachers[0].tokens_BND, projection.out_features)
@@ -169,17 +173,18 @@ def fit_alignment(
             if name not in folds:
                 folds[name] = Fold.empty(projection.in_features, projection.out_features, student.device)
             folds[name].add(source_BD[rows], target_BK[rows])
+            if by_tokens and name != ENGLISH and len(weights) > 1 and method == "transport":
+                token_folds.setdefault(name, TokenFold()).add(pair.student, pair.teachers[0], rows, pair.languages)
     pooled_sums = {name: fold.sums for name, fold in folds.items()}
     penalty = _fit(student, folds, {POOLED_WEIGHTS[0]: pooled_sums}, regularisation)[1]
 
     costs: list[float] = []
     weight: float | None = None
-    weights = _weights(pooled_weight, student, regularisation)
     for _ in range(rounds if method == "transport" else 0):
         token_sums, cost = _transport_round(student, pairs, epsilon, special_tokens, regularisation)
         costs.append(cost)
         joined = {weight: _joined(token_sums, pooled_sums, weight) for weight in weights}
-        weight, penalty = _fit(student, folds, joined, regularisation)
+        weight, penalty = _fit(student, folds, joined, regularisation, token_folds)
 
     after = held_out_score(student, searched, kept, batch_size) if searched is not None and kept else None
     return AlignmentReport(method, count, penalty, weight, costs, before, after, time.perf_counter() - started)
@@ -237,12 +242,11 @@ def _folds(pair: PairTokens, regularisation: float | Selection) -> dict[str, lis
     return found
 
 
-def _weights(given: float | None, student: Encoder, regularisation: float | Selection) -> tuple[float, ...]:
-    """The weights of the pooled vectors to choose from."""
+def _weights(given: float | None, by_tokens: bool, teacher: AnyTeacher, chosen: bool) -> tuple[float, ...]:
+    """The weights of the pooled vectors to choose from; the mean of several teachers has no MaxSim to choose by."""
     if given is not None:
         return (given,)
-    by_vector = kind_of(student) == "vector" and isinstance(regularisation, str)
-    return POOLED_WEIGHTS if by_vector else POOLED_WEIGHTS[:1]
+    return POOLED_WEIGHTS if chosen and not (by_tokens and isinstance(teacher, SeveralTeachers)) else POOLED_WEIGHTS[:1]
 
 
 def _joined(token_sums: Sums, pooled_sums: Sums, weight: float) -> Sums:
@@ -252,14 +256,18 @@ def _joined(token_sums: Sums, pooled_sums: Sums, weight: float) -> Sums:
 
 
 def _fit(
-    student: Encoder, folds: dict[str, Fold], joined: dict[float, Sums], regularisation: float | Selection
+    student: Encoder,
+    folds: dict[str, Fold],
+    joined: dict[float, Sums],
+    regularisation: float | Selection,
+    token_folds: dict[str, TokenFold] | None = None,
 ) -> tuple[float, float]:
     """Solve for the projection and put it into the student; returns the weight of the pooled vectors and the penalty."""
     weight = min(joined)
     if not joined[weight]:
         raise ValueError("no rows were added: the bitext gave no pairs; pass at least one pair")
     if isinstance(regularisation, str):
-        weight, penalty = choose_weight(folds, joined)
+        weight, penalty = choose_weight(folds, joined, token_folds)
     else:
         penalty = regularisation
     _assign(student, *summed(joined[weight]).solve(penalty))

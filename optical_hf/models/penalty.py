@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -60,12 +60,19 @@ class Fold:
         return float((1 / rank_S).mean())
 
 
+class Searched(Protocol):
+    """What can say how well a map finds the translations of a fold."""
+
+    def found(self, weight_KD: Tensor, bias_K: Tensor) -> float:
+        """Mean reciprocal rank of the right translation."""
+
+
 def summed(sums: Mapping[str, NormalEquations]) -> NormalEquations:
     """The sums of all folds together."""
     return reduce(add, sums.values())
 
 
-def held_out_rank(folds: Mapping[str, Fold], sums: Mapping[str, NormalEquations], penalty: float) -> float:
+def held_out_rank(folds: Mapping[str, Searched], sums: Mapping[str, NormalEquations], penalty: float) -> float:
     """Mean reciprocal rank in each fold under the map fitted on the sums of the others, averaged over the folds.
 
     The fold "en" is English read as one more language: it is in every fit and never left out.
@@ -98,18 +105,21 @@ def choose_penalty(folds: Mapping[str, Fold], sums: Mapping[str, NormalEquations
 
 
 def choose_weight(
-    folds: Mapping[str, Fold], joined: Mapping[float, Mapping[str, NormalEquations]]
+    folds: Mapping[str, Fold],
+    joined: Mapping[float, Mapping[str, NormalEquations]],
+    searched: Mapping[str, Searched] | None = None,
 ) -> tuple[float, float]:
     """The weight of the pooled vectors beside the tokens, and its penalty: the smallest whose `held_out_rank` is near the best.
 
     Args:
         folds: the pooled vectors by fold.
         joined: by weight, the joined sums by fold.
+        searched: what judges a weight where that is not the pooled vectors of `folds`: the tokens, where search is by MaxSim.
 
     Returns:
         The smallest weight that is within `WORTH` of the best, and the penalty chosen for it.
     """
     penalties = {weight: choose_penalty(folds, sums) for weight, sums in joined.items()}
-    ranks = {weight: held_out_rank(folds, joined[weight], penalty) for weight, penalty in penalties.items()}
+    ranks = {weight: held_out_rank(searched or folds, joined[weight], penalty) for weight, penalty in penalties.items()}
     weight = min(weight for weight, rank in ranks.items() if rank >= max(ranks.values()) - WORTH)
     return weight, penalties[weight]

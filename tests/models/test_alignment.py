@@ -8,6 +8,8 @@ import torch
 
 from optical_hf.data.scenes import scenes_bitext
 from optical_hf.models import build_student, fit_alignment
+from optical_hf.models.alignment import FOLDS
+from optical_hf.models.held_out_tokens import TokenFold
 from optical_hf.models.normal_equations import NormalEquations
 from optical_hf.models.pair_tokens import PairTokenReader
 from optical_hf.models.penalty import PENALTIES, POOLED_WEIGHTS, Fold, choose_penalty, choose_weight, held_out_rank
@@ -79,12 +81,20 @@ def test_tokens_that_mislead_raise_the_weight_of_the_pooled_vectors():
     assert chosen[0.0] == POOLED_WEIGHTS[0] < chosen[300.0]
 
 
-def test_the_pooled_weight_is_chosen_for_one_vector_and_given_for_late_interaction():
-    for kind, weights in (("vector", POOLED_WEIGHTS), ("late_interaction", POOLED_WEIGHTS[:1])):
+def test_the_pooled_weight_is_chosen_by_what_the_student_is_searched_by(monkeypatch):
+    judged = []
+    monkeypatch.setattr(TokenFold, "found", lambda fold, weight, bias: judged.append(len(fold.kept)) or len(judged))
+    for kind in ("vector", "late_interaction"):
+        assert not judged
         student, teacher = tiny_pairs.pair(kind=kind)
         report = fit_alignment(student, teacher, tiny_pairs.bitext(), rounds=1, progress=False)
-        assert report.pooled_weight in weights
+        assert report.pooled_weight in POOLED_WEIGHTS
         assert f"pooled weight {report.pooled_weight:g}" in str(report)
+    assert report.pooled_weight == POOLED_WEIGHTS[-1]  # what is judged last is found best here
+    assert sum(judged[:FOLDS]) == len(tiny_pairs.bitext())  # English read by the student is not searched
+    student, teacher = tiny_pairs.pair(kind="late_interaction")
+    mean = fit_alignment(student, [teacher, teacher], tiny_pairs.bitext(), rounds=1, progress=False)
+    assert mean.pooled_weight == POOLED_WEIGHTS[0]
     student, teacher = tiny_pairs.pair()
     options = {"rounds": 1, "progress": False}
     assert fit_alignment(student, teacher, tiny_pairs.bitext(), pooled_weight=5, **options).pooled_weight == 5
