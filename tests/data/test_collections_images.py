@@ -2,7 +2,6 @@
 
 import json
 
-import datasets
 import pytest
 from datasets import Dataset, concatenate_datasets
 from PIL import ImageChops
@@ -20,10 +19,7 @@ from optical_hf.data.entities import load_flickr30k_entities
 from optical_hf.data.scenes import generate_scenes
 from optical_hf.data.scenes.export import export_flickr30k_entities
 
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def test_independent_german_captions_find_the_five_english_ones(shared_data):

@@ -1,6 +1,5 @@
 """Round trip: scenes written in the official format of Flickr30k Entities come back as the same records."""
 
-import datasets
 import pytest
 from PIL import ImageChops
 
@@ -25,9 +24,7 @@ def release(scenes, tmp_path_factory):
     return export_flickr30k_entities(scenes, tmp_path_factory.mktemp("scenes") / "release", LANGUAGES, size=SIZE)
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def expected_phrases(scenes, language):
