@@ -1,7 +1,7 @@
 """The questions of a study as paired tests: is one system better than another, and does a larger student change the gap?
 
-Seeds are put together by query: a query's hit is the share of the seeds that found it, so a test asks about queries and not about
-seeds. The tests are those of `optical_hf.metrics.significance`. Knows nothing about tables or pictures.
+Two cells are compared on the draws that both have. The tests are those of `optical_hf.metrics.significance`. Knows nothing about
+tables or pictures.
 
 Shapes: Q queries, R rounds, L languages.
 """
@@ -9,7 +9,6 @@ Shapes: Q queries, R rounds, L languages.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,29 +17,19 @@ from optical_hf.metrics.bootstrap import Estimate, interval, resampled_means
 from optical_hf.metrics.observations import observe
 from optical_hf.metrics.significance import LanguageChange, SystemComparison, align_queries, compare_systems
 from optical_hf.metrics.tiers import Tiers
-from optical_hf.study.accounting import CODE
+from optical_hf.study.cells import (
+    Cell,
+    Cells,
+    collections_of,
+    mean_hits,
+    one_code,
+    same_draws,
+    searched,
+    shared_collections,
+)
 from optical_hf.study.config import StudentSpec, StudyConfig
 from optical_hf.study.grid import NO_STUDENT
 from optical_hf.study.table import ALL, FinishedRun, Hits, tiers_of
-
-
-class Cell(NamedTuple):
-    """Runs that differ in their seed alone."""
-
-    teacher: str
-    student: str
-    system: str
-    budget: str | None
-    size: int | None
-
-    @property
-    def setting(self) -> str:
-        """Bitext and budget in words."""
-        pairs = () if self.size is None else (f"{self.size:,} pairs a language",)
-        return ", ".join([*pairs, *([self.budget] if self.budget else [])])
-
-
-Cells = dict[Cell, list[FinishedRun]]
 
 
 @dataclass(frozen=True)
@@ -83,36 +72,6 @@ class SizeTest:
     gaps: list[GapTest]
 
 
-def cells_of(runs: Sequence[FinishedRun]) -> Cells:
-    """Group runs by all but their seed."""
-    cells: Cells = {}
-    for done in runs:
-        run = done.run
-        cell = Cell(
-            run.teacher.name,
-            run.student.name if run.student else NO_STUDENT,
-            run.system.name,
-            run.budget.name if run.budget else None,
-            run.size,
-        )
-        cells.setdefault(cell, []).append(done)
-    return cells
-
-
-def one_code(*cells: Sequence[FinishedRun]) -> bool:
-    """Whether all these runs were made by one version of the package's code; others differ in more than their configuration."""
-    return len({done.result.versions.get(CODE) for runs in cells for done in runs}) == 1
-
-
-def mean_hits(runs: Sequence[FinishedRun], collection: str) -> Hits:
-    """Hits of a cell: the mean over its seeds, query by query."""
-    first, *others = (done.hits(collection) for done in runs)
-    total = first.hits.copy()
-    for other in others:
-        total += other.hits[align_queries(first.ids, other.ids)]
-    return Hits(first.ids, first.languages, first.groups, total / len(runs))
-
-
 def system_tests(config: StudyConfig, cells: Cells) -> Iterator[SystemTest]:
     """Every trained system against every baseline of the study at the same teacher, student, bitext and budget.
 
@@ -141,9 +100,9 @@ def _twin_first(config: StudyConfig, ours: Cell, other: Cell) -> bool:
 
 
 def _system_test(config: StudyConfig, cells: Cells, ours: Cell, other: Cell) -> SystemTest:
-    names = [name for name in cells[ours][0].reports if name in cells[other][0].reports]
+    names = [name for name in collections_of(cells[ours]) if searched(cells[other], [name])]
     languages: dict[tuple[str, str], LanguageChange] = {}
-    parts = [(name, *_paired(cells[ours], cells[other], name)) for name in names]
+    parts = [(name, *_paired(cells[ours], cells[other], [name])) for name in names]
     labels = np.array([f"{name}\t{code}" for name, first, _ in parts for code in first.languages])
     hits = np.concatenate([first.hits for _, first, _ in parts])
     others = np.concatenate([other_hits for _, _, other_hits in parts])
@@ -165,7 +124,7 @@ def _system_test(config: StudyConfig, cells: Cells, ours: Cell, other: Cell) -> 
         for label, change in tests.languages.items():
             collection, code = label.split("\t")
             languages[collection, code] = change
-    return SystemTest(ours, other, languages, list(gap_tests(config, cells[ours], cells[other])))
+    return SystemTest(ours, other, languages, list(gap_tests(config, cells, ours, other)))
 
 
 def size_tests(config: StudyConfig, cells: Cells) -> Iterator[SizeTest]:
@@ -183,7 +142,7 @@ def size_tests(config: StudyConfig, cells: Cells) -> Iterator[SizeTest]:
                 smaller,
                 cells[larger][0].result.backbone_parameters,
                 cells[smaller][0].result.backbone_parameters,
-                list(gap_tests(config, cells[larger], cells[smaller])),
+                list(gap_tests(config, cells, larger, smaller)),
             )
 
 
@@ -209,12 +168,15 @@ def _smallest(config: StudyConfig, cells: Cells, cell: Cell) -> bool:
     return _ladder(config, cells, cell)[0] == cell
 
 
-def gap_tests(config: StudyConfig, runs: Sequence[FinishedRun], others: Sequence[FinishedRun]) -> Iterator[GapTest]:
-    """The change of the gap, on every collection that both have and that has both tiers, and on all of them together."""
-    names = [name for name in runs[0].reports if name in others[0].reports]
-    whole = [ALL] if len(names) > 1 and list(runs[0].reports) == list(others[0].reports) else []
-    for name in [*names, *whole]:
-        first, other_hits = _paired(runs, others, name)
+def gap_tests(config: StudyConfig, cells: Cells, ours: Cell, other: Cell) -> Iterator[GapTest]:
+    """The change of the gap from `other` to `ours`, on every collection that both have and that has both tiers, and on all."""
+    runs, others = cells[ours], cells[other]
+    there = {name: [name] for name in collections_of(runs) if searched(others, [name])}
+    shared = shared_collections(cells)
+    if len(shared) > 1 and searched(others, shared):
+        there[ALL] = shared
+    for name, collections in there.items():
+        first, other_hits = _paired(runs, others, collections)
         tiers = tiers_of(config, first)
         if tiers is None:
             continue
@@ -237,7 +199,9 @@ def low_change(first: Hits, other_hits: NDArray[np.float64], tiers: Tiers, round
 
 
 def _paired(
-    runs: Sequence[FinishedRun], others: Sequence[FinishedRun], collection: str
+    runs: Sequence[FinishedRun], others: Sequence[FinishedRun], collections: Sequence[str]
 ) -> tuple[Hits, NDArray[np.float64]]:
-    first, second = mean_hits(runs, collection), mean_hits(others, collection)
+    """Hits on these collections, and the others' by the same queries; of the draws both have, collection by collection."""
+    both = ([done for done in cell if searched([done], collections)] or cell for cell in (runs, others))
+    first, second = (mean_hits(cell, collections) for cell in same_draws(*both))
     return first, second.hits[align_queries(first.ids, second.ids)]

@@ -15,16 +15,8 @@ from jinja2 import Environment
 from optical_hf.evaluation.files import write_text
 from optical_hf.evaluation.page import STYLE, svg_of
 from optical_hf.evaluation.tables import Table, table_markdown
-from optical_hf.study.comparing import (
-    Cells,
-    SizeTest,
-    SystemTest,
-    cells_of,
-    mean_hits,
-    one_code,
-    size_tests,
-    system_tests,
-)
+from optical_hf.study.cells import Cells, cells_of, mean_hits, one_code, places, searched, shared_collections
+from optical_hf.study.comparing import SizeTest, SystemTest, size_tests, system_tests
 from optical_hf.study.config import StudyConfig
 from optical_hf.study.findings import size_sentences, system_sentences
 from optical_hf.study.grid import NO_STUDENT
@@ -36,7 +28,7 @@ from optical_hf.study.summary import (
     gap_of,
     gap_table,
     level,
-    measures_table,
+    measures_tables,
     of_language,
     recall_tables,
     test_table,
@@ -145,8 +137,8 @@ def figures(config: StudyConfig, cells: Cells) -> "Iterator[tuple[str, Figure]]"
                 for cell, runs in cells.items()
                 if cell.teacher == teacher and cell.student != NO_STUDENT and cell.size in (size, None)
             }
-            for collection in dict.fromkeys(name for runs in mine.values() for name in [*runs[0].reports, ALL]):
-                points = _points(config, mine, collection)
+            for collection, together in places(mine).items():
+                points = _points(config, mine, together)
                 for against in _axes(points):
                     where = "all collections" if collection == ALL else collection
                     pairs = "" if size is None else f", {size:,} pairs a language"
@@ -167,12 +159,10 @@ def _axes(points: Sequence[Point]) -> list[Against]:
     return [against for against in axes if any(getattr(point, against) > 0 for point in points)]
 
 
-def _points(config: StudyConfig, cells: Cells, collection: str) -> list[Point]:
+def _points(config: StudyConfig, cells: Cells, collections: Sequence[str]) -> list[Point]:
     points = []
     for cell, runs in cells.items():
-        if collection not in runs[0].reports and (collection != ALL or len(runs[0].reports) < 2):
-            continue
-        gap = gap_of(config, runs, collection)
+        gap = gap_of(config, runs, collections) if searched(runs, collections) else None
         if gap is not None:
             results = [done.result for done in runs]
             flops = sum(sum(result.flops.values()) for result in results) / len(results)
@@ -181,15 +171,19 @@ def _points(config: StudyConfig, cells: Cells, collection: str) -> list[Point]:
 
 
 def _bitext_points(config: StudyConfig, cells: Cells, teacher: str, student: str) -> list[BitextPoint]:
-    """R@1 by language over all collections, of the trained cells of a student at the study's first budget."""
+    """R@1 by language over the collections they share, of the trained cells of a student at the study's first budget."""
     first = next(iter(config.budgets), None)
+    mine = {
+        cell: runs
+        for cell, runs in cells.items()
+        if (cell.teacher, cell.student) == (teacher, student)
+        and cell.budget in (first, None)
+        and config.systems[cell.system].trained
+    }
+    shared = shared_collections(mine)
     points = []
-    for cell, runs in cells.items():
-        if (cell.teacher, cell.student) != (teacher, student) or cell.budget not in (first, None):
-            continue
-        if not config.systems[cell.system].trained:
-            continue
-        hits = mean_hits(runs, ALL)
+    for cell, runs in mine.items() if shared else ():
+        hits = mean_hits(runs, shared)
         for code in dict.fromkeys(hits.languages.tolist()):
             pairs = runs[0].result.pairs.get(code, 0)
             points.append(BitextPoint(cell.system, code, pairs, level(of_language(hits, code), config.rounds)))
@@ -200,7 +194,7 @@ def _tables(config: StudyConfig, cells: Cells, findings: Findings, entries: Sequ
     yield from gap_table(config, cells)
     yield from recall_tables(config, cells)
     if cells:
-        yield measures_table(cells)
+        yield from measures_tables(cells)
         yield cost_table(cells)
     if findings.systems:
         yield test_table(findings.systems)

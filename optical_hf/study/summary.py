@@ -12,7 +12,8 @@ from optical_hf.languages import language_info
 from optical_hf.metrics.bootstrap import Estimate, interval
 from optical_hf.metrics.gap import GapReport, cross_lingual_gap
 from optical_hf.metrics.resampling import resampled_sums
-from optical_hf.study.comparing import Cell, Cells, SystemTest, mean_hits
+from optical_hf.study.cells import Cell, Cells, collections_of, mean_hits, places, searched
+from optical_hf.study.comparing import SystemTest
 from optical_hf.study.config import StudyConfig
 from optical_hf.study.findings import p_value, signed
 from optical_hf.study.launching import RunFolder
@@ -38,9 +39,9 @@ def of_language(hits: Hits, code: str) -> Hits:
     return Hits(ids, hits.languages[mine], hits.groups[mine], hits.hits[mine])
 
 
-def gap_of(config: StudyConfig, runs: Sequence[FinishedRun], collection: str) -> GapReport | None:
-    """The gap of a cell on a collection; None where it has none."""
-    hits = mean_hits(runs, collection)
+def gap_of(config: StudyConfig, runs: Sequence[FinishedRun], collections: Sequence[str]) -> GapReport | None:
+    """The gap of a cell on these collections; None where it has none."""
+    hits = mean_hits(runs, collections)
     tiers = tiers_of(config, hits)
     if tiers is None:
         return None
@@ -53,8 +54,8 @@ def recall_tables(config: StudyConfig, cells: Cells) -> Iterator[Table]:
     """R@1 in percent: a table a teacher and collection, a row a cell, a column a language."""
     for teacher in dict.fromkeys(cell.teacher for cell in cells):
         mine = {cell: runs for cell, runs in cells.items() if cell.teacher == teacher}
-        for collection in dict.fromkeys(name for runs in mine.values() for name in runs[0].reports):
-            there = {cell: mean_hits(runs, collection) for cell, runs in mine.items() if collection in runs[0].reports}
+        for collection in dict.fromkeys(name for runs in mine.values() for name in collections_of(runs)):
+            there = {c: mean_hits(runs, [collection]) for c, runs in mine.items() if searched(runs, [collection])}
             codes = dict.fromkeys(code for hits in there.values() for code in hits.languages.tolist())
             languages = sorted(codes, key=lambda code: (-language_info(code).tier, code))
             rows = [
@@ -67,44 +68,40 @@ def recall_tables(config: StudyConfig, cells: Cells) -> Iterator[Table]:
 
 def gap_table(config: StudyConfig, cells: Cells) -> Iterator[Table]:
     """High tier, low tier and gap: a table a collection that has both tiers, a row a cell."""
-    names = dict.fromkeys(name for runs in cells.values() for name in [*runs[0].reports, ALL])
-    for collection in names:
+    for place, collections in places(cells).items():
         rows = []
         for cell, runs in cells.items():
-            if collection not in runs[0].reports and (collection != ALL or len(runs[0].reports) < 2):
-                continue
-            gap = gap_of(config, runs, collection)
+            gap = gap_of(config, runs, collections) if searched(runs, collections) else None
             if gap is not None:
                 shown = [_shown(part) for part in (gap.high_mean, gap.low_mean, gap.gap)]
                 rows.append([cell.teacher, *_cell_names(cell), *shown, gap.worst_language])
         if rows:
-            where = "all collections together" if collection == ALL else collection
+            where = f"all collections together ({', '.join(collections)})" if place == ALL else place
             heads = ["teacher", "student", "system", "bitext and budget", "high tier", "low tier", "gap", "worst"]
             yield Table(f"The R@1 gap on {where}, in percent and points", heads, rows)
 
 
-def measures_table(cells: Cells) -> Table:
-    """Means over collections and languages of every measure that the evaluation gave."""
-    found: dict[Cell, dict[str, list[float]]] = {}
-    for cell, runs in cells.items():
-        values = found.setdefault(cell, {})
-        for done in runs:
-            for name in done.reports:
-                graded = done.result.measures.get(name, {})
-                for code, language in done.found(name).languages.items():
-                    for measure, value in {**language.measures, **graded.get(code, {})}.items():
-                        values.setdefault(measure, []).append(value)
-    measures = list(dict.fromkeys(name for values in found.values() for name in values))
-    rows = [
-        [
-            cell.teacher,
-            *_cell_names(cell),
-            *(percent(float(np.mean(values[m]))) if m in values else DASH for m in measures),
+def measures_tables(cells: Cells) -> Iterator[Table]:
+    """Means over languages of every measure that the evaluation gave: a table a collection, a row a cell."""
+    for collection in dict.fromkeys(name for runs in cells.values() for name in collections_of(runs)):
+        found = {cell: _measures(runs, collection) for cell, runs in cells.items() if searched(runs, [collection])}
+        measures = list(dict.fromkeys(name for values in found.values() for name in values))
+        rows = [
+            [cell.teacher, *_cell_names(cell), *(percent(values[m]) if m in values else DASH for m in measures)]
+            for cell, values in found.items()
         ]
-        for cell, values in found.items()
-    ]
-    heads = ["teacher", "student", "system", "bitext and budget", *measures]
-    return Table("Means over collections and languages, in percent", heads, rows)
+        heads = ["teacher", "student", "system", "bitext and budget", *measures]
+        yield Table(f"Means over the languages of {collection}, in percent", heads, rows)
+
+
+def _measures(runs: Sequence[FinishedRun], collection: str) -> dict[str, float]:
+    values: dict[str, list[float]] = {}
+    for done in (done for done in runs if collection in done.reports):
+        graded = done.result.measures.get(collection, {})
+        for code, language in done.found(collection).languages.items():
+            for measure, value in {**language.measures, **graded.get(code, {})}.items():
+                values.setdefault(measure, []).append(value)
+    return {measure: float(np.mean(found)) for measure, found in values.items()}
 
 
 def cost_table(cells: Cells) -> Table:

@@ -1,7 +1,7 @@
 """The sentences of a study, from runs whose hits are known."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,8 @@ import pytest
 from optical_hf.evaluation.report import Queries, RetrievalReport, SystemResult
 from optical_hf.evaluation.scores import Bootstrap, score_languages
 from optical_hf.study.accounting import CODE
-from optical_hf.study.comparing import cells_of, mean_hits, size_tests, system_tests
+from optical_hf.study.cells import cells_of, mean_hits, places
+from optical_hf.study.comparing import size_tests, system_tests
 from optical_hf.study.config import BudgetSpec, CollectionSpec, StudentSpec, StudyConfig, SystemSpec, TeacherSpec
 from optical_hf.study.findings import size_sentences, system_sentences
 from optical_hf.study.grid import RunConfig
@@ -25,6 +26,7 @@ STUDENTS = {
 SYSTEMS = {
     "MSE": SystemSpec("MSE", "ridge", "pooled_mse"),
     "transport": SystemSpec("transport", "transport", "transport"),
+    "untrained": SystemSpec("untrained"),
 }
 CONFIG = StudyConfig(
     name="known", output="", teachers={"T": TeacherSpec("T", "t")}, students=STUDENTS, systems=SYSTEMS,
@@ -35,9 +37,15 @@ PARAMETERS = {"small": 21_000_000, "middle": 40_000_000, "large": 85_000_000}
 
 
 def run(
-    folder: Path, student: str, system: str, shares: dict[str, float], seed: int = 0, code: str = "a"
+    folder: Path,
+    student: str,
+    system: str,
+    shares: dict[str, float],
+    seed: int = 0,
+    code: str = "a",
+    collections: tuple[str, ...] = ("C",),
 ) -> FinishedRun:
-    """A run that finds the first so large a share of each language's queries, rolled on by the seed."""
+    """A run that finds the first so large a share of each language's queries, rolled on by the seed, in each collection."""
     languages = np.repeat(list(shares), GROUPS)
     hits = np.concatenate([np.roll(np.arange(GROUPS) < share * GROUPS, seed) for share in shares.values()])
     ranks = np.where(hits, 1.0, 2.0)
@@ -51,11 +59,14 @@ def run(
     )  # fmt: skip
     budget = CONFIG.budgets["B"]
     config = RunConfig(
-        CONFIG.teachers["T"], STUDENTS[student], SYSTEMS[system], budget, {"de": ("x",)}, 500, seed, (COLLECTION,), None
-    )
+        CONFIG.teachers["T"], STUDENTS[student], SYSTEMS[system], budget, {"de": ("x",)}, 500, seed,
+        tuple(replace(COLLECTION, name=name, limit=len(name)) for name in collections), None,
+    )  # fmt: skip
     place = folder / config.key
     report.to_json(place / "report-00.json")
-    result = RunResult({"C": "report-00.json"}, backbone_parameters=PARAMETERS[student], versions={CODE: code})
+    result = RunResult(
+        dict.fromkeys(collections, "report-00.json"), backbone_parameters=PARAMETERS[student], versions={CODE: code}
+    )
     (place / RESULT).write_text(json.dumps(asdict(result)), encoding="utf-8")
     return FinishedRun(config, place)
 
@@ -130,10 +141,38 @@ def test_runs_of_different_code_are_not_compared(tmp_path: Path) -> None:
 
 
 def test_seeds_are_put_together_by_query(tmp_path: Path) -> None:
-    runs = [run(tmp_path, "large", "MSE", {"de": 0.5, "so": 0.5}, seed) for seed in (0, 50)]
+    shares = {"de": 0.5, "so": 0.5}
+    runs = [run(tmp_path, "large", "MSE", shares, seed, collections=("C", "D")) for seed in (0, 50)]
     (cell,) = cells_of(runs).values()
-    hits = mean_hits(cell, "C").hits[:GROUPS]
+    hits = mean_hits(cell, ["C"]).hits[:GROUPS]
     assert hits[:50].tolist() == [0.5] * 50
     assert hits[50:100].tolist() == [1.0] * 50
     assert hits.mean() == pytest.approx(0.5)
-    assert mean_hits(cell, ALL).hits.mean() == pytest.approx(0.5)
+    assert mean_hits(cell, ["C", "D"]).hits.mean() == pytest.approx(0.5)
+
+
+def test_draws_that_searched_other_collections_are_put_together_where_both_searched(tmp_path: Path) -> None:
+    runs = [
+        run(tmp_path, "large", "MSE", {"de": 0.5, "so": 0.5}, 0, collections=("C", "D", "E")),
+        run(tmp_path, "large", "MSE", {"de": 0.7, "so": 0.7}, 1, collections=("C", "D")),
+        run(tmp_path, "large", "transport", {"de": 0.6, "so": 0.6}, 0, collections=("C", "D", "E")),
+    ]
+    cells = cells_of(runs)
+    first, _ = cells.values()
+    assert mean_hits(first, ["C"]).hits.mean() == pytest.approx(0.6)
+    assert mean_hits(first, ["E"]).hits.mean() == pytest.approx(0.5)
+    assert places(cells) == {"C": ["C"], "D": ["D"], "E": ["E"], ALL: ["C", "D"]}  # together: what all of them searched
+    (test,) = system_tests(CONFIG, cells)
+    assert {collection for collection, _ in test.languages} == {"C", "D", "E"}
+    # compared on the draw that both have: 60 against 50, not against 60
+    assert all(change.difference.value == pytest.approx(0.1) for change in test.languages.values())
+    assert [gap.collection for gap in test.gaps] == ["C", "D", "E", ALL]
+
+
+def test_an_untrained_student_is_compared_with_every_draw(tmp_path: Path) -> None:
+    runs = [
+        run(tmp_path, "large", "transport", {"de": share, "so": share}, seed) for seed, share in enumerate((0.5, 0.7))
+    ]
+    untrained = run(tmp_path, "large", "untrained", {"de": 0.1, "so": 0.1})
+    (test,) = system_tests(replace(CONFIG, baselines=("untrained",)), cells_of([*runs, untrained]))
+    assert all(change.difference.value == pytest.approx(0.5) for change in test.languages.values())
