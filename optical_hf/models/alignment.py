@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from optical_hf.models.cache import TeacherCache
-from optical_hf.models.held_out import HeldOutScore, held_out_score
+from optical_hf.models.held_out import HeldOutScore, held_out_score, split_held_out
 from optical_hf.models.held_out_tokens import TokenFold
 from optical_hf.models.kinds import kind_of, token_projection
 from optical_hf.models.mean_teacher import AnyTeacher, one_teacher
@@ -151,7 +151,7 @@ def fit_alignment(
         raise ValueError(
             "held_out needs the teacher itself to search with: pass the teacher, or held_out=0 with a cache or several teachers"
         )
-    fitted, kept = _split(bitext, held_out, seed)
+    fitted, kept = split_held_out(bitext, held_out, seed)
     before = held_out_score(student, searched, kept, batch_size) if searched is not None and kept else None
 
     pairs = PairTokenReader(
@@ -159,8 +159,9 @@ def fit_alignment(
         also_english=also_english,
     )  # fmt: skip
     mode = pooling_of(teacher)
-    by_tokens = kind_of(student) == "late_interaction"
-    weights = _weights(pooled_weight, by_tokens, teacher, isinstance(regularisation, str))
+    late = kind_of(student) == "late_interaction"
+    weights = _weights(pooled_weight, late, teacher, isinstance(regularisation, str))
+    by_tokens = late and method == "transport" and len(weights) > 1
     folds: dict[str, Fold] = {}
     token_folds: dict[str, TokenFold] = {}
     count = 0
@@ -173,7 +174,7 @@ def fit_alignment(
             if name not in folds:
                 folds[name] = Fold.empty(projection.in_features, projection.out_features, student.device)
             folds[name].add(source_BD[rows], target_BK[rows])
-            if by_tokens and name != ENGLISH and len(weights) > 1 and method == "transport":
+            if by_tokens and name != ENGLISH:
                 token_folds.setdefault(name, TokenFold()).add(pair.student, pair.teachers[0], rows, pair.languages)
     pooled_sums = {name: fold.sums for name, fold in folds.items()}
     penalty = _fit(student, folds, {POOLED_WEIGHTS[0]: pooled_sums}, regularisation)[1]
@@ -242,11 +243,11 @@ def _folds(pair: PairTokens, regularisation: float | Selection) -> dict[str, lis
     return found
 
 
-def _weights(given: float | None, by_tokens: bool, teacher: AnyTeacher, chosen: bool) -> tuple[float, ...]:
+def _weights(given: float | None, late: bool, teacher: AnyTeacher, chosen: bool) -> tuple[float, ...]:
     """The weights of the pooled vectors to choose from; the mean of several teachers has no MaxSim to choose by."""
     if given is not None:
         return (given,)
-    return POOLED_WEIGHTS if chosen and not (by_tokens and isinstance(teacher, SeveralTeachers)) else POOLED_WEIGHTS[:1]
+    return POOLED_WEIGHTS if chosen and not (late and isinstance(teacher, SeveralTeachers)) else POOLED_WEIGHTS[:1]
 
 
 def _joined(token_sums: Sums, pooled_sums: Sums, weight: float) -> Sums:
@@ -289,17 +290,3 @@ def _check_width(teacher_BMK: Tensor, width: int) -> None:
             f"the student's projection gives width {width}, the teacher's tokens are {teacher_BMK.shape[-1]} wide: "
             "load the student with load_student(path, teacher) for this teacher"
         )
-
-
-def _split(bitext: Any, held_out: int, seed: int) -> tuple[Any, list[Mapping[str, Any]]]:
-    """Take `held_out` random pairs out of a `Dataset`."""
-    if not held_out:
-        return bitext, []
-    if not isinstance(bitext, Dataset):
-        raise ValueError(
-            "held_out needs a datasets.Dataset: a stream cannot be sampled; pass held_out=0 or load it whole"
-        )
-    if held_out >= len(bitext):
-        raise ValueError(f"held_out={held_out} leaves nothing of {len(bitext)} pairs to fit on; ask for fewer")
-    halves = bitext.train_test_split(test_size=held_out, seed=seed)
-    return halves["train"], list(halves["test"])

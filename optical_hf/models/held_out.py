@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from datasets import Dataset
 from sentence_transformers.util import cos_sim
 
 from optical_hf.models.kinds import as_late_interaction, as_vector
@@ -43,3 +44,21 @@ def held_out_score(
     scores = late.similarity(late.encode_query(queries, **kwargs), late_teacher.encode_document(documents, **kwargs))
     maxsim = (scores.argmax(dim=1).cpu() == own).float().mean()
     return HeldOutScore(len(pairs), float(vector), float(maxsim))
+
+
+def split_held_out(bitext: Any, held_out: int, seed: int) -> tuple[Any, list[Mapping[str, Any]]]:
+    """Take `held_out` random pairs out of a `Dataset`: what is left, and those pairs.
+
+    Raises:
+        ValueError: for a stream, and where nothing would be left.
+    """
+    if not held_out:
+        return bitext, []
+    if not isinstance(bitext, Dataset):
+        raise ValueError(
+            "held_out needs a datasets.Dataset: a stream cannot be sampled; pass held_out=0 or load it whole"
+        )
+    if held_out >= len(bitext):
+        raise ValueError(f"held_out={held_out} leaves nothing of {len(bitext)} pairs to fit on; ask for fewer")
+    halves = bitext.train_test_split(test_size=held_out, seed=seed)
+    return halves["train"], list(halves["test"])

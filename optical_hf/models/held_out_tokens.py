@@ -18,14 +18,13 @@ from optical_hf.models.pair_tokens import ENGLISH
 from optical_hf.models.tokens import TokenSet
 
 SAMPLE = 150
-HALVES = tuple[Tensor, Tensor]
 
 
 @dataclass
 class TokenFold:
     """A uniform sample of the pairs of one fold, of a fixed size however many are added: by random key, both sides' tokens."""
 
-    kept: dict[float, HALVES] = field(default_factory=dict)
+    kept: dict[float, tuple[Tensor, Tensor]] = field(default_factory=dict)
     generator: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
 
     def add(self, student: TokenSet, teacher: TokenSet, rows: Sequence[int], languages: Sequence[str]) -> None:

@@ -4,15 +4,14 @@ Draws are put together by query: a query's hit is the share of the draws that fo
 and not about draws. Draws of one cell may have searched different collections. Knows nothing about tests, tables or pictures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import NamedTuple
-
-import numpy as np
 
 from optical_hf.metrics.significance import align_queries
 from optical_hf.study.accounting import CODE
 from optical_hf.study.grid import NO_STUDENT
-from optical_hf.study.table import ALL, FinishedRun, Hits
+from optical_hf.study.table import ALL, FinishedRun, Hits, together
 
 
 class Cell(NamedTuple):
@@ -55,7 +54,7 @@ def one_code(*cells: Sequence[FinishedRun]) -> bool:
     return len({done.result.versions.get(CODE) for runs in cells for done in runs}) == 1
 
 
-def collections_of(runs: Sequence[FinishedRun]) -> list[str]:
+def collections_of(runs: Iterable[FinishedRun]) -> list[str]:
     """The collections that some of these runs searched."""
     return list(dict.fromkeys(name for done in runs for name in done.reports))
 
@@ -68,7 +67,7 @@ def shared_collections(cells: Cells) -> list[str]:
 
 def places(cells: Cells) -> dict[str, list[str]]:
     """What a table or a picture can be about: each collection, and those that all share together, where they are several."""
-    names = dict.fromkeys(name for runs in cells.values() for name in collections_of(runs))
+    names = collections_of(chain.from_iterable(cells.values()))
     shared = shared_collections(cells)
     return {name: [name] for name in names} | ({ALL: shared} if len(shared) > 1 else {})
 
@@ -79,20 +78,9 @@ def searched(runs: Sequence[FinishedRun], collections: Sequence[str]) -> bool:
 
 
 def mean_hits(runs: Sequence[FinishedRun], collections: Sequence[str]) -> Hits:
-    """Hits of a cell, query by query: the mean over the draws that searched the collection.
-
-    Ids and groups of several collections are told apart by its name.
-    """
+    """Hits of a cell, query by query: the mean over the draws that searched the collection."""
     parts = {name: _mean([done.hits(name) for done in runs if name in done.reports]) for name in collections}
-    if len(parts) == 1:
-        return parts.popitem()[1]
-    groups = [f"{name}/{group}" for name, part in parts.items() for group in part.groups]
-    return Hits(
-        [f"{name}/{key}" for name, part in parts.items() for key in part.ids],
-        np.concatenate([part.languages for part in parts.values()]),
-        np.array(groups),
-        np.concatenate([part.hits for part in parts.values()]),
-    )
+    return together(parts) if len(parts) > 1 else parts.popitem()[1]
 
 
 def _mean(draws: Sequence[Hits]) -> Hits:

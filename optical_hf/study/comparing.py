@@ -88,6 +88,7 @@ def system_tests(config: StudyConfig, cells: Cells) -> Iterator[SystemTest]:
                 and other.size in (ours.size, None)
                 and other.budget in (ours.budget, None)
                 and one_code(cells[ours], cells[other])
+                and set(collections_of(cells[ours])) & set(collections_of(cells[other]))
             )
             if fits and not _twin_first(config, ours, other):
                 yield _system_test(config, cells, ours, other)
@@ -202,6 +203,6 @@ def _paired(
     runs: Sequence[FinishedRun], others: Sequence[FinishedRun], collections: Sequence[str]
 ) -> tuple[Hits, NDArray[np.float64]]:
     """Hits on these collections, and the others' by the same queries; of the draws both have, collection by collection."""
-    both = ([done for done in cell if searched([done], collections)] or cell for cell in (runs, others))
+    both = ([done for done in cell if searched([done], collections)] for cell in (runs, others))
     first, second = (mean_hits(cell, collections) for cell in same_draws(*both))
     return first, second.hits[align_queries(first.ids, second.ids)]

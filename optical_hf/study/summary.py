@@ -4,6 +4,7 @@ Cells of text, rendered elsewhere. Knows cells of runs and tests.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -54,7 +55,7 @@ def recall_tables(config: StudyConfig, cells: Cells) -> Iterator[Table]:
     """R@1 in percent: a table a teacher and collection, a row a cell, a column a language."""
     for teacher in dict.fromkeys(cell.teacher for cell in cells):
         mine = {cell: runs for cell, runs in cells.items() if cell.teacher == teacher}
-        for collection in dict.fromkeys(name for runs in mine.values() for name in collections_of(runs)):
+        for collection in collections_of(chain.from_iterable(mine.values())):
             there = {c: mean_hits(runs, [collection]) for c, runs in mine.items() if searched(runs, [collection])}
             codes = dict.fromkeys(code for hits in there.values() for code in hits.languages.tolist())
             languages = sorted(codes, key=lambda code: (-language_info(code).tier, code))
@@ -83,7 +84,7 @@ def gap_table(config: StudyConfig, cells: Cells) -> Iterator[Table]:
 
 def measures_tables(cells: Cells) -> Iterator[Table]:
     """Means over languages of every measure that the evaluation gave: a table a collection, a row a cell."""
-    for collection in dict.fromkeys(name for runs in cells.values() for name in collections_of(runs)):
+    for collection in collections_of(chain.from_iterable(cells.values())):
         found = {cell: _measures(runs, collection) for cell, runs in cells.items() if searched(runs, [collection])}
         measures = list(dict.fromkeys(name for values in found.values() for name in values))
         rows = [

@@ -5,7 +5,7 @@ that failed is one row with its error. Knows nothing about plots or tests.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -106,20 +106,21 @@ class FinishedRun:
         return next(iter(self.reports[collection].systems.values()))
 
     def hits(self, collection: str) -> Hits:
-        """The hits in a collection, or in all collections, whose groups are then told apart."""
-        if collection != ALL:
-            queries = self.reports[collection].queries
-            names = [f"{part}\t{key}" for part, key in zip(queries.collections, queries.ids, strict=True)]
-            hits = recall_at_k(self.found(collection).ranks, 1)
-            return Hits(names, np.array(queries.languages), np.array(queries.groups), hits)
-        parts = {name: self.hits(name) for name in self.reports}
-        groups = [f"{name}/{group}" for name, part in parts.items() for group in part.groups]
-        return Hits(
-            [key for part in parts.values() for key in part.ids],
-            np.concatenate([part.languages for part in parts.values()]),
-            np.array(groups),
-            np.concatenate([part.hits for part in parts.values()]),
-        )
+        """The hits in a collection."""
+        queries = self.reports[collection].queries
+        names = [f"{part}\t{key}" for part, key in zip(queries.collections, queries.ids, strict=True)]
+        hits = recall_at_k(self.found(collection).ranks, 1)
+        return Hits(names, np.array(queries.languages), np.array(queries.groups), hits)
+
+
+def together(parts: Mapping[str, Hits]) -> Hits:
+    """Hits of several collections as of one: ids and groups are told apart by the collection's name."""
+    return Hits(
+        [f"{name}/{key}" for name, part in parts.items() for key in part.ids],
+        np.concatenate([part.languages for part in parts.values()]),
+        np.array([f"{name}/{group}" for name, part in parts.items() for group in part.groups]),
+        np.concatenate([part.hits for part in parts.values()]),
+    )
 
 
 def finished(entries: Sequence[RunFolder]) -> list[FinishedRun]:
@@ -203,7 +204,7 @@ def _figures(config: StudyConfig, done: FinishedRun) -> Iterator[dict[str, Any]]
         if tiers is not None:
             yield from _gap(config, collection, hits, tiers)
     if len(done.reports) > 1:
-        hits = done.hits(ALL)
+        hits = together({name: done.hits(name) for name in done.reports})
         tiers = tiers_of(config, hits)
         if tiers is not None:
             yield from _gap(config, ALL, hits, tiers)

@@ -15,6 +15,7 @@ from optical_hf.study.comparing import size_tests, system_tests
 from optical_hf.study.config import BudgetSpec, CollectionSpec, StudentSpec, StudyConfig, SystemSpec, TeacherSpec
 from optical_hf.study.findings import size_sentences, system_sentences
 from optical_hf.study.grid import RunConfig
+from optical_hf.study.report import figures
 from optical_hf.study.running import RESULT, RunResult
 from optical_hf.study.table import ALL, FinishedRun
 
@@ -176,3 +177,17 @@ def test_an_untrained_student_is_compared_with_every_draw(tmp_path: Path) -> Non
     untrained = run(tmp_path, "large", "untrained", {"de": 0.1, "so": 0.1})
     (test,) = system_tests(replace(CONFIG, baselines=("untrained",)), cells_of([*runs, untrained]))
     assert all(change.difference.value == pytest.approx(0.5) for change in test.languages.values())
+
+
+def test_cells_that_searched_nothing_in_common_are_not_compared_and_are_reported(tmp_path: Path) -> None:
+    runs = [
+        run(tmp_path, "large", "MSE", {"de": 0.5, "so": 0.4}, collections=("C",)),
+        run(tmp_path, "large", "transport", {"de": 0.6, "so": 0.6}, collections=("D", "E")),
+    ]
+    cells = cells_of(runs)
+    assert places(cells) == {"C": ["C"], "D": ["D"], "E": ["E"]}
+    assert not list(system_tests(CONFIG, cells))
+    names = [name for name, _ in figures(CONFIG, cells)]
+    assert names == [
+        f"t-{collection}-500-parameters" for collection in "cde"
+    ]  # no plot against bitext: nothing is shared
