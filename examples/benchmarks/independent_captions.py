@@ -3,9 +3,9 @@
 Independent captions of one image are not translations of one another. Steps of three kinds follow one another, and each is
 searched: a closed form on translations; MSE on translations; then the English relevance data, the only new thing the last one has
 (contrastive: a German caption of a training image and any of its five English ones). Searched, with the 1,014 validation images
-of multi30k_task2: the dev direction (German 4 to English 5) chose what there was to choose; the others are to be reported, one
-English caption an image (German 2 to English 1) and four (1, 3, 4 and 5). The last column says how much of the way from the
-closed form to the teacher reading that image's second English caption is gone.
+of multi30k_task2: a dev direction (German 4 to English 5) to choose by, and two to report, one English caption an image (German 2
+to English 1) and four (1, 3, 4 and 5). The column "of the way" says how much of the distance is gone from the closed form to the
+teacher reading the English caption of the query's number.
 
 OMP_NUM_THREADS=1 python examples/benchmarks/independent_captions.py DATA MODELS [--mse-steps 450] [--contrastive-steps 450]
 """
@@ -23,6 +23,7 @@ from optical_hf import OTDistillationArguments, OTDistillationTrainer, Retrieval
 from optical_hf.data import load_bitext
 from optical_hf.data.collections import caption_lines, captions_to_captions
 from optical_hf.data.collections.reading import read_lines
+from optical_hf.evaluation.tables import percent
 from optical_hf.models import Encoder, fit_alignment, load_student, load_teacher
 from optical_hf.models.vocabulary import trim_vocabulary
 
@@ -37,7 +38,6 @@ parser.add_argument("--mse-batch", type=int, default=64)
 parser.add_argument("--contrastive-steps", type=int, default=450)
 parser.add_argument("--contrastive-batch", type=int, default=128)
 parser.add_argument("--learning-rate", type=float, default=1e-4)
-parser.add_argument("--output", type=Path, help="where the last student is saved")
 parser.add_argument("--seed", type=int, default=0)
 options = parser.parse_args()
 
@@ -78,7 +78,7 @@ def steps(rows: Dataset, objectives: str, count: int, batch: int, folder: str) -
 
 
 def found(model: Encoder | None) -> dict[str, tuple[float, str]]:
-    """R@1 by search, in percent, and with its interval."""
+    """R@1 by search, and how it is shown."""
     system = "student" if model is not None else "teacher_english"
     levels = {}
     for name, entry in collections.items():
@@ -86,7 +86,7 @@ def found(model: Encoder | None) -> dict[str, tuple[float, str]]:
             model, teacher, entry, systems=(system,), document_vectors={name: documents[name]}, progress=False
         )
         level = report.systems[system].languages["de"].recall_at_1
-        levels[name] = (100 * level.value, f"{100 * level.value:.1f} [{100 * level.low:.1f}, {100 * level.high:.1f}]")
+        levels[name] = (level.value, percent(level.value, level.low, level.high))
     return levels
 
 
@@ -123,5 +123,3 @@ with tempfile.TemporaryDirectory() as folder:
     steps(pairs, "contrastive", options.contrastive_steps, options.contrastive_batch, folder + "/contrastive")
     row(f"+ {options.contrastive_steps} contrastive steps on captions of one image", found(student))
     row("the teacher reads English", ceiling)
-if options.output:
-    student.save_pretrained(str(options.output))

@@ -1,0 +1,98 @@
+"""Which objective the gradient steps after a closed form should have: chosen on held-out bitext, before any collection is searched.
+
+Bitext, teacher, student, tiers and learning rate are those of a study file. The student learns from --size pairs a language, each
+objective from the same closed form; asked are --held-out pairs a language that were not drawn, among the English sides of all
+languages. Prints mean R@1 of the low and of the high tier, in percent, and the seconds of the steps.
+
+OMP_NUM_THREADS=1 python examples/benchmarks/objectives.py examples/benchmarks/claim_small.yaml "late MiniLM" "e5 12 layers" \\
+    pooled_mse kl_maxsim pooled_mse=1.0,kl_maxsim=0.01 --set data=DATA --set models=MODELS --set late=runs/late
+"""
+
+import argparse
+import copy
+import tempfile
+import time
+from pathlib import Path
+
+from datasets import Dataset
+
+from optical_hf import OTDistillationArguments, OTDistillationTrainer, RetrievalCollection, evaluate_retrieval
+from optical_hf.evaluation.tables import percent
+from optical_hf.models import fit_alignment, kind_of, load_student, load_teacher
+from optical_hf.models.cache import TeacherCache
+from optical_hf.study import load_study
+from optical_hf.study.sets import draw_bitext, read_bitext
+from optical_hf.study.students import prepared_student
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("study", type=Path)
+parser.add_argument("teacher", help="its name in the study")
+parser.add_argument("student", help="its name in the study")
+parser.add_argument("objectives", nargs="+", help="as for optical-hf train")
+parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="as for optical-hf study")
+parser.add_argument("--size", type=int, default=500)
+parser.add_argument("--held-out", type=int, default=200)
+parser.add_argument("--steps", type=int, default=100)
+parser.add_argument("--batch", type=int, default=32)
+parser.add_argument("--learning-rate", type=float, default=3e-5)
+parser.add_argument("--seed", type=int, default=0)
+options = parser.parse_args()
+
+
+def held_out() -> RetrievalCollection:
+    """Pairs that nothing is learnt from: none was drawn, and no English side stands twice."""
+    seen = {row["source"] for row in drawn}
+    kept: dict[str, list[dict]] = {}
+    for row in bitext.shuffle(seed=options.seed):
+        of_language = kept.setdefault(row["language"], [])
+        if len(of_language) < options.held_out and row["source"] not in seen:
+            seen.add(row["source"])
+            of_language.append(row)
+    rows = [row for of_language in kept.values() for row in of_language]
+    names = [f"pair-{number}" for number in range(len(rows))]
+    queries = {
+        "id": names,
+        "group": names,
+        "language": [r["language"] for r in rows],
+        "text": [r["target"] for r in rows],
+    }
+    documents = {"id": names, "text": [row["source"] for row in rows]}
+    qrels = {name: {name: 1} for name in names}
+    return RetrievalCollection.build("held-out", Dataset.from_dict(queries), Dataset.from_dict(documents), qrels)
+
+
+config = load_study(options.study, dict(entry.split("=", 1) for entry in options.set))
+spec = config.teachers[options.teacher]
+teacher = load_teacher(spec.path, kind=spec.kind)
+teacher.max_seq_length = config.max_seq_length
+search = "maxsim" if kind_of(teacher) == "late_interaction" else "vector"
+bitext = read_bitext(config.bitext)
+drawn = draw_bitext(bitext, options.size, options.seed)
+collection = held_out()
+
+with tempfile.TemporaryDirectory() as folder:
+    path = prepared_student(config.students[options.student], sorted({*bitext["target"][:]}), Path(folder))
+    started = load_student(path, teacher, max_seq_length=config.max_seq_length)
+    cache = TeacherCache.build(teacher, drawn, folder + "/tokens", progress=False)
+    fit_alignment(started, cache, drawn, method="transport", seed=options.seed, progress=False)
+    print("| after the closed form | low tier | high tier | seconds of the steps |\n|---|---|---|---|", flush=True)
+    for objectives in (None, *options.objectives):
+        student, clock = copy.deepcopy(started), time.perf_counter()
+        if objectives:
+            args = OTDistillationArguments(
+                folder + "/trainer", objectives=objectives, alignment="none", max_steps=options.steps, bf16=True,
+                per_device_train_batch_size=options.batch, learning_rate=options.learning_rate, save_strategy="no",
+                train_sampling_strategy="group_by_length", seed=options.seed, report_to="none", disable_tqdm=True,
+                logging_strategy="no",
+            )  # fmt: skip
+            OTDistillationTrainer(model=student, teacher=cache, args=args, train_dataset=drawn).train()
+        seconds = time.perf_counter() - clock
+        present = set(collection.languages)
+        high, low = ([code for code in tier or () if code in present] for tier in (config.high, config.low))
+        report = evaluate_retrieval(
+            student.eval(), teacher, collection, search=search, high=high, low=low, middle=present - {*high, *low},
+            progress=False,
+        )  # fmt: skip
+        gap = report.systems["student"].gap
+        shown = (percent(*(gap[tier][end] for end in ("value", "low", "high"))) for tier in ("low_mean", "high_mean"))
+        print(f"| {objectives or 'no steps'} | {' | '.join(shown)} | {seconds:.0f} |", flush=True)
