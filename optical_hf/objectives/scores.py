@@ -25,7 +25,7 @@ def kl_dot(pairs: PairTensors, temperature: float = TEMPERATURE) -> Tensor:
 
     Source: Hinton, Vinyals, Dean 2015, arXiv:1503.02531.
     """
-    student_BC, teacher_BC = _vector_scores(pairs)
+    student_BC, teacher_BC = vector_scores(pairs)
     return _divergence(student_BC, teacher_BC, temperature)
 
 
@@ -36,15 +36,8 @@ def kl_maxsim(pairs: PairTensors, temperature: float = TEMPERATURE) -> Tensor:
 
     Source: KL on ColBERT scores, Santhanam et al. 2022 (ColBERTv2), arXiv:2112.01488, section 3.2.
     """
-    batch = pairs.whole_batch
-    assert batch.teacher_CMD is not None
-    assert batch.teacher_mask_CM is not None
-    document_CMD, document_mask_CM = _unit(batch.teacher_CMD, batch.teacher_mask_CM), batch.teacher_mask_CM
-    query_BND = _unit(pairs.student_BND, pairs.student_mask_BN)
-    query_BMD = _unit(pairs.teacher_BMD, pairs.teacher_mask_BM)
-    student_BC = mean_maxsim(query_BND, document_CMD, pairs.student_mask_BN, document_mask_CM)
-    teacher_BC = mean_maxsim(query_BMD, document_CMD, pairs.teacher_mask_BM, document_mask_CM)
-    return _divergence(student_BC, teacher_BC, temperature)
+    teacher_BC = _maxsim(pairs.teacher_BMD, pairs.teacher_mask_BM, pairs)
+    return _divergence(student_maxsim(pairs), teacher_BC, temperature)
 
 
 def margin_mse(pairs: PairTensors) -> Tensor:
@@ -54,18 +47,31 @@ def margin_mse(pairs: PairTensors) -> Tensor:
 
     Source: Hofstaetter et al. 2020, arXiv:2010.02666, with the other documents of the batch as negatives.
     """
-    student_BC, teacher_BC = _vector_scores(pairs)
+    student_BC, teacher_BC = vector_scores(pairs)
     own_B1 = (pairs.whole_batch.offset + torch.arange(len(student_BC), device=student_BC.device)).unsqueeze(1)
     difference_BC = student_BC - teacher_BC
     margins_BC = difference_BC.gather(1, own_B1) - difference_BC
     return margins_BC.square().sum(dim=-1) / max(margins_BC.shape[1] - 1, 1)
 
 
-def _vector_scores(pairs: PairTensors) -> tuple[Tensor, Tensor]:
+def vector_scores(pairs: PairTensors) -> tuple[Tensor, Tensor]:
     """Cosines of each query with each document (B, C): the student's, and the teacher's."""
     document_DC = normalize(pairs.whole_batch.teacher_CD.float(), dim=-1).T
     student_BD, teacher_BD = (normalize(v.float(), dim=-1) for v in (pairs.student_vector_BD, pairs.teacher_vector_BD))
     return student_BD @ document_DC, teacher_BD @ document_DC
+
+
+def student_maxsim(pairs: PairTensors) -> Tensor:
+    """MaxSim of each query of the student with each document, the mean over the query's tokens: (B, C)."""
+    return _maxsim(pairs.student_BND, pairs.student_mask_BN, pairs)
+
+
+def _maxsim(query_BND: Tensor, mask_BN: Tensor, pairs: PairTensors) -> Tensor:
+    batch = pairs.whole_batch
+    assert batch.teacher_CMD is not None
+    assert batch.teacher_mask_CM is not None
+    document_CMD = _unit(batch.teacher_CMD, batch.teacher_mask_CM)
+    return mean_maxsim(_unit(query_BND, mask_BN), document_CMD, mask_BN, batch.teacher_mask_CM)
 
 
 def _divergence(student_BC: Tensor, teacher_BC: Tensor, temperature: float) -> Tensor:

@@ -6,10 +6,11 @@ from difflib import get_close_matches
 import torch
 from torch import Tensor
 
-from optical_hf.objectives.batch import contrastive, relational
 from optical_hf.objectives.batch_transport import batch_transport
+from optical_hf.objectives.contrastive import contrastive, contrastive_maxsim
 from optical_hf.objectives.pairs import PairTensors
 from optical_hf.objectives.pooled import pooled_cosine, pooled_mse
+from optical_hf.objectives.relational import relational
 from optical_hf.objectives.scores import kl_dot, kl_maxsim, margin_mse
 from optical_hf.objectives.transport import TransportSettings, transport_loss
 
@@ -20,6 +21,7 @@ OBJECTIVES: dict[str, Objective] = {
     "pooled_mse": lambda pairs, _: pooled_mse(pairs),
     "pooled_cosine": lambda pairs, _: pooled_cosine(pairs),
     "contrastive": lambda pairs, _: contrastive(pairs),
+    "contrastive_maxsim": lambda pairs, _: contrastive_maxsim(pairs),
     "relational": lambda pairs, _: relational(pairs),
     "kl_dot": lambda pairs, _: kl_dot(pairs),
     "kl_maxsim": lambda pairs, _: kl_maxsim(pairs),
@@ -27,7 +29,7 @@ OBJECTIVES: dict[str, Objective] = {
     "batch_transport": batch_transport,
 }
 
-TOKEN_BATCH_OBJECTIVES = frozenset({"kl_maxsim"})
+TOKEN_BATCH_OBJECTIVES = frozenset({"kl_maxsim", "contrastive_maxsim"})
 """Objectives that need the teacher's tokens of the whole batch."""
 
 BATCH_OBJECTIVES = TOKEN_BATCH_OBJECTIVES | {"contrastive", "relational", "kl_dot", "margin_mse", "batch_transport"}

@@ -50,15 +50,6 @@ def test_pooled_mse_is_that_of_torch():
     assert torch.allclose(loss.mean(), mse_loss(batch.student_vector_BD, batch.teacher_vector_BD))
 
 
-def test_contrastive_prefers_its_own_teacher():
-    batch = pairs(same=True)
-    right = OBJECTIVES["contrastive"](batch, TransportSettings())
-    wrong = OBJECTIVES["contrastive"](
-        batch._replace(teacher_vector_BD=batch.teacher_vector_BD.roll(1, 0)), TransportSettings()
-    )
-    assert (right < wrong).all()
-
-
 def test_an_empty_side_costs_nothing_and_moves_nothing():
     batch = pairs()
     batch.teacher_mask_BM[1] = False

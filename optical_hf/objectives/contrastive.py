@@ -1,0 +1,41 @@
+"""Contrastive objectives: each student text must find its own English text among those of the batch.
+
+A text that the batch holds twice, as many-way bitext does, is no wrong answer to itself: its other copies are left out. Where the
+batch is spread over devices, `PairTensors.batch` holds the documents of all of it. A batch of one has nothing to find and costs 0.
+
+Shapes: B pairs, C documents of the whole batch, D width.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from optical_hf.objectives.pairs import PairTensors
+from optical_hf.objectives.scores import TEMPERATURE, student_maxsim, vector_scores
+
+SAME = 1 - 1e-5
+"""Cosine of two teacher vectors from which on they are those of one text."""
+
+
+def contrastive(pairs: PairTensors, temperature: float = TEMPERATURE) -> Tensor:
+    """InfoNCE by one vector a text, cosines over the temperature: (B,).
+
+    Source: van den Oord et al. 2018, arXiv:1807.03748, with the other texts of the batch as negatives.
+    """
+    student_BC, teacher_BC = vector_scores(pairs)
+    return _own_among_others(student_BC, teacher_BC, pairs, temperature)
+
+
+def contrastive_maxsim(pairs: PairTensors, temperature: float = TEMPERATURE) -> Tensor:
+    """The same with late interaction: the mean over the student's tokens of the largest cosine to a token of the text: (B,).
+
+    Source: ColBERT's scores, Khattab and Zaharia 2020, arXiv:2004.12832, with a mean in place of the sum (see `kl_maxsim`).
+    """
+    _, teacher_BC = vector_scores(pairs)
+    return _own_among_others(student_maxsim(pairs), teacher_BC, pairs, temperature)
+
+
+def _own_among_others(scores_BC: Tensor, teacher_BC: Tensor, pairs: PairTensors, temperature: float) -> Tensor:
+    own_B = pairs.whole_batch.offset + torch.arange(len(scores_BC), device=scores_BC.device)
+    copy_BC = (teacher_BC > SAME).scatter(1, own_B.unsqueeze(1), False)
+    return cross_entropy((scores_BC / temperature).masked_fill(copy_BC, float("-inf")), own_B, reduction="none")
