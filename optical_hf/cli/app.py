@@ -15,6 +15,7 @@ from optical_hf.cli.demo import demo
 from optical_hf.cli.evaluate import evaluate
 from optical_hf.cli.study import study
 from optical_hf.cli.train import train
+from optical_hf.evaluation.processes import leave_processes
 
 app = typer.Typer(
     name="optical-hf",
@@ -49,3 +50,5 @@ def main() -> None:
         message = " ".join(str(error).split()) or type(error).__name__
         Console(stderr=True, soft_wrap=True).print(f"optical-hf: error: {message}", markup=False, highlight=False)
         sys.exit(2)
+    finally:
+        leave_processes()

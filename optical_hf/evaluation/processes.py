@@ -34,3 +34,13 @@ class Processes:
     def gather(self, value: T) -> list[T]:
         """The values of all processes, in the order of their numbers; all of them must call this."""
         return [value] if self.count == 1 else gather_object([value])
+
+
+def leave_processes() -> None:
+    """Leave the process group, where there is one: the last thing a process does.
+
+    A thread of gloo that lets go of a tensor while the interpreter shuts down aborts a process whose work is done
+    (https://github.com/pytorch/pytorch/pull/179291), and the launcher then ends the others.
+    """
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()

@@ -24,7 +24,7 @@ from datasets import Dataset
 from optical_hf.evaluation import RetrievalReport, evaluate_retrieval
 from optical_hf.evaluation.encoding import Encoding, Search
 from optical_hf.evaluation.files import write_text
-from optical_hf.evaluation.processes import Processes
+from optical_hf.evaluation.processes import Processes, leave_processes
 from optical_hf.evaluation.retrieval import by_cosine
 from optical_hf.evaluation.vectors import VectorSet
 from optical_hf.models import Encoder, kind_of, load_student, load_teacher
@@ -202,6 +202,7 @@ def main(arguments: Sequence[str]) -> None:
             write_text(folder / ERROR, f"{type(error).__name__}: {' '.join(str(error).split())}\n")
             if PartialState().num_processes > 1:
                 raise  # the other ranks may wait for this one in a collective
+    leave_processes()
 
 
 def _log_into(folder: Path) -> None:

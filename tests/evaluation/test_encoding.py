@@ -16,7 +16,7 @@ from sentence_transformers import SentenceTransformer
 from optical_hf.evaluation import evaluate_retrieval, systems
 from optical_hf.evaluation.encoding import Encoding
 from optical_hf.evaluation.exact import ExactSearch
-from optical_hf.evaluation.processes import Processes
+from optical_hf.evaluation.processes import Processes, leave_processes
 from optical_hf.evaluation.vectors import VectorSet, VectorStore
 
 SETTINGS = {"high": ["de"], "low": ["so"], "rounds": 100, "progress": False}
@@ -190,6 +190,7 @@ def main() -> None:
     outcome = {"reports": reports(Path(sys.argv[1])), "count": processes.count, "encoded": sum(encoded)}
     outcome["translated"] = len(TRANSLATED)
     (Path(sys.argv[1]) / f"{processes.rank}.pickle").write_bytes(pickle.dumps(outcome))
+    leave_processes()
 
 
 if __name__ == "__main__":

@@ -61,3 +61,4 @@ rest.train(resume_from_checkpoint=str(out / "whole" / "checkpoint-2"))
 if whole.is_world_process_zero():
     curves = [[e["loss"] for e in run.state.log_history if "loss" in e] for run in (whole, rest)]
     (out / "losses.json").write_text(json.dumps(curves))
+whole.accelerator.end_training()

@@ -132,3 +132,4 @@ if __name__ == "__main__":
     rank = torch.distributed.get_rank()
     assert torch.distributed.get_world_size() == count
     (folder / f"found-{rank}.json").write_text(json.dumps(found))
+    torch.distributed.destroy_process_group()

@@ -35,6 +35,7 @@ assert trainer.evaluate()["eval_R@1/so"] == 0.5
 trainer.save_model(out)
 if trainer.is_world_process_zero():
     json.dump([e["loss"] for e in trainer.state.log_history if "loss" in e], open(out + "/losses.json", "w"))
+trainer.accelerator.end_training()
 """
 
 
