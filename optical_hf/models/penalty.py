@@ -120,6 +120,8 @@ def choose_weight(
         The smallest weight that is within `WORTH` of the best, and the penalty chosen for it.
     """
     penalties = {weight: choose_penalty(folds, sums) for weight, sums in joined.items()}
+    if len(penalties) == 1:
+        return next(iter(penalties.items()))
     ranks = {weight: held_out_rank(searched or folds, joined[weight], penalty) for weight, penalty in penalties.items()}
     weight = min(weight for weight, rank in ranks.items() if rank >= max(ranks.values()) - WORTH)
     return weight, penalties[weight]
