@@ -16,19 +16,20 @@ from torch.nn.functional import normalize
 
 from optical_hf.models.pair_tokens import ENGLISH
 from optical_hf.models.tokens import TokenSet
+from optical_hf.models.uniform_sample import UniformSample
 
 SAMPLE = 150
 
 
 @dataclass
 class TokenFold:
-    """A uniform sample of the pairs of one fold, of a fixed size however many are added: by random key, both sides' tokens."""
+    """A uniform sample of the pairs of one fold, both sides' tokens."""
 
-    kept: dict[float, tuple[Tensor, Tensor]] = field(default_factory=dict)
-    generator: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
+    kept: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    sample: UniformSample = field(default_factory=lambda: UniformSample(SAMPLE))
 
     def add(self, student: TokenSet, teacher: TokenSet, rows: Sequence[int], languages: Sequence[str]) -> None:
-        """Let pairs draw for a place in the sample: the largest random keys stay.
+        """Let pairs draw for a place in the sample.
 
         Args:
             student: tokens [B, N, D] of the backbone.
@@ -36,18 +37,18 @@ class TokenFold:
             rows: those of the batch that belong to this fold.
             languages: of the batch; the rows of English are passed over.
         """
-        for row in (row for row in rows if languages[row] != ENGLISH):
-            key = float(torch.rand((), generator=self.generator, dtype=torch.float64))
-            if len(self.kept) == SAMPLE:
-                least = min(self.kept)
-                if key < least:
-                    continue
-                del self.kept[least]
-            self.kept[key] = (_own(student, row), _own(teacher, row))
+        rows = [row for row in rows if languages[row] != ENGLISH]
+        before = len(self.kept)
+        self.kept = [
+            self.kept[place]
+            if place < before
+            else (_own(student, rows[place - before]), _own(teacher, rows[place - before]))
+            for place in self.sample.draw(len(rows)).tolist()
+        ]
 
     def found(self, weight_KD: Tensor, bias_K: Tensor) -> float:
         """Mean reciprocal rank, by MaxSim, of the right English side among those of the sample."""
-        queries, documents = zip(*self.kept.values(), strict=True)
+        queries, documents = zip(*self.kept, strict=True)
         weight_KD, bias_K = weight_KD.to(queries[0].device, torch.float32), bias_K.to(queries[0].device, torch.float32)
         placed = [normalize(tokens_ND.float() @ weight_KD.T + bias_K, dim=-1) for tokens_ND in queries]
         score_BB = maxsim(placed, [normalize(tokens_MK.float(), dim=-1) for tokens_MK in documents])

@@ -19,6 +19,7 @@ from torch.nn.functional import normalize
 
 from optical_hf.models.normal_equations import NormalEquations
 from optical_hf.models.pair_tokens import ENGLISH
+from optical_hf.models.uniform_sample import UniformSample
 
 Selection = Literal["held_out_pairs", "held_out_language"]
 PENALTIES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
@@ -34,8 +35,7 @@ class Fold:
     sums: NormalEquations
     source_SD: Tensor
     target_SK: Tensor
-    generator: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
-    keys_S: Tensor = field(default_factory=lambda: torch.zeros(0))
+    sample: UniformSample = field(default_factory=lambda: UniformSample(SAMPLE))
 
     @classmethod
     def empty(cls, width_in: int, width_out: int, device: str | torch.device = "cpu") -> "Fold":
@@ -44,11 +44,9 @@ class Fold:
         return cls(NormalEquations.zeros(width_in, width_out, device), source_SD, target_SK)
 
     def add(self, source_RD: Tensor, target_RK: Tensor) -> None:
-        """Add rows to the sums, and let them draw for a place in the sample: the largest random keys stay."""
+        """Add rows to the sums, and let them draw for a place in the sample."""
         self.sums.add(source_RD, target_RK)
-        keys = torch.cat([self.keys_S, torch.rand(len(source_RD), generator=self.generator)])
-        self.keys_S, places = keys.topk(min(SAMPLE, len(keys)))
-        places = places.to(source_RD.device)
+        places = self.sample.draw(len(source_RD)).to(source_RD.device)
         self.source_SD = torch.cat([self.source_SD, source_RD])[places]
         self.target_SK = torch.cat([self.target_SK, target_RK])[places]
 

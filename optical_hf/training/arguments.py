@@ -6,7 +6,10 @@ from typing import Literal, get_args
 import torch
 from transformers import TrainingArguments
 
-from optical_hf.objectives import TransportSettings, parse_objectives
+from optical_hf.objectives import BATCH_OBJECTIVES, TransportSettings, parse_objectives
+
+ZERO_ALONE = BATCH_OBJECTIVES - {"batch_transport"}
+"""Objectives that are 0 where a batch is one pair."""
 
 
 @dataclass
@@ -185,6 +188,11 @@ class OTDistillationArguments(TrainingArguments):
             )
         if self.tokens_per_batch is not None and self.tokens_per_batch < 1:
             raise ValueError(f"tokens_per_batch is {self.tokens_per_batch}: expected a number above 0, or None")
+        if self.train_batch_size * self.world_size == 1 and set(self.objective_weights) <= ZERO_ALONE:
+            raise ValueError(
+                f"objectives {self.objectives!r} compare the pairs of a batch and cost nothing in a batch of one: "
+                "raise per_device_train_batch_size (accumulation does not help), or add an objective such as pooled_mse"
+            )
 
     @property
     def grouped_by_length(self) -> bool:

@@ -87,10 +87,11 @@ def test_the_pooled_weight_is_chosen_by_what_the_student_is_searched_by(monkeypa
     for kind in ("vector", "late_interaction"):
         assert not judged
         student, teacher = tiny_pairs.pair(kind=kind)
-        report = fit_alignment(student, teacher, tiny_pairs.bitext(), rounds=1, progress=False)
+        report = fit_alignment(student, teacher, tiny_pairs.bitext(), rounds=2, progress=False)
         assert report.pooled_weight in POOLED_WEIGHTS
         assert f"pooled weight {report.pooled_weight:g}" in str(report)
     assert report.pooled_weight == POOLED_WEIGHTS[-1]  # what is judged last is found best here
+    assert len(judged) == len(POOLED_WEIGHTS) * FOLDS  # in the first round alone
     assert sum(judged[:FOLDS]) == len(tiny_pairs.bitext())  # English read by the student is not searched
     student, teacher = tiny_pairs.pair(kind="late_interaction")
     mean = fit_alignment(student, [teacher, teacher], tiny_pairs.bitext(), rounds=1, progress=False)

@@ -223,6 +223,7 @@ def test_a_pair_with_an_empty_side_is_named(tmp_path):
         ({"transport_epsilon": 0.0}, "transport_epsilon"),
         ({"projection_learning_rate": -1.0}, "projection_learning_rate"),
         ({"remove_unused_columns": True}, "leave it off"),
+        ({"objectives": "contrastive,kl_dot", "per_device_train_batch_size": 1}, "batch of one"),
     ],
 )
 def test_arguments_out_of_range_are_refused(tmp_path, kwargs, told):
