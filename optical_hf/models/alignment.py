@@ -113,8 +113,9 @@ def fit_alignment(
             in turn), which languages without bitext want. Costs a few solutions of d x d equations.
         also_english: let the student read the English sides as well, as one more language.
         pooled_weight: weight of the pooled vectors' normal equations beside the tokens'; 0 leaves them out. None takes, where the
-            penalty is chosen too, the smallest of 2 to 128 with which held-out pairs are found as well as with any, by one
-            vector or by MaxSim as the student is searched: a shallow student's tokens would cost it dear. Else 2.
+            penalty is chosen too, the smallest of 2 to 128 with which held-out pairs are found as well as with any after the
+            first round, by one vector or by MaxSim as the student is searched: a shallow student's tokens would cost it dear.
+            Else 2.
         special_tokens: let special tokens and punctuation take part in the transport.
         held_out: pairs kept from the fit, to measure R@1 among them before and after; needs a `Dataset`.
         batch_size: pairs encoded and transported together.
