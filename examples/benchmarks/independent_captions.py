@@ -38,6 +38,7 @@ parser.add_argument("--mse-batch", type=int, default=64)
 parser.add_argument("--contrastive-steps", type=int, default=450)
 parser.add_argument("--contrastive-batch", type=int, default=128)
 parser.add_argument("--learning-rate", type=float, default=1e-4)
+parser.add_argument("--bf16", action="store_true", help="for processors that have it; others take nine times as long")
 parser.add_argument("--seed", type=int, default=0)
 options = parser.parse_args()
 
@@ -69,7 +70,7 @@ def relevance(count: int) -> Dataset:
 
 def steps(rows: Dataset, objectives: str, count: int, batch: int, folder: str) -> None:
     args = OTDistillationArguments(
-        folder, objectives=objectives, alignment="none", max_steps=count, per_device_train_batch_size=batch, bf16=True,
+        folder, objectives=objectives, alignment="none", max_steps=count, per_device_train_batch_size=batch, bf16=options.bf16,
         learning_rate=options.learning_rate, warmup_steps=count // 10, train_sampling_strategy="group_by_length",
         save_strategy="no", logging_steps=50, report_to="none", seed=options.seed,
     )  # fmt: skip

@@ -35,6 +35,7 @@ parser.add_argument("--held-out", type=int, default=200)
 parser.add_argument("--steps", type=int, default=100)
 parser.add_argument("--batch", type=int, default=32)
 parser.add_argument("--learning-rate", type=float, default=3e-5)
+parser.add_argument("--bf16", action="store_true", help="for processors that have it; others take nine times as long")
 parser.add_argument("--seed", type=int, default=0)
 options = parser.parse_args()
 
@@ -80,7 +81,7 @@ with tempfile.TemporaryDirectory() as folder:
         student, clock = copy.deepcopy(started), time.perf_counter()
         if objectives:
             args = OTDistillationArguments(
-                folder + "/trainer", objectives=objectives, alignment="none", max_steps=options.steps, bf16=True,
+                folder + "/trainer", objectives=objectives, alignment="none", max_steps=options.steps, bf16=options.bf16,
                 per_device_train_batch_size=options.batch, learning_rate=options.learning_rate, save_strategy="no",
                 train_sampling_strategy="group_by_length", seed=options.seed, report_to="none", disable_tqdm=True,
                 logging_strategy="no",

@@ -63,8 +63,8 @@ def demo(
     students["ridge"] = copy.deepcopy(student)
     fit_alignment(students["ridge"], teacher, bitext, method="ridge")
     students["mse"] = distilled(student, teacher, bitext, "pooled_mse=1.0", "ridge", output / "runs", seed)
-    students["transport"] = distilled(
-        student, teacher, bitext, "transport=1.0,pooled_cosine=1.0", "transport", output / "runs", seed
+    students["optical"] = distilled(
+        student, teacher, bitext, OTDistillationArguments.objectives, "transport", output / "runs", seed
     )
 
     console.print("[bold]4 Evaluation[/bold]  English captions of held-out scenes, searched in each language")
@@ -73,7 +73,7 @@ def demo(
         None, teacher, collection, systems=(), models=systems, high=HIGH_RESOURCE, low=LOW_RESOURCE, seed=seed
     )
     report.print()
-    save_student(students["transport"], output / "student")
+    save_student(students["optical"], output / "student")
     for what, where in [("student", output / "student"), *write_report(report, output)]:
         console.print(f"{what:>8}: {where}")
     console.print(
