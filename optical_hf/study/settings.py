@@ -24,10 +24,11 @@ def read_yaml(path: Path, given: Mapping[str, str] | None = None) -> dict[str, A
     A name is looked up in `given` (the command line), then in the environment, then in the file's own `variables`.
 
     Raises:
-        ValueError: no such file, no YAML, no mapping, a name that nothing defines.
+        ValueError: no such file, no YAML, no mapping, a name that nothing defines, a given one that the file does not use.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        values = yaml.safe_load(text)
     except FileNotFoundError:
         raise ValueError(f"no study file {str(path)!r}: give a YAML file, see docs/study.md") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -37,6 +38,12 @@ def read_yaml(path: Path, given: Mapping[str, str] | None = None) -> dict[str, A
     own = values.pop("variables", None) or {}
     if not isinstance(own, dict):
         raise ValueError(f"{path}: variables: expected 'name: value' lines, got {type(own).__name__}")
+    used = Template(text).get_identifiers()
+    for name in given or {}:
+        if name not in used:
+            raise ValueError(
+                f"{path}: --set {name} changes nothing: the file uses {', '.join(used) or 'no names'}; edit the file"
+            )
     names = {**{key: str(value) for key, value in own.items()}, **os.environ, **(given or {})}
     return _filled(values, names, str(path))
 

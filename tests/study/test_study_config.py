@@ -146,6 +146,8 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, change: dict, told
 def test_a_file_that_is_no_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no study file"):
         load_study(tmp_path / "absent.yaml")
+    with pytest.raises(ValueError, match="--set output changes nothing"):
+        load_study(written(tmp_path, VALUES), {"output": "elsewhere"})
     with pytest.raises(ValueError, match="expected 'key: value' lines, got list"):
         load_study(written(tmp_path, ["a"]))
     (tmp_path / "broken.yaml").write_text("a: [", encoding="utf-8")
