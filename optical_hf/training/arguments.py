@@ -18,7 +18,8 @@ class OTDistillationArguments(TrainingArguments):
 
     Args:
         objectives: what to minimise, as "name=weight" separated by commas; the names are in `optical_hf.objectives.OBJECTIVES`.
-            The default, pooled MSE after transport in closed form, is what won (docs/claim.md).
+            The default, contrastive steps after transport in closed form, is what won (docs/claim.md); it learns from the
+            other pairs of a batch, so give it 32 or more.
         alignment: the closed form that the projection starts from when training starts: "transport", "ridge", or "none" to
             start from the projection the student comes with.
         alignment_pairs: pairs of the training bitext the closed form is fitted on at most.
@@ -54,7 +55,7 @@ class OTDistillationArguments(TrainingArguments):
 
     # What is minimised
     objectives: str = field(
-        default="pooled_mse=1.0",
+        default="contrastive=1.0",
         metadata={"help": "Objectives and weights, such as 'transport=1.0,pooled_cosine=0.5'."},
     )
 

@@ -231,6 +231,6 @@ def test_arguments_out_of_range_are_refused(tmp_path, kwargs, told):
         arguments(tmp_path, **kwargs)
 
 
-def test_the_default_is_pooled_mse_after_transport_in_closed_form(tmp_path):
+def test_the_default_is_contrastive_after_transport_in_closed_form(tmp_path):
     args = OTDistillationArguments(str(tmp_path), use_cpu=True)
-    assert (args.alignment, args.objective_weights) == ("transport", {"pooled_mse": 1.0})
+    assert (args.alignment, args.objective_weights) == ("transport", {"contrastive": 1.0})
