@@ -38,7 +38,9 @@ parser.add_argument("--mse-batch", type=int, default=64)
 parser.add_argument("--contrastive-steps", type=int, default=450)
 parser.add_argument("--contrastive-batch", type=int, default=128)
 parser.add_argument("--learning-rate", type=float, default=1e-4)
-parser.add_argument("--bf16", action="store_true", help="for processors that have it; others take nine times as long")
+parser.add_argument(
+    "--bf16", action="store_true", help="for processors with bf16 instructions; others are slower with it"
+)
 parser.add_argument("--seed", type=int, default=0)
 options = parser.parse_args()
 

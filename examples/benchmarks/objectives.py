@@ -35,7 +35,9 @@ parser.add_argument("--held-out", type=int, default=200)
 parser.add_argument("--steps", type=int, default=100)
 parser.add_argument("--batch", type=int, default=32)
 parser.add_argument("--learning-rate", type=float, default=3e-5)
-parser.add_argument("--bf16", action="store_true", help="for processors that have it; others take nine times as long")
+parser.add_argument(
+    "--bf16", action="store_true", help="for processors with bf16 instructions; others are slower with it"
+)
 parser.add_argument("--seed", type=int, default=0)
 options = parser.parse_args()
 

@@ -6,10 +6,7 @@ from typing import Literal, get_args
 import torch
 from transformers import TrainingArguments
 
-from optical_hf.objectives import BATCH_OBJECTIVES, TransportSettings, parse_objectives
-
-ZERO_ALONE = BATCH_OBJECTIVES - {"batch_transport"}
-"""Objectives that are 0 where a batch is one pair."""
+from optical_hf.objectives import ZERO_ALONE, TransportSettings, parse_objectives
 
 
 @dataclass

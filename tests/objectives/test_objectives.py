@@ -4,7 +4,14 @@ import pytest
 import torch
 from torch.nn.functional import mse_loss
 
-from optical_hf.objectives import OBJECTIVES, PairTensors, TransportSettings, objective_terms, parse_objectives
+from optical_hf.objectives import (
+    OBJECTIVES,
+    ZERO_ALONE,
+    PairTensors,
+    TransportSettings,
+    objective_terms,
+    parse_objectives,
+)
 
 
 def pairs(batch: int = 4, same: bool = False) -> PairTensors:
@@ -42,6 +49,13 @@ def test_every_objective_is_one_number_a_pair_with_a_gradient(name):
 def test_a_perfect_student_costs_nothing(name):
     loss = OBJECTIVES[name](pairs(same=True), TransportSettings(epsilon=0.005, tolerance=1e-5))
     assert loss.abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("name", sorted(OBJECTIVES))
+def test_who_learns_nothing_from_a_batch_of_one_is_known(name):
+    alone = PairTensors(*(value[2:3] for value in pairs()[:-1]))
+    loss = OBJECTIVES[name](alone, TransportSettings()).item()
+    assert (abs(loss) < 1e-6) == (name in ZERO_ALONE)
 
 
 def test_pooled_mse_is_that_of_torch():
