@@ -36,8 +36,10 @@ def kl_maxsim(pairs: PairTensors, temperature: float = TEMPERATURE) -> Tensor:
 
     Source: KL on ColBERT scores, Santhanam et al. 2022 (ColBERTv2), arXiv:2112.01488, section 3.2.
     """
-    teacher_BC = _maxsim(pairs.teacher_BMD, pairs.teacher_mask_BM, pairs)
-    return _divergence(student_maxsim(pairs), teacher_BC, temperature)
+    documents = _unit_documents(pairs)
+    student_BC = _maxsim(pairs.student_BND, pairs.student_mask_BN, *documents)
+    teacher_BC = _maxsim(pairs.teacher_BMD, pairs.teacher_mask_BM, *documents)
+    return _divergence(student_BC, teacher_BC, temperature)
 
 
 def margin_mse(pairs: PairTensors) -> Tensor:
@@ -63,15 +65,19 @@ def vector_scores(pairs: PairTensors) -> tuple[Tensor, Tensor]:
 
 def student_maxsim(pairs: PairTensors) -> Tensor:
     """MaxSim of each query of the student with each document, the mean over the query's tokens: (B, C)."""
-    return _maxsim(pairs.student_BND, pairs.student_mask_BN, pairs)
+    return _maxsim(pairs.student_BND, pairs.student_mask_BN, *_unit_documents(pairs))
 
 
-def _maxsim(query_BND: Tensor, mask_BN: Tensor, pairs: PairTensors) -> Tensor:
+def _maxsim(query_BND: Tensor, mask_BN: Tensor, document_CMD: Tensor, document_mask_CM: Tensor) -> Tensor:
+    return mean_maxsim(_unit(query_BND, mask_BN), document_CMD, mask_BN, document_mask_CM)
+
+
+def _unit_documents(pairs: PairTensors) -> tuple[Tensor, Tensor]:
+    """The teacher's tokens of the whole batch, of unit length, and their mask."""
     batch = pairs.whole_batch
     assert batch.teacher_CMD is not None
     assert batch.teacher_mask_CM is not None
-    document_CMD = _unit(batch.teacher_CMD, batch.teacher_mask_CM)
-    return mean_maxsim(_unit(query_BND, mask_BN), document_CMD, mask_BN, batch.teacher_mask_CM)
+    return _unit(batch.teacher_CMD, batch.teacher_mask_CM), batch.teacher_mask_CM
 
 
 def _divergence(student_BC: Tensor, teacher_BC: Tensor, temperature: float) -> Tensor:
