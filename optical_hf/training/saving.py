@@ -10,12 +10,15 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import torch
 from peft import PeftModel, set_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from optical_hf.models import Encoder, backbone, layer_average
@@ -109,15 +112,20 @@ def load_weights(model: Encoder, folder: str | Path) -> None:
             f"{str(folder)!r} is not a checkpoint of a student: it has no modules.json; give a checkpoint-N folder"
         )
     entries = json.loads(modules.read_text())
-    averaged = any(entry["type"].endswith("WeightedLayerPooling") for entry in entries)
-    if averaged != (layer_average(model) is not None):
+    averaged = next((entry for entry in entries if entry["type"].endswith("WeightedLayerPooling")), None)
+    average = layer_average(model)
+    if (averaged is None) != (average is None):
         reads = (
-            "averages hidden layers, the student does not" if averaged else "does not average layers, the student does"
+            "does not average layers, the student does"
+            if averaged is None
+            else "averages hidden layers, the student does not"
         )
         raise ValueError(
             f"the checkpoint {str(folder)!r} {reads}: its weights would mean nothing; "
             "load the student with the layers that the checkpoint was trained with"
         )
+    if averaged is not None and average is not None:
+        _check_same_average(average, folder / averaged["path"] / "model.safetensors")
     if has_adapter(model):
         adapter = folder / ADAPTER_WEIGHTS
         if not adapter.exists():
@@ -144,9 +152,27 @@ def _load_backbone_into(module: PreTrainedModel, folder: Path) -> None:
         raise ValueError(f"cannot read the weights in {str(folder)!r}: {' '.join(str(error).split())[:300]}") from error
 
 
-def _load_file_into(module: object, file: Path) -> None:
+def _load_file_into(module: nn.Module, file: Path) -> None:
+    with _named(file):
+        module.load_state_dict(load_file(file))
+
+
+def _check_same_average(average: nn.Module, file: Path) -> None:
+    """The weights of averaged layers are chosen, not learnt: those of a checkpoint must be the student's."""
+    with _named(file):
+        there = load_file(file)["layer_weights"]
+    own = average.layer_weights.detach().to(there)
+    if own.shape != there.shape or not torch.allclose(own / own.sum(), there / there.sum(), atol=1e-5):
+        raise ValueError(
+            f"the checkpoint {str(file.parents[1])!r} averages hidden layers with weights {there.tolist()}, the student with "
+            f"{own.tolist()}: load the student with the layers that the checkpoint was trained with"
+        )
+
+
+@contextmanager
+def _named(file: Path) -> Iterator[None]:
     try:
-        module.load_state_dict(load_file(file))  # type: ignore[attr-defined]
+        yield
     except Exception as error:
         raise ValueError(f"cannot read the weights in {str(file)!r}: {' '.join(str(error).split())[:300]}") from error
 

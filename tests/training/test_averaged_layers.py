@@ -71,6 +71,15 @@ def test_a_checkpoint_of_other_layers_is_refused(plain):
         load_weights(tiny_pairs.pair()[0], f"{plain[0].args.output_dir}/checkpoint-2")
 
 
+@pytest.mark.parametrize("layers", [{1: 0.5, 2: 0.5}, [0, 2]])
+def test_a_checkpoint_of_other_weights_is_refused_and_nothing_of_it_is_taken(plain, layers):
+    student = tiny_pairs.pair(layers=layers)[0]
+    before = {name: p.clone() for name, p in student.named_parameters()}
+    with pytest.raises(ValueError, match="averages hidden layers with weights"):
+        load_weights(student, f"{plain[0].args.output_dir}/checkpoint-2")
+    assert all(torch.equal(p, before[name]) for name, p in student.named_parameters())
+
+
 def test_recomputed_it_learns_the_same(plain, tmp_path):
     run = trainer(tmp_path, alignment="transport", gradient_checkpointing=True)
     run.train()
