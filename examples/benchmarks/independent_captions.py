@@ -37,6 +37,9 @@ parser.add_argument("--mse-steps", type=int, default=450)
 parser.add_argument("--mse-batch", type=int, default=64)
 parser.add_argument("--contrastive-steps", type=int, default=450)
 parser.add_argument("--contrastive-batch", type=int, default=128)
+parser.add_argument(
+    "--bank", type=int, default=4096, help="English captions every contrastive batch is compared with too"
+)
 parser.add_argument("--learning-rate", type=float, default=1e-4)
 parser.add_argument(
     "--bf16", action="store_true", help="for processors with bf16 instructions; others are slower with it"
@@ -70,11 +73,11 @@ def relevance(count: int) -> Dataset:
     return Dataset.from_list(rows[:count])
 
 
-def steps(rows: Dataset, objectives: str, count: int, batch: int, folder: str) -> None:
+def steps(rows: Dataset, objectives: str, count: int, batch: int, folder: str, bank: int = 0) -> None:
     args = OTDistillationArguments(
         folder, objectives=objectives, alignment="none", max_steps=count, per_device_train_batch_size=batch, bf16=options.bf16,
         learning_rate=options.learning_rate, warmup_steps=count // 10, train_sampling_strategy="group_by_length",
-        save_strategy="no", logging_steps=50, report_to="none", seed=options.seed,
+        save_strategy="no", logging_steps=50, report_to="none", seed=options.seed, document_bank=bank,
     )  # fmt: skip
     OTDistillationTrainer(model=student, teacher=teacher, args=args, train_dataset=rows).train()
     student.eval()
@@ -120,9 +123,17 @@ with tempfile.TemporaryDirectory() as folder:
     fit_alignment(student, teacher, bitext.select(range(options.fit)), progress=False)
     closed = found(student)
     row(f"closed form, {options.fit:,} translations", closed)
-    steps(bitext, "pooled_mse", options.mse_steps, options.mse_batch, folder + "/mse")
-    row(f"+ {options.mse_steps} steps of MSE on translations", found(student))
+    if options.mse_steps:
+        steps(bitext, "pooled_mse", options.mse_steps, options.mse_batch, folder + "/mse")
+        row(f"+ {options.mse_steps} steps of MSE on translations", found(student))
     pairs = relevance(options.contrastive_steps * options.contrastive_batch)
-    steps(pairs, "contrastive", options.contrastive_steps, options.contrastive_batch, folder + "/contrastive")
+    steps(
+        pairs,
+        "contrastive",
+        options.contrastive_steps,
+        options.contrastive_batch,
+        folder + "/contrastive",
+        options.bank,
+    )
     row(f"+ {options.contrastive_steps} contrastive steps on captions of one image", found(student))
     row("the teacher reads English", ceiling)

@@ -2,6 +2,7 @@
 
 from optical_hf.objectives.pairs import PairTensors, WholeBatch
 from optical_hf.objectives.table import (
+    BANK_OBJECTIVES,
     BATCH_OBJECTIVES,
     OBJECTIVES,
     TOKEN_BATCH_OBJECTIVES,
@@ -13,6 +14,7 @@ from optical_hf.objectives.table import (
 from optical_hf.objectives.transport import TransportSettings, transport
 
 __all__ = [
+    "BANK_OBJECTIVES",
     "BATCH_OBJECTIVES",
     "OBJECTIVES",
     "TOKEN_BATCH_OBJECTIVES",

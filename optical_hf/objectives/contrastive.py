@@ -1,9 +1,10 @@
-"""Contrastive objectives: each student text must find its own English text among those of the batch.
+"""Contrastive objectives: each student text must find its own English text among those of the batch, and of a bank.
 
 A text that the batch holds twice, as many-way bitext does, is no wrong answer to itself: its other copies are left out. Where the
-batch is spread over devices, `PairTensors.batch` holds the documents of all of it. A batch of one has nothing to find and costs 0.
+batch is spread over devices, `PairTensors.batch` holds the documents of all of it. A batch of one without a bank has nothing to
+find and costs 0.
 
-Shapes: B pairs, C documents of the whole batch, D width.
+Shapes: B pairs, C documents: the whole batch and the bank, D width.
 """
 
 import torch
@@ -13,14 +14,15 @@ from torch.nn.functional import cross_entropy
 from optical_hf.objectives.pairs import PairTensors
 from optical_hf.objectives.scores import TEMPERATURE, student_maxsim, vector_scores
 
-SAME = 1 - 1e-5
-"""Cosine of two teacher vectors from which on they are those of one text."""
+SAME = 1 - 1e-4
+"""Cosine of two teacher vectors from which on they are those of one text, half precision allowed for."""
 
 
 def contrastive(pairs: PairTensors, temperature: float = TEMPERATURE) -> Tensor:
     """InfoNCE by one vector a text, cosines over the temperature: (B,).
 
-    Source: van den Oord et al. 2018, arXiv:1807.03748, with the other texts of the batch as negatives.
+    Source: van den Oord et al. 2018, arXiv:1807.03748, with the other texts of the batch as negatives, and those of the
+    bank: a memory bank, Wu et al. 2018, arXiv:1805.01978, whose vectors never age, for the teacher does not change.
     """
     student_BC, teacher_BC = vector_scores(pairs)
     return _own_among_others(student_BC, teacher_BC, pairs, temperature)
@@ -31,7 +33,7 @@ def contrastive_maxsim(pairs: PairTensors, temperature: float = TEMPERATURE) -> 
 
     Source: ColBERT's scores, Khattab and Zaharia 2020, arXiv:2004.12832, with a mean in place of the sum (see `kl_maxsim`).
     """
-    _, teacher_BC = vector_scores(pairs)
+    _, teacher_BC = vector_scores(pairs._replace(bank_KD=None))
     return _own_among_others(student_maxsim(pairs), teacher_BC, pairs, temperature)
 
 

@@ -1,6 +1,6 @@
 """What an objective sees of a batch of translated pairs: tensors and masks, never models.
 
-Shapes: B pairs, C pairs of the whole batch, N student tokens, M teacher tokens, D width.
+Shapes: B pairs, C pairs of the whole batch, K texts of the bank, N student tokens, M teacher tokens, D width.
 """
 
 from typing import NamedTuple
@@ -19,6 +19,7 @@ class PairTensors(NamedTuple):
         student_vector_BD: the student's one vector a text.
         teacher_vector_BD: the teacher's one vector a text.
         batch: the whole batch, where it is spread over devices and an objective compares its pairs.
+        bank_KD: the teacher's vectors of English texts beside those of the batch, for the objectives of `BANK_OBJECTIVES`.
     """
 
     student_BND: Tensor
@@ -28,6 +29,7 @@ class PairTensors(NamedTuple):
     student_vector_BD: Tensor
     teacher_vector_BD: Tensor
     batch: "WholeBatch | None" = None
+    bank_KD: Tensor | None = None
 
     @property
     def whole_batch(self) -> "WholeBatch":

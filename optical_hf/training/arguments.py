@@ -6,7 +6,7 @@ from typing import Literal, get_args
 import torch
 from transformers import TrainingArguments
 
-from optical_hf.objectives import ZERO_ALONE, TransportSettings, parse_objectives
+from optical_hf.objectives import BANK_OBJECTIVES, ZERO_ALONE, TransportSettings, parse_objectives
 
 
 @dataclass
@@ -27,6 +27,9 @@ class OTDistillationArguments(TrainingArguments):
         tokens_per_batch: student tokens of a device's batch at most, padding included, pairs of similar length together;
             `per_device_train_batch_size` then is the number of pairs at most. `train_sampling_strategy="group_by_length"`
             groups without a budget.
+        document_bank: English texts of the bitext, drawn at random (of a stream: the first), that "contrastive", "kl_dot" and
+            "margin_mse" compare every batch with beside its own, in training; 0 for none. They cost one run of the teacher and
+            their vectors' memory.
         freeze_embeddings: leave the student's word embeddings as they are: most of a multilingual student's weights.
         transport_solver: solver of the plans, one of `optical_hf.ot`'s.
         transport_epsilon: entropic regularisation of the plans, in units of cosine cost.
@@ -79,6 +82,12 @@ class OTDistillationArguments(TrainingArguments):
         default=None,
         metadata={
             "help": "Student tokens of a device's batch at most, padding included, pairs of similar length together."
+        },
+    )
+    document_bank: int = field(
+        default=0,
+        metadata={
+            "help": "English texts of the bitext that contrastive, kl_dot and margin_mse compare every batch with beside its own."
         },
     )
 
@@ -186,10 +195,21 @@ class OTDistillationArguments(TrainingArguments):
             )
         if self.tokens_per_batch is not None and self.tokens_per_batch < 1:
             raise ValueError(f"tokens_per_batch is {self.tokens_per_batch}: expected a number above 0, or None")
-        if self.train_batch_size * self.world_size == 1 and set(self.objective_weights) <= ZERO_ALONE:
+        if self.document_bank < 0:
+            raise ValueError(f"document_bank is {self.document_bank}: expected a number of texts, 0 for none")
+        if self.document_bank and not set(self.objective_weights) & BANK_OBJECTIVES:
+            raise ValueError(
+                f"document_bank is {self.document_bank}, but no objective of {self.objectives!r} reads it: leave it out, or "
+                f"add one of {', '.join(sorted(BANK_OBJECTIVES))}"
+            )
+        if (
+            self.train_batch_size * self.world_size == 1
+            and not self.document_bank
+            and set(self.objective_weights) <= ZERO_ALONE
+        ):
             raise ValueError(
                 f"objectives {self.objectives!r} compare the pairs of a batch and cost nothing in a batch of one: "
-                "raise per_device_train_batch_size (accumulation does not help), or add an objective such as pooled_mse"
+                "raise per_device_train_batch_size (accumulation does not help), give a document_bank, or add pooled_mse"
             )
 
     @property

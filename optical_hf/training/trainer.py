@@ -30,6 +30,7 @@ from optical_hf.training.batching import BatchingTrainer
 from optical_hf.training.callbacks import TrainingBatch, batch_callbacks, default_callbacks
 from optical_hf.training.checkpoints import check_writable, clear_errors, resume_point
 from optical_hf.training.closed_form_start import some_rows, start_in_closed_form
+from optical_hf.training.document_bank import document_bank
 from optical_hf.training.evaluating import Evaluator
 from optical_hf.training.freezing import freeze
 from optical_hf.training.gathering import gather_batch
@@ -94,6 +95,7 @@ class OTDistillationTrainer(BatchingTrainer):
         self.evaluators: list[Evaluator] = [evaluators] if callable(evaluators) else list(evaluators or [])
         self._weights = args.objective_weights
         self._terms = TermMeans()
+        self._banks: list[Tensor] = []
         freeze(model, args.freeze_embeddings)
         if peft_config is not None:
             module = backbone(model)
@@ -153,6 +155,10 @@ class OTDistillationTrainer(BatchingTrainer):
                 special_tokens=self.args.transport_special_tokens,
                 progress=not self.args.disable_tqdm,
             )
+        if self.args.document_bank and self.train_dataset is not None:
+            rows = some_rows(self.train_dataset, self.args.document_bank, self.args.seed)
+            bar = not self.args.disable_tqdm
+            self._banks = document_bank(self.accelerator, self.teacher, self.data_collator, rows, progress=bar)
         check_deepspeed(self.args)
         if self.is_fsdp_enabled and self._skeleton is None:
             self._skeleton = skeleton_before_sharding(self.accelerator, self.model)
@@ -179,7 +185,9 @@ class OTDistillationTrainer(BatchingTrainer):
         student = token_set(student_model, inputs["student"], model(dict(inputs["student"]), task="query"))
         with self.accelerator.autocast():  # accelerate puts only what it wraps, the student, in half precision
             teachers = read_teacher(self.teacher, inputs["teacher"])
-        by_teacher, bad_TB = zip(*(self._pairs(student, teacher) for teacher in teachers), strict=True)
+        banks = self._banks if model.training and self._banks else [None] * len(teachers)
+        read = (self._pairs(student, teacher, bank) for teacher, bank in zip(teachers, banks, strict=True))
+        by_teacher, bad_TB = zip(*read, strict=True)
         bad_B = torch.stack(bad_TB).any(dim=0)
         found = [objective_terms(pairs, self._weights, self.args.transport_settings) for pairs in by_teacher]
         terms = {name: torch.stack([one[name] for one in found]).mean(dim=0) for name in self._weights}
@@ -198,7 +206,7 @@ class OTDistillationTrainer(BatchingTrainer):
                 callback.on_batch(self.args, self.state, self.control, batch)
         return (loss, terms) if return_outputs else loss
 
-    def _pairs(self, student: TokenSet, teacher: TokenSet) -> tuple[PairTensors, Tensor]:
+    def _pairs(self, student: TokenSet, teacher: TokenSet, bank_KD: Tensor | None) -> tuple[PairTensors, Tensor]:
         """What the objectives see of a batch and one teacher, and which pairs had a number that is not finite."""
         special = self.args.transport_special_tokens
         pairs = PairTensors(
@@ -208,6 +216,7 @@ class OTDistillationTrainer(BatchingTrainer):
             teacher.mask_BN if special else teacher.content_BN,
             student.vector_BD,
             teacher.vector_BD,
+            bank_KD=bank_KD,
         )
         pairs, bad_B = finite_pairs(pairs)
         if self.accelerator.num_processes > 1 and BATCH_OBJECTIVES & set(self._weights):

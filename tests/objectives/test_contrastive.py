@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, normalize
 
-from optical_hf.objectives import OBJECTIVES, PairTensors, TransportSettings
+from optical_hf.objectives import BANK_OBJECTIVES, OBJECTIVES, PairTensors, TransportSettings
 
 BOTH = ("contrastive", "contrastive_maxsim")
 
@@ -24,7 +24,7 @@ def loss(name: str, batch: PairTensors) -> torch.Tensor:
 
 
 def taken(batch: PairTensors, rows: list[int]) -> PairTensors:
-    return PairTensors(*(value[rows] for value in batch[:-1]))
+    return PairTensors(*(value[rows] for value in batch[:6]))
 
 
 def test_contrastive_is_cross_entropy_of_cosines():
@@ -45,6 +45,38 @@ def test_contrastive_maxsim_is_cross_entropy_of_mean_maxsim():
             scores[query, document] = best.mean()
     expected = cross_entropy(scores / 0.05, torch.arange(4), reduction="none")
     assert torch.allclose(loss("contrastive_maxsim", batch), expected, atol=1e-5)
+
+
+def test_the_texts_of_a_bank_are_wrong_answers_too_but_for_copies():
+    batch = pairs(3)
+    others = torch.randn(5, 8, generator=torch.Generator().manual_seed(1))
+    bank = torch.cat([others, 2 * batch.teacher_vector_BD[:1]])  # a text's length does not matter
+    student, teacher = normalize(batch.student_vector_BD, dim=-1), normalize(batch.teacher_vector_BD, dim=-1)
+    scores = student @ torch.cat([teacher, normalize(bank, dim=-1)]).T / 0.05
+    scores[0, -1] = float("-inf")
+    expected = cross_entropy(scores, torch.arange(3), reduction="none")
+    assert torch.allclose(loss("contrastive", batch._replace(bank_KD=bank)), expected, atol=1e-5)
+
+
+def test_maxsim_has_no_tokens_of_a_bank_and_leaves_it_alone():
+    batch = pairs()
+    with_bank = batch._replace(bank_KD=torch.randn(5, 8))
+    assert torch.equal(loss("contrastive_maxsim", with_bank), loss("contrastive_maxsim", batch))
+
+
+@pytest.mark.parametrize("name", sorted(OBJECTIVES))
+def test_a_bank_moves_the_objectives_that_read_one_and_no_other(name):
+    batch = pairs()
+    moved = not torch.equal(loss(name, batch._replace(bank_KD=torch.randn(5, 8))), loss(name, batch))
+    assert moved == (name in BANK_OBJECTIVES)
+
+
+@pytest.mark.parametrize("name", sorted(BANK_OBJECTIVES))
+def test_with_a_bank_a_batch_of_one_is_learnt_from(name):
+    apart, *bank = torch.randn(6, 8, generator=torch.Generator().manual_seed(1))
+    one = taken(pairs(), [1])._replace(student_vector_BD=apart[None].requires_grad_(), bank_KD=torch.stack(bank))
+    (gradient,) = torch.autograd.grad(loss(name, one).sum(), one.student_vector_BD)
+    assert gradient.abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("name", BOTH)

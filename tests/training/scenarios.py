@@ -92,6 +92,13 @@ def a_budget_of_tokens(folder: Path, processes: int) -> list[float]:
     return []
 
 
+def a_document_bank(folder: Path, processes: int) -> list[float]:
+    """Each process encodes its share of the bank, and compares its pairs with all of it."""
+    run = trainer(folder, processes, objectives="contrastive=1.0", document_bank=50)
+    run.train()
+    return losses(run)
+
+
 def the_best_by_a_shared_evaluator(folder: Path, processes: int) -> list[float]:
     """Every rank has the metrics of all queries, so all of them stop at the same step and load the same student."""
     rows = tiny_pairs.bitext()
@@ -117,6 +124,7 @@ SCENARIOS = (
     averaged_layers,
     a_stream,
     a_budget_of_tokens,
+    a_document_bank,
     the_best_by_a_shared_evaluator,
 )
 

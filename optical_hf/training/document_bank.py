@@ -1,0 +1,53 @@
+"""English texts that every batch is compared with beside its own: more wrong answers than a device's batch has room for.
+
+The teacher is frozen, so its vectors are those of every step: no queue to keep, no copy of the student, and a resumed run has the
+same bank. Knows nothing about objectives or the student.
+
+Shapes: K texts, D width.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import send_to_device
+from datasets import Dataset
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from optical_hf.models import Encoder
+from optical_hf.models.cache import TeacherCache
+from optical_hf.models.teachers import SeveralTeachers, read_teacher
+
+BATCH = 64
+
+
+@torch.no_grad()
+def document_bank(
+    accelerator: Accelerator,
+    teacher: Encoder | TeacherCache | SeveralTeachers,
+    collate: Callable[[list[Any]], dict[str, Any]],
+    rows: Dataset | list[Any],
+    *,
+    progress: bool,
+) -> list[Tensor]:
+    """The vectors of the English sides of `rows`: (K, D), one tensor a teacher whose mean teaches; the same on every process.
+
+    Args:
+        accelerator: all its processes must call this; each encodes its share, and the few texts that cannot be shared out evenly
+            are left away.
+        teacher: the teacher, or its cache, or several.
+        collate: makes the batches that training sees.
+        rows: bitext.
+        progress: show a progress bar.
+    """
+    share, first = len(rows) // accelerator.num_processes, accelerator.process_index
+    own = [rows[place] for place in range(first * share, (first + 1) * share)]
+    starts = tqdm(range(0, share, BATCH), "document bank", disable=not (progress and accelerator.is_main_process))
+    encoded = []
+    for start in starts:
+        features = send_to_device(collate(own[start : start + BATCH])["teacher"], accelerator.device)
+        with accelerator.autocast():  # as the batches are read, so that a copy of a text is known by its vector
+            encoded.append([tokens.vector_BD.float() for tokens in read_teacher(teacher, features)])
+    return [accelerator.gather(torch.cat(vectors)) for vectors in zip(*encoded, strict=True)]

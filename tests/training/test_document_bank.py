@@ -1,0 +1,105 @@
+"""A bank of English texts: what is in it for each kind of teacher, what it changes in training, and what is refused."""
+
+import pytest
+import tiny_pairs
+import torch
+from test_trainer import arguments, losses
+from torch.nn.functional import normalize
+
+from optical_hf.models import preprocess_queries, token_set
+from optical_hf.models.cache import TeacherCache
+from optical_hf.training import OTDistillationTrainer
+
+CONTRASTIVE = {"objectives": "contrastive", "document_bank": 70}
+
+
+def trainer(folder, teacher=None, dataset=None, **kwargs):
+    student, own = tiny_pairs.pair()
+    dataset = tiny_pairs.bitext() if dataset is None else dataset
+    return OTDistillationTrainer(student, teacher or own, arguments(folder, **(CONTRASTIVE | kwargs)), dataset)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    run = trainer(tmp_path_factory.mktemp("trained"), save_strategy="steps", save_steps=1)
+    run.train()
+    return run
+
+
+def test_it_holds_the_teachers_vectors_of_texts_of_the_bitext(trained):
+    (bank_KD,) = trained._banks
+    english = sorted(set(trained.train_dataset["source"]))
+    features = preprocess_queries(trained.teacher, english)
+    with torch.no_grad():
+        vectors = token_set(trained.teacher, features, trained.teacher(dict(features))).vector_BD
+    assert len(bank_KD) == 70
+    cosines = normalize(bank_KD, dim=-1) @ normalize(vectors, dim=-1).T
+    assert cosines.max(dim=1).values.min() > 1 - 1e-5
+    assert not bank_KD.requires_grad
+
+
+def test_a_batch_is_harder_with_it(trained, tmp_path):
+    without = trainer(tmp_path, document_bank=0)
+    without.train()
+    assert losses(trained)[0] > losses(without)[0] + 0.5
+
+
+def test_evaluation_does_without_it(trained, tmp_path):
+    few = tiny_pairs.bitext().select(range(16))
+    plain = trainer(tmp_path, document_bank=0)
+    plain.model.load_state_dict(trained.model.state_dict())
+    assert trained.evaluate(few)["eval_loss"] == pytest.approx(plain.evaluate(few)["eval_loss"], rel=1e-5)
+
+
+def test_a_resumed_run_has_the_same(trained, tmp_path):
+    rest = trainer(tmp_path)
+    rest.train(resume_from_checkpoint=f"{trained.args.output_dir}/checkpoint-1")
+    assert torch.equal(rest._banks[0], trained._banks[0])
+    for one, two in zip(trained.model.parameters(), rest.model.parameters(), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_a_cache_fills_it_as_its_teacher_does(trained, tmp_path):
+    rows = tiny_pairs.bitext()
+    cached = trainer(
+        tmp_path / "run", TeacherCache.build(tiny_pairs.pair()[1], rows, tmp_path / "tokens", progress=False)
+    )
+    cached.train()
+    assert torch.allclose(cached._banks[0], trained._banks[0], atol=2e-3)
+
+
+@pytest.mark.parametrize("by_language", [False, True])
+def test_several_teachers_have_one_each_whose_mean_teaches(trained, tmp_path, by_language):
+    one, other = tiny_pairs.pair()[1], tiny_pairs.pair()[1]
+    codes = sorted(set(tiny_pairs.bitext()["language"]))
+    run = trainer(tmp_path, dict.fromkeys(codes, one) if by_language else [one, other])
+    run.train()
+    assert len(run._banks) == (1 if by_language else 2)
+    assert losses(run) == pytest.approx(losses(trained), rel=1e-4)
+
+
+def test_of_a_stream_it_holds_the_first(tmp_path):
+    run = trainer(tmp_path, dataset=tiny_pairs.bitext().to_iterable_dataset(), max_steps=1)
+    run.train()
+    assert run._banks[0].shape == (70, run._banks[0].shape[1])
+
+
+def test_with_it_a_batch_may_be_one_pair(tmp_path):
+    run = trainer(tmp_path, per_device_train_batch_size=1, max_steps=1)
+    run.train()
+    assert losses(run)[0] > 0.1
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"document_bank": -1}, "document_bank is -1: expected a number of texts"),
+        (
+            {"objectives": "pooled_mse,kl_maxsim"},
+            "no objective of .* reads it: leave it out, or add one of contrastive, kl_dot",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_refused(tmp_path, given, told):
+    with pytest.raises(ValueError, match=told):
+        arguments(tmp_path, **(CONTRASTIVE | given))
