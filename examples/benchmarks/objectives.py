@@ -1,8 +1,9 @@
 """Which objective the gradient steps after a closed form should have: chosen on held-out bitext, before any collection is searched.
 
-Bitext, teacher, student, tiers and learning rate are those of a study file. The student learns from --size pairs a language, each
-objective from the same closed form; asked are --held-out pairs a language that were not drawn, among the English sides of all
-languages. Prints mean R@1 of the low and of the high tier, in percent, and the seconds of the steps.
+Bitext, teacher, student and tiers are those of a study file. The student learns from --size pairs a language, each objective from
+the same closed form, at each learning rate, without and with a document bank where it reads one. Asked are --held-out pairs a
+language that were not drawn, among the English sides of all languages. Prints mean R@1 of the low and of the high tier, in percent,
+and the seconds of the steps.
 
 OMP_NUM_THREADS=1 python examples/benchmarks/objectives.py examples/benchmarks/claim_small.yaml "late MiniLM" "e5 12 layers" \\
     pooled_mse kl_maxsim pooled_mse=1.0,kl_maxsim=0.01 --set data=DATA --set models=MODELS --set late=runs/late
@@ -10,6 +11,7 @@ OMP_NUM_THREADS=1 python examples/benchmarks/objectives.py examples/benchmarks/c
 
 import argparse
 import copy
+import itertools
 import tempfile
 import time
 from pathlib import Path
@@ -20,6 +22,7 @@ from optical_hf import OTDistillationArguments, OTDistillationTrainer, Retrieval
 from optical_hf.evaluation.tables import percent
 from optical_hf.models import fit_alignment, kind_of, load_student, load_teacher
 from optical_hf.models.cache import TeacherCache
+from optical_hf.objectives import BANK_OBJECTIVES, parse_objectives
 from optical_hf.study import load_study
 from optical_hf.study.sets import draw_bitext, read_bitext
 from optical_hf.study.students import prepared_student
@@ -34,7 +37,8 @@ parser.add_argument("--size", type=int, default=500)
 parser.add_argument("--held-out", type=int, default=200)
 parser.add_argument("--steps", type=int, default=100)
 parser.add_argument("--batch", type=int, default=32)
-parser.add_argument("--learning-rate", type=float, default=3e-5)
+parser.add_argument("--learning-rate", type=float, nargs="+", default=[3e-5])
+parser.add_argument("--bank", type=int, nargs="+", default=[0], help="English texts of a document bank, 0 for none")
 parser.add_argument(
     "--bf16", action="store_true", help="for processors with bf16 instructions; others are slower with it"
 )
@@ -78,13 +82,18 @@ with tempfile.TemporaryDirectory() as folder:
     started = load_student(path, teacher, max_seq_length=config.max_seq_length)
     cache = TeacherCache.build(teacher, drawn, folder + "/tokens", progress=False)
     fit_alignment(started, cache, drawn, method="transport", seed=options.seed, progress=False)
-    print("| after the closed form | low tier | high tier | seconds of the steps |\n|---|---|---|---|", flush=True)
-    for objectives in (None, *options.objectives):
+    print("| after the closed form | learning rate | bank | low tier | high tier | seconds of the steps |", flush=True)
+    print("|---|---|---|---|---|---|", flush=True)
+    settings = itertools.product(options.objectives, options.learning_rate, options.bank)
+    reads = [
+        (name, rate, bank) for name, rate, bank in settings if not bank or BANK_OBJECTIVES & set(parse_objectives(name))
+    ]
+    for objectives, rate, bank in [(None, "-", "-"), *reads]:
         student, clock = copy.deepcopy(started), time.perf_counter()
         if objectives:
             args = OTDistillationArguments(
                 folder + "/trainer", objectives=objectives, alignment="none", max_steps=options.steps, bf16=options.bf16,
-                per_device_train_batch_size=options.batch, learning_rate=options.learning_rate, save_strategy="no",
+                per_device_train_batch_size=options.batch, learning_rate=rate, document_bank=bank, save_strategy="no",
                 train_sampling_strategy="group_by_length", seed=options.seed, report_to="none", disable_tqdm=True,
                 logging_strategy="no",
             )  # fmt: skip
@@ -98,4 +107,4 @@ with tempfile.TemporaryDirectory() as folder:
         )  # fmt: skip
         gap = report.systems["student"].gap
         shown = (percent(*(gap[tier][end] for end in ("value", "low", "high"))) for tier in ("low_mean", "high_mean"))
-        print(f"| {objectives or 'no steps'} | {' | '.join(shown)} | {seconds:.0f} |", flush=True)
+        print(f"| {objectives or 'no steps'} | {rate} | {bank} | {' | '.join(shown)} | {seconds:.0f} |", flush=True)
