@@ -3,12 +3,13 @@
 Independent captions of one image are not translations of one another. Steps of three kinds follow one another, and each is
 searched: a closed form on translations; MSE on translations; then the English relevance data, the only new thing the last one has
 (contrastive: a German caption of a training image and any of its five English ones, against those of the batch and of a document
-bank). --mse-steps 0 leaves the second kind out. Searched, with the 1,014 validation images
-of multi30k_task2: a dev direction (German 4 to English 5) to choose by, and two to report, one English caption an image (German 2
-to English 1) and four (1, 3, 4 and 5). The column "of the way" says how much of the distance is gone from the closed form to the
-teacher reading the English caption of the query's number.
+bank). --mse-steps 0 leaves the second kind out. Searched, with the 1,014 validation images of multi30k_task2: a dev direction
+(German 4 to English 5) to choose by, and two to report, one English caption an image (German 2 to English 1) and four (1, 3, 4
+and 5). The column "of the way" says how much of the distance is gone from the closed form to the teacher reading the English
+caption of the query's number.
 
-OMP_NUM_THREADS=1 python examples/benchmarks/independent_captions.py DATA MODELS [--mse-steps 450] [--contrastive-steps 450] [--bank 4096]
+OMP_NUM_THREADS=1 python examples/benchmarks/independent_captions.py DATA MODELS [--mse-steps 450] [--contrastive-steps 450] \\
+    [--bank 4096]
 """
 
 import argparse
