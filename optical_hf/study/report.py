@@ -129,7 +129,8 @@ def describe(config: StudyConfig, entries: Sequence[RunFolder]) -> str:
 
 def figures(config: StudyConfig, cells: Cells) -> "Iterator[tuple[str, Figure]]":
     """Every picture with the name of its file."""
-    systems = list(config.systems)
+    ran = {cell.system for cell in cells}  # of a long list only those: there are few colours
+    systems = [system for system in config.systems if system in ran]
     for teacher in dict.fromkeys(cell.teacher for cell in cells):
         for size in dict.fromkeys(cell.size for cell in cells if cell.size is not None) or [None]:
             mine = {

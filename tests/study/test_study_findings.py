@@ -191,3 +191,15 @@ def test_cells_that_searched_nothing_in_common_are_not_compared_and_are_reported
     assert names == [
         f"t-{collection}-500-parameters" for collection in "cde"
     ]  # no plot against bitext: nothing is shared
+
+
+def test_systems_that_ran_have_colours_of_their_own_however_many_others_the_study_names(tmp_path: Path) -> None:
+    others = {f"other {number}": SystemSpec(f"other {number}") for number in range(6)}
+    config = replace(CONFIG, systems={"MSE": SYSTEMS["MSE"], **others, "transport": SYSTEMS["transport"]})
+    runs = [run(tmp_path, "large", system, {"de": 0.6, "so": 0.5}) for system in ("MSE", "transport")]
+    pictures = [figure for _, figure in figures(config, cells_of(runs))]
+    assert pictures
+    for figure in pictures:
+        handles, told = figure.axes[0].get_legend_handles_labels()
+        assert set(told) == {"MSE", "transport"}
+        assert len({handle.lines[0].get_color() for handle in handles}) == 2
