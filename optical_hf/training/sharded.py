@@ -16,7 +16,7 @@ from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_
 from torch.distributed.fsdp import FSDPModule
 from transformers import TrainingArguments
 
-from optical_hf.models import Encoder
+from optical_hf.models import Encoder, layer_average
 from optical_hf.training.saving import load_weights
 
 
@@ -34,7 +34,7 @@ def check_deepspeed(args: TrainingArguments) -> None:
 
 
 def skeleton_before_sharding(accelerator: Accelerator, student: Encoder) -> Encoder:
-    """The student without its weights; and the student made ready for accelerate to shard.
+    """The student without its weights, but for the few of averaged layers; and the student made ready for accelerate to shard.
 
     Raises:
         ValueError: where accelerate would gather no weights to save.
@@ -48,8 +48,15 @@ def skeleton_before_sharding(accelerator: Accelerator, student: Encoder) -> Enco
     # accelerate 1.15 looks for a last norm with weights among the children of the model's base; ours is `Normalize`, which has
     # none and cannot be sharded. Where there is no base by that name it looks for none.
     student.base_model_prefix = "no_base"
-    empty = {id(p): nn.Parameter(torch.empty_like(p, device="meta"), p.requires_grad) for p in student.parameters()}
-    return copy.deepcopy(student, memo=empty)
+    average = layer_average(student)
+    chosen = set() if average is None else {id(p) for p in average.parameters()}  # a checkpoint must have the same
+    skeleton = {
+        id(p): nn.Parameter(
+            p.detach().cpu().clone() if id(p) in chosen else torch.empty_like(p, device="meta"), p.requires_grad
+        )
+        for p in student.parameters()
+    }
+    return copy.deepcopy(student, memo=skeleton)
 
 
 def filled(skeleton: Encoder, weights: Mapping[str, Tensor]) -> Encoder:
@@ -60,7 +67,9 @@ def filled(skeleton: Encoder, weights: Mapping[str, Tensor]) -> Encoder:
 
 def load_sharded(student: Encoder, skeleton: Encoder, folder: str | Path) -> None:
     """Put the weights of a checkpoint into a sharded student; every process must call this."""
-    here = {name: torch.empty_like(weight, device="cpu") for name, weight in skeleton.named_parameters()}
+    here = {
+        name: torch.empty_like(weight, device="cpu") for name, weight in skeleton.named_parameters() if weight.is_meta
+    }
     whole = filled(skeleton, skeleton.state_dict() | here)
     load_weights(whole, folder)
     set_model_state_dict(student, whole.state_dict(), options=StateDictOptions(full_state_dict=True))
