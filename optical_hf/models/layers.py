@@ -73,8 +73,24 @@ def averaged_layers(model: Encoder) -> dict[int, float]:
         {2: 1.0}
     """
     average = layer_average(model)
-    if average is None:
-        return {_count(backbone(model)): 1.0}
+    return {_count(backbone(model)): 1.0} if average is None else _shares_of(average)
+
+
+def check_same_layers(model: Encoder, saved: WeightedLayerPooling, folder: str | Path) -> None:
+    """Make sure that a checkpoint's average is the model's: its weights are chosen, not learnt.
+
+    Raises:
+        ValueError: where `saved`, of the checkpoint `folder`, averages other layers or with other weights.
+    """
+    there, own = _shares_of(saved), averaged_layers(model)
+    if not _same(there, own):
+        raise ValueError(
+            f"the checkpoint {str(folder)!r} averages {_told(there)}, the student {_told(own)}: its weights would mean nothing; "
+            "load the student with the layers that the checkpoint was trained with"
+        )
+
+
+def _shares_of(average: WeightedLayerPooling) -> dict[int, float]:
     weights = average.layer_weights.detach().double()
     shares = enumerate((weights / weights.sum()).tolist(), start=average.layer_start)
     return {layer: share for layer, share in shares if share}
@@ -89,7 +105,7 @@ def settle_layers(model: Encoder, layers: Layers | None) -> None:
     average = layer_average(model)
     if layers is not None:
         asked, there = _shares(layers, _count(backbone(model))), averaged_layers(model)
-        if asked.keys() != there.keys() or any(abs(asked[layer] - there[layer]) > 1e-5 for layer in asked):
+        if not _same(asked, there):
             raise ValueError(
                 f"layers asks for {_told(asked)}, but the student has a projection that was fitted to {_told(there)}: on other "
                 "layers it would be no better than chance; leave layers out, or start again from the student's backbone"
@@ -147,6 +163,10 @@ def _shares(layers: Layers, count: int) -> dict[int, float]:
     if not total > 0:
         raise ValueError(f"the weights of layers {list(given)} sum to 0: give at least one of them a weight above 0")
     return {int(layer): float(given[layer]) / total for layer in sorted(given) if given[layer]}
+
+
+def _same(one: Mapping[int, float], other: Mapping[int, float]) -> bool:
+    return one.keys() == other.keys() and all(abs(one[layer] - other[layer]) <= 1e-5 for layer in one)
 
 
 def _told(shares: Mapping[int, float]) -> str:

@@ -14,15 +14,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
 from peft import PeftModel, set_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from sentence_transformers.sentence_transformer.modules import WeightedLayerPooling
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from optical_hf.models import Encoder, backbone, layer_average
-from optical_hf.models.layers import keep_hidden_states
+from optical_hf.models.layers import check_same_layers, keep_hidden_states
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
@@ -113,8 +113,7 @@ def load_weights(model: Encoder, folder: str | Path) -> None:
         )
     entries = json.loads(modules.read_text())
     averaged = next((entry for entry in entries if entry["type"].endswith("WeightedLayerPooling")), None)
-    average = layer_average(model)
-    if (averaged is None) != (average is None):
+    if (averaged is None) != (layer_average(model) is None):
         reads = (
             "does not average layers, the student does"
             if averaged is None
@@ -124,8 +123,10 @@ def load_weights(model: Encoder, folder: str | Path) -> None:
             f"the checkpoint {str(folder)!r} {reads}: its weights would mean nothing; "
             "load the student with the layers that the checkpoint was trained with"
         )
-    if averaged is not None and average is not None:
-        _check_same_average(average, folder / averaged["path"] / "model.safetensors")
+    if averaged is not None:
+        with _named(folder / averaged["path"]):
+            saved = WeightedLayerPooling.load(str(folder), subfolder=averaged["path"], local_files_only=True)
+        check_same_layers(model, saved, folder)
     if has_adapter(model):
         adapter = folder / ADAPTER_WEIGHTS
         if not adapter.exists():
@@ -143,13 +144,11 @@ def load_weights(model: Encoder, folder: str | Path) -> None:
 
 def _load_backbone_into(module: PreTrainedModel, folder: Path) -> None:
     """Through transformers, which knows the names it gave the weights: 5.0 writes BERT's LayerNorm.weight as gamma."""
-    try:
+    with _named(folder):
         loaded, told = type(module).from_pretrained(folder, output_loading_info=True)
         if told["missing_keys"] or told["unexpected_keys"]:
             raise ValueError(f"missing {told['missing_keys']}, not expected {told['unexpected_keys']}")
         module.load_state_dict(loaded.state_dict())
-    except Exception as error:
-        raise ValueError(f"cannot read the weights in {str(folder)!r}: {' '.join(str(error).split())[:300]}") from error
 
 
 def _load_file_into(module: nn.Module, file: Path) -> None:
@@ -157,24 +156,13 @@ def _load_file_into(module: nn.Module, file: Path) -> None:
         module.load_state_dict(load_file(file))
 
 
-def _check_same_average(average: nn.Module, file: Path) -> None:
-    """The weights of averaged layers are chosen, not learnt: those of a checkpoint must be the student's."""
-    with _named(file):
-        there = load_file(file)["layer_weights"]
-    own = average.layer_weights.detach().to(there)
-    if own.shape != there.shape or not torch.allclose(own / own.sum(), there / there.sum(), atol=1e-5):
-        raise ValueError(
-            f"the checkpoint {str(file.parents[1])!r} averages hidden layers with weights {there.tolist()}, the student with "
-            f"{own.tolist()}: load the student with the layers that the checkpoint was trained with"
-        )
-
-
 @contextmanager
-def _named(file: Path) -> Iterator[None]:
+def _named(place: Path) -> Iterator[None]:
+    """Say of whatever goes wrong with weights where they were read."""
     try:
         yield
     except Exception as error:
-        raise ValueError(f"cannot read the weights in {str(file)!r}: {' '.join(str(error).split())[:300]}") from error
+        raise ValueError(f"cannot read the weights in {str(place)!r}: {' '.join(str(error).split())[:300]}") from error
 
 
 def _replace(source: Path, target: Path) -> None:

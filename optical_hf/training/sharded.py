@@ -50,13 +50,13 @@ def skeleton_before_sharding(accelerator: Accelerator, student: Encoder) -> Enco
     student.base_model_prefix = "no_base"
     average = layer_average(student)
     chosen = set() if average is None else {id(p) for p in average.parameters()}  # a checkpoint must have the same
-    skeleton = {
+    stand_ins = {
         id(p): nn.Parameter(
             p.detach().cpu().clone() if id(p) in chosen else torch.empty_like(p, device="meta"), p.requires_grad
         )
         for p in student.parameters()
     }
-    return copy.deepcopy(student, memo=skeleton)
+    return copy.deepcopy(student, memo=stand_ins)
 
 
 def filled(skeleton: Encoder, weights: Mapping[str, Tensor]) -> Encoder:
