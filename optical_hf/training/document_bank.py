@@ -41,6 +41,9 @@ def document_bank(
         collate: makes the batches that training sees.
         rows: bitext.
         progress: show a progress bar.
+
+    Raises:
+        ValueError: on every process, where the teacher's vector of a text is not finite: no loss would be.
     """
     share, first = len(rows) // accelerator.num_processes, accelerator.process_index
     own = [rows[place] for place in range(first * share, (first + 1) * share)]
@@ -50,4 +53,12 @@ def document_bank(
         features = send_to_device(collate(own[start : start + BATCH])["teacher"], accelerator.device)
         with accelerator.autocast():  # as the batches are read, so that a copy of a text is known by its vector
             encoded.append([tokens.vector_BD.float() for tokens in read_teacher(teacher, features)])
-    return [accelerator.gather(torch.cat(vectors)) for vectors in zip(*encoded, strict=True)]
+    banks = [accelerator.gather(torch.cat(vectors)) for vectors in zip(*encoded, strict=True)]
+    for bank_KD in banks:
+        bad = (~bank_KD.isfinite().all(dim=1)).nonzero().flatten().tolist()
+        if bad:
+            raise ValueError(
+                f"the teacher's vectors of {len(bad)} of {len(bank_KD)} English texts of the document bank are not finite "
+                f"(the first: {rows[bad[0]]['source'][:60]!r}): leave such pairs out of the bitext, or train in float32 or bf16"
+            )
+    return banks
