@@ -2,11 +2,11 @@
 
 Independent captions of one image are not translations of one another. Steps of three kinds follow one another, and each is
 searched: a closed form on translations; MSE on translations; then the English relevance data, the only new thing the last one has
-(contrastive: a German caption of a training image and any of its five English ones, against those of the batch and of a document
-bank). --mse-steps 0 leaves the second kind out. Searched, with the 1,014 validation images of multi30k_task2: a dev direction
-(German 4 to English 5) to choose by, and two to report, one English caption an image (German 2 to English 1) and four (1, 3, 4
-and 5). The column "of the way" says how much of the distance is gone from the closed form to the teacher reading the English
-caption of the query's number.
+(contrastive: a German caption of a training image and any of its five English ones, against those of the batch and, with --bank,
+of a document bank). --mse-steps 0 leaves the second kind out. Searched, with the 1,014 validation images of multi30k_task2: a dev
+direction (German 4 to English 5) to choose by, and two to report, one English caption an image (German 2 to English 1) and four
+(1, 3, 4 and 5). The column "of the way" says how much of the distance is gone from the closed form to the teacher reading the
+English caption of the query's number.
 
 OMP_NUM_THREADS=1 python examples/benchmarks/independent_captions.py DATA MODELS [--mse-steps 450] [--contrastive-steps 450] \\
     [--bank 4096]
@@ -39,9 +39,7 @@ parser.add_argument("--mse-steps", type=int, default=450)
 parser.add_argument("--mse-batch", type=int, default=64)
 parser.add_argument("--contrastive-steps", type=int, default=450)
 parser.add_argument("--contrastive-batch", type=int, default=128)
-parser.add_argument(
-    "--bank", type=int, default=4096, help="English captions every contrastive batch is compared with too"
-)
+parser.add_argument("--bank", type=int, default=0, help="English captions every contrastive batch is compared with too")
 parser.add_argument("--learning-rate", type=float, default=1e-4)
 parser.add_argument(
     "--bf16", action="store_true", help="for processors with bf16 instructions; others are slower with it"
