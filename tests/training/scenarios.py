@@ -59,6 +59,17 @@ def two_epochs_of_uneven_batches(folder: Path, processes: int) -> list[float]:
     return losses(run)[:5]
 
 
+def objectives_of_the_whole_batch(folder: Path, processes: int) -> list[float]:
+    """Each process compares its pairs with those of all; the student is saved, for its vectors are compared too."""
+    run = trainer(
+        folder, processes, tiny_pairs.bitext().select(range(96)), max_steps=5,
+        objectives="contrastive=0.1,relational=1.0,kl_dot=0.1,kl_maxsim=0.1,margin_mse=1.0,batch_transport=1.0,pooled_mse=1.0",
+    )  # fmt: skip
+    run.train()
+    run.save_model(str(folder / "student"))
+    return losses(run)
+
+
 def accumulation(folder: Path, processes: int) -> list[float]:
     run = trainer(folder, processes, gradient_accumulation_steps=2)
     run.train()
@@ -120,6 +131,7 @@ def the_best_by_a_shared_evaluator(folder: Path, processes: int) -> list[float]:
 
 SCENARIOS = (
     two_epochs_of_uneven_batches,
+    objectives_of_the_whole_batch,
     accumulation,
     averaged_layers,
     a_stream,
