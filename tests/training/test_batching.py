@@ -151,7 +151,7 @@ def test_a_batch_that_does_not_fit_is_made_smaller(tmp_path, monkeypatch):
             return super().compute_loss(model, inputs, *args, **kwargs)
 
     student, teacher = tiny_pairs.pair()
-    args = arguments(tmp_path, auto_find_batch_size=True, per_device_train_batch_size=32, tokens_per_batch=1024)
+    args = arguments(tmp_path, auto_find_batch_size=True, per_device_train_batch_size=10, tokens_per_batch=1024)
     run = Small(student, teacher, args, tiny_pairs.bitext())
     run.train()
     assert seen[0] > 6
