@@ -18,6 +18,7 @@ import random
 import tempfile
 import time
 from pathlib import Path
+from statistics import fmean
 
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer
@@ -93,12 +94,11 @@ def steps(rows: Dataset, objectives: str, count: int, batch: int, folder: str, b
     student.eval()
 
 
-def found(model: Encoder | None, *, nearest: bool = False) -> dict[str, tuple[float, str]]:
+def found(model: Encoder | None, searched: dict[str, RetrievalCollection]) -> dict[str, tuple[float, str]]:
     """R@1 by search, and how it is shown; without a model the teacher's, which reads English."""
     system = "student" if model is not None else "teacher_english"
     levels = {}
-    for name in SEARCHES:
-        entry = collection(name, nearest=True) if nearest else collections[name]
+    for name, entry in searched.items():
         report = evaluate_retrieval(
             model, teacher, entry, systems=(system,), document_vectors={name: documents[name]}, progress=False
         )
@@ -118,8 +118,14 @@ def row(name: str, levels: dict[str, tuple[float, str]]) -> None:
     )
 
 
+def characters(searched: dict[str, RetrievalCollection], column: str) -> str:
+    """Mean length of the queries by search."""
+    return ", ".join(f"{fmean(map(len, entry.queries[column])):.0f}" for entry in searched.values())
+
+
 started = time.perf_counter()
 collections = {name: collection(name) for name in SEARCHES}
+short = {name: collection(name, nearest=True) for name in SEARCHES}
 bitext = load_bitext(options.data / "multi30k" / "train.de.gz").shuffle(seed=options.seed)
 teacher = load_teacher(str(options.models / "all-MiniLM-L6-v2"), device="cpu")
 documents = {name: teacher.encode_document(entry.documents["text"][:]) for name, entry in collections.items()}
@@ -129,14 +135,18 @@ with tempfile.TemporaryDirectory() as folder:
     trim_vocabulary(trimmed, sorted({*bitext["target"][:], *bitext["source"][:], *queries}))
     trimmed.save_pretrained(folder)
     student = load_student(folder, teacher, max_seq_length=48, device="cpu")
-    ceiling = found(None)
+    ceiling = found(None, collections)
+    print(
+        f"Characters a query, by search: German {characters(collections, 'text')}; English "
+        f"{characters(collections, 'english')}; the English one nearest in length {characters(short, 'english')}\n"
+    )
     print(f"| | {' | '.join(SEARCHES)} | of the way | minutes |\n|---|---|---|---|---|---|", flush=True)
     fit_alignment(student, teacher, bitext.select(range(options.fit)), progress=False)
-    closed = found(student)
+    closed = found(student, collections)
     row(f"closed form, {options.fit:,} translations", closed)
     if options.mse_steps:
         steps(bitext, "pooled_mse", options.mse_steps, options.mse_batch, folder + "/mse")
-        row(f"+ {options.mse_steps} steps of MSE on translations", found(student))
+        row(f"+ {options.mse_steps} steps of MSE on translations", found(student, collections))
     pairs = relevance(options.contrastive_steps * options.contrastive_batch)
     steps(
         pairs,
@@ -146,6 +156,6 @@ with tempfile.TemporaryDirectory() as folder:
         folder + "/contrastive",
         options.bank,
     )
-    row(f"+ {options.contrastive_steps} contrastive steps on captions of one image", found(student))
+    row(f"+ {options.contrastive_steps} contrastive steps on captions of one image", found(student, collections))
     row("the teacher reads English", ceiling)
-    row("the teacher reads English as short as the German", found(None, nearest=True))
+    row("the teacher reads English as short as the German", found(None, short))
