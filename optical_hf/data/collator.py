@@ -5,6 +5,7 @@ Knows nothing about models beyond the two functions that tokenize.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 import torch
@@ -23,7 +24,8 @@ class PairCollator:
 
     Returns:
         A dict with `student` and `teacher` (the features each model takes), `labels` (ones, (B,): what the trainer counts the
-        pairs of a global batch by), `ids` and `languages`.
+        pairs of a global batch by), `targets` (a number a target text, (B,), the same on every process and in every run: pairs
+        with equal ones have one target text), `ids` and `languages`.
     """
 
     student: Preprocess
@@ -48,6 +50,11 @@ class PairCollator:
             "labels": torch.ones(len(rows), dtype=torch.long),
             "student": self.student([row["target"] for row in rows]),
             "teacher": self.teacher([row["source"] for row in rows], *([languages] if self.by_language else [])),
+            "targets": torch.tensor([_number(row["target"]) for row in rows]),
             "ids": [row.get("id", "") for row in rows],
             "languages": languages,
         }
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest(), "big", signed=True)

@@ -1,6 +1,6 @@
 """Objectives of distillation as functions of tensors: transport, and the baselines it must beat."""
 
-from optical_hf.objectives.pairs import PairTensors, WholeBatch
+from optical_hf.objectives.pairs import DocumentBank, PairTensors, WholeBatch
 from optical_hf.objectives.table import (
     BANK_OBJECTIVES,
     BATCH_OBJECTIVES,
@@ -19,6 +19,7 @@ __all__ = [
     "OBJECTIVES",
     "TOKEN_BATCH_OBJECTIVES",
     "ZERO_ALONE",
+    "DocumentBank",
     "Objective",
     "PairTensors",
     "TransportSettings",

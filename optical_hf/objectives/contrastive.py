@@ -1,8 +1,8 @@
 """Contrastive objectives: each student text must find its own English text among those of the batch, and of a bank.
 
-A text that the batch holds twice, as many-way bitext does, is no wrong answer to itself: its other copies are left out. Where the
-batch is spread over devices, `PairTensors.batch` holds the documents of all of it. A batch of one without a bank has nothing to
-find and costs 0.
+What is no wrong answer is left out: another copy of a text's own English side, as many-way bitext has it, and another English
+side of the same text, as captions of one image and variants of a translation are. Where the batch is spread over devices,
+`PairTensors.batch` holds the documents of all of it. A batch of one without a bank has nothing to find and costs 0.
 
 Shapes: B pairs, C documents: the whole batch and the bank, D width.
 """
@@ -33,11 +33,15 @@ def contrastive_maxsim(pairs: PairTensors, temperature: float = TEMPERATURE) -> 
 
     Source: ColBERT's scores, Khattab and Zaharia 2020, arXiv:2004.12832, with a mean in place of the sum (see `kl_maxsim`).
     """
-    _, teacher_BC = vector_scores(pairs._replace(bank_KD=None))
+    pairs = pairs._replace(bank=None)
+    _, teacher_BC = vector_scores(pairs)
     return _own_among_others(student_maxsim(pairs), teacher_BC, pairs, temperature)
 
 
 def _own_among_others(scores_BC: Tensor, teacher_BC: Tensor, pairs: PairTensors, temperature: float) -> Tensor:
     own_B = pairs.whole_batch.offset + torch.arange(len(scores_BC), device=scores_BC.device)
-    copy_BC = (teacher_BC > SAME).scatter(1, own_B.unsqueeze(1), False)
-    return cross_entropy((scores_BC / temperature).masked_fill(copy_BC, float("-inf")), own_B, reduction="none")
+    right_BC = teacher_BC > SAME
+    if pairs.target_B is not None and pairs.document_target_C is not None:
+        right_BC |= pairs.target_B.unsqueeze(1) == pairs.document_target_C
+    others_BC = right_BC.scatter(1, own_B.unsqueeze(1), False)
+    return cross_entropy((scores_BC / temperature).masked_fill(others_BC, float("-inf")), own_B, reduction="none")

@@ -5,6 +5,7 @@ Shapes: B pairs, C pairs of the whole batch, K texts of the bank, N student toke
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 
@@ -19,7 +20,8 @@ class PairTensors(NamedTuple):
         student_vector_BD: the student's one vector a text.
         teacher_vector_BD: the teacher's one vector a text.
         batch: the whole batch, where it is spread over devices and an objective compares its pairs.
-        bank_KD: the teacher's vectors of English texts beside those of the batch, for the objectives of `BANK_OBJECTIVES`.
+        bank: English texts beside those of the batch, for the objectives of `BANK_OBJECTIVES`.
+        target_B: a number a student text, equal where the texts are; None where nobody numbered them.
     """
 
     student_BND: Tensor
@@ -29,14 +31,22 @@ class PairTensors(NamedTuple):
     student_vector_BD: Tensor
     teacher_vector_BD: Tensor
     batch: "WholeBatch | None" = None
-    bank_KD: Tensor | None = None
+    bank: "DocumentBank | None" = None
+    target_B: Tensor | None = None
 
     @property
     def whole_batch(self) -> "WholeBatch":
         """The whole batch; these pairs alone where nothing was gathered."""
         return self.batch or WholeBatch(
-            self.student_vector_BD, self.teacher_vector_BD, 0, self.teacher_BMD, self.teacher_mask_BM
+            self.student_vector_BD, self.teacher_vector_BD, 0, self.teacher_BMD, self.teacher_mask_BM, self.target_B
         )
+
+    @property
+    def document_target_C(self) -> Tensor | None:
+        """The numbers of the student texts that the documents, the batch's and then the bank's, are translations of."""
+        parts = [self.whole_batch.target_C, *([] if self.bank is None else [self.bank.target_K])]
+        numbered = [part for part in parts if part is not None]
+        return torch.cat(numbered) if len(numbered) == len(parts) else None
 
 
 class WholeBatch(NamedTuple):
@@ -48,6 +58,7 @@ class WholeBatch(NamedTuple):
         offset: row at which the pairs of this device begin.
         teacher_CMD: the teacher's tokens; None where no objective of `TOKEN_BATCH_OBJECTIVES` asked for them.
         teacher_mask_CM: True where a teacher token takes part.
+        target_C: as `PairTensors.target_B`.
     """
 
     student_CD: Tensor
@@ -55,3 +66,16 @@ class WholeBatch(NamedTuple):
     offset: int
     teacher_CMD: Tensor | None = None
     teacher_mask_CM: Tensor | None = None
+    target_C: Tensor | None = None
+
+
+class DocumentBank(NamedTuple):
+    """English texts that every batch is compared with beside its own.
+
+    Attributes:
+        vectors_KD: the teacher's vectors.
+        target_K: as `PairTensors.target_B`, of the texts they are translations of.
+    """
+
+    vectors_KD: Tensor
+    target_K: Tensor | None = None

@@ -2,7 +2,7 @@
 
 The documents are the teacher's own texts of the batch, so no relevance judgement is needed: row b of the student's scores is
 held to row b of the teacher's. Where the batch is spread over devices, `PairTensors.batch` holds the documents of all of it; by
-one vector a text, those of `PairTensors.bank_KD` are ranked too. A batch of one without a bank has nothing to rank and costs 0.
+one vector a text, those of `PairTensors.bank` are ranked too. A batch of one without a bank has nothing to rank and costs 0.
 
 Shapes: B pairs, C documents: the whole batch and the bank, N student tokens, M teacher tokens, D width.
 """
@@ -59,8 +59,8 @@ def margin_mse(pairs: PairTensors) -> Tensor:
 def vector_scores(pairs: PairTensors) -> tuple[Tensor, Tensor]:
     """Cosines of each query with each document (B, C), the batch's first, then the bank's: the student's, the teacher's."""
     documents_CD = pairs.whole_batch.teacher_CD
-    if pairs.bank_KD is not None:
-        documents_CD = torch.cat([documents_CD, pairs.bank_KD.to(documents_CD)])
+    if pairs.bank is not None:
+        documents_CD = torch.cat([documents_CD, pairs.bank.vectors_KD.to(documents_CD)])
     document_DC = normalize(documents_CD.float(), dim=-1).T
     student_BD, teacher_BD = (normalize(v.float(), dim=-1) for v in (pairs.student_vector_BD, pairs.teacher_vector_BD))
     return student_BD @ document_DC, teacher_BD @ document_DC

@@ -13,12 +13,12 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import send_to_device
 from datasets import Dataset
-from torch import Tensor
 from tqdm.auto import tqdm
 
 from optical_hf.models import Encoder
 from optical_hf.models.cache import TeacherCache
 from optical_hf.models.teachers import SeveralTeachers, read_teacher
+from optical_hf.objectives import DocumentBank
 
 BATCH = 64
 
@@ -31,8 +31,8 @@ def document_bank(
     rows: Dataset | list[Any],
     *,
     progress: bool,
-) -> list[Tensor]:
-    """The vectors of the English sides of `rows`: (K, D), one tensor a teacher whose mean teaches; the same on every process.
+) -> list[DocumentBank]:
+    """The English sides of `rows`, one bank a teacher whose mean teaches; the same on every process.
 
     Args:
         accelerator: all its processes must call this; each encodes its share, and the few texts that cannot be shared out evenly
@@ -48,17 +48,20 @@ def document_bank(
     share, first = len(rows) // accelerator.num_processes, accelerator.process_index
     own = [rows[place] for place in range(first * share, (first + 1) * share)]
     starts = tqdm(range(0, share, BATCH), "document bank", disable=not (progress and accelerator.is_main_process))
-    encoded = []
+    encoded, targets = [], []
     for start in starts:
-        features = send_to_device(collate(own[start : start + BATCH])["teacher"], accelerator.device)
+        batch = send_to_device(collate(own[start : start + BATCH]), accelerator.device)
+        if "targets" in batch:
+            targets.append(batch["targets"])
         with accelerator.autocast():  # as the batches are read, so that a copy of a text is known by its vector
-            encoded.append([tokens.vector_BD.float() for tokens in read_teacher(teacher, features)])
-    banks = [accelerator.gather(torch.cat(vectors)) for vectors in zip(*encoded, strict=True)]
-    for bank_KD in banks:
-        bad = (~bank_KD.isfinite().all(dim=1)).nonzero().flatten().tolist()
+            encoded.append([tokens.vector_BD.float() for tokens in read_teacher(teacher, batch["teacher"])])
+    target_K = accelerator.gather(torch.cat(targets)) if targets else None
+    banks = [DocumentBank(accelerator.gather(torch.cat(vectors)), target_K) for vectors in zip(*encoded, strict=True)]
+    for vectors_KD, _ in banks:
+        bad = (~vectors_KD.isfinite().all(dim=1)).nonzero().flatten().tolist()
         if bad:
             raise ValueError(
-                f"the teacher's vectors of {len(bad)} of {len(bank_KD)} English texts of the document bank are not finite "
+                f"the teacher's vectors of {len(bad)} of {len(vectors_KD)} English texts of the document bank are not finite "
                 f"(the first: {rows[bad[0]]['source'][:60]!r}): leave such pairs out of the bitext, or train in float32 or bf16"
             )
     return banks

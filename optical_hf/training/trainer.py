@@ -24,7 +24,7 @@ from optical_hf.models import Encoder, TokenSet, backbone, preprocess_queries, t
 from optical_hf.models.cache import TeacherCache
 from optical_hf.models.mean_teacher import AnyTeacher, one_teacher
 from optical_hf.models.teachers import SeveralTeachers, read_teacher
-from optical_hf.objectives import BATCH_OBJECTIVES, TOKEN_BATCH_OBJECTIVES, PairTensors, objective_terms
+from optical_hf.objectives import BATCH_OBJECTIVES, TOKEN_BATCH_OBJECTIVES, DocumentBank, PairTensors, objective_terms
 from optical_hf.training.arguments import OTDistillationArguments
 from optical_hf.training.batching import BatchingTrainer
 from optical_hf.training.callbacks import TrainingBatch, batch_callbacks, default_callbacks
@@ -95,7 +95,7 @@ class OTDistillationTrainer(BatchingTrainer):
         self.evaluators: list[Evaluator] = [evaluators] if callable(evaluators) else list(evaluators or [])
         self._weights = args.objective_weights
         self._terms = TermMeans()
-        self._banks: list[Tensor] = []
+        self._banks: list[DocumentBank] = []
         freeze(model, args.freeze_embeddings)
         if peft_config is not None:
             module = backbone(model)
@@ -186,7 +186,8 @@ class OTDistillationTrainer(BatchingTrainer):
         with self.accelerator.autocast():  # accelerate puts only what it wraps, the student, in half precision
             teachers = read_teacher(self.teacher, inputs["teacher"])
         banks = self._banks if model.training and self._banks else [None] * len(teachers)
-        read = (self._pairs(student, teacher, bank) for teacher, bank in zip(teachers, banks, strict=True))
+        targets_B = inputs.get("targets")
+        read = (self._pairs(student, teacher, bank, targets_B) for teacher, bank in zip(teachers, banks, strict=True))
         by_teacher, bad_TB = zip(*read, strict=True)
         bad_B = torch.stack(bad_TB).any(dim=0)
         found = [objective_terms(pairs, self._weights, self.args.transport_settings) for pairs in by_teacher]
@@ -206,7 +207,9 @@ class OTDistillationTrainer(BatchingTrainer):
                 callback.on_batch(self.args, self.state, self.control, batch)
         return (loss, terms) if return_outputs else loss
 
-    def _pairs(self, student: TokenSet, teacher: TokenSet, bank_KD: Tensor | None) -> tuple[PairTensors, Tensor]:
+    def _pairs(
+        self, student: TokenSet, teacher: TokenSet, bank: DocumentBank | None, target_B: Tensor | None
+    ) -> tuple[PairTensors, Tensor]:
         """What the objectives see of a batch and one teacher, and which pairs had a number that is not finite."""
         special = self.args.transport_special_tokens
         pairs = PairTensors(
@@ -216,13 +219,15 @@ class OTDistillationTrainer(BatchingTrainer):
             teacher.mask_BN if special else teacher.content_BN,
             student.vector_BD,
             teacher.vector_BD,
-            bank_KD=bank_KD,
+            bank=bank,
+            target_B=target_B,
         )
         pairs, bad_B = finite_pairs(pairs)
         if self.accelerator.num_processes > 1 and BATCH_OBJECTIVES & set(self._weights):
             documents_BM = pairs.teacher_mask_BM if TOKEN_BATCH_OBJECTIVES & set(self._weights) else None
             vectors = pairs.student_vector_BD, pairs.teacher_vector_BD
-            pairs = pairs._replace(batch=gather_batch(self.accelerator, *vectors, pairs.teacher_BMD, documents_BM))
+            batch = gather_batch(self.accelerator, *vectors, pairs.teacher_BMD, documents_BM, target_B)
+            pairs = pairs._replace(batch=batch)
         return pairs, bad_B
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, normalize
 
-from optical_hf.objectives import BANK_OBJECTIVES, OBJECTIVES, PairTensors, TransportSettings
+from optical_hf.objectives import BANK_OBJECTIVES, OBJECTIVES, DocumentBank, PairTensors, TransportSettings
 
 BOTH = ("contrastive", "contrastive_maxsim")
 
@@ -55,26 +55,28 @@ def test_the_texts_of_a_bank_are_wrong_answers_too_but_for_copies():
     scores = student @ torch.cat([teacher, normalize(bank, dim=-1)]).T / 0.05
     scores[0, -1] = float("-inf")
     expected = cross_entropy(scores, torch.arange(3), reduction="none")
-    assert torch.allclose(loss("contrastive", batch._replace(bank_KD=bank)), expected, atol=1e-5)
+    assert torch.allclose(loss("contrastive", batch._replace(bank=DocumentBank(bank))), expected, atol=1e-5)
 
 
 def test_maxsim_has_no_tokens_of_a_bank_and_leaves_it_alone():
     batch = pairs()
-    with_bank = batch._replace(bank_KD=torch.randn(5, 8))
+    with_bank = batch._replace(bank=DocumentBank(torch.randn(5, 8)))
     assert torch.equal(loss("contrastive_maxsim", with_bank), loss("contrastive_maxsim", batch))
 
 
 @pytest.mark.parametrize("name", sorted(OBJECTIVES))
 def test_a_bank_moves_the_objectives_that_read_one_and_no_other(name):
     batch = pairs()
-    moved = not torch.equal(loss(name, batch._replace(bank_KD=torch.randn(5, 8))), loss(name, batch))
+    moved = not torch.equal(loss(name, batch._replace(bank=DocumentBank(torch.randn(5, 8)))), loss(name, batch))
     assert moved == (name in BANK_OBJECTIVES)
 
 
 @pytest.mark.parametrize("name", sorted(BANK_OBJECTIVES))
 def test_with_a_bank_a_batch_of_one_is_learnt_from(name):
     apart, *bank = torch.randn(6, 8, generator=torch.Generator().manual_seed(1))
-    one = taken(pairs(), [1])._replace(student_vector_BD=apart[None].requires_grad_(), bank_KD=torch.stack(bank))
+    one = taken(pairs(), [1])._replace(
+        student_vector_BD=apart[None].requires_grad_(), bank=DocumentBank(torch.stack(bank))
+    )
     (gradient,) = torch.autograd.grad(loss(name, one).sum(), one.student_vector_BD)
     assert gradient.abs().max() > 1e-3
 
@@ -97,3 +99,23 @@ def test_a_copy_of_a_text_is_no_wrong_answer_to_it(name):
     twice, once = loss(name, taken(batch, [0, 1, 2, 3, 1])), loss(name, batch)
     assert torch.allclose(twice[[1, 4]], once[[1, 1]], atol=1e-6)
     assert (twice[[0, 2, 3]] >= once[[0, 2, 3]]).all()
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_another_english_side_of_a_text_is_no_wrong_answer_to_it(name):
+    """Texts 0 and 3 are one, with two English sides, as captions of one image: each costs what it costs without the other."""
+    batch = pairs()
+    numbered = loss(name, batch._replace(target_B=torch.tensor([7, 8, 9, 7])))
+    assert torch.allclose(numbered[0], loss(name, taken(batch, [0, 1, 2]))[0], atol=1e-6)
+    assert torch.allclose(numbered[3], loss(name, taken(batch, [1, 2, 3]))[2], atol=1e-6)
+    assert torch.equal(numbered[1:3], loss(name, batch)[1:3])
+
+
+@pytest.mark.parametrize(("numbers", "left"), [([5, 5, 8, 6, 7], [0, 1, 3, 4]), (None, [0, 1, 2, 3, 4])])
+def test_nor_is_one_that_the_bank_holds(numbers, left):
+    """The third of the bank is another English side of the text; where nobody numbered the texts that is not known."""
+    batch = taken(pairs(), [0])._replace(target_B=torch.tensor([8]))
+    texts = torch.randn(5, 8, generator=torch.Generator().manual_seed(1))
+    bank = DocumentBank(texts, torch.tensor(numbers) if numbers else None)
+    expected = loss("contrastive", batch._replace(bank=DocumentBank(texts[left])))
+    assert torch.allclose(loss("contrastive", batch._replace(bank=bank)), expected, atol=1e-6)
