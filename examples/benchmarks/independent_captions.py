@@ -10,7 +10,7 @@ English caption of the query's number. Those stand in order of length, the longe
 last row the teacher reads, of the image's English captions that are not searched, the one nearest the German one in characters.
 
 OMP_NUM_THREADS=1 python examples/benchmarks/independent_captions.py DATA MODELS [--mse-steps 450] [--contrastive-steps 450] \\
-    [--bank 4096]
+    [--bank 4096] [--output students/captions]
 """
 
 import argparse
@@ -47,7 +47,10 @@ parser.add_argument(
     "--bf16", action="store_true", help="for processors with bf16 instructions; others are slower with it"
 )
 parser.add_argument("--seed", type=int, default=0)
+parser.add_argument("--output", type=Path, help="a new folder that keeps the student")
 options = parser.parse_args()
+if options.output is not None and options.output.exists():
+    parser.error(f"--output {options.output} is there already: name a new folder")
 
 
 def collection(name: str, *, nearest: bool = False) -> RetrievalCollection:
@@ -156,6 +159,8 @@ with tempfile.TemporaryDirectory() as folder:
         folder + "/contrastive",
         options.bank,
     )
+    if options.output is not None:
+        student.save_pretrained(str(options.output))
     row(f"+ {options.contrastive_steps} contrastive steps on captions of one image", found(student, collections))
     row("the teacher reads English", ceiling)
     row("the teacher reads English as short as the German", found(None, short))
