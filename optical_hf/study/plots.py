@@ -112,7 +112,9 @@ def plot_pairs(points: Sequence[BitextPoint], systems: Sequence[str], title: str
         panel.set_xscale("log")
         panel.minorticks_off()
         own = sorted({p.pairs for p in points if p.language == code})  # others run out of bitext at other sizes
-        panel.set_xticks([count or none for count in own], [f"{count:,}" if count else "none" for count in own], fontsize=7)
+        panel.set_xticks(
+            [count or none for count in own], [f"{count:,}" if count else "none" for count in own], fontsize=7
+        )
         panel.set_xlim(none / 1.5, (counts[-1] if counts else none) * 1.5)
         panel.set_ylim(0, 100)
     for panel in panels[len(languages) :]:
