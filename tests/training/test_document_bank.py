@@ -27,7 +27,7 @@ def trained(tmp_path_factory):
 
 
 def test_it_holds_the_teachers_vectors_of_texts_of_the_bitext(trained):
-    bank_KD = trained._banks[0].vectors_KD
+    ((bank_KD, _),) = trained._banks
     english = sorted(set(trained.train_dataset["source"]))
     features = preprocess_queries(trained.teacher, english)
     with torch.no_grad():
@@ -45,6 +45,15 @@ def test_another_english_side_of_a_text_is_no_wrong_answer_in_training(tmp_path)
     run = trainer(tmp_path, dataset=one, max_steps=1)
     run.train()
     assert losses(run) == [0.0]
+
+
+def test_a_collator_that_numbers_no_texts_trains_as_before(trained, tmp_path):
+    run = trainer(tmp_path)
+    collate = run.data_collator
+    run.data_collator = lambda rows: {name: value for name, value in collate(rows).items() if name != "targets"}
+    run.train()
+    assert run._banks[0].target_K is None
+    assert losses(run) == pytest.approx(losses(trained), rel=1e-5)  # no target of these rows stands twice
 
 
 def test_a_batch_is_harder_with_it(trained, tmp_path):
