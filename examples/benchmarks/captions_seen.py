@@ -2,9 +2,8 @@
 
 Searched are 1,014 training images, drawn at random, and the 1,014 validation images, both in the same way: the German caption that
 translates one of the image's English captions finds caption 1, and caption 5, of its image. The teacher reads that English
-caption: by its model card it was trained on captions of both parts, so its row says how much harder one part is than the other.
-(In about one pair in
-ten the searched caption is the translated one, in both parts.)
+caption: by its model card it was trained on captions of Flickr30k without a split, so its row says how much harder one part is
+than the other. (In about one pair in ten the searched caption is the translated one, in both parts.)
 
 OMP_NUM_THREADS=1 python examples/benchmarks/captions_seen.py DATA MODELS STUDENT
 """
