@@ -9,8 +9,12 @@ direction (German 4 to English 5) to choose by, and two to report, one English c
 English caption of the query's number. Those stand in order of length, the longest first, and the German ones are short: so in the
 last row the teacher reads, of the image's English captions that are not searched, the one nearest the German one in characters.
 
+Students of several seeds start at one closed form, so the mean of their weights is a student too, often a better one than each
+(Wortsman et al. 2022, arXiv:2203.05482): runs with --seed and --output may go side by side, one with --average searches the mean.
+
 OMP_NUM_THREADS=1 python examples/benchmarks/independent_captions.py DATA MODELS [--mse-steps 450] [--contrastive-steps 450] \\
-    [--bank 4096] [--output students/captions]
+    [--bank 4096] [--seed 1] [--output STUDENT]
+OMP_NUM_THREADS=1 python examples/benchmarks/independent_captions.py DATA MODELS --average STUDENT STUDENT [--output STUDENT]
 """
 
 import argparse
@@ -22,6 +26,7 @@ from statistics import fmean
 
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer
+from torch.optim.swa_utils import AveragedModel
 
 from optical_hf import OTDistillationArguments, OTDistillationTrainer, RetrievalCollection, evaluate_retrieval
 from optical_hf.data import load_bitext
@@ -42,11 +47,15 @@ parser.add_argument("--mse-batch", type=int, default=64)
 parser.add_argument("--contrastive-steps", type=int, default=450)
 parser.add_argument("--contrastive-batch", type=int, default=128)
 parser.add_argument("--bank", type=int, default=0, help="English captions every contrastive batch is compared with too")
+parser.add_argument(
+    "--objectives", default="contrastive", help="of the last steps: contrastive, or with kl_dot beside it"
+)
 parser.add_argument("--learning-rate", type=float, default=1e-4)
 parser.add_argument(
     "--bf16", action="store_true", help="for processors with bf16 instructions; others are slower with it"
 )
-parser.add_argument("--seed", type=int, default=0)
+parser.add_argument("--seed", type=int, default=0, help="of the steps; the closed form is the same for every seed")
+parser.add_argument("--average", type=Path, nargs="+", help="no steps: the mean of the weights of students of --output")
 parser.add_argument("--output", type=Path, help="a new folder that keeps the student")
 options = parser.parse_args()
 if options.output is not None and options.output.exists():
@@ -75,15 +84,21 @@ def _nearest(text: str, others: list[str]) -> str:
 
 
 def relevance(count: int) -> Dataset:
-    """German captions of training images, each with one of its image's five English captions: `count` rows drawn at random."""
+    """German captions of training images with their English originals; to be found is one of the image's five English ones.
+
+    `count` rows drawn at random.
+    """
     folder = options.data / "flickr30k_captions_train"
     english = list(zip(*(read_lines(folder / f"train.{number}.en.gz") for number in range(1, 6)), strict=True))
-    german = list(read_lines(options.data / "multi30k" / "train.de.gz"))
+    german, translated = (list(read_lines(options.data / "multi30k" / f"train.{code}.gz")) for code in ("de", "en"))
     draw = random.Random(options.seed)
     rows = []
     while len(rows) < count:
         images = draw.sample(range(len(german)), len(german))
-        rows += [{"source": draw.choice(english[i]), "target": german[i], "language": "de"} for i in images]
+        rows += [
+            {"source": translated[i], "target": german[i], "language": "de", "document": draw.choice(english[i])}
+            for i in images
+        ]
     return Dataset.from_list(rows[:count])
 
 
@@ -95,6 +110,14 @@ def steps(rows: Dataset, objectives: str, count: int, batch: int, folder: str, b
     )  # fmt: skip
     OTDistillationTrainer(model=student, teacher=teacher, args=args, train_dataset=rows).train()
     student.eval()
+
+
+def average(folders: list[Path]) -> None:
+    """Give the student the mean of the weights of students that this script kept."""
+    mean = AveragedModel(student)
+    for folder in folders:
+        mean.update_parameters(load_student(str(folder), teacher, device="cpu"))
+    student.load_state_dict(mean.module.state_dict())
 
 
 def found(model: Encoder | None, searched: dict[str, RetrievalCollection]) -> dict[str, tuple[float, str]]:
@@ -129,7 +152,7 @@ def characters(searched: dict[str, RetrievalCollection], column: str) -> str:
 started = time.perf_counter()
 collections = {name: collection(name) for name in SEARCHES}
 short = {name: collection(name, nearest=True) for name in SEARCHES}
-bitext = load_bitext(options.data / "multi30k" / "train.de.gz").shuffle(seed=options.seed)
+bitext = load_bitext(options.data / "multi30k" / "train.de.gz").shuffle(seed=0)
 teacher = load_teacher(str(options.models / "all-MiniLM-L6-v2"), device="cpu")
 documents = {name: teacher.encode_document(entry.documents["text"][:]) for name, entry in collections.items()}
 queries = [text for entry in collections.values() for text in entry.queries["text"]]
@@ -147,20 +170,17 @@ with tempfile.TemporaryDirectory() as folder:
     fit_alignment(student, teacher, bitext.select(range(options.fit)), progress=False)
     closed = found(student, collections)
     row(f"closed form, {options.fit:,} translations", closed)
-    if options.mse_steps:
+    if options.average:
+        average(options.average)
+        row(f"the mean of {len(options.average)} students", found(student, collections))
+    if options.mse_steps and not options.average:
         steps(bitext, "pooled_mse", options.mse_steps, options.mse_batch, folder + "/mse")
         row(f"+ {options.mse_steps} steps of MSE on translations", found(student, collections))
-    pairs = relevance(options.contrastive_steps * options.contrastive_batch)
-    steps(
-        pairs,
-        "contrastive",
-        options.contrastive_steps,
-        options.contrastive_batch,
-        folder + "/contrastive",
-        options.bank,
-    )
+    if options.contrastive_steps and not options.average:
+        count, batch = options.contrastive_steps, options.contrastive_batch
+        steps(relevance(count * batch), options.objectives, count, batch, folder + "/contrastive", options.bank)
+        row(f"+ {count} steps of {options.objectives} on captions of one image", found(student, collections))
     if options.output is not None:
         student.save_pretrained(str(options.output))
-    row(f"+ {options.contrastive_steps} contrastive steps on captions of one image", found(student, collections))
     row("the teacher reads English", ceiling)
     row("the teacher reads English as short as the German", found(None, short))

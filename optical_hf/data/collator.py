@@ -25,7 +25,7 @@ class PairCollator:
     Returns:
         A dict with `student` and `teacher` (the features each model takes), `labels` (ones, (B,): what the trainer counts the
         pairs of a global batch by), `targets` (a number a target text, (B,), the same on every process and in every run: pairs
-        with equal ones have one target text), `ids` and `languages`.
+        with equal ones have one target text), `ids` and `languages`; and `documents` where the rows have some.
     """
 
     student: Preprocess
@@ -33,10 +33,13 @@ class PairCollator:
     by_language: bool = False
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Collate `rows`, each with `source` and `target`, and optionally `language` and `id`.
+        """Collate `rows`, each with `source` and `target`, and optionally `language`, `id` and `document`.
+
+        `document` is an English text that `target` is to find in place of `source`: of query and passage, the passage. The
+        teacher reads it as it reads `source`.
 
         Raises:
-            ValueError: where a row lacks a side, naming the columns that came.
+            ValueError: where a row lacks a side, naming the columns that came, or has nothing in its column `document`.
         """
         for row in rows:
             if not row.get("source") or not row.get("target"):
@@ -45,11 +48,22 @@ class PairCollator:
                     "(English) and 'target'; load bitext with optical_hf.load_bitext, or rename the columns"
                 )
         languages = [row.get("language", "") for row in rows]
+        documents = [row.get("document") for row in rows] if any("document" in row for row in rows) else []
+        if not all(documents):
+            raise ValueError(
+                f"{sum(not text for text in documents)} of {len(rows)} pairs of a batch have nothing in 'document': expected a "
+                "text in each, or no such column; where a pair has no document, its 'source' may stand there"
+            )
+
+        def english(texts: list[Any]) -> dict[str, Any]:
+            return self.teacher(texts, *([languages] if self.by_language else []))
+
         return {
             # First: the size of a batch is that of its first tensor, and flash attention's texts lie end to end in one row.
             "labels": torch.ones(len(rows), dtype=torch.long),
             "student": self.student([row["target"] for row in rows]),
-            "teacher": self.teacher([row["source"] for row in rows], *([languages] if self.by_language else [])),
+            "teacher": english([row["source"] for row in rows]),
+            **({"documents": english(documents)} if documents else {}),
             "targets": torch.tensor([_number(row["target"]) for row in rows]),
             "ids": [row.get("id", "") for row in rows],
             "languages": languages,

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from optical_hf.objectives.pairs import PairTensors
-from optical_hf.objectives.scores import TEMPERATURE, student_maxsim, vector_scores
+from optical_hf.objectives.scores import TEMPERATURE, document_vectors, student_maxsim, vector_scores
 
 SAME = 1 - 1e-4
 """Cosine of two teacher vectors from which on they are those of one text, half precision allowed for."""
@@ -24,8 +24,8 @@ def contrastive(pairs: PairTensors, temperature: float = TEMPERATURE) -> Tensor:
     Source: van den Oord et al. 2018, arXiv:1807.03748, with the other texts of the batch as negatives, and those of the
     bank: a memory bank, Wu et al. 2018, arXiv:1805.01978, whose vectors never age, for the teacher does not change.
     """
-    student_BC, teacher_BC = vector_scores(pairs)
-    return _own_among_others(student_BC, teacher_BC, pairs, temperature)
+    student_BC, _ = vector_scores(pairs)
+    return _own_among_others(student_BC, pairs, temperature)
 
 
 def contrastive_maxsim(pairs: PairTensors, temperature: float = TEMPERATURE) -> Tensor:
@@ -33,14 +33,13 @@ def contrastive_maxsim(pairs: PairTensors, temperature: float = TEMPERATURE) -> 
 
     Source: ColBERT's scores, Khattab and Zaharia 2020, arXiv:2004.12832, with a mean in place of the sum (see `kl_maxsim`).
     """
-    pairs = pairs._replace(bank=None)
-    _, teacher_BC = vector_scores(pairs)
-    return _own_among_others(student_maxsim(pairs), teacher_BC, pairs, temperature)
+    return _own_among_others(student_maxsim(pairs), pairs._replace(bank=None), temperature)
 
 
-def _own_among_others(scores_BC: Tensor, teacher_BC: Tensor, pairs: PairTensors, temperature: float) -> Tensor:
+def _own_among_others(scores_BC: Tensor, pairs: PairTensors, temperature: float) -> Tensor:
     own_B = pairs.whole_batch.offset + torch.arange(len(scores_BC), device=scores_BC.device)
-    right_BC = teacher_BC > SAME
+    documents_CD = document_vectors(pairs)
+    right_BC = documents_CD[own_B] @ documents_CD.T > SAME
     if pairs.target_B is not None and pairs.document_target_C is not None:
         right_BC |= pairs.target_B.unsqueeze(1) == pairs.document_target_C
     others_BC = right_BC.scatter(1, own_B.unsqueeze(1), False)

@@ -22,6 +22,7 @@ class PairTensors(NamedTuple):
         batch: the whole batch, where it is spread over devices and an objective compares its pairs.
         bank: English texts beside those of the batch, for the objectives of `BANK_OBJECTIVES`.
         target_B: a number a student text, equal where the texts are; None where nobody numbered them.
+        document_BD: the teacher's vectors of the texts to be found; None where those are the English sides.
     """
 
     student_BND: Tensor
@@ -33,12 +34,19 @@ class PairTensors(NamedTuple):
     batch: "WholeBatch | None" = None
     bank: "DocumentBank | None" = None
     target_B: Tensor | None = None
+    document_BD: Tensor | None = None
 
     @property
     def whole_batch(self) -> "WholeBatch":
         """The whole batch; these pairs alone where nothing was gathered."""
         return self.batch or WholeBatch(
-            self.student_vector_BD, self.teacher_vector_BD, 0, self.teacher_BMD, self.teacher_mask_BM, self.target_B
+            self.student_vector_BD,
+            self.teacher_vector_BD,
+            0,
+            self.teacher_BMD,
+            self.teacher_mask_BM,
+            self.target_B,
+            self.document_BD,
         )
 
     @property
@@ -59,6 +67,7 @@ class WholeBatch(NamedTuple):
         teacher_CMD: the teacher's tokens; None where no objective of `TOKEN_BATCH_OBJECTIVES` asked for them.
         teacher_mask_CM: True where a teacher token takes part.
         target_C: as `PairTensors.target_B`.
+        document_CD: as `PairTensors.document_BD`.
     """
 
     student_CD: Tensor
@@ -67,6 +76,7 @@ class WholeBatch(NamedTuple):
     teacher_CMD: Tensor | None = None
     teacher_mask_CM: Tensor | None = None
     target_C: Tensor | None = None
+    document_CD: Tensor | None = None
 
 
 class DocumentBank(NamedTuple):

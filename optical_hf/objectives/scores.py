@@ -58,12 +58,18 @@ def margin_mse(pairs: PairTensors) -> Tensor:
 
 def vector_scores(pairs: PairTensors) -> tuple[Tensor, Tensor]:
     """Cosines of each query with each document (B, C), the batch's first, then the bank's: the student's, the teacher's."""
-    documents_CD = pairs.whole_batch.teacher_CD
-    if pairs.bank is not None:
-        documents_CD = torch.cat([documents_CD, pairs.bank.vectors_KD.to(documents_CD)])
-    document_DC = normalize(documents_CD.float(), dim=-1).T
+    document_DC = document_vectors(pairs).T
     student_BD, teacher_BD = (normalize(v.float(), dim=-1) for v in (pairs.student_vector_BD, pairs.teacher_vector_BD))
     return student_BD @ document_DC, teacher_BD @ document_DC
+
+
+def document_vectors(pairs: PairTensors) -> Tensor:
+    """The teacher's vectors of the documents, of unit length, the batch's first, then the bank's: (C, D)."""
+    batch = pairs.whole_batch
+    documents_CD = batch.teacher_CD if batch.document_CD is None else batch.document_CD
+    if pairs.bank is not None:
+        documents_CD = torch.cat([documents_CD, pairs.bank.vectors_KD.to(documents_CD)])
+    return normalize(documents_CD.float(), dim=-1)
 
 
 def student_maxsim(pairs: PairTensors) -> Tensor:

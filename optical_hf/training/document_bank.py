@@ -32,7 +32,7 @@ def document_bank(
     *,
     progress: bool,
 ) -> list[DocumentBank]:
-    """The English sides of `rows`, one bank a teacher whose mean teaches; the same on every process.
+    """The documents of `rows`, or their English sides, one bank a teacher whose mean teaches; the same on every process.
 
     Args:
         accelerator: all its processes must call this; each encodes its share, and the few texts that cannot be shared out evenly
@@ -54,14 +54,16 @@ def document_bank(
         if "targets" in batch:
             targets.append(batch["targets"])
         with accelerator.autocast():  # as the batches are read, so that a copy of a text is known by its vector
-            encoded.append([tokens.vector_BD.float() for tokens in read_teacher(teacher, batch["teacher"])])
+            texts = batch.get("documents", batch["teacher"])
+            encoded.append([tokens.vector_BD.float() for tokens in read_teacher(teacher, texts)])
     target_K = accelerator.gather(torch.cat(targets)) if targets else None
     banks = [DocumentBank(accelerator.gather(torch.cat(vectors)), target_K) for vectors in zip(*encoded, strict=True)]
     for vectors_KD, _ in banks:
         bad = (~vectors_KD.isfinite().all(dim=1)).nonzero().flatten().tolist()
         if bad:
+            text = rows[bad[0]].get("document") or rows[bad[0]]["source"]
             raise ValueError(
                 f"the teacher's vectors of {len(bad)} of {len(vectors_KD)} English texts of the document bank are not finite "
-                f"(the first: {rows[bad[0]]['source'][:60]!r}): leave such pairs out of the bitext, or train in float32 or bf16"
+                f"(the first: {text[:60]!r}): leave such pairs out of the bitext, or train in float32 or bf16"
             )
     return banks

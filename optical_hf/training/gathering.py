@@ -23,6 +23,7 @@ def gather_batch(
     teacher_BMD: Tensor,
     teacher_mask_BM: Tensor | None,
     target_B: Tensor | None,
+    document_BD: Tensor | None = None,
 ) -> WholeBatch:
     """Gather the pairs of all devices, the student's vectors with their gradients.
 
@@ -33,6 +34,7 @@ def gather_batch(
         teacher_BMD: the teacher's tokens.
         teacher_mask_BM: True where a teacher token takes part; None gathers no tokens.
         target_B: numbers of the student texts, where they have some: on all devices or none.
+        document_BD: the teacher's vectors of the documents, where they have some: on all devices or none.
     """
     shape = torch.tensor([teacher_BMD.shape[:2]], device=student_BD.device)
     shapes = accelerator.gather(shape).tolist()
@@ -52,9 +54,10 @@ def gather_batch(
         student_CD = rows(all_gather(pad(student_BD, (0, 0, 0, missing))))
     teacher_CD = gather(pad(teacher_BD, (0, 0, 0, missing)))
     target_C = gather(pad(target_B, (0, missing))) if target_B is not None else None
+    document_CD = gather(pad(document_BD, (0, 0, 0, missing))) if document_BD is not None else None
     if teacher_mask_BM is None:
-        return WholeBatch(student_CD, teacher_CD, offset, target_C=target_C)
+        return WholeBatch(student_CD, teacher_CD, offset, target_C=target_C, document_CD=document_CD)
     short = longest - teacher_BMD.shape[1]
     teacher_CMD = gather(pad(teacher_BMD, (0, 0, 0, short, 0, missing)))
     mask_CM = gather(pad(teacher_mask_BM, (0, short, 0, missing)))
-    return WholeBatch(student_CD, teacher_CD, offset, teacher_CMD, mask_CM, target_C)
+    return WholeBatch(student_CD, teacher_CD, offset, teacher_CMD, mask_CM, target_C, document_CD)

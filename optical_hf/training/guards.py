@@ -98,6 +98,7 @@ def finite_pairs(pairs: PairTensors) -> tuple[PairTensors, Tensor]:
         pairs.teacher_BMD.masked_fill(~pairs.teacher_mask_BM.unsqueeze(-1), 0.0),
         pairs.student_vector_BD,
         pairs.teacher_vector_BD,
+        *([] if pairs.document_BD is None else [pairs.document_BD]),
     )
     # The sum of a pair is finite where its numbers are, and one number is cheaper to ask than all of them.
     bad_B = torch.stack([~side.detach().float().flatten(1).sum(dim=1).isfinite() for side in sides]).any(dim=0)
@@ -106,6 +107,7 @@ def finite_pairs(pairs: PairTensors) -> tuple[PairTensors, Tensor]:
         teacher_BMD=_zeroed(pairs.teacher_BMD, bad_B),
         student_vector_BD=_zeroed(pairs.student_vector_BD, bad_B),
         teacher_vector_BD=_zeroed(pairs.teacher_vector_BD, bad_B),
+        document_BD=None if pairs.document_BD is None else _zeroed(pairs.document_BD, bad_B),
     )
     return cleaned, bad_B
 

@@ -49,7 +49,8 @@ class OTDistillationTrainer(BatchingTrainer):
             `TeacherCache` that holds the English sides: the teacher is then not loaded at all. Or several of either (of one
             width): a dict by language, or a list, over whose teachers every objective is averaged.
         args: an `OTDistillationArguments`.
-        train_dataset: bitext with columns `source` (English) and `target`, from `load_bitext`.
+        train_dataset: bitext with columns `source` (English) and `target`, from `load_bitext`; where relevance is known,
+            `document` too, an English text that answers `source`: objectives that search then search for it.
         eval_dataset: bitext whose loss is reported at each evaluation.
         evaluators: callables from the student to metrics, called at each evaluation; a metric `R@1/so` is reported as
             `eval_R@1/so` and can be `metric_for_best_model`.
@@ -185,9 +186,11 @@ class OTDistillationTrainer(BatchingTrainer):
         student = token_set(student_model, inputs["student"], model(dict(inputs["student"]), task="query"))
         with self.accelerator.autocast():  # accelerate puts only what it wraps, the student, in half precision
             teachers = read_teacher(self.teacher, inputs["teacher"])
+            documents = self._documents(inputs)
         banks = self._banks if model.training and self._banks else [None] * len(teachers)
         targets_B = inputs.get("targets")
-        read = (self._pairs(student, teacher, bank, targets_B) for teacher, bank in zip(teachers, banks, strict=True))
+        taught = zip(teachers, documents or [None] * len(teachers), banks, strict=True)
+        read = (self._pairs(student, teacher, document_BD, bank, targets_B) for teacher, document_BD, bank in taught)
         by_teacher, bad_TB = zip(*read, strict=True)
         bad_B = torch.stack(bad_TB).any(dim=0)
         found = [objective_terms(pairs, self._weights, self.args.transport_settings) for pairs in by_teacher]
@@ -207,8 +210,25 @@ class OTDistillationTrainer(BatchingTrainer):
                 callback.on_batch(self.args, self.state, self.control, batch)
         return (loss, terms) if return_outputs else loss
 
+    def _documents(self, inputs: dict[str, Any]) -> list[Tensor]:
+        """The teachers' vectors of the documents that the batch's texts are to find, where they are not the English sides."""
+        if "documents" not in inputs:
+            return []
+        by_token = sorted(TOKEN_BATCH_OBJECTIVES & set(self._weights))
+        if by_token:
+            raise ValueError(
+                f"the pairs have a 'document' and the objective {by_token[0]!r} compares tokens of the English sides alone: take "
+                '"contrastive" or "kl_dot", or leave the column out'
+            )
+        return [tokens.vector_BD for tokens in read_teacher(self.teacher, inputs["documents"])]
+
     def _pairs(
-        self, student: TokenSet, teacher: TokenSet, bank: DocumentBank | None, target_B: Tensor | None
+        self,
+        student: TokenSet,
+        teacher: TokenSet,
+        document_BD: Tensor | None,
+        bank: DocumentBank | None,
+        target_B: Tensor | None,
     ) -> tuple[PairTensors, Tensor]:
         """What the objectives see of a batch and one teacher, and which pairs had a number that is not finite."""
         special = self.args.transport_special_tokens
@@ -221,12 +241,15 @@ class OTDistillationTrainer(BatchingTrainer):
             teacher.vector_BD,
             bank=bank,
             target_B=target_B,
+            document_BD=document_BD,
         )
         pairs, bad_B = finite_pairs(pairs)
         if self.accelerator.num_processes > 1 and BATCH_OBJECTIVES & set(self._weights):
             documents_BM = pairs.teacher_mask_BM if TOKEN_BATCH_OBJECTIVES & set(self._weights) else None
             vectors = pairs.student_vector_BD, pairs.teacher_vector_BD
-            batch = gather_batch(self.accelerator, *vectors, pairs.teacher_BMD, documents_BM, target_B)
+            batch = gather_batch(
+                self.accelerator, *vectors, pairs.teacher_BMD, documents_BM, target_B, pairs.document_BD
+            )
             pairs = pairs._replace(batch=batch)
         return pairs, bad_B
 

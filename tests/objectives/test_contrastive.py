@@ -119,3 +119,16 @@ def test_nor_is_one_that_the_bank_holds(numbers, left):
     bank = DocumentBank(texts, torch.tensor(numbers) if numbers else None)
     expected = loss("contrastive", batch._replace(bank=DocumentBank(texts[left])))
     assert torch.allclose(loss("contrastive", batch._replace(bank=bank)), expected, atol=1e-6)
+
+
+def test_a_document_is_found_in_place_of_the_english_side():
+    """The second and third pair have one document, which is no wrong answer; what the teacher's queries are does not matter."""
+    batch, document = pairs(), torch.randn(4, 8, generator=torch.Generator().manual_seed(2))
+    document[2] = 3 * document[1]
+    scores = normalize(batch.student_vector_BD, dim=-1) @ normalize(document, dim=-1).T / 0.05
+    scores[1, 2] = scores[2, 1] = float("-inf")
+    expected = cross_entropy(scores, torch.arange(4), reduction="none")
+    found = loss("contrastive", batch._replace(document_BD=document))
+    assert torch.allclose(found, expected, atol=1e-5)
+    same = batch._replace(document_BD=document, teacher_vector_BD=batch.teacher_vector_BD[[0, 0, 0, 0]])
+    assert torch.equal(loss("contrastive", same), found)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from optical_hf.objectives import OBJECTIVES, PairTensors, TransportSettings, WholeBatch, objective_terms
+from optical_hf.objectives import OBJECTIVES, PairTensors, TransportSettings, objective_terms
 from optical_hf.objectives.scores import kl_dot, kl_maxsim, margin_mse
 
 SETTINGS = TransportSettings(epsilon=0.05, tolerance=1e-6)
@@ -36,6 +36,16 @@ def test_kl_in_closed_form():
     divergence = own * math.log(own) + (1 - own) * math.log(1 - own) + math.log(2)
     for objective in (kl_dot, kl_maxsim):
         assert objective(two_by_two(), temperature=t) == pytest.approx([divergence] * 2, rel=1e-5)
+
+
+def test_kl_holds_the_ranking_of_documents_to_that_of_the_teachers_queries():
+    document_BD = torch.randn(6, 8, generator=torch.Generator().manual_seed(4))
+    batch = pairs()._replace(document_BD=document_BD)
+    student, teacher = (
+        (normalize(query, dim=-1) @ normalize(document_BD, dim=-1).T / 0.05).softmax(-1)
+        for query in (batch.student_vector_BD, batch.teacher_vector_BD)
+    )
+    assert torch.allclose(kl_dot(batch), (teacher * (teacher / student).log()).sum(-1), rtol=1e-4)
 
 
 def test_margins_in_closed_form():
@@ -85,12 +95,13 @@ def test_gradients_are_those_of_finite_differences(name):
         assert at.grad[place] == pytest.approx(float(slope), rel=2e-2, abs=1e-2)
 
 
+@pytest.mark.parametrize("document_BD", [None, torch.randn(6, 8, generator=torch.Generator().manual_seed(4))])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_batch_in_two_halves_is_the_batch(name):
+def test_a_batch_in_two_halves_is_the_batch(name, document_BD):
     """What gathering gives each of two devices: its own pairs, and the whole batch with an offset."""
-    whole = pairs()
+    whole = pairs()._replace(document_BD=document_BD)
     expected = OBJECTIVES[name](whole, SETTINGS)
-    together = WholeBatch(whole.student_vector_BD, whole.teacher_vector_BD, 0, whole.teacher_BMD, whole.teacher_mask_BM)
+    together = whole.whole_batch
     found = []
     for rows in (slice(0, 2), slice(2, 6)):
         half = PairTensors(*(tensor[rows] for tensor in whole[:6]), together._replace(offset=rows.start))

@@ -113,6 +113,17 @@ def a_document_bank(folder: Path, processes: int) -> list[float]:
     return losses(run)
 
 
+def documents(folder: Path, processes: int) -> list[float]:
+    """Each pair has a document of its own to find; those of all processes, and of the bank, are the wrong answers."""
+    rows = tiny_pairs.bitext()
+    run = trainer(
+        folder, processes, rows.add_column("document", rows["source"][::-1]), objectives="contrastive=1.0,kl_dot=1.0",
+        document_bank=32,
+    )  # fmt: skip
+    run.train()
+    return losses(run)
+
+
 def the_best_by_a_shared_evaluator(folder: Path, processes: int) -> list[float]:
     """Every rank has the metrics of all queries, so all of them stop at the same step and load the same student."""
     rows = tiny_pairs.bitext()
@@ -140,6 +151,7 @@ SCENARIOS = (
     a_stream,
     a_budget_of_tokens,
     a_document_bank,
+    documents,
     the_best_by_a_shared_evaluator,
 )
 

@@ -116,7 +116,13 @@ class TestTensors:
     def test_a_pair_with_a_number_that_is_not_finite_is_found_and_made_harmless(self, value):
         tokens_BND = torch.ones(3, 2, 4)
         tokens_BND[1, 0, 2] = value
-        cleaned, bad_B = finite_pairs(pairs(tokens_BND))
+        document_BD = torch.ones(3, 4)
+        document_BD[2, 1] = value
+        given = pairs(tokens_BND)
+        cleaned, bad_B = finite_pairs(given._replace(document_BD=document_BD))
+        assert bad_B.tolist() == [False, True, True]
+        assert cleaned.document_BD.isfinite().all()
+        cleaned, bad_B = finite_pairs(given)
         assert bad_B.tolist() == [False, True, False]
         assert all(part.isfinite().all() for part in cleaned[:6])
         assert torch.equal(cleaned.student_BND[[0, 2]], tokens_BND[[0, 2]])
