@@ -3,17 +3,18 @@
 Independent captions of one image are not translations of one another. Steps of three kinds follow one another, and each is
 searched: a closed form on translations; MSE on translations; then the English relevance data, the only new thing the last one has
 (contrastive: a German caption of a training image and any of its five English ones, against those of the batch and, with --bank,
-of a document bank). --mse-steps 0 leaves the second kind out. Searched, with the 1,014 validation images of multi30k_task2: a dev
-direction (German 4 to English 5) to choose by, and two to report, one English caption an image (German 2 to English 1) and four
-(1, 3, 4 and 5). The column "of the way" says how much of the distance is gone from the closed form to the teacher reading the
-English caption of the query's number. Those stand in order of length, the longest first, and the German ones are short: so in the
-last row the teacher reads, of the image's English captions that are not searched, the one nearest the German one in characters.
+of a document bank; with kl_dot in --objectives the student ranks all of them as the teacher does for the English caption that the
+German one translates). --mse-steps 0 leaves the second kind out. Searched, with the 1,014 validation images of multi30k_task2: a
+dev direction (German 4 to English 5) to choose by, and two to report, one English caption an image (German 2 to English 1) and
+four (1, 3, 4 and 5). The column "of the way" says how much of the distance is gone from the closed form to the teacher reading
+the English caption of the query's number. Those stand in order of length, the longest first, and the German ones are short: so in
+the last row the teacher reads, of the image's English captions that are not searched, the one nearest the German one in characters.
 
 Students of several seeds start at one closed form, so the mean of their weights is a student too, often a better one than each
 (Wortsman et al. 2022, arXiv:2203.05482): runs with --seed and --output may go side by side, one with --average searches the mean.
 
 OMP_NUM_THREADS=1 python examples/benchmarks/independent_captions.py DATA MODELS [--mse-steps 450] [--contrastive-steps 450] \\
-    [--bank 4096] [--seed 1] [--output STUDENT]
+    [--bank 4096] [--objectives contrastive=0.5,kl_dot=0.5] [--seed 1] [--output STUDENT]
 OMP_NUM_THREADS=1 python examples/benchmarks/independent_captions.py DATA MODELS --average STUDENT STUDENT [--output STUDENT]
 """
 
@@ -179,7 +180,7 @@ with tempfile.TemporaryDirectory() as folder:
     if options.contrastive_steps and not options.average:
         count, batch = options.contrastive_steps, options.contrastive_batch
         steps(relevance(count * batch), options.objectives, count, batch, folder + "/contrastive", options.bank)
-        row(f"+ {count} steps of {options.objectives} on captions of one image", found(student, collections))
+        row(f"+ {count:,} steps of {options.objectives} on captions of one image", found(student, collections))
     if options.output is not None:
         student.save_pretrained(str(options.output))
     row("the teacher reads English", ceiling)
