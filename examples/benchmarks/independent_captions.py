@@ -174,10 +174,10 @@ with tempfile.TemporaryDirectory() as folder:
     if options.average:
         average(options.average)
         row(f"the mean of {len(options.average)} students", found(student, collections))
-    if options.mse_steps and not options.average:
-        steps(bitext, "pooled_mse", options.mse_steps, options.mse_batch, folder + "/mse")
-        row(f"+ {options.mse_steps} steps of MSE on translations", found(student, collections))
-    if options.contrastive_steps and not options.average:
+    else:
+        if options.mse_steps:
+            steps(bitext, "pooled_mse", options.mse_steps, options.mse_batch, folder + "/mse")
+            row(f"+ {options.mse_steps} steps of MSE on translations", found(student, collections))
         count, batch = options.contrastive_steps, options.contrastive_batch
         steps(relevance(count * batch), options.objectives, count, batch, folder + "/contrastive", options.bank)
         row(f"+ {count:,} steps of {options.objectives} on captions of one image", found(student, collections))

@@ -1,18 +1,19 @@
 """Contrastive objectives: each student text must find its own English text among those of the batch, and of a bank.
 
-What is no wrong answer is left out: another copy of a text's own English side, as many-way bitext has it, and another English
-side of the same text, as captions of one image and variants of a translation are. Where the batch is spread over devices,
-`PairTensors.batch` holds the documents of all of it. A batch of one without a bank has nothing to find and costs 0.
+That is the English side of its pair, or for `contrastive` the pair's document where it has one. What is no wrong answer is left
+out: another copy of a text's own English side, as many-way bitext has it, and another English side of the same text, as captions
+of one image and variants of a translation are. Where the batch is spread over devices, `PairTensors.batch` holds the documents
+of all of it. A batch of one without a bank has nothing to find and costs 0.
 
 Shapes: B pairs, C documents: the whole batch and the bank, D width.
 """
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, normalize
 
 from optical_hf.objectives.pairs import PairTensors
-from optical_hf.objectives.scores import TEMPERATURE, document_vectors, student_maxsim, vector_scores
+from optical_hf.objectives.scores import TEMPERATURE, document_vectors, student_maxsim
 
 SAME = 1 - 1e-4
 """Cosine of two teacher vectors from which on they are those of one text, half precision allowed for."""
@@ -24,8 +25,9 @@ def contrastive(pairs: PairTensors, temperature: float = TEMPERATURE) -> Tensor:
     Source: van den Oord et al. 2018, arXiv:1807.03748, with the other texts of the batch as negatives, and those of the
     bank: a memory bank, Wu et al. 2018, arXiv:1805.01978, whose vectors never age, for the teacher does not change.
     """
-    student_BC, _ = vector_scores(pairs)
-    return _own_among_others(student_BC, pairs, temperature)
+    documents_CD = document_vectors(pairs)
+    student_BC = normalize(pairs.student_vector_BD.float(), dim=-1) @ documents_CD.T
+    return _own_among_others(student_BC, documents_CD, pairs, temperature)
 
 
 def contrastive_maxsim(pairs: PairTensors, temperature: float = TEMPERATURE) -> Tensor:
@@ -33,12 +35,12 @@ def contrastive_maxsim(pairs: PairTensors, temperature: float = TEMPERATURE) -> 
 
     Source: ColBERT's scores, Khattab and Zaharia 2020, arXiv:2004.12832, with a mean in place of the sum (see `kl_maxsim`).
     """
-    return _own_among_others(student_maxsim(pairs), pairs._replace(bank=None), temperature)
+    pairs = pairs._replace(bank=None)
+    return _own_among_others(student_maxsim(pairs), document_vectors(pairs), pairs, temperature)
 
 
-def _own_among_others(scores_BC: Tensor, pairs: PairTensors, temperature: float) -> Tensor:
+def _own_among_others(scores_BC: Tensor, documents_CD: Tensor, pairs: PairTensors, temperature: float) -> Tensor:
     own_B = pairs.whole_batch.offset + torch.arange(len(scores_BC), device=scores_BC.device)
-    documents_CD = document_vectors(pairs)
     right_BC = documents_CD[own_B] @ documents_CD.T > SAME
     if pairs.target_B is not None and pairs.document_target_C is not None:
         right_BC |= pairs.target_B.unsqueeze(1) == pairs.document_target_C

@@ -1,8 +1,9 @@
 """Baselines that teach scores: the student as a query ranks the batch's English texts as the teacher ranks them.
 
-The documents are the teacher's own texts of the batch, so no relevance judgement is needed: row b of the student's scores is
-held to row b of the teacher's. Where the batch is spread over devices, `PairTensors.batch` holds the documents of all of it; by
-one vector a text, those of `PairTensors.bank` are ranked too. A batch of one without a bank has nothing to rank and costs 0.
+The documents are the teacher's own texts of the batch, so no relevance judgement is needed, or, by one vector a text,
+`PairTensors.document_BD` where relevance is known: row b of the student's scores is held to row b of the teacher's. Where the batch
+is spread over devices, `PairTensors.batch` holds the documents of all of it; by one vector a text, those of `PairTensors.bank` are
+ranked too. A batch of one without a bank has nothing to rank and costs 0.
 
 Shapes: B pairs, C documents: the whole batch and the bank, N student tokens, M teacher tokens, D width.
 """

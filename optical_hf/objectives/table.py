@@ -36,7 +36,8 @@ BATCH_OBJECTIVES = TOKEN_BATCH_OBJECTIVES | {"contrastive", "relational", "kl_do
 """Objectives that compare pairs with one another and so need the vectors of the whole batch."""
 
 BANK_OBJECTIVES = frozenset({"contrastive", "kl_dot", "margin_mse"})
-"""Objectives that compare a batch with `PairTensors.bank` too, and so learn something from a batch of one."""
+"""Objectives that search documents: `PairTensors.document_BD` where there are some, and `PairTensors.bank`, so that they learn
+something from a batch of one."""
 
 ZERO_ALONE = BATCH_OBJECTIVES - {"batch_transport"}
 """Objectives that cost 0 where a batch is one pair: nothing is learnt from it."""

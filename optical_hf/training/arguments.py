@@ -27,9 +27,9 @@ class OTDistillationArguments(TrainingArguments):
         tokens_per_batch: student tokens of a device's batch at most, padding included, pairs of similar length together;
             `per_device_train_batch_size` then is the number of pairs at most. `train_sampling_strategy="group_by_length"`
             groups without a budget.
-        document_bank: English texts of the bitext, drawn at random (of a stream: the first), that "contrastive", "kl_dot" and
-            "margin_mse" compare every batch with beside its own, in training; 0 for none. They cost one run of the teacher and
-            their vectors' memory.
+        document_bank: English texts of the bitext (of its column `document`, where it has one), drawn at random (of a stream:
+            the first), that "contrastive", "kl_dot" and "margin_mse" compare every batch with beside its own, in training; 0 for
+            none. They cost one run of the teacher and their vectors' memory.
         freeze_embeddings: leave the student's word embeddings as they are: most of a multilingual student's weights.
         transport_solver: solver of the plans, one of `optical_hf.ot`'s.
         transport_epsilon: entropic regularisation of the plans, in units of cosine cost.

@@ -24,7 +24,14 @@ from optical_hf.models import Encoder, TokenSet, backbone, preprocess_queries, t
 from optical_hf.models.cache import TeacherCache
 from optical_hf.models.mean_teacher import AnyTeacher, one_teacher
 from optical_hf.models.teachers import SeveralTeachers, read_teacher
-from optical_hf.objectives import BATCH_OBJECTIVES, TOKEN_BATCH_OBJECTIVES, DocumentBank, PairTensors, objective_terms
+from optical_hf.objectives import (
+    BANK_OBJECTIVES,
+    BATCH_OBJECTIVES,
+    TOKEN_BATCH_OBJECTIVES,
+    DocumentBank,
+    PairTensors,
+    objective_terms,
+)
 from optical_hf.training.arguments import OTDistillationArguments
 from optical_hf.training.batching import BatchingTrainer
 from optical_hf.training.callbacks import TrainingBatch, batch_callbacks, default_callbacks
@@ -220,6 +227,8 @@ class OTDistillationTrainer(BatchingTrainer):
                 f"the pairs have a 'document' and the objective {by_token[0]!r} compares tokens of the English sides alone: take "
                 '"contrastive" or "kl_dot", or leave the column out'
             )
+        if not BANK_OBJECTIVES & set(self._weights):
+            return []
         return [tokens.vector_BD for tokens in read_teacher(self.teacher, inputs["documents"])]
 
     def _pairs(

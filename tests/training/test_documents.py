@@ -8,11 +8,13 @@ from torch.nn.functional import cross_entropy, normalize
 
 from optical_hf.models import preprocess_queries, token_set
 from optical_hf.models.cache import TeacherCache
+from optical_hf.models.teachers import read_teacher
 from optical_hf.training import OTDistillationTrainer
+from optical_hf.training import trainer as module
 
 
 def with_documents(rows=None):
-    """Each English side answers the pair at the same place from the end."""
+    """Each English side answers the pair at the same place from the end; the texts are those of the bitext."""
     rows = tiny_pairs.bitext() if rows is None else rows
     return rows.add_column("document", rows["source"][::-1])
 
@@ -50,9 +52,18 @@ def test_objectives_that_do_not_search_read_the_english_side(tmp_path):
     assert losses_of["with"] == losses_of["without"]
 
 
+def test_documents_are_read_for_objectives_that_search_alone(tmp_path, monkeypatch):
+    reads = []
+    monkeypatch.setattr(module, "read_teacher", lambda *given: reads.append(1) or read_teacher(*given))
+    for objectives, expected in (("pooled_mse", 1), ("kl_dot", 2)):
+        reads.clear()
+        trainer(tmp_path / objectives, with_documents(), objectives=objectives).train()
+        assert len(reads) == expected
+
+
 def test_the_bank_holds_documents(tmp_path):
-    rows = with_documents()
-    rows = rows.remove_columns("document").add_column("document", [f"{text} and a donkey" for text in rows["document"]])
+    rows = tiny_pairs.bitext()
+    rows = rows.add_column("document", [f"{text} and a donkey" for text in rows["source"]])
     run = trainer(tmp_path, rows, document_bank=40)
     run.train()
     cosines = normalize(run._banks[0].vectors_KD, dim=-1) @ vectors(run.teacher, sorted({*rows["document"]})).T
@@ -68,8 +79,8 @@ def test_every_kind_of_teacher_reads_them(tmp_path, several):
         "mean": lambda: [teacher, teacher],
         "languages": lambda: dict.fromkeys(sorted({*rows["language"]}), teacher),
         "cache": lambda: TeacherCache.build(
-            teacher, rows, tmp_path / "tokens", progress=False
-        ),  # documents are sources too
+            teacher, [*rows["source"], *rows["document"]], tmp_path / "tokens", progress=False
+        ),
     }[several]()
     run = trainer(tmp_path / several, rows, teachers, objectives="contrastive=1.0,kl_dot=1.0")
     run.train()
