@@ -7,7 +7,10 @@ import typer
 from rich.console import Console
 
 from optical_hf.cli.collections import collections_of
-from optical_hf.evaluation import RetrievalReport, evaluate_retrieval, write_trec
+from optical_hf.data import load_bitext
+from optical_hf.evaluation import RetrievalReport, evaluate_retrieval, learn_dictionaries, write_trec
+from optical_hf.evaluation.translating import Translator
+from optical_hf.languages import canonical_language
 from optical_hf.models import load_teacher
 
 
@@ -37,7 +40,14 @@ def evaluate(
         list[str] | None,
         typer.Option(
             help="A transformers translation model for translate_query and bm25: a hub id or a folder, or so=NAME "
-            "for one language; may be repeated."
+            "for one language, or so=FILE.tsv for a dictionary of it; may be repeated."
+        ),
+    ] = None,
+    dictionary: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Bitext files, as for train, from which dictionaries are learnt (IBM Model 1) that translate queries word "
+            "by word, for translate_query and bm25 in languages that no translation model reads; repeat it."
         ),
     ] = None,
     search: Annotated[str, typer.Option(help="vector (one vector a text) or maxsim (one a token).")] = "vector",
@@ -64,7 +74,7 @@ def evaluate(
     """Measure R@1 by language and the gap between high- and low-resource languages, with confidence intervals."""
     if compare is not None:
         return compare_reports(*compare)
-    systems = named_systems(system, untrained, translator)
+    systems = named_systems(system, untrained, [*(translator or []), *(dictionary or [])])
     if not (queries and teacher and (student or "student" not in systems)):
         raise ValueError(
             "expected --teacher, --student and --queries (or --compare A.json B.json); see optical-hf evaluate --help"
@@ -81,7 +91,7 @@ def evaluate(
     report = evaluate_retrieval(
         loaded.pop("student", None), english, collections, systems=systems, models=loaded, search=search,
         high=high or None, low=low or None, batch_size=batch_size, untrained=untrained,
-        translator=named_translators(translator),
+        translator=named_translators(translator, dictionary),
     )  # fmt: skip
     report.print()
     write_report(report, json, markdown, html, counts)
@@ -101,20 +111,26 @@ def named_systems(systems: list[str] | None, untrained: str | None, translator: 
     return named
 
 
-def named_translators(stated: list[str] | None) -> str | dict[str, str] | None:
-    """One model for all languages, or one for each.
+def named_translators(
+    stated: list[str] | None, dictionary: list[str] | None = None
+) -> str | dict[str, str | Translator] | None:
+    """One model for all languages, or for each one or a dictionary that is learnt from bitext.
 
     Raises:
-        ValueError: for two models of which one does not say its language.
+        ValueError: where one of several does not say its language, or a language would have two.
     """
-    if not stated:
-        return None
-    if len(stated) == 1 and "=" not in stated[0]:
+    if stated and len(stated) == 1 and "=" not in stated[0] and not dictionary:
         return stated[0]
-    unsaid = [name for name in stated if "=" not in name]
+    unsaid = [name for name in stated or [] if "=" not in name]
     if unsaid:
         raise ValueError(f"{unsaid[0]} is one of several translators: say the language of each, so={unsaid[0]}")
-    return dict(part.split("=", 1) for part in stated)
+    named: dict[str, str | Translator] = {
+        canonical_language(code): name for code, name in (part.split("=", 1) for part in stated or [])
+    }
+    learnt = learn_dictionaries(load_bitext(dictionary)) if dictionary else {}
+    if twice := sorted(named.keys() & learnt.keys()):
+        raise ValueError(f"{', '.join(twice)}: both a translator and bitext for a dictionary; name one of the two")
+    return {**named, **learnt} or None
 
 
 def compare_reports(first: Path, second: Path) -> None:

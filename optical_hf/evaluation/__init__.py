@@ -1,6 +1,7 @@
 """Evaluation: encode, search, score, report. Knows models and collections; nothing about training."""
 
 from optical_hf.evaluation.comparing import compare_reports, disagreements
+from optical_hf.evaluation.dictionary import learn_dictionaries, read_dictionary
 from optical_hf.evaluation.evaluator import RetrievalEvaluator
 from optical_hf.evaluation.exact import ExactSearch
 from optical_hf.evaluation.faiss_engine import FaissSearch
@@ -22,7 +23,9 @@ __all__ = [
     "disagreements",
     "evaluate_regions",
     "evaluate_retrieval",
+    "learn_dictionaries",
     "load_translator",
+    "read_dictionary",
     "write_html",
     "write_trec",
 ]

@@ -19,7 +19,7 @@ from optical_hf.evaluation.scores import Bootstrap, choose_tiers, score_gap, sco
 from optical_hf.evaluation.searching import Found
 from optical_hf.evaluation.session import Session, Vectors, asks_with_images
 from optical_hf.evaluation.systems import SystemName, resolve_systems
-from optical_hf.evaluation.translating import Translator, translator_of
+from optical_hf.evaluation.translating import Translator, Translators, translator_of
 from optical_hf.models.tokens import Encoder
 
 
@@ -39,7 +39,7 @@ def evaluate_retrieval(
     depth: int = 100,
     query_vectors: Mapping[str, Mapping[str, Vectors]] | None = None,
     document_vectors: Mapping[str, Vectors] | None = None,
-    translator: Translator | str | Path | Mapping[str, str | Path] | None = None,
+    translator: Translator | str | Path | Translators | None = None,
     untrained: Encoder | str | Path | None = None,
     batch_size: int = 64,
     folder: str | Path | None = None,
@@ -74,8 +74,8 @@ def evaluate_retrieval(
         query_vectors: system -> collection -> vectors of the queries, in their order: the model is then not asked.
         document_vectors: collection -> vectors of the documents, in their order.
         translator: for systems that read translations the collection does not have: the hub id or folder of a
-            transformers translation model, one for each language ({"de": ..., "so": ...}), or your own function of
-            (texts, language) that returns translations.
+            transformers translation model, your own function of (texts, language) that returns translations, or for each
+            language one of these or the .tsv file of a dictionary ({"de": ..., "so": "so.tsv"}; `learn_dictionaries`).
         untrained: the student's backbone before training, for the system "untrained": a hub id, a folder or a model.
         batch_size: texts in one forward pass.
         folder: where vectors are kept on disk, so that memory is flat in the number of documents and a killed run

@@ -16,10 +16,14 @@ import torch
 from tqdm.auto import trange
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
+from optical_hf.evaluation.dictionary import read_dictionary
 from optical_hf.languages import canonical_language, language_info
 
 Translator = Callable[[list[str], str], list[str]]
 """Texts and the code of their language in, translations into the documents' language out."""
+
+Translators = Mapping[str, str | Path | Translator]
+"""A translator a language: a model by its name, a dictionary by its file (.tsv), or a function."""
 
 log = logging.getLogger(__name__)
 
@@ -158,17 +162,22 @@ def load_translator(
     return Seq2SeqTranslator(model.to(where).eval(), tokenizer, target, batch_size, options, progress)
 
 
-def translator_of(stated: "Translator | str | Path | Mapping[str, str | Path]", *, progress: bool = True) -> Translator:
-    """A translator from what the user gave: a function, the name of a model, or the name of one a language.
+def translator_of(stated: "Translator | str | Path | Translators", *, progress: bool = True) -> Translator:
+    """A translator from what the user gave: a function, the name of a model, or either or a dictionary's file a language.
 
     Raises:
-        ValueError: as `load_translator`; when called, for a language that the mapping does not name.
+        ValueError: as `load_translator` and `read_dictionary`; for a dictionary whose language is not said; when called,
+            for a language that the mapping does not name.
     """
     if isinstance(stated, str | Path):
+        if _is_dictionary(stated):
+            raise ValueError(
+                f"{stated} is a dictionary of one language: say which, translator={{'so': {str(stated)!r}}}"
+            )
         return load_translator(stated, progress=progress)
     if not isinstance(stated, Mapping):
         return stated
-    named = {canonical_language(code): load_translator(name, progress=progress) for code, name in stated.items()}
+    named = {canonical_language(code): _of_language(one, code, progress) for code, one in stated.items()}
 
     def translate(texts: list[str], language: str) -> list[str]:
         if language not in named:
@@ -176,6 +185,16 @@ def translator_of(stated: "Translator | str | Path | Mapping[str, str | Path]", 
         return named[language](texts, language)
 
     return translate
+
+
+def _of_language(stated: str | Path | Translator, language: str, progress: bool) -> Translator:
+    if not isinstance(stated, str | Path):
+        return stated
+    return read_dictionary(stated, language) if _is_dictionary(stated) else load_translator(stated, progress=progress)
+
+
+def _is_dictionary(name: str | Path) -> bool:
+    return re.search(r"\.tsv(\.gz|\.zst)?$", str(name)) is not None
 
 
 def language_codes(tokenizer: Any) -> dict[str, str]:

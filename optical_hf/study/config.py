@@ -18,6 +18,9 @@ Bitext = dict[str, BITEXT_FILES]  # type: ignore[valid-type]
 OWN_ARGUMENTS = {"objectives", "alignment", "max_steps", "per_device_train_batch_size", "output_dir", "seed"}
 """Training arguments that the study sets from other keys."""
 
+DICTIONARY = "dictionary"
+"""The translator that is learnt from a run's own bitext."""
+
 
 @dataclass(frozen=True)
 class TeacherSpec:
@@ -84,8 +87,10 @@ class SystemSpec:
         arguments: options of `OTDistillationArguments`, for a system with gradient steps.
         reads: "text": the student reads the query as it was asked. "english" or "translation": no student; the teacher reads
             that column of the queries (the ceiling, and the translate-query baseline).
-        translator: for reads: translation, the hub id or folder of a transformers translation model, or one for each language;
-            None takes the translations that the collections have.
+        translator: for reads: translation, the hub id or folder of a transformers translation model; or for each language one
+            or the .tsv file of a dictionary; or "dictionary", which learns dictionaries from the bitext that a student of
+            the same size and seed would learn from (queries in other languages stay as they are); None takes the
+            translations that the collections have.
     """
 
     name: str
@@ -120,7 +125,12 @@ class SystemSpec:
     @property
     def trained(self) -> bool:
         """Whether it reads bitext at all."""
-        return self.objectives is not None or self.alignment != "none"
+        return self.objectives is not None or self.alignment != "none" or self.learns_dictionaries
+
+    @property
+    def learns_dictionaries(self) -> bool:
+        """Whether it is the teacher behind dictionaries that are learnt from bitext."""
+        return self.translator == DICTIONARY
 
 
 @dataclass(frozen=True)

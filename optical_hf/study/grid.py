@@ -141,7 +141,7 @@ def _product(config: StudyConfig, grid: GridSpec) -> Iterator[RunConfig]:
 def without_idle_parts(run: RunConfig) -> RunConfig:
     """The run without what cannot change its result: the budget of a closed form, the bitext of an untrained student."""
     if run.system.reads != "text":
-        return replace(run, student=None, budget=None, bitext={}, size=None, seed=0)
+        run = replace(run, student=None)
     if not run.system.objectives:
         run = replace(run, budget=None)
     if not run.system.trained:

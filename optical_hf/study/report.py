@@ -172,12 +172,14 @@ def _points(config: StudyConfig, cells: Cells, collections: Sequence[str]) -> li
 
 
 def _bitext_points(config: StudyConfig, cells: Cells, teacher: str, student: str) -> list[BitextPoint]:
-    """R@1 by language over the collections they share, of the trained cells of a student at the study's first budget."""
+    """R@1 by language over the collections they share: of the trained cells of a student at the study's first budget, and of
+    dictionaries, which need none."""
     first = next(iter(config.budgets), None)
     mine = {
         cell: runs
         for cell, runs in cells.items()
-        if (cell.teacher, cell.student) == (teacher, student)
+        if cell.teacher == teacher
+        and cell.student in (student, NO_STUDENT)
         and cell.budget in (first, None)
         and config.systems[cell.system].trained
     }

@@ -22,10 +22,12 @@ from accelerate import PartialState
 from datasets import Dataset
 
 from optical_hf.evaluation import RetrievalReport, evaluate_retrieval
+from optical_hf.evaluation.dictionary import learn_dictionaries
 from optical_hf.evaluation.encoding import Encoding, Search
 from optical_hf.evaluation.files import write_text
 from optical_hf.evaluation.processes import Processes, leave_processes
 from optical_hf.evaluation.retrieval import by_cosine
+from optical_hf.evaluation.translating import Translator
 from optical_hf.evaluation.vectors import VectorSet
 from optical_hf.models import Encoder, kind_of, load_student, load_teacher
 from optical_hf.models.cache import TeacherCache
@@ -95,9 +97,13 @@ def execute(
             if share_bodies and run.system.objectives is None:  # no gradient step: the backbone stays what it is
                 sharing.enter_context(bodies_shared(student, workspace / "bodies", meter))
             _train(run, student, teacher, rows, folder, workspace, meter, result)
+        translator = run.system.translator
+        if run.system.learns_dictionaries:
+            with meter.part("fit", count=False):
+                translator = _dictionaries(run, result)
         with meter.part("evaluate", count=False):
             for number, entry in enumerate(sets):
-                report = _evaluate(run, student, teacher, entry, workspace)
+                report = _evaluate(run, student, teacher, entry, translator, workspace)
                 result.reports[entry.name] = f"report-{number:02d}.json"
                 result.measures[entry.name] = graded_measures(report)
                 if PartialState().is_main_process:
@@ -143,8 +149,21 @@ def _train(
     student.eval()
 
 
+def _dictionaries(run: RunConfig, result: RunResult) -> Translator:
+    """Learn dictionaries from the run's bitext; queries in other languages stay as they are."""
+    drawn = draw_bitext(read_bitext(run.bitext), run.size, run.seed)
+    result.pairs = pairs_by_language(drawn)
+    learnt = learn_dictionaries(drawn, progress=False)
+    return lambda texts, language: learnt[language](texts, language) if language in learnt else texts
+
+
 def _evaluate(
-    run: RunConfig, student: Encoder | None, teacher: Encoder, entry: EvaluationSet, workspace: Path
+    run: RunConfig,
+    student: Encoder | None,
+    teacher: Encoder,
+    entry: EvaluationSet,
+    translator: Translator | str | dict[str, str] | None,
+    workspace: Path,
 ) -> RetrievalReport:
     by_kind: Search = "maxsim" if kind_of(teacher) == "late_interaction" else "vector"
     search = run.teacher.search or by_kind
@@ -158,7 +177,7 @@ def _evaluate(
         systems=(SYSTEM[run.system.reads],),  # type: ignore[arg-type]
         search=search,
         document_vectors=vectors,
-        translator=run.system.translator,
+        translator=translator,
         rounds=run.rounds,
         progress=False,
     )

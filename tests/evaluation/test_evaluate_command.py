@@ -52,6 +52,20 @@ def test_translators_of_one_or_of_several_languages():
         named_translators(["so=a", "b"])
 
 
+def test_a_dictionary_is_learnt_from_bitext_beside_named_translators(tmp_path):
+    lines = [
+        f"{a} {b}\t{c} {d}\n" for a, c in zip(SOMALI, ENGLISH, strict=True) for b, d in [("iyo", "and"), ("ma", "no")]
+    ]
+    (tmp_path / "som-eng.tsv").write_text("".join(lines))
+    named = named_translators(["de=opus"], [str(tmp_path / "som-eng.tsv")])
+    assert named["de"] == "opus"
+    assert named["so"](["guri iyo eey"], "so") == ["house and dog"]
+    with pytest.raises(ValueError, match="so: both a translator and bitext"):
+        named_translators(["som=opus"], [str(tmp_path / "som-eng.tsv")])
+    with pytest.raises(ValueError, match="say the language of each"):
+        named_translators(["opus"], [str(tmp_path / "som-eng.tsv")])
+
+
 def test_what_is_missing_is_said():
     with pytest.raises(ValueError, match=r"expected --pairs LANGUAGE=NUMBER, such as so=5101, got 'so'"):
         named_counts(["so"])

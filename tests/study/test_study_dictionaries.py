@@ -1,0 +1,59 @@
+"""The teacher behind dictionaries that a study learns from the bitext of each run."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from optical_hf.study import StudyConfig
+from optical_hf.study.grid import NO_STUDENT, runs_of
+from optical_hf.study.launching import folders_of, launch_runs
+from optical_hf.study.report import write_study
+from optical_hf.study.table import finished
+
+Written = Callable[[dict], StudyConfig]
+
+
+@pytest.fixture
+def values(study_values: dict) -> dict:
+    study_values["systems"] |= {
+        "dictionary": {"reads": "translation", "translator": "dictionary"},
+        "teacher on English": {"reads": "english"},
+    }
+    study_values |= {"sizes": [4, 12], "seeds": [0, 1], "baselines": ["dictionary", "ridge"]}
+    return study_values
+
+
+def test_a_dictionary_is_learnt_for_each_size_and_draw_and_for_no_student_or_budget(
+    values: dict, loaded: Written
+) -> None:
+    values["grid"] = {"systems": ["dictionary", "teacher on English"]}
+    runs = runs_of(loaded(values))
+    assert [(run.system.name, run.size, run.seed) for run in runs if run.student is None] == [
+        ("dictionary", 4, 0), ("teacher on English", None, 0), ("dictionary", 12, 0), ("dictionary", 4, 1), ("dictionary", 12, 1),
+    ]  # fmt: skip
+    assert {run.budget for run in runs} == {None}
+    assert [bool(run.bitext) for run in runs] == [True, False, True, True, True]
+    assert runs[0].label == "T / (teacher) / dictionary / 4 pairs a language / seed 0"
+
+
+def test_students_are_tested_against_the_dictionary_of_their_bitext(
+    values: dict, loaded: Written, in_process: list[str]
+) -> None:
+    del values["bitext"]["mr"]  # its queries stay as they are
+    values["grid"] = [
+        {"systems": ["dictionary"], "seeds": [0]},
+        {"students": ["short"], "systems": ["MSE"], "seeds": [0]},
+    ]
+    config = loaded(values)
+    entries = folders_of(config, runs_of(config))
+    list(launch_runs(config, entries))
+    assert [entry.error for entry in entries if entry.status != "done"] == []
+    results = {(done.run.system.name, done.run.size): done.result for done in finished(entries)}
+    assert results["dictionary", 4].pairs == {"de": 4, "so": 4}
+    assert results["dictionary", 4].parameters == 0
+    assert results["dictionary", 12].seconds["fit"] > 0
+    write_study(config, entries)
+    report = (Path(config.output) / "report.md").read_text(encoding="utf-8")
+    assert report.count("MSE against dictionary") >= 2
+    assert NO_STUDENT in report
