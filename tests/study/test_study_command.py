@@ -42,14 +42,21 @@ def test_a_set_without_a_value_is_refused(
         CliRunner().invoke(app, ["study", path, "--set", "data"], catch_exceptions=False)
 
 
-@pytest.mark.parametrize("name", ["claim.yaml", "claim_small.yaml"])
-def test_the_studies_of_the_repository_can_be_read(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "objectives"),
+    [
+        ("claim.yaml", {"transport", "pooled_mse", "contrastive"}),
+        ("claim_small.yaml", {"transport", "pooled_mse", "contrastive"}),
+        ("claim_dictionary.yaml", {"pooled_mse", "contrastive"}),
+    ],
+)
+def test_the_studies_of_the_repository_can_be_read(name: str, objectives: set[str]) -> None:
     config = load_study(BENCHMARKS / name, {"data": "/data", "models": "/models", "late": "/late"})
     runs = runs_of(config)
     assert {run.teacher.name for run in runs} == {"MiniLM", "late MiniLM"}
     used = {part.split("=")[0] for run in runs for part in (run.system.objectives or "").split(",") if part}
     assert used <= set(OBJECTIVES)
-    assert {"transport", "pooled_mse", "contrastive"} <= used
+    assert objectives <= used
     assert set(config.low or ()) == {"sw", "so", "tl", "mr"}
 
 
