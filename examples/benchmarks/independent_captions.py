@@ -10,6 +10,8 @@ four (1, 3, 4 and 5). The column "of the way" says how much of the distance is g
 the English caption of the query's number. Those stand in order of length, the longest first, and the German ones are short: so in
 the last row the teacher reads, of the image's English captions that are not searched, the one nearest the German one in characters.
 
+With --dictionary the teacher also reads the German query word by word, through a dictionary of so many translations.
+
 To choose by more than one direction at less cost, --screen takes the steps on --images training images alone and searches eight dev
 directions (German 1, 3, 4 and 5 to English 2 and 5; no query or document of the reported ones' 2 to 1 is among them).
 
@@ -18,7 +20,8 @@ Students of several seeds start at one closed form, so the mean of their weights
 
 OMP_NUM_THREADS=1 python examples/benchmarks/independent_captions.py DATA MODELS [--mse-steps 450] [--contrastive-steps 450] \\
     [--bank 4096] [--objectives contrastive=0.5,kl_dot=0.5] [--seed 1] [--output STUDENT]
-OMP_NUM_THREADS=1 python examples/benchmarks/independent_captions.py DATA MODELS --average STUDENT STUDENT [--output STUDENT]
+OMP_NUM_THREADS=1 python examples/benchmarks/independent_captions.py DATA MODELS --average STUDENT STUDENT [--output STUDENT] \\
+    [--dictionary 6000 29000]
 OMP_NUM_THREADS=1 python examples/benchmarks/independent_captions.py DATA MODELS --screen --images 4000 --mse-steps 0 \\
     --contrastive-steps 350 --contrastive-batch 64 --bank 4096 --learning-rate 2e-4 [--objectives contrastive=0.5,kl_dot=0.5]
 """
@@ -38,7 +41,9 @@ from optical_hf import OTDistillationArguments, OTDistillationTrainer, Retrieval
 from optical_hf.data import load_bitext
 from optical_hf.data.collections import caption_lines, captions_to_captions
 from optical_hf.data.collections.reading import read_lines
+from optical_hf.evaluation import learn_dictionaries
 from optical_hf.evaluation.tables import percent
+from optical_hf.evaluation.translating import Translator
 from optical_hf.models import Encoder, fit_alignment, load_student, load_teacher
 from optical_hf.models.vocabulary import trim_vocabulary
 
@@ -64,6 +69,13 @@ parser.add_argument(
 )
 parser.add_argument("--seed", type=int, default=0, help="of the steps; the closed form is the same for every seed")
 parser.add_argument("--average", type=Path, nargs="+", help="no steps: the mean of the weights of students of --output")
+parser.add_argument(
+    "--dictionary",
+    type=int,
+    nargs="+",
+    default=[],
+    help="pairs of dictionaries, through which the teacher reads the German query word by word",
+)
 parser.add_argument("--screen", action="store_true", help="search eight dev directions and none of the reported ones")
 parser.add_argument("--images", type=int, help="training images of the last steps; all by default")
 parser.add_argument("--output", type=Path, help="a new folder that keeps the student")
@@ -133,9 +145,14 @@ def average(folders: list[Path]) -> None:
     student.load_state_dict(mean.module.state_dict())
 
 
-def found(model: Encoder | None, *, nearest: bool = False) -> dict[str, tuple[float, str]]:
-    """R@1 by column, of several searches their mean, and how it is shown; without a model the teacher's, which reads English."""
-    system = "student" if model is not None else "teacher_english"
+def found(
+    model: Encoder | None, *, nearest: bool = False, translator: Translator | None = None
+) -> dict[str, tuple[float, str]]:
+    """R@1 by column, of several searches their mean, and how it is shown.
+
+    Without a model it is the teacher's, which reads the English caption, or what a translator makes of the German one.
+    """
+    system = "student" if model is not None else "translate_query" if translator is not None else "teacher_english"
     levels = {}
     for column, searches in COLUMNS.items():
         parts = []
@@ -147,6 +164,7 @@ def found(model: Encoder | None, *, nearest: bool = False) -> dict[str, tuple[fl
                 entry,
                 systems=(system,),
                 document_vectors={entry.name: vectors[search[1]]},
+                translator=translator,
                 progress=False,
             )
             parts.append(report.systems[system].languages["de"].recall_at_1)
@@ -193,6 +211,9 @@ with tempfile.TemporaryDirectory() as folder:
     fit_alignment(student, teacher, bitext.select(range(options.fit)), progress=False)
     closed = found(student)
     row(f"closed form, {options.fit:,} translations", closed)
+    for count in options.dictionary:
+        learnt = learn_dictionaries(bitext.select(range(min(count, len(bitext)))), progress=False)["de"]
+        row(f"the teacher behind a dictionary of {count:,} translations", found(None, translator=learnt))
     if options.average:
         average(options.average)
         row(f"the mean of {len(options.average)} students", found(student))
