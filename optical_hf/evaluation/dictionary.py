@@ -88,7 +88,7 @@ def words_of(text: str) -> list[str]:
 
 
 def read_dictionary(source: str | PathLike[str] | Sequence[str], language: str) -> Dictionary:
-    """Read `word<TAB>English` lines (gz, zst too): a word list of MUSE or PanLex, say, or what `Dictionary.save` wrote.
+    """Read `word<TAB>English` lines (gz, zst too): a word list of PanLex, say, or what `Dictionary.save` wrote.
 
     An entry may be a phrase. Where a word stands several times the first counts, as such lists have the likeliest first.
 
