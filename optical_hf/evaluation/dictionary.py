@@ -118,7 +118,7 @@ def learn_dictionaries(bitext: Dataset, *, rounds: int = 5, progress: bool = Tru
         progress: show a progress bar.
 
     Returns:
-        By language; the same for the same bitext, whatever its order of words with equal probability.
+        By language. Of words with equal probability the last by the alphabet, so that every process learns the same.
 
     Raises:
         ImportError: without nltk (extra `translate`).

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,7 @@ def _dictionaries(run: RunConfig, result: RunResult) -> Translator:
     """Learn dictionaries from the run's bitext; queries in other languages stay as they are."""
     drawn = draw_bitext(read_bitext(run.bitext), run.size, run.seed)
     result.pairs = pairs_by_language(drawn)
+    result.versions["nltk"] = version("nltk")
     learnt = learn_dictionaries(drawn, progress=False)
     return lambda texts, language: learnt[language](texts, language) if language in learnt else texts
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from optical_hf.study import StudyConfig
+from optical_hf.study.cells import cells_of
 from optical_hf.study.grid import NO_STUDENT, runs_of
 from optical_hf.study.launching import folders_of, launch_runs
-from optical_hf.study.report import write_study
+from optical_hf.study.report import _bitext_points, write_study
 from optical_hf.study.table import finished
 
 Written = Callable[[dict], StudyConfig]
@@ -49,10 +50,17 @@ def test_students_are_tested_against_the_dictionary_of_their_bitext(
     entries = folders_of(config, runs_of(config))
     list(launch_runs(config, entries))
     assert [entry.error for entry in entries if entry.status != "done"] == []
-    results = {(done.run.system.name, done.run.size): done.result for done in finished(entries)}
+    runs = list(finished(entries))
+    results = {(done.run.system.name, done.run.size): done.result for done in runs}
     assert results["dictionary", 4].pairs == {"de": 4, "so": 4}
     assert results["dictionary", 4].parameters == 0
     assert results["dictionary", 12].seconds["fit"] > 0
+    assert results["dictionary", 12].versions["nltk"]
+    assert [set(done.found("scenes").languages) for done in runs] == [{"de", "so", "mr"}] * 4
+    points = _bitext_points(config, cells_of(runs), "T", "short")
+    assert {(point.system, point.language) for point in points} == {
+        (system, code) for system in ("dictionary", "MSE") for code in ("de", "so", "mr")
+    }
     write_study(config, entries)
     report = (Path(config.output) / "report.md").read_text(encoding="utf-8")
     assert report.count("MSE against dictionary") >= 2
