@@ -30,6 +30,7 @@ import argparse
 import random
 import tempfile
 import time
+from functools import cache
 from pathlib import Path
 from statistics import fmean
 
@@ -81,10 +82,12 @@ parser.add_argument("--images", type=int, help="training images of the last step
 parser.add_argument("--output", type=Path, help="a new folder that keeps the student")
 options = parser.parse_args()
 COLUMNS = {**DEV, **(EIGHT if options.screen else REPORTED)}
+SEARCHES = list(dict.fromkeys(search for searches in COLUMNS.values() for search in searches))
 if options.output is not None and options.output.exists():
     parser.error(f"--output {options.output} is there already: name a new folder")
 
 
+@cache
 def collection(query: int, documents: tuple[int, ...], *, nearest: bool = False) -> RetrievalCollection:
     """German captions of the validation images into English ones by other people.
 
@@ -153,24 +156,18 @@ def found(
     Without a model it is the teacher's, which reads the English caption, or what a translator makes of the German one.
     """
     system = "student" if model is not None else "translate_query" if translator is not None else "teacher_english"
+    recall = {}
+    for search in SEARCHES:
+        entry = collection(*search, nearest=nearest)
+        report = evaluate_retrieval(
+            model, teacher, entry, systems=(system,), document_vectors={entry.name: vectors[search[1]]},
+            translator=translator, progress=False,
+        )  # fmt: skip
+        recall[search] = report.systems[system].languages["de"].recall_at_1
     levels = {}
     for column, searches in COLUMNS.items():
-        parts = []
-        for search in searches:
-            entry = collection(*search, nearest=nearest)
-            report = evaluate_retrieval(
-                model,
-                teacher,
-                entry,
-                systems=(system,),
-                document_vectors={entry.name: vectors[search[1]]},
-                translator=translator,
-                progress=False,
-            )
-            parts.append(report.systems[system].languages["de"].recall_at_1)
-        mean = fmean(part.value for part in parts)
-        told = percent(mean, parts[0].low, parts[0].high) if len(parts) == 1 else f"{100 * mean:.1f}"
-        levels[column] = (mean, told)
+        mean, first = fmean(recall[search].value for search in searches), recall[searches[0]]
+        levels[column] = (mean, percent(mean, first.low, first.high) if len(searches) == 1 else f"{100 * mean:.1f}")
     return levels
 
 
@@ -192,10 +189,9 @@ def characters(column: str, *, nearest: bool = False) -> str:
 started = time.perf_counter()
 bitext = load_bitext(options.data / "multi30k" / "train.de.gz").shuffle(seed=0)
 teacher = load_teacher(str(options.models / "all-MiniLM-L6-v2"), device="cpu")
-asked = {search: collection(*search) for searches in COLUMNS.values() for search in searches}
-documents = {numbers: entry.documents["text"][:] for (_, numbers), entry in asked.items()}
+documents = {search[1]: collection(*search).documents["text"][:] for search in SEARCHES}
 vectors = {numbers: teacher.encode_document(texts) for numbers, texts in documents.items()}
-queries = [text for entry in asked.values() for text in entry.queries["text"]]
+queries = [text for search in SEARCHES for text in collection(*search).queries["text"]]
 with tempfile.TemporaryDirectory() as folder:
     trimmed = SentenceTransformer(str(options.models / "multilingual-e5-small"), device="cpu")
     trim_vocabulary(trimmed, sorted({*bitext["target"][:], *bitext["source"][:], *queries}))
@@ -222,8 +218,9 @@ with tempfile.TemporaryDirectory() as folder:
             steps(bitext, "pooled_mse", options.mse_steps, options.mse_batch, folder + "/mse")
             row(f"+ {options.mse_steps} steps of MSE on translations", found(student))
         count, batch = options.contrastive_steps, options.contrastive_batch
-        steps(relevance(count * batch), options.objectives, count, batch, folder + "/contrastive", options.bank)
-        row(f"+ {count:,} steps of {options.objectives} on captions of one image", found(student))
+        if count:
+            steps(relevance(count * batch), options.objectives, count, batch, folder + "/contrastive", options.bank)
+            row(f"+ {count:,} steps of {options.objectives} on captions of one image", found(student))
     if options.output is not None:
         student.save_pretrained(str(options.output))
     if ceiling is not None:
