@@ -17,7 +17,7 @@ from datasets import Dataset
 from tqdm.auto import tqdm
 
 from optical_hf.data.collections.reading import name_of, read_rows
-from optical_hf.evaluation.files import write_text
+from optical_hf.files import write_text
 from optical_hf.languages import canonical_language
 
 _WORD = regex.compile(r"[\p{L}\p{N}][\p{L}\p{M}\p{N}\u200c\u200d'’]*")  # Marathi's vowel signs are marks

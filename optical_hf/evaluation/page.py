@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from warnings import catch_warnings, simplefilter
 
 from optical_hf.evaluation.comparing import Disagreement, compare_reports, disagreements
-from optical_hf.evaluation.files import write_text
 from optical_hf.evaluation.plots import plot_bitext, plot_gap, plot_recall
 from optical_hf.evaluation.tables import Table, describe, tables
+from optical_hf.files import write_text
 from optical_hf.languages import language_info
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optical_hf.evaluation.comparing import Comparison, compare_reports
-from optical_hf.evaluation.files import write_text
 from optical_hf.evaluation.page import write_html
 from optical_hf.evaluation.plots import save_plots
 from optical_hf.evaluation.scores import LanguageResult, Level
 from optical_hf.evaluation.searching import Found
 from optical_hf.evaluation.tables import print_report, report_markdown
+from optical_hf.files import write_text
 from optical_hf.languages import language_info
 from optical_hf.metrics.tiers import Tiers
 

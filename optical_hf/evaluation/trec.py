@@ -6,8 +6,8 @@ document id instead, so its figures may differ where documents tie.
 
 from pathlib import Path
 
-from optical_hf.evaluation.files import write_text
 from optical_hf.evaluation.report import RetrievalReport
+from optical_hf.files import write_text
 
 
 def write_trec(report: RetrievalReport, folder: str | Path) -> list[Path]:

@@ -19,7 +19,7 @@ from typing import Literal
 import torch
 from filelock import FileLock, Timeout
 
-from optical_hf.evaluation.files import write_text
+from optical_hf.files import write_text
 from optical_hf.study.config import StudyConfig
 from optical_hf.study.grid import RunConfig
 from optical_hf.study.running import CONFIG, ERROR, LOG, RESULT

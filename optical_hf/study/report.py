@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment
 
-from optical_hf.evaluation.files import write_text
 from optical_hf.evaluation.page import STYLE, svg_of
 from optical_hf.evaluation.tables import Table, table_markdown
+from optical_hf.files import write_text
 from optical_hf.study.cells import Cells, cells_of, mean_hits, one_code, places, searched, shared_collections
 from optical_hf.study.comparing import SizeTest, SystemTest, size_tests, system_tests
 from optical_hf.study.config import StudyConfig

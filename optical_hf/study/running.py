@@ -25,11 +25,11 @@ from datasets import Dataset
 from optical_hf.evaluation import RetrievalReport, evaluate_retrieval
 from optical_hf.evaluation.dictionary import learn_dictionaries
 from optical_hf.evaluation.encoding import Encoding, Search
-from optical_hf.evaluation.files import write_text
 from optical_hf.evaluation.processes import Processes, leave_processes
 from optical_hf.evaluation.retrieval import by_cosine
 from optical_hf.evaluation.translating import Translator
 from optical_hf.evaluation.vectors import VectorSet
+from optical_hf.files import write_text
 from optical_hf.models import Encoder, kind_of, load_student, load_teacher
 from optical_hf.models.cache import TeacherCache
 from optical_hf.study.accounting import Meter, peak_memory, reset_peak_memory, versions

@@ -1,0 +1,72 @@
+"""Paths as users write them, and files that are written whole or not at all. Knows nothing about what is in them."""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+
+def expand_path(path: str | Path) -> Path:
+    """The path with `~` and `$VARIABLE`s put in, as a shell would.
+
+    Args:
+        path: a file or a folder, as it stands in a configuration, on a command line or in a call.
+
+    Raises:
+        ValueError: a variable that is not set.
+
+    Example:
+        >>> os.environ["DATA"] = "/data"
+        >>> expand_path("$DATA/train.de").as_posix()
+        '/data/train.de'
+    """
+    if os.path.lexists(path):  # a name may hold a dollar sign
+        return Path(path)
+    expanded = os.path.expanduser(os.path.expandvars(path))
+    if unset := re.search(r"\$(\w+|\{[^}]*\})", expanded):
+        raise ValueError(
+            f"the path {str(path)!r} names {unset[0]}, which is not set: set the variable, or write the path out"
+        )
+    return Path(expanded)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file whole or not at all: whoever reads it, after a kill or on a full disk, finds the old one or the new one.
+
+    Args:
+        path: of the file; its folder is made where it is missing.
+        text: all of it.
+
+    Raises:
+        OSError: where it cannot be written; a file that was there is as it was.
+    """
+    write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+
+
+def write_whole(path: str | Path, write: Callable[[Path], object]) -> None:
+    """Let `write` make a file beside its place, flush it to the disk and move it there.
+
+    Args:
+        path: of the file; its folder is made where it is missing.
+        write: writes the whole file at the path it is given.
+
+    Raises:
+        OSError: where it cannot be written; a file that was there is as it was.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> write_whole(folder / "numbers.bin", lambda beside: beside.write_bytes(bytes(3)))
+        >>> [file.name for file in folder.iterdir()]
+        ['numbers.bin']
+    """
+    path = Path(os.path.realpath(path))  # through a link, so that the link stays one
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        write(beside)
+        with beside.open("rb+") as file:
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

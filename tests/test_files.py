@@ -1,0 +1,50 @@
+"""Paths with `~` and variables, and files that are written whole or not at all."""
+
+import os
+
+import pytest
+
+from optical_hf.files import expand_path, write_text, write_whole
+
+
+def test_home_and_variables_are_put_in(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("BITEXT", "train")
+    assert expand_path("~/data/${BITEXT}.de") == tmp_path / "data" / "train.de"
+    assert expand_path("relative/$BITEXT").as_posix() == "relative/train"
+
+
+def test_a_variable_that_is_not_set_is_named(monkeypatch):
+    monkeypatch.delenv("NOT_SET_HERE", raising=False)
+    with pytest.raises(ValueError, match=r"\$NOT_SET_HERE, which is not set"):
+        expand_path("$NOT_SET_HERE/train.de")
+
+
+def test_a_file_whose_name_holds_a_dollar_sign(tmp_path):
+    (tmp_path / "in$US.tsv").touch()
+    assert expand_path(tmp_path / "in$US.tsv") == tmp_path / "in$US.tsv"
+
+
+def test_a_write_that_fails_leaves_the_file_that_was_there(tmp_path):
+    path = tmp_path / "deep" / "README.md"
+    write_text(path, "old")
+
+    def half(beside):
+        beside.write_text("ne")
+        raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space"):
+        write_whole(path, half)
+    assert path.read_text() == "old"
+    assert [file.name for file in path.parent.iterdir()] == ["README.md"]
+
+
+def test_a_link_stays_a_link_and_the_mode_is_that_of_any_new_file(tmp_path):
+    target, link, plain = tmp_path / "target", tmp_path / "link", tmp_path / "plain"
+    target.write_text("old")
+    link.symlink_to(target)
+    plain.touch()
+    write_text(link, "new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+    assert os.stat(target).st_mode == os.stat(plain).st_mode
