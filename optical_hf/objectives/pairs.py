@@ -40,7 +40,6 @@ class PairTensors(NamedTuple):
     def whole_batch(self) -> "WholeBatch":
         """The whole batch; these pairs alone where nothing was gathered."""
         return self.batch or WholeBatch(
-            self.student_vector_BD,
             self.teacher_vector_BD,
             0,
             self.teacher_BMD,
@@ -58,10 +57,9 @@ class PairTensors(NamedTuple):
 
 
 class WholeBatch(NamedTuple):
-    """All the pairs that are compared with one another, on every device together.
+    """The English side of all the pairs that are compared with one another, on every device together.
 
     Attributes:
-        student_CD: the student's vectors, with their gradients.
         teacher_CD: the teacher's vectors.
         offset: row at which the pairs of this device begin.
         teacher_CMD: the teacher's tokens; None where no objective of `TOKEN_BATCH_OBJECTIVES` asked for them.
@@ -70,7 +68,6 @@ class WholeBatch(NamedTuple):
         document_CD: as `PairTensors.document_BD`.
     """
 
-    student_CD: Tensor
     teacher_CD: Tensor
     offset: int
     teacher_CMD: Tensor | None = None

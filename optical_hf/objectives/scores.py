@@ -43,20 +43,6 @@ def kl_maxsim(pairs: PairTensors, temperature: float = TEMPERATURE) -> Tensor:
     return _divergence(student_BC, teacher_BC, temperature)
 
 
-def margin_mse(pairs: PairTensors) -> Tensor:
-    """Squared error of the margins between a query's own document and each other of the batch, averaged over those: (B,).
-
-    `mean over c != b of ((S_bb - S_bc) - (T_bb - T_bc))^2`, scores as in `kl_dot`.
-
-    Source: Hofstaetter et al. 2020, arXiv:2010.02666, with the other documents of the batch as negatives.
-    """
-    student_BC, teacher_BC = vector_scores(pairs)
-    own_B1 = (pairs.whole_batch.offset + torch.arange(len(student_BC), device=student_BC.device)).unsqueeze(1)
-    difference_BC = student_BC - teacher_BC
-    margins_BC = difference_BC.gather(1, own_B1) - difference_BC
-    return margins_BC.square().sum(dim=-1) / max(margins_BC.shape[1] - 1, 1)
-
-
 def vector_scores(pairs: PairTensors) -> tuple[Tensor, Tensor]:
     """Cosines of each query with each document (B, C), the batch's first, then the bank's: the student's, the teacher's."""
     document_DC = document_vectors(pairs).T

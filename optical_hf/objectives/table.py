@@ -6,12 +6,10 @@ from difflib import get_close_matches
 import torch
 from torch import Tensor
 
-from optical_hf.objectives.batch_transport import batch_transport
 from optical_hf.objectives.contrastive import contrastive, contrastive_maxsim
 from optical_hf.objectives.pairs import PairTensors
 from optical_hf.objectives.pooled import pooled_cosine, pooled_mse
-from optical_hf.objectives.relational import relational
-from optical_hf.objectives.scores import kl_dot, kl_maxsim, margin_mse
+from optical_hf.objectives.scores import kl_dot, kl_maxsim
 from optical_hf.objectives.transport import TransportSettings, transport_loss
 
 Objective = Callable[[PairTensors, TransportSettings], Tensor]
@@ -22,25 +20,19 @@ OBJECTIVES: dict[str, Objective] = {
     "pooled_cosine": lambda pairs, _: pooled_cosine(pairs),
     "contrastive": lambda pairs, _: contrastive(pairs),
     "contrastive_maxsim": lambda pairs, _: contrastive_maxsim(pairs),
-    "relational": lambda pairs, _: relational(pairs),
     "kl_dot": lambda pairs, _: kl_dot(pairs),
     "kl_maxsim": lambda pairs, _: kl_maxsim(pairs),
-    "margin_mse": lambda pairs, _: margin_mse(pairs),
-    "batch_transport": batch_transport,
 }
 
 TOKEN_BATCH_OBJECTIVES = frozenset({"kl_maxsim", "contrastive_maxsim"})
 """Objectives that need the teacher's tokens of the whole batch."""
 
-BATCH_OBJECTIVES = TOKEN_BATCH_OBJECTIVES | {"contrastive", "relational", "kl_dot", "margin_mse", "batch_transport"}
-"""Objectives that compare pairs with one another and so need the vectors of the whole batch."""
+BATCH_OBJECTIVES = TOKEN_BATCH_OBJECTIVES | {"contrastive", "kl_dot"}
+"""Objectives that compare pairs with one another: they need the vectors of the whole batch, and cost 0 in a batch of one pair."""
 
-BANK_OBJECTIVES = frozenset({"contrastive", "kl_dot", "margin_mse"})
+BANK_OBJECTIVES = frozenset({"contrastive", "kl_dot"})
 """Objectives that search documents: `PairTensors.document_BD` where there are some, and `PairTensors.bank`, so that they learn
 something from a batch of one."""
-
-ZERO_ALONE = BATCH_OBJECTIVES - {"batch_transport"}
-"""Objectives that cost 0 where a batch is one pair: nothing is learnt from it."""
 
 
 def parse_objectives(text: str) -> dict[str, float]:

@@ -3,14 +3,12 @@
 Useful alone: needs torch and POT only, and knows nothing about encoders. docs/ot.md tells the whole story.
 """
 
-from optical_hf.ot.costs import cosine_cost, position_distance, squared_euclidean_cost
+from optical_hf.ot.costs import cosine_cost, position_distance
 from optical_hf.ot.heatmap import alignment_heatmap
 from optical_hf.ot.masses import (
-    attention_mass,
     content_mask,
     idf_mass,
     idf_table,
-    norm_mass,
     normalise_mass,
     uniform_mass,
 )
@@ -23,17 +21,14 @@ __all__ = [
     "Solver",
     "TransportPlan",
     "alignment_heatmap",
-    "attention_mass",
     "barycentric_map",
     "content_mask",
     "cosine_cost",
     "hard_alignment",
     "idf_mass",
     "idf_table",
-    "norm_mass",
     "normalise_mass",
     "position_distance",
     "solve",
-    "squared_euclidean_cost",
     "uniform_mass",
 ]

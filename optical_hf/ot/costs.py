@@ -1,4 +1,4 @@
-"""What it costs to move one token onto another: cosine and squared Euclidean distance, with a position prior if wanted.
+"""What it costs to move one token onto another: cosine distance, with a position prior if wanted.
 
 Knows nothing about solvers or models. Padding is filled with 0 before any arithmetic, so that NaN or inf under a mask
 ends here, in value and in gradient.
@@ -44,48 +44,9 @@ def cosine_cost(
     source_BND, target_BMD, source_mask, target_mask = _prepare(source_BND, target_BMD, source_mask, target_mask)
     with torch.autocast(source_BND.device.type, enabled=False):
         cost_BNM = 1.0 - torch.bmm(_normalise(source_BND), _normalise(target_BMD).mT)
-        return _finish(cost_BNM, source_mask, target_mask, position_weight)
-
-
-def squared_euclidean_cost(
-    source_BND: torch.Tensor,
-    target_BMD: torch.Tensor,
-    source_mask: torch.Tensor | None = None,
-    target_mask: torch.Tensor | None = None,
-    *,
-    position_weight: float = 0.0,
-) -> torch.Tensor:
-    """Squared Euclidean distance between every source and every target token of a pair.
-
-    `C_ij = |s_i - t_j|^2 + position_weight * |p_i - q_j|`, by |s|^2 + |t|^2 - 2 <s, t>, clamped at 0.
-
-    Args:
-        source_BND: (B, N, D) source tokens; bfloat16 and float16 are computed in float32.
-        target_BMD: (B, M, D) target tokens.
-        source_mask: (B, N) bool, True = real token; `None`: all real.
-        target_mask: (B, M) bool, likewise.
-        position_weight: weight of `position_distance`, in units of the cost; 0 leaves order out.
-
-    Returns:
-        (B, N, M) costs >= 0; 0 at padding, with gradient 0 there. Its scale is that of the vectors: choose `epsilon`
-        of `solve` in the same units.
-
-    Raises:
-        ValueError: shapes or dtypes that do not fit, with the argument's name and the fix.
-
-    Source:
-        Cuturi 2013 (arXiv:1306.0895), section 2.
-
-    Example:
-        >>> squared_euclidean_cost(torch.tensor([[[1.0, 0.0]]]), torch.tensor([[[0.0, 2.0], [1.0, 0.0]]]))
-        tensor([[[5., 0.]]])
-    """
-    source_BND, target_BMD, source_mask, target_mask = _prepare(source_BND, target_BMD, source_mask, target_mask)
-    with torch.autocast(source_BND.device.type, enabled=False):
-        squares_BN1 = source_BND.square().sum(dim=-1, keepdim=True)
-        squares_B1M = target_BMD.square().sum(dim=-1)[:, None, :]
-        cost_BNM = squares_BN1 + squares_B1M - 2.0 * torch.bmm(source_BND, target_BMD.mT)
-        return _finish(cost_BNM.clamp(min=0.0), source_mask, target_mask, position_weight)
+        if position_weight:
+            cost_BNM = cost_BNM + position_weight * position_distance(source_mask, target_mask)
+        return torch.where(source_mask[:, :, None] & target_mask[:, None, :], cost_BNM, 0.0)
 
 
 def position_distance(source_mask: torch.Tensor, target_mask: torch.Tensor) -> torch.Tensor:
@@ -153,11 +114,3 @@ def _clean(tokens_BND: torch.Tensor, mask_BN: torch.Tensor | None, name: str) ->
         )
     mask_BN = mask_BN.to(torch.bool)
     return torch.where(mask_BN[:, :, None], tokens_BND, 0.0), mask_BN
-
-
-def _finish(
-    cost_BNM: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor, position_weight: float
-) -> torch.Tensor:
-    if position_weight:
-        cost_BNM = cost_BNM + position_weight * position_distance(source_mask, target_mask)
-    return torch.where(source_mask[:, :, None] & target_mask[:, None, :], cost_BNM, 0.0)

@@ -1,10 +1,10 @@
-"""How much each token weighs in the transport: uniform, by norm, by rarity in a corpus, by attention received.
+"""How much each token weighs in the transport: uniform, by rarity in a corpus, or by weights of your own.
 
 Knows nothing about costs or solvers. Every mass is 0 at padding and sums to 1 over the tokens of its mask, or to 0
 where no token is left. `content_mask` makes the mask: real tokens without the special ones, unless they are asked for.
 Masses are constants of the problem; none carries a gradient.
 
-Shapes: B pairs, N tokens, D width, H attention heads, V vocabulary.
+Shapes: B pairs, N tokens, V vocabulary.
 """
 
 from collections.abc import Iterable
@@ -93,28 +93,6 @@ def normalise_mass(weight_BN: torch.Tensor, mask_BN: torch.Tensor) -> torch.Tens
     return torch.where(total_BN1 > 0, weight_BN / total_BN1, uniform_mass(mask_BN, weight_BN.dtype))
 
 
-def norm_mass(tokens_BND: torch.Tensor, mask_BN: torch.Tensor) -> torch.Tensor:
-    """Weigh each token by the length of its vector, which grows with how much it says.
-
-    `mass_i = |s_i| / sum_k |s_k|` over the tokens of the mask.
-
-    Args:
-        tokens_BND: (B, N, D) token vectors before any normalisation.
-        mask_BN: (B, N) bool, True = real token.
-
-    Returns:
-        (B, N) masses.
-
-    Source:
-        Yokoi et al., EMNLP 2020 (Word Rotator's Distance, arXiv:2004.15003), section 4.
-
-    Example:
-        >>> norm_mass(torch.tensor([[[3.0, 4.0], [0.0, 15.0]]]), torch.tensor([[True, True]]))
-        tensor([[0.2500, 0.7500]])
-    """
-    return normalise_mass(tokens_BND.detach().float().norm(dim=-1), mask_BN)
-
-
 def idf_table(corpus: Iterable[Iterable[int]], vocabulary_size: int) -> torch.Tensor:
     """Count a corpus once and say how rare each token is.
 
@@ -160,27 +138,3 @@ def idf_mass(input_ids_BN: torch.Tensor, mask_BN: torch.Tensor, idf_V: torch.Ten
         tensor([[0.2500, 0.7500]])
     """
     return normalise_mass(idf_V.to(input_ids_BN.device)[input_ids_BN], mask_BN)
-
-
-def attention_mass(attention_BHNN: torch.Tensor, mask_BN: torch.Tensor, *, query: int | None = None) -> torch.Tensor:
-    """Weigh each token by the attention it receives, averaged over heads.
-
-    `mass_j = mean_h A_h[query, j]`, or the mean over the queries of the mask as well where `query` is `None`.
-
-    Args:
-        attention_BHNN: (B, H, N, N) attention probabilities of one layer (query, key).
-        mask_BN: (B, N) bool, True = real token.
-        query: position of the one query to read, e.g. 0 for [CLS].
-
-    Returns:
-        (B, N) masses.
-
-    Example:
-        >>> attention = torch.tensor([[[[0.2, 0.8], [0.4, 0.6]]]])
-        >>> attention_mass(attention, torch.tensor([[True, True]]))
-        tensor([[0.3000, 0.7000]])
-    """
-    received_BNN = attention_BHNN.detach().float().mean(dim=1)
-    if query is not None:
-        return normalise_mass(received_BNN[:, query], mask_BN)
-    return normalise_mass(torch.where(mask_BN.to(torch.bool)[:, :, None], received_BNN, 0.0).sum(dim=1), mask_BN)

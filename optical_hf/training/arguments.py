@@ -6,7 +6,7 @@ from typing import Literal, get_args
 import torch
 from transformers import TrainingArguments
 
-from optical_hf.objectives import BANK_OBJECTIVES, ZERO_ALONE, TransportSettings, parse_objectives
+from optical_hf.objectives import BANK_OBJECTIVES, BATCH_OBJECTIVES, TransportSettings, parse_objectives
 
 
 @dataclass
@@ -28,7 +28,7 @@ class OTDistillationArguments(TrainingArguments):
             `per_device_train_batch_size` then is the number of pairs at most. `train_sampling_strategy="group_by_length"`
             groups without a budget.
         document_bank: English texts of the bitext (of its column `document`, where it has one), drawn at random (of a stream:
-            the first), that "contrastive", "kl_dot" and "margin_mse" compare every batch with beside its own, in training; 0 for
+            the first), that "contrastive" and "kl_dot" compare every batch with beside its own, in training; 0 for
             none. They cost one run of the teacher and their vectors' memory.
         freeze_embeddings: leave the student's word embeddings as they are: most of a multilingual student's weights.
         transport_solver: solver of the plans, one of `optical_hf.ot`'s.
@@ -87,7 +87,7 @@ class OTDistillationArguments(TrainingArguments):
     document_bank: int = field(
         default=0,
         metadata={
-            "help": "English texts of the bitext that contrastive, kl_dot and margin_mse compare every batch with beside its own."
+            "help": "English texts of the bitext that contrastive and kl_dot compare every batch with beside its own."
         },
     )
 
@@ -205,7 +205,7 @@ class OTDistillationArguments(TrainingArguments):
         if (
             self.train_batch_size * self.world_size == 1
             and not self.document_bank
-            and set(self.objective_weights) <= ZERO_ALONE
+            and set(self.objective_weights) <= BATCH_OBJECTIVES
         ):
             raise ValueError(
                 f"objectives {self.objectives!r} compare the pairs of a batch and cost nothing in a batch of one: "

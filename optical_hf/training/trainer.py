@@ -255,9 +255,8 @@ class OTDistillationTrainer(BatchingTrainer):
         pairs, bad_B = finite_pairs(pairs)
         if self.accelerator.num_processes > 1 and BATCH_OBJECTIVES & set(self._weights):
             documents_BM = pairs.teacher_mask_BM if TOKEN_BATCH_OBJECTIVES & set(self._weights) else None
-            vectors = pairs.student_vector_BD, pairs.teacher_vector_BD
             batch = gather_batch(
-                self.accelerator, *vectors, pairs.teacher_BMD, documents_BM, target_B, pairs.document_BD
+                self.accelerator, pairs.teacher_vector_BD, pairs.teacher_BMD, documents_BM, target_B, pairs.document_BD
             )
             pairs = pairs._replace(batch=batch)
         return pairs, bad_B

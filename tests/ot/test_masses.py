@@ -4,11 +4,9 @@ import pytest
 import torch
 
 from optical_hf.ot import (
-    attention_mass,
     content_mask,
     idf_mass,
     idf_table,
-    norm_mass,
     normalise_mass,
     solve,
     uniform_mass,
@@ -19,16 +17,9 @@ IDS = torch.tensor([[101, 5, 6, 0], [101, 0, 0, 0], [0, 0, 0, 0]])
 
 
 def all_masses() -> dict[str, torch.Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    tokens = torch.randn(3, 4, 8, generator=generator)
-    tokens[~MASK] = torch.nan
-    attention = torch.rand(3, 2, 4, 4, generator=generator)
-    attention = attention.masked_fill(~MASK[:, None, :, None], torch.nan)
     return {
         "uniform": uniform_mass(MASK),
-        "norm": norm_mass(tokens, MASK),
         "idf": idf_mass(IDS, MASK, idf_table([[101, 5], [101, 5, 6]], 200)),
-        "attention": attention_mass(attention, MASK),
         "own": normalise_mass(torch.full((3, 4), torch.nan).masked_fill(MASK, 2.0), MASK),
     }
 
@@ -48,22 +39,6 @@ def test_rare_tokens_weigh_more() -> None:
     torch.testing.assert_close(table[[101, 5, 6, 7]], (4 / torch.tensor([4.0, 3.0, 2.0, 1.0])).log() + 1)
     mass = idf_mass(IDS, MASK, table)[0]
     assert mass[0] < mass[1] < mass[2]
-
-
-def test_long_vectors_weigh_more() -> None:
-    tokens = torch.tensor([[[3.0, 4.0], [0.0, 15.0], [9.0, 9.0]]]).bfloat16()
-    torch.testing.assert_close(
-        norm_mass(tokens, torch.tensor([[True, True, False]])), torch.tensor([[0.25, 0.75, 0.0]])
-    )
-
-
-def test_attention_of_one_query_or_of_all_the_real_ones() -> None:
-    attention = torch.zeros(1, 2, 3, 3)
-    attention[0, 0] = torch.tensor([[0.2, 0.8, 0.0], [0.6, 0.4, 0.0], [0.0, 0.0, 1.0]])
-    attention[0, 1] = torch.tensor([[0.4, 0.6, 0.0], [0.2, 0.8, 0.0], [0.0, 0.0, 1.0]])
-    mask = torch.tensor([[True, True, False]])
-    torch.testing.assert_close(attention_mass(attention, mask, query=0), torch.tensor([[0.3, 0.7, 0.0]]))
-    torch.testing.assert_close(attention_mass(attention, mask), torch.tensor([[0.35, 0.65, 0.0]]))
 
 
 def test_special_tokens_are_left_out_unless_asked_for() -> None:

@@ -46,7 +46,7 @@ def test_the_student_is_to_find_the_document(tmp_path):
 def test_objectives_that_do_not_search_read_the_english_side(tmp_path):
     losses_of = {}
     for name, rows in (("with", with_documents()), ("without", tiny_pairs.bitext())):
-        run = trainer(tmp_path / name, rows, objectives="transport=1.0,pooled_mse=1.0,relational=1.0", max_steps=2)
+        run = trainer(tmp_path / name, rows, objectives="transport=1.0,pooled_mse=1.0", max_steps=2)
         run.train()
         losses_of[name] = losses(run)
     assert losses_of["with"] == losses_of["without"]
