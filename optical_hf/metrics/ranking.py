@@ -143,6 +143,7 @@ def trec_measures(
         qrels: query id -> document id -> grade; above zero is relevant, and nDCG uses the grade as gain.
         run: query id -> document id -> score; the order of equal scores is decided here, not by document ids.
         measures: Names as `ir-measures` writes them: "AP", "nDCG@10", "P@5", "RR", "R@100", "Success@1", "AP(rel=2)".
+            Two names of one measure ("AP" and "MAP") are two entries of equal values.
 
     Returns:
         measure -> query id -> value, queries in the order of `qrels`.
@@ -165,11 +166,10 @@ def trec_measures(
         for query in qrels
     }
     plain_qrels = {query: {document: int(grade) for document, grade in qrels[query].items()} for query in qrels}
-    values: dict[str, dict[str, float]] = {name: dict.fromkeys(qrels, 0.0) for name in measures}
-    names = {measure: name for name, measure in parsed.items()}
-    for metric in ir_measures.iter_calc(list(names), plain_qrels, resolved):
-        values[names[metric.measure]][metric.query_id] = float(metric.value)
-    return values
+    values = {measure: dict.fromkeys(qrels, 0.0) for measure in parsed.values()}
+    for metric in ir_measures.iter_calc(list(values), plain_qrels, resolved):
+        values[metric.measure][metric.query_id] = float(metric.value)
+    return {name: dict(values[measure]) for name, measure in parsed.items()}
 
 
 def _ordered(grades: Mapping[str, int], scores: Mapping[str, float]) -> list[str]:

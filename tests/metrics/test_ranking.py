@@ -1,5 +1,7 @@
 """Ranks and measures agree with ir-measures, and ties count against the system everywhere."""
 
+import itertools
+
 import ir_measures
 import numpy as np
 import pytest
@@ -33,6 +35,21 @@ def retrievals(draw, max_grade=1):
     grades_QD = rng.integers(0, max_grade + 1, shape) * (rng.random(shape) < draw(st.sampled_from([0.05, 0.5])))
     grades_QD[np.arange(shape[0]), rng.integers(shape[1], size=shape[0])] = max_grade
     return rng.integers(levels, size=shape) / levels, grades_QD
+
+
+@st.composite
+def ties(draw):
+    """Up to six retrieved documents at three scores, of grades 0 to 2 or unjudged, and perhaps one that was not retrieved."""
+    scores = dict(
+        zip("abcdef", draw(st.lists(st.sampled_from([0.25, 0.5, 0.75]), min_size=1, max_size=6)), strict=False)
+    )
+    grades = {document: draw(st.sampled_from([None, 0, 1, 2])) for document in [*scores, "missed"]}
+    judged = {document: grade for document, grade in grades.items() if grade is not None}
+    return judged | {draw(st.sampled_from([*grades])): draw(st.sampled_from([1, 2]))}, scores
+
+
+def is_sorted(values):
+    return all(one <= other for one, other in itertools.pairwise(values))
 
 
 @given(retrievals(), st.integers(1, 12))
@@ -97,6 +114,27 @@ def test_within_a_tie_the_lower_grade_comes_first():
     tied = trec_measures({"q": {"good": 3, "fair": 1}}, {"q": {"good": 1.0, "fair": 1.0}}, ["nDCG@1", "P(rel=2)@1"])
     assert tied["nDCG@1"]["q"] == pytest.approx(1 / 3)
     assert tied["P(rel=2)@1"]["q"] == 0.0
+
+
+@pytest.mark.parametrize(
+    "names", [["AP", "MAP"], ["MRR", "RR"], ["nDCG@10", "NDCG@10"], ["P@2", "Precision@2", "P(rel=1)@2"]]
+)
+def test_two_names_of_one_measure_have_its_value(names):
+    qrels, run = {"q": {"a": 2, "b": 1}}, {"q": {"b": 0.9, "c": 0.8, "a": 0.5}}
+    alone = trec_measures(qrels, run, names[:1])[names[0]]
+    assert alone["q"] > 0
+    assert trec_measures(qrels, run, [*names, names[0]]) == dict.fromkeys(names, alone)
+
+
+@given(ties(), st.sampled_from(["AP", "nDCG@3", "nDCG", "P@2", "RR", "R@2", "Success@1", "AP(rel=2)", "Rprec"]))
+@settings(deadline=None, max_examples=50)
+def test_a_tie_gives_the_least_value_that_any_order_of_the_tied_documents_has(retrieval, name):
+    """Every order that the scores allow, each a query of its own to ir-measures; graded, with unjudged documents."""
+    grades, scores = retrieval
+    orders = [order for order in itertools.permutations(scores) if is_sorted([-scores[document] for document in order])]
+    runs = {str(i): {document: float(-place) for place, document in enumerate(order)} for i, order in enumerate(orders)}
+    values = ir_measures.iter_calc([ir_measures.parse_measure(name)], dict.fromkeys(runs, grades), runs)
+    assert trec_measures({"q": grades}, {"q": scores}, [name])[name]["q"] == min(metric.value for metric in values)
 
 
 def test_scores_that_differ_beyond_single_precision_are_still_ordered():
