@@ -51,7 +51,7 @@ def captions() -> Dataset:
 def questions() -> Dataset:
     """AfriQA's English questions and the passages that answer them."""
     files = {code: options.data / f"afriqa/{code}-en.train.jsonl.gz" for code in AFRIQA}
-    found = load_afriqa(files, faults="drop")
+    found = load_afriqa(files, on_bad_row="drop")
     passages = found.documents["text"][:]
     answers = [passages[relevant[0]] for relevant in found.relevance]
     return Dataset.from_dict({"query": found.queries["english"][:], "document": answers})

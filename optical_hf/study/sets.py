@@ -103,7 +103,7 @@ def _whole(spec: CollectionSpec, one_file: dict[str, str]) -> RetrievalCollectio
         english = caption_lines(images, *_listed(spec.english)) if spec.english else None  # type: ignore[arg-type]
         return captions_to_captions(spec.name, queries, documents, english=english)
     if spec.kind == "afriqa":
-        return load_afriqa(one_file, name=spec.name, faults="drop")
+        return load_afriqa(one_file, name=spec.name, on_bad_row="drop")
     document = _listed(spec.documents)[0]
     if spec.kind == "flores_sentences":
         return load_flores_sentences(one_file, document, metadata=spec.metadata, name=spec.name)

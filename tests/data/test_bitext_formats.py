@@ -13,7 +13,7 @@ from optical_hf import load_bitext
 
 TMX = """<?xml version="1.0"?><!DOCTYPE tmx SYSTEM "tmx14.dtd">
 <tmx version="1.4"><header/><body>
-<tu tuid="7"><prop type="x">p</prop><tuv xml:lang="en-US"><seg>The <bpt i="1">b</bpt> end</seg></tuv>
+<tu tuid="7"><prop type="x">p</prop><tuv xml:lang="en-US"><seg>The <bpt i="1">&lt;b></bpt>end</seg></tuv>
 <tuv xml:lang="so"><seg>dhammaad</seg></tuv><tuv xml:lang="DE"><seg>Ende</seg></tuv></tu>
 <tu><tuv lang="so"><seg>kow</seg></tuv><tuv lang="EN"><seg>one</seg></tuv></tu>
 </body></tmx>"""
@@ -41,10 +41,27 @@ def write_records(path: str, *records: dict) -> str:
 def test_tmx_units_become_a_pair_for_each_language(folder: Path) -> None:
     Path("x.tmx").write_text(TMX, encoding="utf-8")
     rows = load("x.tmx")
-    assert triples(rows) == [("The b end", "dhammaad", "so"), ("The b end", "Ende", "de"), ("one", "kow", "so")]
+    assert triples(rows) == [("The end", "dhammaad", "so"), ("The end", "Ende", "de"), ("one", "kow", "so")]
     assert rows["id"][:] == ["x.tmx:7:so", "x.tmx:7:de", "x.tmx:2"]
-    assert triples(load("x.tmx", languages=["de"])) == [("The b end", "Ende", "de")]
-    assert triples(load({"so": "x.tmx"})) == [("The b end", "dhammaad", "so"), ("one", "kow", "so")]
+    assert triples(load("x.tmx", languages=["de"])) == [("The end", "Ende", "de")]
+    assert triples(load({"so": "x.tmx"})) == [("The end", "dhammaad", "so"), ("one", "kow", "so")]
+
+
+@pytest.mark.parametrize(
+    ("segment", "text"),
+    [
+        ('Go <bpt i="1">x</bpt>now<ept i="1">y</ept>', "Go now"),
+        ("a <it pos='begin'>x</it>b<ph>x</ph><ut>x</ut> c", "a b c"),
+        ("the <hi>red</hi> house", "the red house"),
+        ("see <ph>{\\fn <sub>the <hi>foot</hi><bpt i='1'>x</bpt>note</sub>}</ph> here", "see the footnote here"),
+        ("<bpt i='1'>x<sub>y</sub>z</bpt>", "y"),
+    ],
+)
+def test_native_markup_is_no_text(folder: Path, segment: str, text: str) -> None:
+    """TMX 1.4b: the text of bpt, ept, it, ph and ut is markup; that of hi and sub is text."""
+    unit = f'<tu><tuv xml:lang="en"><seg>{segment}</seg></tuv><tuv xml:lang="so"><seg>kow</seg></tuv></tu>'
+    Path("x.tmx").write_text(f"<tmx><body>{unit}</body></tmx>", encoding="utf-8")
+    assert triples(load("x.tmx")) == [(text, "kow", "so")]
 
 
 @pytest.mark.parametrize(

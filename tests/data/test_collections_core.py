@@ -23,15 +23,15 @@ FAULTS = {
     ),
     "duplicate query": (
         {"queries": (("q1", "ein Hund"), ("q2", "ein Haus"), ("q2", "x"), ("q2", "y"))},
-        r"2 rows repeat a query id, the first is 'q2'",
+        r"2 rows repeat a query id, the first are 'q2', 'q2'",
     ),
     "empty document": (
         {"documents": (("d1", "a dog"), ("d2", "a house"), ("d3", " \u3000\u00a0\t"))},
-        r"1 document texts are empty, the first has the id 'd3'",
+        r"1 document texts are empty, the first is 'd3'",
     ),
     "empty query": (
         {"queries": (("q1", "ein Hund"), ("q2", "")), "q1": {"d1": 1}},
-        r"1 query texts are empty, the first has the id 'q2'",
+        r"1 query texts are empty, the first is 'q2'",
     ),
     "unknown query": (
         {"q1": {"d1": 1}, "q2": {"d2": 1}, "q9": {"d1": 1}},
@@ -60,7 +60,7 @@ def test_fault_is_an_error_that_counts_and_names(fault):
 def test_fault_is_taken_out_and_said_on_request(fault, caplog):
     changes, _ = FAULTS[fault]
     with caplog.at_level(logging.WARNING):
-        collection = RetrievalCollection.build("demo", *parts(**changes), faults="drop")
+        collection = RetrievalCollection.build("demo", *parts(**changes), on_bad_row="drop")
     assert "q1" in collection.queries["id"]
     assert collection.qrels["q1"] == {"d1": 1}
     assert len(caplog.records) >= 1
@@ -68,7 +68,7 @@ def test_fault_is_taken_out_and_said_on_request(fault, caplog):
 
 def test_sound_parts_are_taken_as_they_are(caplog):
     queries, documents, qrels = parts()
-    collection = RetrievalCollection.build("demo", queries, documents, qrels, faults="drop")
+    collection = RetrievalCollection.build("demo", queries, documents, qrels, on_bad_row="drop")
     assert collection.queries is queries
     assert collection.documents is documents
     assert not caplog.records
@@ -76,7 +76,7 @@ def test_sound_parts_are_taken_as_they_are(caplog):
 
 def test_a_collection_with_nothing_left_is_an_error():
     with pytest.raises(ValueError, match="nothing to search"):
-        RetrievalCollection.build("demo", *parts(q1={"d9": 1}, q2={"d9": 1}), faults="drop")
+        RetrievalCollection.build("demo", *parts(q1={"d9": 1}, q2={"d9": 1}), on_bad_row="drop")
 
 
 def test_columns_and_languages_are_checked():
@@ -199,3 +199,22 @@ def test_tatoeba_and_independent_captions(shared_data):
     assert len(set(collection.queries["group"])) == 1014
     assert collection.queries[0]["english"] == "Men are standing on and about a truck carrying a white substance."
     assert len(collection.documents) == len(set(collection.documents["text"]))
+
+
+def test_what_is_dropped_is_named_by_its_first_three(caplog):
+    texts = ["a dog", "", "", "", ""]
+    with caplog.at_level(logging.WARNING):
+        RetrievalCollection.from_lines("demo", {"de": ["ein Hund", "", " ", "\u3000", ""]}, texts, on_bad_row="drop")
+    assert any(
+        "4 query texts are empty, the first are 'de/1', 'de/2', 'de/3'." in r.getMessage() for r in caplog.records
+    )
+
+
+def test_faults_is_the_old_name_of_on_bad_row():
+    with pytest.warns(FutureWarning, match="faults= is now called on_bad_row="):
+        collection = RetrievalCollection.build("demo", *parts(q1={"d1": 1}), faults="drop")
+    assert collection.queries["id"][:] == ["q1"]
+    with pytest.raises(TypeError, match="got on_bad_row= and its old name faults="):
+        RetrievalCollection.build("demo", *parts(), faults="drop", on_bad_row="drop")
+    with pytest.raises(ValueError, match="on_bad_row is 'foo': expected one of 'error', 'drop'"):
+        RetrievalCollection.build("demo", *parts(), on_bad_row="foo")

@@ -42,7 +42,7 @@ def test_dutch_captions_find_english_ones_of_another_file(shared_data):
     queries = caption_lines(dutch / "val_images.txt.gz", *(dutch / f"val.{n}.nl.gz" for n in range(5)))
     documents = caption_json_lines(shared_data / "flickr30k_captions" / "valid_ann.jsonl.gz")
     empty = sum(not text.strip() for texts in queries.values() for text in texts)
-    collection = captions_to_captions("dutch", {"nl": queries}, documents, faults="drop" if empty else "error")
+    collection = captions_to_captions("dutch", {"nl": queries}, documents, on_bad_row="drop" if empty else "error")
     assert len(collection.queries) == 5 * 1014 - empty
     assert all(len(answers) >= 4 for answers in collection.relevance)
 

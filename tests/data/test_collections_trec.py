@@ -146,7 +146,7 @@ def test_judgements_of_documents_that_are_not_there(tmp_path):
     documents = write(tmp_path / "la.sgml", TREC_DOCUMENTS)
     with pytest.raises(ValueError, match="1 unknown queries, the first is '353'"):
         load_trec("la", topics, qrels, documents)
-    repaired = load_trec("la", topics, qrels, documents, faults="drop")
+    repaired = load_trec("la", topics, qrels, documents, on_bad_row="drop")
     assert repaired.relevance == [[0], [1]]
 
 
@@ -185,7 +185,7 @@ def test_hc4_with_its_real_topics_and_qrels(shared_data, tmp_path):
     assert native["translation"] == row["translation"] != ""
     assert set(collection.grades) == {0, 1, 3}
     strict = load_hc4(
-        topics, qrels, documents, document_language="zho", query_languages=("eng",), relevant_grade=3, faults="drop"
+        topics, qrels, documents, document_language="zho", query_languages=("eng",), relevant_grade=3, on_bad_row="drop"
     )
     assert sum(map(len, strict.relevance)) < sum(map(len, collection.select("en").relevance))
 

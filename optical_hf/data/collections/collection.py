@@ -17,7 +17,9 @@ from datasets import Dataset, Features, Value
 
 from optical_hf.data.bitext import Source, load_bitext
 from optical_hf.data.collections.reading import Lines, name_of, read_lines
-from optical_hf.data.collections.soundness import Faults, Parts, Qrels, check_columns, column, sound_part
+from optical_hf.data.collections.soundness import Parts, Qrels, check_columns, column, sound_part
+from optical_hf.data.readers.bad_rows import OnBadRow, check_on_bad_row
+from optical_hf.data.renamed import renamed_argument
 from optical_hf.languages import canonical_language
 
 QUERY_COLUMNS = ("id", "text", "language", "group", "english", "translation")
@@ -54,11 +56,13 @@ class RetrievalCollection:
     qrels: Qrels
     relevant_grade: int = 1
 
+    @renamed_argument("faults", "on_bad_row")
     def __post_init__(self) -> None:
         check_columns(self.queries, self.documents)
-        sound_part(Parts(self.queries, self.documents, self.qrels), self.relevant_grade, faults="error")
+        sound_part(Parts(self.queries, self.documents, self.qrels), self.relevant_grade, on_bad_row="error")
 
     @classmethod
+    @renamed_argument("faults", "on_bad_row")
     def build(
         cls,
         name: str,
@@ -67,12 +71,13 @@ class RetrievalCollection:
         qrels: Qrels,
         *,
         relevant_grade: int = 1,
-        faults: Faults = "error",
+        on_bad_row: OnBadRow = "error",
     ) -> "RetrievalCollection":
-        """Put a collection together; with faults="drop", take out what is unsound and log how much each rule took."""
-        if faults == "drop":
+        """Put a collection together; with on_bad_row="drop", take out what is unsound and log how much each rule took."""
+        check_on_bad_row(on_bad_row)
+        if on_bad_row == "drop":
             check_columns(queries, documents)
-            queries, documents, qrels = sound_part(Parts(queries, documents, qrels), relevant_grade, faults)
+            queries, documents, qrels = sound_part(Parts(queries, documents, qrels), relevant_grade, on_bad_row)
         return cls(name, queries, documents, qrels, relevant_grade)
 
     @property
@@ -135,6 +140,7 @@ class RetrievalCollection:
         )
 
     @classmethod
+    @renamed_argument("faults", "on_bad_row")
     def from_lines(
         cls,
         name: str,
@@ -145,7 +151,7 @@ class RetrievalCollection:
         groups: Lines | None = None,
         translations: Mapping[str, Lines] | None = None,
         limit: int | None = None,
-        faults: Faults = "error",
+        on_bad_row: OnBadRow = "error",
     ) -> "RetrievalCollection":
         """Line-aligned files (gz, zst too) or lists: line i of the documents answers line i of every query file.
 
@@ -162,7 +168,7 @@ class RetrievalCollection:
                 default.
             translations: language -> machine translations of the queries into English.
             limit: read only the first so many lines; the documents are then fewer too, and the search is easier.
-            faults: what to do with lines that are empty on either side; see `build`.
+            on_bad_row: what to do with lines that are empty on either side; see `build`.
 
         Raises:
             ValueError: when files differ in their number of lines, and as the class does.
@@ -205,9 +211,10 @@ class RetrievalCollection:
         table = query_table(rows)
         found = [{"id": key, "text": text} for text, key in first_with.items()]
         qrels = {key: {doc: 1} for key, doc in zip(table["id"], answers * len(queries), strict=True)}
-        return cls.build(name, table, Dataset.from_list(found, features=TEXT_DOCUMENTS), qrels, faults=faults)
+        return cls.build(name, table, Dataset.from_list(found, features=TEXT_DOCUMENTS), qrels, on_bad_row=on_bad_row)
 
     @classmethod
+    @renamed_argument("faults", "on_bad_row")
     def from_bitext(
         cls,
         name: str,
@@ -215,7 +222,7 @@ class RetrievalCollection:
         language: str,
         *,
         limit: int | None = None,
-        faults: Faults = "error",
+        on_bad_row: OnBadRow = "error",
     ) -> "RetrievalCollection":
         """Translation pairs as a search for the English sentence (Tatoeba's task); equal English sentences are merged.
 
@@ -226,7 +233,7 @@ class RetrievalCollection:
                 a tuple (foreign file, English file).
             language: the language of the queries.
             limit: the first so many pairs; the documents are then fewer too.
-            faults: what to do with pairs that are empty on either side; see `build`.
+            on_bad_row: what to do with pairs that are empty on either side; see `build`.
 
         Raises:
             ValueError: when the data have no pair in that language, and as the class does.
@@ -238,7 +245,7 @@ class RetrievalCollection:
         if not pairs:
             raise ValueError(f"no translation pair in {code} in {name}")
         foreign, english = zip(*pairs, strict=True)
-        return cls.from_lines(name, {code: list(foreign)}, list(english), faults=faults)
+        return cls.from_lines(name, {code: list(foreign)}, list(english), on_bad_row=on_bad_row)
 
 
 def query_table(rows: Iterable[Mapping[str, str | None]]) -> Dataset:

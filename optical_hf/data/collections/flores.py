@@ -9,16 +9,18 @@ from collections.abc import Mapping
 
 from optical_hf.data.collections.collection import RetrievalCollection
 from optical_hf.data.collections.reading import Lines, name_of, read_lines, read_rows
-from optical_hf.data.collections.soundness import Faults
+from optical_hf.data.readers.bad_rows import OnBadRow
+from optical_hf.data.renamed import renamed_argument
 
 
+@renamed_argument("faults", "on_bad_row")
 def load_flores_sentences(
     queries: Mapping[str, Lines],
     documents: Lines,
     *,
     metadata: Lines | None = None,
     name: str = "flores-sentences",
-    faults: Faults = "error",
+    on_bad_row: OnBadRow = "error",
 ) -> RetrievalCollection:
     """Sentence to sentence: find the English line that says the same.
 
@@ -31,7 +33,7 @@ def load_flores_sentences(
         documents: the English file.
         metadata: with it, sentences of one article are one group for a bootstrap.
         name: what reports call it.
-        faults: see `RetrievalCollection.build`.
+        on_bad_row: see `RetrievalCollection.build`.
 
     Raises:
         ValueError: when the files differ in length; and as `RetrievalCollection` does.
@@ -41,9 +43,10 @@ def load_flores_sentences(
         [[0], [1]]
     """
     groups = _urls(metadata) if metadata is not None else None
-    return RetrievalCollection.from_lines(name, dict(queries), documents, groups=groups, faults=faults)
+    return RetrievalCollection.from_lines(name, dict(queries), documents, groups=groups, on_bad_row=on_bad_row)
 
 
+@renamed_argument("faults", "on_bad_row")
 def load_flores_documents(
     queries: Mapping[str, Lines],
     documents: Lines,
@@ -51,7 +54,7 @@ def load_flores_documents(
     *,
     english: bool = True,
     name: str = "flores-documents",
-    faults: Faults = "error",
+    on_bad_row: OnBadRow = "error",
 ) -> RetrievalCollection:
     """Sentence to document: find the English article (all its lines in the set, in order) from one of its sentences.
 
@@ -64,7 +67,7 @@ def load_flores_documents(
         english: fill the `english` column with the English sentence. It stands word for word in the article, so the
             teacher's ceiling on it is an easy one.
         name: what reports call it.
-        faults: see `RetrievalCollection.build`.
+        on_bad_row: see `RetrievalCollection.build`.
 
     Raises:
         ValueError: when the files differ in length; and as `RetrievalCollection` does.
@@ -82,7 +85,7 @@ def load_flores_documents(
         articles.setdefault(url, []).append(line)
     texts = [" ".join(articles[url]) for url in urls]
     sources = {code: (source, lines) if english else source for code, source in queries.items()}
-    return RetrievalCollection.from_lines(name, sources, texts, groups=urls, faults=faults)
+    return RetrievalCollection.from_lines(name, sources, texts, groups=urls, on_bad_row=on_bad_row)
 
 
 def _urls(metadata: Lines) -> list[str]:

@@ -17,10 +17,11 @@ from datasets.fingerprint import Hasher
 
 from optical_hf.data.collections.captions import CaptionsByImage
 from optical_hf.data.collections.collection import TEXT_DOCUMENTS, RetrievalCollection, query_table
-from optical_hf.data.collections.soundness import Faults
 from optical_hf.data.entities.annotations import Box
 from optical_hf.data.entities.members import IMAGE_LIMIT, IMAGE_SUFFIXES, open_members, stamp
 from optical_hf.data.generation import reader_errors
+from optical_hf.data.readers.bad_rows import OnBadRow
+from optical_hf.data.renamed import renamed_argument
 from optical_hf.languages import canonical_language
 
 Images: TypeAlias = "str | PathLike[str] | Dataset"
@@ -28,13 +29,14 @@ _IMAGES = Features({"id": Value("string"), "image": Image()})
 _REGIONS = Features({"id": Value("string"), "image": Image(), "image_id": Value("string"), "box": [Value("int32")]})
 
 
+@renamed_argument("faults", "on_bad_row")
 def captions_to_captions(
     name: str,
     queries: Mapping[str, CaptionsByImage],
     documents: CaptionsByImage,
     *,
     english: CaptionsByImage | None = None,
-    faults: Faults = "error",
+    on_bad_row: OnBadRow = "error",
 ) -> RetrievalCollection:
     """Find the English captions of an image from a caption of it that somebody else wrote in another language.
 
@@ -47,7 +49,7 @@ def captions_to_captions(
         documents: the English captions that are searched, one to five an image.
         english: an English caption in place of each query caption (same image, same place), for the `english` column;
             it should not be among the documents, or the teacher's ceiling is no ceiling.
-        faults: see `RetrievalCollection.build`.
+        on_bad_row: see `RetrievalCollection.build`.
 
     Raises:
         ValueError: when `english` has no caption for a query; and as `RetrievalCollection` does (a query of an image
@@ -63,16 +65,17 @@ def captions_to_captions(
     qrels = {
         key: dict.fromkeys(answers.get(image, ()), 1) for key, image in zip(table["id"], table["group"], strict=True)
     }
-    return RetrievalCollection.build(name, table, found, qrels, faults=faults)
+    return RetrievalCollection.build(name, table, found, qrels, on_bad_row=on_bad_row)
 
 
+@renamed_argument("faults", "on_bad_row")
 def captions_to_images(
     name: str,
     captions: Mapping[str, CaptionsByImage],
     images: Images,
     *,
     english: CaptionsByImage | None = None,
-    faults: Faults = "error",
+    on_bad_row: OnBadRow = "error",
 ) -> RetrievalCollection:
     """Find the image that a caption describes; the images of all captions are the documents.
 
@@ -81,7 +84,7 @@ def captions_to_images(
         captions: language -> captions.
         images: folder, archive or table.
         english: as in `captions_to_captions`.
-        faults: see `RetrievalCollection.build`.
+        on_bad_row: see `RetrievalCollection.build`.
 
     Raises:
         ValueError: when images are missing (how many, and the first); and as `RetrievalCollection` does.
@@ -96,11 +99,12 @@ def captions_to_images(
     ids = list(dict.fromkeys(image for by_image in captions.values() for image in by_image))
     table = _caption_queries(captions, english)
     qrels = {key: {image: 1} for key, image in zip(table["id"], table["group"], strict=True)}
-    return RetrievalCollection.build(name, table, image_documents(images, ids), qrels, faults=faults)
+    return RetrievalCollection.build(name, table, image_documents(images, ids), qrels, on_bad_row=on_bad_row)
 
 
+@renamed_argument("faults", "on_bad_row")
 def images_to_captions(
-    name: str, images: Images, captions: CaptionsByImage, language: str, *, faults: Faults = "error"
+    name: str, images: Images, captions: CaptionsByImage, language: str, *, on_bad_row: OnBadRow = "error"
 ) -> RetrievalCollection:
     """Find the captions of an image among the captions of one language: one collection a language.
 
@@ -109,7 +113,7 @@ def images_to_captions(
         images: folder, archive or table; the images that have captions are the queries.
         captions: captions of the language; equal ones are one document.
         language: the language of the captions, and so of the queries' row in a report.
-        faults: see `RetrievalCollection.build`.
+        on_bad_row: see `RetrievalCollection.build`.
 
     Raises:
         ValueError: when images are missing (how many, and the first); and as `RetrievalCollection` does.
@@ -127,10 +131,13 @@ def images_to_captions(
         "group", asked["id"][:]
     )
     qrels = {image: dict.fromkeys(keys, 1) for image, keys in answers.items()}
-    return RetrievalCollection.build(name, queries, found, qrels, faults=faults)
+    return RetrievalCollection.build(name, queries, found, qrels, on_bad_row=on_bad_row)
 
 
-def phrases_to_regions(name: str, phrases: Dataset, images: Images, *, faults: Faults = "error") -> RetrievalCollection:
+@renamed_argument("faults", "on_bad_row")
+def phrases_to_regions(
+    name: str, phrases: Dataset, images: Images, *, on_bad_row: OnBadRow = "error"
+) -> RetrievalCollection:
     """Find the regions of all images that a phrase names.
 
     The documents are the annotated boxes, each once, cut out of their image. Equal phrases of a language (case set
@@ -141,7 +148,7 @@ def phrases_to_regions(name: str, phrases: Dataset, images: Images, *, faults: F
         name: what reports call it.
         phrases: the "phrases" config of `Flickr30kEntities`, of one or (concatenated) several languages.
         images: folder, archive or table.
-        faults: see `RetrievalCollection.build`.
+        on_bad_row: see `RetrievalCollection.build`.
 
     Raises:
         ValueError: when no phrase has a box, or images are missing; and as `RetrievalCollection` does.
@@ -163,7 +170,7 @@ def phrases_to_regions(name: str, phrases: Dataset, images: Images, *, faults: F
     if not rows:
         raise ValueError(f"{name}: no phrase has a box; was the table built with boxes=False?")
     regions = _stored(_regions, images, list(boxes), _REGIONS, boxes=tuple(tuple(each) for each in boxes.values()))
-    return RetrievalCollection.build(name, query_table(rows.values()), regions, qrels, faults=faults)
+    return RetrievalCollection.build(name, query_table(rows.values()), regions, qrels, on_bad_row=on_bad_row)
 
 
 def image_documents(images: Images, ids: Collection[str]) -> Dataset:

@@ -15,12 +15,14 @@ from datasets import Dataset
 from optical_hf.data.collections.collection import TEXT_DOCUMENTS, RetrievalCollection
 from optical_hf.data.collections.judged import judged_queries, titled
 from optical_hf.data.collections.reading import Lines, name_of, read_json_lines, read_lines
-from optical_hf.data.collections.soundness import Faults
+from optical_hf.data.readers.bad_rows import OnBadRow
+from optical_hf.data.renamed import renamed_argument
 from optical_hf.languages import canonical_language
 
 
+@renamed_argument("faults", "on_bad_row")
 def load_afriqa(
-    files: Mapping[str, Lines], *, pivot: str = "en", name: str = "afriqa", faults: Faults = "error"
+    files: Mapping[str, Lines], *, pivot: str = "en", name: str = "afriqa", on_bad_row: OnBadRow = "error"
 ) -> RetrievalCollection:
     """AfriQA: questions in African languages, gold passages in the pivot language (English, or French for Fon).
 
@@ -32,7 +34,7 @@ def load_afriqa(
         files: language -> file; all of them with passages in the pivot language.
         pivot: that language; where it is English, `question_pivot` fills `english`.
         name: what reports call it.
-        faults: see `RetrievalCollection.build`.
+        on_bad_row: see `RetrievalCollection.build`.
 
     Raises:
         ValueError: for a line that is not in the layout; and as `RetrievalCollection` does.
@@ -65,16 +67,17 @@ def load_afriqa(
         english if canonical_language(pivot) == "en" else None,
         groups={key: next(iter(answers)) for key, answers in qrels.items()},
     )
-    return RetrievalCollection.build(name, judged.queries, _documents(first_with), judged.qrels, faults=faults)
+    return RetrievalCollection.build(name, judged.queries, _documents(first_with), judged.qrels, on_bad_row=on_bad_row)
 
 
+@renamed_argument("faults", "on_bad_row")
 def load_xquad_r(
     questions: Mapping[str, Lines],
     passages: Lines,
     *,
     english: Lines | None = None,
     name: str = "xquad-r",
-    faults: Faults = "error",
+    on_bad_row: OnBadRow = "error",
 ) -> RetrievalCollection:
     """XQuAD-R or MLQA-R: questions in many languages, the sentences of one language as documents.
 
@@ -88,7 +91,7 @@ def load_xquad_r(
         passages: the file whose sentences are searched, `en.json` say.
         english: file of the English questions, for the `english` column.
         name: what reports call it.
-        faults: see `RetrievalCollection.build`.
+        on_bad_row: see `RetrievalCollection.build`.
 
     Raises:
         ValueError: for a file without sentences, or an answer outside all of them; and as `RetrievalCollection` does.
@@ -126,7 +129,7 @@ def load_xquad_r(
         _questions(english) if english is not None else None,
         groups=paragraph_of,
     )
-    return RetrievalCollection.build(name, judged.queries, _documents(first_with), judged.qrels, faults=faults)
+    return RetrievalCollection.build(name, judged.queries, _documents(first_with), judged.qrels, on_bad_row=on_bad_row)
 
 
 def _paragraphs(source: Lines) -> list[dict[str, Any]]:

@@ -7,19 +7,19 @@ Works on the Arrow columns, so that nine million passages need no Python strings
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset
 
+from optical_hf.data.readers.bad_rows import OnBadRow, first_of
 from optical_hf.languages import canonical_language
 
-Faults = Literal["error", "drop"]
 Qrels = Mapping[str, Mapping[str, int]]
 logger = logging.getLogger(__name__)
 
-TO_FIX = 'To fix this, repair the files, or let RetrievalCollection.build(..., faults="drop") take them out.'
+TO_FIX = 'To fix this, repair the files, or let RetrievalCollection.build(..., on_bad_row="drop") take them out.'
 
 
 class Parts(NamedTuple):
@@ -35,7 +35,7 @@ def column(dataset: Dataset, name: str) -> pa.ChunkedArray:
     return dataset.select_columns(name).with_format("arrow")[:][name]
 
 
-def sound_part(parts: Parts, relevant_grade: int, faults: Faults) -> Parts:
+def sound_part(parts: Parts, relevant_grade: int, on_bad_row: OnBadRow) -> Parts:
     """Return the part of a collection in which every rule holds.
 
     Rules, in this order: ids are unique; texts are not empty; qrels name known queries and known documents; every query
@@ -44,13 +44,13 @@ def sound_part(parts: Parts, relevant_grade: int, faults: Faults) -> Parts:
     Args:
         parts: queries, documents and qrels.
         relevant_grade: the least grade that counts as relevant.
-        faults: "error" raises at the first broken rule; "drop" logs a warning for each and takes the rows out.
+        on_bad_row: "error" raises at the first broken rule; "drop" logs a warning for each and takes the rows out.
 
     Raises:
-        ValueError: with the number of offenders and the first of them, where faults is "error"; and where nothing is
+        ValueError: with the number of offenders and the first of them, where on_bad_row is "error"; and where nothing is
             left.
     """
-    report = _raise if faults == "error" else logger.warning
+    report = _raise if on_bad_row == "error" else logger.warning
     documents = _sound_rows(parts.documents, "document", report)
     queries = _sound_rows(parts.queries, "query", report)
     qrels = _sound_qrels(parts.qrels, queries, documents, report)
@@ -58,11 +58,10 @@ def sound_part(parts: Parts, relevant_grade: int, faults: Faults) -> Parts:
     keep = [i for i, key in enumerate(query_ids) if any(g >= relevant_grade for g in qrels.get(key, {}).values())]
     if len(keep) < len(query_ids):
         kept = set(keep)
-        first = next(key for i, key in enumerate(query_ids) if i not in kept)
+        unanswered = first_of(key for i, key in enumerate(query_ids) if i not in kept)
         report(
             f"{len(query_ids) - len(keep)} of {len(query_ids)} queries have no relevant document (grade "
-            f"{relevant_grade} or "
-            f"more), the first is {first!r}: they would count as failures of every system. {TO_FIX}"
+            f"{relevant_grade} or more), {unanswered}: they would count as failures of every system. {TO_FIX}"
         )
         queries = queries.select(keep)
         qrels = {query_ids[i]: qrels[query_ids[i]] for i in keep}
@@ -109,14 +108,14 @@ def _sound_rows(dataset: Dataset, what: str, report: Callable[[str], object]) ->
     if len(ids.unique()) < len(ids):
         first_seen = pa.table({"id": ids, "row": pa.array(range(len(ids)))}).group_by("id").aggregate([("row", "min")])
         keep = pc.is_in(pa.array(range(len(ids))), value_set=first_seen["row_min"].combine_chunks())
-        first = ids.filter(pc.invert(keep))[0].as_py()
-        report(f"{len(ids) - len(first_seen)} rows repeat a {what} id, the first is {first!r}. {TO_FIX}")
+        repeated = first_of(ids.filter(pc.invert(keep))[:3].to_pylist())
+        report(f"{len(ids) - len(first_seen)} rows repeat a {what} id, {repeated}. {TO_FIX}")
     if "text" in dataset.column_names:
         # RE2's \s is ASCII only: \p{Z} adds the ideographic and the no-break space
         filled = pc.fill_null(pc.match_substring_regex(column(dataset, "text"), r"[^\s\p{Z}]"), False)
         if not pc.all(filled).as_py():
             empty = ids.filter(pc.invert(filled))
-            report(f"{len(empty)} {what} texts are empty, the first has the id {empty[0].as_py()!r}. {TO_FIX}")
+            report(f"{len(empty)} {what} texts are empty, {first_of(empty[:3].to_pylist())}. {TO_FIX}")
             keep = pc.and_(keep, filled)
     if pc.all(keep).as_py():
         return dataset
@@ -127,7 +126,7 @@ def _sound_qrels(qrels: Qrels, queries: Dataset, documents: Dataset, report: Cal
     query_ids = set(column(queries, "id").to_pylist())
     unknown = [key for key in qrels if key not in query_ids]
     if unknown:
-        report(f"the qrels name {len(unknown)} unknown queries, the first is {unknown[0]!r}. {TO_FIX}")
+        report(f"the qrels name {len(unknown)} unknown queries, {first_of(unknown)}. {TO_FIX}")
         qrels = {key: grades for key, grades in qrels.items() if key in query_ids}
     named = pa.array(sorted({doc for grades in qrels.values() for doc in grades}), pa.string())
     ids = column(documents, "id").cast(pa.string())

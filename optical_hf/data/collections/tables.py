@@ -15,10 +15,12 @@ from typing import Any
 from optical_hf.data.collections.collection import RetrievalCollection
 from optical_hf.data.collections.judged import document_table, judged_queries, qrels_from, titled
 from optical_hf.data.collections.reading import Lines, name_of, read_json_lines, read_pairs, read_rows
-from optical_hf.data.collections.soundness import Faults
 from optical_hf.data.collections.trec import read_qrels
+from optical_hf.data.readers.bad_rows import OnBadRow
+from optical_hf.data.renamed import renamed_argument
 
 
+@renamed_argument("faults", "on_bad_row")
 def load_beir(
     folder: str | PathLike[str],
     *,
@@ -27,7 +29,7 @@ def load_beir(
     queries: Mapping[str, Lines] | None = None,
     name: str | None = None,
     relevant_grade: int = 1,
-    faults: Faults = "error",
+    on_bad_row: OnBadRow = "error",
 ) -> RetrievalCollection:
     """A folder in the layout of BEIR, which MTEB and mE5 use too.
 
@@ -43,7 +45,7 @@ def load_beir(
             the queries, and `queries.jsonl` fills `english` where `language` is English.
         name: what reports call it; the folder's name by default.
         relevant_grade: the least grade that counts as relevant.
-        faults: see `RetrievalCollection.build`.
+        on_bad_row: see `RetrievalCollection.build`.
 
     Raises:
         ValueError: for a file that is missing or not in the layout; and as `RetrievalCollection` does.
@@ -76,10 +78,11 @@ def load_beir(
     judged = judged_queries(topics, qrels, own if queries is not None and language == "en" else None)
     documents = document_table(_beir_documents, _plain_or_gz(root / "corpus.jsonl"))
     return RetrievalCollection.build(
-        name or root.name, judged.queries, documents, judged.qrels, relevant_grade=relevant_grade, faults=faults
+        name or root.name, judged.queries, documents, judged.qrels, relevant_grade=relevant_grade, on_bad_row=on_bad_row
     )
 
 
+@renamed_argument("faults", "on_bad_row")
 def load_mmarco(
     queries: Mapping[str, Lines],
     collection: Lines,
@@ -87,7 +90,7 @@ def load_mmarco(
     *,
     english: Lines | None = None,
     name: str = "mmarco",
-    faults: Faults = "error",
+    on_bad_row: OnBadRow = "error",
 ) -> RetrievalCollection:
     """MMARCO: translated queries of MS MARCO, over its English passages or the translated ones.
 
@@ -101,7 +104,7 @@ def load_mmarco(
         qrels: file of judgements.
         english: the original queries, for the `english` column.
         name: what reports call it.
-        faults: see `RetrievalCollection.build`.
+        on_bad_row: see `RetrievalCollection.build`.
 
     Raises:
         ValueError: for a line that is not in the layout, with its place; and as `RetrievalCollection` does.
@@ -113,9 +116,10 @@ def load_mmarco(
     topics = {code: read_pairs(source) for code, source in queries.items()}
     judged = judged_queries(topics, read_qrels(qrels), read_pairs(english) if english is not None else None)
     documents = document_table(_tsv_documents, collection)
-    return RetrievalCollection.build(name, judged.queries, documents, judged.qrels, faults=faults)
+    return RetrievalCollection.build(name, judged.queries, documents, judged.qrels, on_bad_row=on_bad_row)
 
 
+@renamed_argument("faults", "on_bad_row")
 def load_wikiclir(
     queries: Lines,
     documents: Lines,
@@ -124,7 +128,7 @@ def load_wikiclir(
     language: str,
     name: str = "wikiclir",
     relevant_grade: int = 1,
-    faults: Faults = "error",
+    on_bad_row: OnBadRow = "error",
 ) -> RetrievalCollection:
     """WikiCLIR of Heidelberg (German queries, English articles), and the data of Sasaki et al. (English queries).
 
@@ -143,7 +147,7 @@ def load_wikiclir(
         name: what reports call it.
         relevant_grade: the least grade that counts as relevant; 3 (Heidelberg) or 2 (Sasaki) for the same article
             alone.
-        faults: see `RetrievalCollection.build`.
+        on_bad_row: see `RetrievalCollection.build`.
 
     Raises:
         ValueError: for a line that is not in the layout, with its place; and as `RetrievalCollection` does.
@@ -162,10 +166,11 @@ def load_wikiclir(
     judged = judged_queries({language: texts}, qrels_from(judgements, name_of(qrels)))
     found = document_table(_tsv_documents, documents)
     return RetrievalCollection.build(
-        name, judged.queries, found, judged.qrels, relevant_grade=relevant_grade, faults=faults
+        name, judged.queries, found, judged.qrels, relevant_grade=relevant_grade, on_bad_row=on_bad_row
     )
 
 
+@renamed_argument("faults", "on_bad_row")
 def load_clirmatrix(
     queries: Lines,
     documents: Lines,
@@ -173,7 +178,7 @@ def load_clirmatrix(
     language: str,
     name: str = "clirmatrix",
     relevant_grade: int = 1,
-    faults: Faults = "error",
+    on_bad_row: OnBadRow = "error",
 ) -> RetrievalCollection:
     """CLIRMatrix, BI-139 or MULTI-8: queries and judgements in one file, documents in another.
 
@@ -187,7 +192,7 @@ def load_clirmatrix(
         language: the language of the queries.
         name: what reports call it.
         relevant_grade: the least grade that counts as relevant.
-        faults: see `RetrievalCollection.build`.
+        on_bad_row: see `RetrievalCollection.build`.
 
     Raises:
         ValueError: for a line that is not in the layout, with its place; and as `RetrievalCollection` does.
@@ -210,7 +215,7 @@ def load_clirmatrix(
     judged = judged_queries({language: texts}, qrels_from(judgements, name_of(queries)))
     found = document_table(_tsv_documents, documents)
     return RetrievalCollection.build(
-        name, judged.queries, found, judged.qrels, relevant_grade=relevant_grade, faults=faults
+        name, judged.queries, found, judged.qrels, relevant_grade=relevant_grade, on_bad_row=on_bad_row
     )
 
 

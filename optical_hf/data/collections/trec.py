@@ -15,8 +15,9 @@ from typing import Any, Literal
 from optical_hf.data.collections.collection import RetrievalCollection
 from optical_hf.data.collections.judged import document_table, judged_queries, qrels_from, titled
 from optical_hf.data.collections.reading import Lines, name_of, read_json_lines, read_lines, read_pairs, read_rows
-from optical_hf.data.collections.soundness import Faults
+from optical_hf.data.readers.bad_rows import OnBadRow
 from optical_hf.data.readers.files import name_parts
+from optical_hf.data.renamed import renamed_argument
 from optical_hf.languages import canonical_language
 
 Field = Literal["title", "description"]
@@ -26,6 +27,7 @@ _TOPIC_TAGS = {"title": "title", "description": "desc"}
 _DOCUMENT_TAGS = frozenset({"title", "headline", "head", "text", "lead", "lp", "te", "ti"})
 
 
+@renamed_argument("faults", "on_bad_row")
 def load_trec(
     name: str,
     topics: Mapping[str, Lines],
@@ -35,7 +37,7 @@ def load_trec(
     fields: Sequence[Field] = ("title",),
     english: Lines | None = None,
     relevant_grade: int = 1,
-    faults: Faults = "error",
+    on_bad_row: OnBadRow = "error",
 ) -> RetrievalCollection:
     """TREC topics (in one or more languages), TREC qrels and TREC documents.
 
@@ -53,7 +55,7 @@ def load_trec(
         fields: which fields of a topic make the query.
         english: topics in English, for the `english` column.
         relevant_grade: the least grade that counts as relevant.
-        faults: see `RetrievalCollection.build`.
+        on_bad_row: see `RetrievalCollection.build`.
 
     Raises:
         ValueError: for a file that is not in the layout, with the place; and as `RetrievalCollection` does.
@@ -69,10 +71,11 @@ def load_trec(
     judged = judged_queries(texts, read_qrels(qrels), in_english)
     found = document_table(read_documents, documents)
     return RetrievalCollection.build(
-        name, judged.queries, found, judged.qrels, relevant_grade=relevant_grade, faults=faults
+        name, judged.queries, found, judged.qrels, relevant_grade=relevant_grade, on_bad_row=on_bad_row
     )
 
 
+@renamed_argument("faults", "on_bad_row")
 def load_hc4(
     topics: Lines,
     qrels: Lines,
@@ -83,7 +86,7 @@ def load_hc4(
     fields: Sequence[Field] = ("title", "description"),
     name: str | None = None,
     relevant_grade: int = 1,
-    faults: Faults = "error",
+    on_bad_row: OnBadRow = "error",
 ) -> RetrievalCollection:
     """HC4: topics as JSON lines, qrels of one language, documents as JSON lines.
 
@@ -105,7 +108,7 @@ def load_hc4(
         fields: which fields make the query.
         name: what reports call it; `hc4/<language>` by default.
         relevant_grade: the least grade that counts as relevant.
-        faults: see `RetrievalCollection.build`.
+        on_bad_row: see `RetrievalCollection.build`.
 
     Raises:
         ValueError: as `RetrievalCollection` does.
@@ -137,10 +140,16 @@ def load_hc4(
     judged = judged_queries(texts, read_qrels(qrels), english, dict.fromkeys(texts, newest))
     found = document_table(read_documents, documents)
     return RetrievalCollection.build(
-        name or f"hc4/{target}", judged.queries, found, judged.qrels, relevant_grade=relevant_grade, faults=faults
+        name or f"hc4/{target}",
+        judged.queries,
+        found,
+        judged.qrels,
+        relevant_grade=relevant_grade,
+        on_bad_row=on_bad_row,
     )
 
 
+@renamed_argument("faults", "on_bad_row")
 def load_africlirmatrix(
     topics: Lines,
     qrels: Lines,
@@ -148,7 +157,7 @@ def load_africlirmatrix(
     *,
     name: str = "africlirmatrix",
     relevant_grade: int = 1,
-    faults: Faults = "error",
+    on_bad_row: OnBadRow = "error",
 ) -> RetrievalCollection:
     """AfriCLIRMatrix: English queries, documents in one of fifteen African languages.
 
@@ -162,7 +171,7 @@ def load_africlirmatrix(
         documents: `corpus.jsonl` of that language.
         name: what reports call it.
         relevant_grade: the least grade that counts as relevant.
-        faults: see `RetrievalCollection.build`.
+        on_bad_row: see `RetrievalCollection.build`.
 
     Raises:
         ValueError: as `RetrievalCollection` does.
@@ -174,7 +183,7 @@ def load_africlirmatrix(
     judged = judged_queries({"en": read_pairs(topics)}, read_qrels(qrels))
     found = document_table(read_documents, documents)
     return RetrievalCollection.build(
-        name, judged.queries, found, judged.qrels, relevant_grade=relevant_grade, faults=faults
+        name, judged.queries, found, judged.qrels, relevant_grade=relevant_grade, on_bad_row=on_bad_row
     )
 
 

@@ -13,6 +13,7 @@ from defusedxml.ElementTree import iterparse
 from optical_hf.data.readers.files import open_binary
 from optical_hf.data.readers.pairs import BitextFile, Pair, code_of
 
+_NATIVE = frozenset({"bpt", "ept", "it", "ph", "ut"})  # their text is markup of the program that wrote the file
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 
 
@@ -48,7 +49,7 @@ def _unit(unit: Element, number: int, file: BitextFile) -> Iterator[Pair]:
         if code is None:
             raise ValueError(f"{file.path}: unit {number}: unknown language code {tag!r}")
         segment = variant.find("seg")
-        texts.setdefault(code, "" if segment is None else "".join(segment.itertext()))
+        texts.setdefault(code, "" if segment is None else "".join(_text(segment)))
     if "en" not in texts:
         raise ValueError(f"{file.path}: unit {number}: no English, only {sorted(texts)}")
     english = texts.pop("en")
@@ -57,3 +58,14 @@ def _unit(unit: Element, number: int, file: BitextFile) -> Iterator[Pair]:
     for language, foreign in wanted.items():
         one = given if given is None or len(wanted) == 1 else f"{given}:{language}"
         yield Pair(number, english, foreign, language, one)
+
+
+def _text(element: Element) -> Iterator[str]:
+    """Yield the text without native markup; `hi` and `sub` hold text, `sub` also inside markup (TMX 1.4b, section 4)."""
+    own = element.tag not in _NATIVE
+    if own and element.text:
+        yield element.text
+    for child in element:
+        yield from _text(child)
+        if own and child.tail:
+            yield child.tail
