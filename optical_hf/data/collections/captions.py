@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from datasets import Dataset
 
 from optical_hf.data.collections.reading import Lines, name_of, read_json_lines, read_lines
+from optical_hf.data.entities.pictures import image_id
 
 CaptionsByImage = Mapping[str, Sequence[str]]
 """Image id (without .jpg) -> its captions."""
@@ -31,7 +32,7 @@ def caption_lines(image_ids: Lines, *files: Lines) -> dict[str, list[str]]:
         >>> caption_lines(["1.jpg", "2.jpg"], ["a dog", "a cat"], ["a puppy", "a kitten"])
         {'1': ['a dog', 'a puppy'], '2': ['a cat', 'a kitten']}
     """
-    images = [_stem(line) for line in read_lines(image_ids)]
+    images = [image_id(line) for line in read_lines(image_ids)]
     captions: dict[str, list[str]] = {image: [] for image in images}
     for file in files:
         lines = list(read_lines(file))
@@ -76,8 +77,3 @@ def caption_table(table: Dataset, *, unrelated: bool = False) -> dict[str, list[
         ]
         for row in table.select_columns(["image_id", "captions", "unrelated"])
     }
-
-
-def _stem(name: str) -> str:
-    stem, dot, suffix = name.strip().rpartition(".")
-    return stem if dot and suffix.lower() in ("jpg", "jpeg", "png") else name.strip()

@@ -5,25 +5,26 @@ archive, or a table with `image_id` and `image`. Every query of an image has the
 resamples images, not captions (five captions of one image are not independent).
 """
 
-import io
+import logging
 from collections.abc import Collection, Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import PIL.Image
 from datasets import Dataset, Features, Image, Value
 from datasets.fingerprint import Hasher
 
 from optical_hf.data.collections.captions import CaptionsByImage
 from optical_hf.data.collections.collection import TEXT_DOCUMENTS, RetrievalCollection, query_table
 from optical_hf.data.entities.annotations import Box
-from optical_hf.data.entities.members import IMAGE_LIMIT, IMAGE_SUFFIXES, open_members, stamp
+from optical_hf.data.entities.members import DamagedFileError, stamp
+from optical_hf.data.entities.pictures import damage, none_missing, open_images
 from optical_hf.data.generation import reader_errors
 from optical_hf.data.readers.bad_rows import OnBadRow
 from optical_hf.data.renamed import renamed_argument
 from optical_hf.languages import canonical_language
 
+logger = logging.getLogger(__name__)
 Images: TypeAlias = "str | PathLike[str] | Dataset"
 _IMAGES = Features({"id": Value("string"), "image": Image()})
 _REGIONS = Features({"id": Value("string"), "image": Image(), "image_id": Value("string"), "box": [Value("int32")]})
@@ -90,6 +91,7 @@ def captions_to_images(
         ValueError: when images are missing (how many, and the first); and as `RetrievalCollection` does.
 
     Example:
+        >>> import PIL.Image
         >>> features = Features({"image_id": Value("string"), "image": Image()})
         >>> row = {"image_id": "7", "image": PIL.Image.new("RGB", (4, 4))}
         >>> table = Dataset.from_list([row], features=features)
@@ -119,6 +121,7 @@ def images_to_captions(
         ValueError: when images are missing (how many, and the first); and as `RetrievalCollection` does.
 
     Example:
+        >>> import PIL.Image
         >>> features = Features({"image_id": Value("string"), "image": Image()})
         >>> row = {"image_id": "7", "image": PIL.Image.new("RGB", (4, 4))}
         >>> table = Dataset.from_list([row], features=features)
@@ -181,7 +184,7 @@ def image_documents(images: Images, ids: Collection[str]) -> Dataset:
     """
     if isinstance(images, Dataset):
         place = {image: row for row, image in enumerate(images["image_id"])}
-        _none_missing([image for image in ids if image not in place], ids, "the table")
+        none_missing({image for image in ids if image not in place}, ids, "the table")
         chosen = images.select([place[image] for image in ids]).select_columns(["image_id", "image"])
         return chosen.rename_column("image_id", "id")
     return _stored(_whole, images, list(ids), _IMAGES)
@@ -232,35 +235,37 @@ def _stored(read: Any, images: Images, ids: list[str], features: Features, **opt
 
 
 def _whole(images: Images, ids: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    for image, content in _contents(images, ids):
-        yield {"id": image, "image": {"bytes": content, "path": image}}
+    for image, stored in _contents(images, ids):
+        yield {"id": image, "image": stored}
 
 
 def _regions(images: Images, ids: tuple[str, ...], boxes: tuple[tuple[Box, ...], ...]) -> Iterator[dict[str, Any]]:
+    """The regions of every image; a damaged image stands in for its regions, to be found and named with the others."""
     boxes_of = dict(zip(ids, boxes, strict=True))
-    for image, content in _contents(images, ids):
-        picture = PIL.Image.open(io.BytesIO(content)) if isinstance(content, bytes) else content
+    for image, stored in _contents(images, ids):
+        picture = None if damage(stored) else Image().decode_example(stored)
         for box in boxes_of[image]:
             key = _region_id(image, box)
-            yield {"id": key, "image": picture.crop(box), "image_id": image, "box": list(box)}
+            cut = stored if picture is None else picture.crop(box)
+            yield {"id": key, "image": cut, "image_id": image, "box": list(box)}
 
 
 def _contents(images: Images, ids: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-    """The images of some ids; all of them, or an error at the end."""
-    missing = set(ids)
+    """The images of some ids as they are stored; all of them, or an error at the end."""
     if isinstance(images, Dataset):
-        found: Any = ((row["id"], row["image"]) for row in image_documents(images, ids))
-    else:
-        found = open_members(images, IMAGE_SUFFIXES, IMAGE_LIMIT).walk(ids)
-    for image, content in found:
+        table = image_documents(images, ids)
+        yield from zip(table["id"], table.cast_column("image", Image(decode=False))["image"], strict=True)
+        return
+    missing = set(ids)
+    for image, read in open_images(images).walk(ids):
         missing.discard(image)
-        yield image, content
-    _none_missing([image for image in ids if image in missing], ids, str(images))
-
-
-def _none_missing(missing: list[str], ids: Collection[str], where: str) -> None:
-    if missing:
-        raise ValueError(f"{len(missing)} of {len(ids)} images are not in {where}, the first is {missing[0]}")
+        try:
+            content = read()
+        except DamagedFileError as error:
+            logger.warning("%s", error)
+            content = b""
+        yield image, {"bytes": content, "path": image}
+    none_missing(missing, ids, images)
 
 
 def _region_id(image: str, box: Collection[int]) -> str:

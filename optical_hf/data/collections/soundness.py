@@ -2,22 +2,30 @@
 
 Knows nothing about files or models. One walk over the rules serves both uses: told to raise, it stops at the first rule
 that is broken; told to drop, it takes the offending rows out, says how many each rule took, and returns what is left.
-Works on the Arrow columns, so that nine million passages need no Python strings.
+Works on the Arrow columns, so that nine million passages need no Python strings. Images are decoded once: one that is cut
+off has a sound head, and would else end an evaluation on its way.
 """
 
 import logging
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
+from weakref import WeakSet
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from datasets import Dataset
+from datasets import Dataset, Image
+from datasets.utils.tqdm import tqdm
 
+from optical_hf.data.entities.pictures import damage
 from optical_hf.data.readers.bad_rows import OnBadRow, first_of
 from optical_hf.languages import canonical_language
 
 Qrels = Mapping[str, Mapping[str, int]]
 logger = logging.getLogger(__name__)
+_READABLE: WeakSet[Dataset] = WeakSet()  # a collection is checked again when it is cut down to a language
 
 TO_FIX = 'To fix this, repair the files, or let RetrievalCollection.build(..., on_bad_row="drop") take them out.'
 
@@ -38,8 +46,8 @@ def column(dataset: Dataset, name: str) -> pa.ChunkedArray:
 def sound_part(parts: Parts, relevant_grade: int, on_bad_row: OnBadRow) -> Parts:
     """Return the part of a collection in which every rule holds.
 
-    Rules, in this order: ids are unique; texts are not empty; qrels name known queries and known documents; every query
-    has a document of grade `relevant_grade` or more.
+    Rules, in this order: ids are unique; texts are not empty; images can be decoded; qrels name known queries and known
+    documents; every query has a document of grade `relevant_grade` or more.
 
     Args:
         parts: queries, documents and qrels.
@@ -117,9 +125,31 @@ def _sound_rows(dataset: Dataset, what: str, report: Callable[[str], object]) ->
             empty = ids.filter(pc.invert(filled))
             report(f"{len(empty)} {what} texts are empty, {first_of(empty[:3].to_pylist())}. {TO_FIX}")
             keep = pc.and_(keep, filled)
-    if pc.all(keep).as_py():
-        return dataset
-    return dataset.select(pc.indices_nonzero(keep).to_pylist())
+    if damaged := _damaged_images(dataset):
+        named = [ids[row].as_py() for row in sorted(damaged)]
+        why = damaged[min(damaged)]
+        report(
+            f"{len(damaged)} of {len(ids)} {what} images cannot be read, {first_of(named)}; {named[0]!r}: {why}. {TO_FIX}"
+        )
+        keep = pc.and_(keep, pa.array([row not in damaged for row in range(len(ids))]))
+    if not pc.all(keep).as_py():
+        dataset = dataset.select(pc.indices_nonzero(keep).to_pylist())
+    _READABLE.add(dataset)
+    return dataset
+
+
+def _damaged_images(dataset: Dataset) -> dict[int, str]:
+    """Which rows have an image that cannot be decoded, and why."""
+    feature = dataset.features.get("image")
+    if not isinstance(feature, Image) or dataset in _READABLE:
+        return {}
+    stored = dataset.select_columns("image").cast_column("image", replace(feature, decode=False))
+    told: list[str | None] = []
+    with ThreadPoolExecutor() as pool, tqdm(total=len(stored), desc="Decoding images", delay=2) as bar:
+        for batch in stored.iter(batch_size=64):
+            told += pool.map(partial(damage, feature=replace(feature, decode=True)), batch["image"])
+            bar.update(len(batch["image"]))
+    return {row: why for row, why in enumerate(told) if why is not None}
 
 
 def _sound_qrels(qrels: Qrels, queries: Dataset, documents: Dataset, report: Callable[[str], object]) -> Qrels:

@@ -7,15 +7,13 @@ power; a member larger than its limit is refused before it is read, so a small a
 import os
 import tarfile
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator
-from functools import cached_property
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 from zipfile import BadZipFile, ZipFile
 
 TEXT_LIMIT = 4 << 20
-IMAGE_LIMIT = 64 << 20
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 class DamagedFileError(ValueError):
@@ -32,12 +30,14 @@ class Members(ABC):
     def get(self, key: str) -> bytes | None:
         """The content of the file of an id, or None where there is none."""
 
-    def walk(self, keys: Collection[str]) -> Iterator[tuple[str, bytes]]:
-        """Yield (id, content) of those ids that there is a file for, in an order that suits the archive."""
-        for key in keys:
-            content = self.get(key)
-            if content is not None:
-                yield key, content
+    @abstractmethod
+    def walk(self, keys: Collection[str]) -> Iterator[tuple[str, Callable[[], bytes]]]:
+        """Yield (id, what reads its content now) of those ids that there is a file for, in an order that suits the archive.
+
+        Raises:
+            ValueError: where the archive itself cannot be read on.
+            DamagedFileError: from the reading of one file, so that the caller may go on with the next.
+        """
 
     def where(self, key: str) -> str:
         """What messages call the file of an id."""
@@ -49,6 +49,25 @@ class Members(ABC):
         fits = path.suffix.lower() in self.suffixes and not path.name.startswith(".")
         return path.stem if fits and (self.folder is None or path.parent.name == self.folder) else None
 
+    def _by_key(self, names: Iterable[str]) -> dict[str, str]:
+        """The name of the file of each id.
+
+        Raises:
+            ValueError: where two files have one id.
+        """
+        found: dict[str, str] = {}
+        for name in names:
+            key = self._key(name)
+            if key is not None and found.setdefault(key, name) != name:
+                raise self._twice(key, found[key], name)
+        return found
+
+    def _twice(self, key: str, *names: str) -> ValueError:
+        return ValueError(
+            f"{self.location} has two files for the id {key}, {' and '.join(sorted(names))}: which one is meant is not known. "
+            "To fix this, take one of them out"
+        )
+
     def _read(self, file: IO[bytes], key: str) -> bytes:
         content = file.read(self.limit + 1)
         if len(content) > self.limit:
@@ -58,28 +77,44 @@ class Members(ABC):
         return content
 
 
-class FolderMembers(Members):
-    """Files of a folder."""
+class IndexedMembers(Members):
+    """Files that can be read in any order."""
 
-    @cached_property
-    def _paths(self) -> dict[str, str]:
-        root = self.location / self.folder if self.folder else self.location
-        with os.scandir(root) as entries:
-            found = {
-                self._key(f"{self.folder or '.'}/{entry.name}"): entry.path for entry in entries if entry.is_file()
-            }
-        return {key: path for key, path in found.items() if key is not None}
+    @property
+    @abstractmethod
+    def _names(self) -> dict[str, str]:
+        """The name of the file of each id."""
+
+    def walk(self, keys: Collection[str]) -> Iterator[tuple[str, Callable[[], bytes]]]:
+        """Yield (id, what reads its content now) of those ids that there is a file for, in the order of the ids."""
+        for key in keys:
+            if key in self._names:
+                yield key, partial(self._content, key)
 
     def get(self, key: str) -> bytes | None:
         """The content of the file of an id, or None where there is none."""
-        path = self._paths.get(key)
-        if path is None:
-            return None
-        with open(path, "rb") as file:
+        return self._content(key) if key in self._names else None
+
+    @abstractmethod
+    def _content(self, key: str) -> bytes:
+        """The content of the file of an id."""
+
+
+class FolderMembers(IndexedMembers):
+    """Files of a folder."""
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        root = self.location / self.folder if self.folder else self.location
+        with os.scandir(root) as entries:
+            return self._by_key(f"{self.folder or '.'}/{entry.name}" for entry in entries if entry.is_file())
+
+    def _content(self, key: str) -> bytes:
+        with open(self.location / self._names[key], "rb") as file:
             return self._read(file, key)
 
 
-class ZipMembers(Members):
+class ZipMembers(IndexedMembers):
     """Files of a zip archive."""
 
     @cached_property
@@ -88,34 +123,31 @@ class ZipMembers(Members):
 
     @cached_property
     def _names(self) -> dict[str, str]:
-        found = {self._key(name): name for name in self._archive.namelist()}
-        return {key: name for key, name in found.items() if key is not None}
+        return self._by_key(self._archive.namelist())
 
-    def get(self, key: str) -> bytes | None:
-        """The content of the member of an id, or None where there is none."""
-        name = self._names.get(key)
-        if name is None:
-            return None
+    def _content(self, key: str) -> bytes:
         try:
-            with self._archive.open(name) as file:
+            with self._archive.open(self._names[key]) as file:
                 return self._read(file, key)
         except (BadZipFile, RuntimeError, NotImplementedError) as error:  # damaged, encrypted, unknown compression
-            raise DamagedFileError(f"{self.where(key)} cannot be read ({error})") from error
+            raise DamagedFileError(f"{self.location}/{self._names[key]} cannot be read ({error})") from error
 
 
 class TarMembers(Members):
     """Files of a tar archive, compressed or not: read once from front to back, in the archive's order."""
 
-    def walk(self, keys: Collection[str]) -> Iterator[tuple[str, bytes]]:
-        """Yield (id, content) in the order of the archive."""
-        wanted = set(keys)
+    def walk(self, keys: Collection[str]) -> Iterator[tuple[str, Callable[[], bytes]]]:
+        """Yield (id, what gives its content) in the order of the archive."""
+        wanted, given = set(keys), dict[str, str]()
         try:
             with tarfile.open(self.location, "r|*") as archive:
                 for member in archive:
                     key = self._key(member.name)
                     if key in wanted and member.isfile() and (file := archive.extractfile(member)) is not None:
-                        wanted.remove(key)
-                        yield key, self._read(file, key)
+                        if given.setdefault(key, member.name) != member.name:
+                            raise self._twice(key, given[key], member.name)
+                        content = self._read(file, key)
+                        yield key, partial(bytes, content)  # of bytes that is no copy
         except (tarfile.TarError, EOFError, OSError) as error:
             raise ValueError(f"{self.location} cannot be read on ({error}); is the archive complete?") from error
 
@@ -123,7 +155,7 @@ class TarMembers(Members):
     def _texts(self) -> dict[str, bytes]:
         with tarfile.open(self.location, "r|*") as archive:
             keys = {key for member in archive if (key := self._key(member.name)) is not None}
-        return dict(self.walk(keys))
+        return {key: read() for key, read in self.walk(keys)}
 
     def get(self, key: str) -> bytes | None:
         """The content of the member of an id; the first call reads all of them (for small files only)."""

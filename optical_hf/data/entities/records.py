@@ -14,14 +14,8 @@ from typing import Any, TypeVar
 from datasets import Features, Image, Value
 
 from optical_hf.data.entities.annotations import ImageAnnotation, parse_annotation
-from optical_hf.data.entities.members import (
-    IMAGE_LIMIT,
-    IMAGE_SUFFIXES,
-    TEXT_LIMIT,
-    DamagedFileError,
-    Members,
-    open_members,
-)
+from optical_hf.data.entities.members import TEXT_LIMIT, DamagedFileError, Members, open_members
+from optical_hf.data.entities.pictures import image_id, none_missing, open_images, sound_image
 from optical_hf.data.entities.sentences import Caption, SentenceFiles, SentenceLines, read_unrelated
 from optical_hf.data.readers.files import name_parts, read_lines
 
@@ -123,7 +117,7 @@ class Release:
         """The image ids that line-aligned files belong to."""
         if self.image_ids is None:
             raise ValueError("files with a line an image need image_ids=, the list of their images, line by line")
-        return [line.strip().removesuffix(".jpg") for _, line in read_lines(self.image_ids)]
+        return [image_id(line) for _, line in read_lines(self.image_ids)]
 
     def members(self, folder: str, suffix: str) -> Members:
         """The files of a folder of the release, unpacked or, as it is downloaded, inside annotations.zip."""
@@ -143,28 +137,31 @@ class Release:
 
 
 def caption_rows(release: Release, ids: Sequence[str]) -> Iterator[Row]:
-    """An image and its captions a row.
+    """An image and its captions a row; a damaged image is left out where the build is not strict.
 
     Raises:
         ValueError: when an image or its sentences are missing; how many, and the first id.
     """
     sentences = release.captions()
-    images = open_members(release.images, IMAGE_SUFFIXES, IMAGE_LIMIT) if release.images is not None else None
+    images = open_images(release.images) if release.images is not None else None
     missing = set(ids) if images is not None else set()
     for image, content in images.walk(ids) if images is not None else ((image, None) for image in ids):
         missing.discard(image)
-        captions = release.unless_damaged(sentences.captions, image)
-        if captions is not None:
+
+        def read(image: str, content: Callable[[], bytes] | None = content) -> tuple[list[Caption], bytes | None]:
+            return sentences.captions(image), sound_image(content(), f"the image {image}") if content else None
+
+        found = release.unless_damaged(read, image)
+        if found is not None:
+            captions, stored = found
             yield {
                 "image_id": image,
-                "image": None if content is None else {"bytes": content, "path": f"{image}.jpg"},
+                "image": None if stored is None else {"bytes": stored, "path": image},
                 "captions": [caption.sentence.text for caption in captions],
                 "unrelated": [caption.unrelated for caption in captions],
                 "language": release.language,
             }
-    if missing:
-        first = next(image for image in ids if image in missing)
-        raise ValueError(f"{len(missing)} of {len(ids)} images are not in {release.images}, the first is {first}")
+    none_missing(missing, ids, release.images)
 
 
 def phrase_rows(release: Release, ids: Sequence[str]) -> Iterator[Row]:

@@ -15,6 +15,7 @@ from typing import Literal, get_args
 
 from datasets import Dataset
 
+from optical_hf.data.entities.pictures import image_id
 from optical_hf.data.readers.files import read_lines
 
 SplitName = Literal["train", "val", "test", "karpathy_train", "karpathy_val", "karpathy_test"]
@@ -113,4 +114,4 @@ def _listed(folder: Path, names: Sequence[str], split: str) -> list[str]:
     path = next((path for path in candidates if path.is_file()), None)
     if path is None:
         raise ValueError(f"the list of the images of {split} is missing: expected {candidates[0]} (or .gz)")
-    return [line.strip().removesuffix(".jpg") for _, line in read_lines(str(path)) if line.strip()]
+    return [image_id(line) for _, line in read_lines(str(path)) if line.strip()]
