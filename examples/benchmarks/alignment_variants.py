@@ -9,6 +9,7 @@ Shapes: B pairs, N student tokens, M teacher tokens, D student width, K teacher 
 
 import math
 import time
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -141,8 +142,8 @@ class Fit:
         width = self.tokens(self.sides[0][0][0]).shape[1]
         for side, weight in self.sides:
             parts: dict[str, list[Pair]] = {}
-            for index, pair in enumerate(side):
-                name = "all" if self.variant.penalty != "pairs" else str(index % SHARES)
+            for pair in side:
+                name = "all" if self.variant.penalty != "pairs" else str(english_text(pair) % SHARES)
                 name = pair.language if self.variant.penalty == "language" or self.variant.rank else name
                 parts.setdefault(name, []).append(pair)
             for name, part in parts.items():
@@ -158,7 +159,9 @@ class Fit:
         student_BD = torch.stack([self.tokens(pair).mean(dim=0) for pair in batch])
         teacher_BK = torch.stack([pair.teacher.tokens_NLD[:, 0].float().mean(dim=0) for pair in batch])
         sums.add(student_BD, teacher_BK)
-        self.folds.setdefault(name, Fold.empty(student_BD.shape[1], teacher_BK.shape[1])).add(student_BD, teacher_BK)
+        fold = self.folds.setdefault(name, Fold.empty(student_BD.shape[1], teacher_BK.shape[1]))
+        foreign_B = torch.tensor([pair.language != "en" for pair in batch])
+        fold.add(student_BD, teacher_BK, torch.tensor([english_text(pair) for pair in batch]), foreign_B)
 
     def solve(self, folds: dict[str, NormalEquations]) -> None:
         variant = self.variant
@@ -224,6 +227,11 @@ class Fit:
             r * mask / (r * mask).sum(dim=1, keepdim=True) for r, mask in zip(raw, (source_BN, target_BM), strict=True)
         ]
         return dict(zip(("source_mass", "target_mass"), shares, strict=True))
+
+
+def english_text(pair: Pair) -> int:
+    """A number that says the English side."""
+    return zlib.crc32(pair.teacher.ids_N.numpy().tobytes())
 
 
 def script(pair: Pair) -> str:

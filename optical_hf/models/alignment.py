@@ -12,16 +12,17 @@ Shapes: B pairs, N student tokens, M teacher tokens, D student width, K teacher 
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, get_args
+from dataclasses import replace
+from typing import Any, get_args
 
 import torch
 from datasets import Dataset, IterableDataset
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from optical_hf.models.alignment_report import AlignmentReport, Method
 from optical_hf.models.cache import TeacherCache
-from optical_hf.models.held_out import HeldOutScore, held_out_score, split_held_out
+from optical_hf.models.held_out import held_out_score, split_held_out
 from optical_hf.models.held_out_tokens import TokenFold
 from optical_hf.models.kinds import kind_of, token_projection
 from optical_hf.models.mean_teacher import AnyTeacher, one_teacher
@@ -32,51 +33,8 @@ from optical_hf.models.teachers import SeveralTeachers, pooling_of
 from optical_hf.models.tokens import Encoder
 from optical_hf.ot import cosine_cost, solve
 
-Method = Literal["ridge", "transport"]
 FOLDS = 5
 Sums = dict[str, NormalEquations]
-
-
-@dataclass(frozen=True)
-class AlignmentReport:
-    """What `fit_alignment` did.
-
-    Attributes:
-        method: "ridge" or "transport".
-        pairs: pairs the map was fitted on.
-        regularisation: the penalty of the last fit, given or chosen.
-        pooled_weight: the weight of the pooled vectors in the last fit, given or chosen; None for "ridge".
-        transport_cost: mean transport cost of the fitted pairs under the map each round began with.
-        before: R@1 among the held-out pairs before the fit, None without held-out pairs.
-        after: the same after it.
-        seconds: wall-clock time of the whole fit.
-    """
-
-    method: Method
-    pairs: int
-    regularisation: float
-    pooled_weight: float | None = None
-    transport_cost: list[float] = field(default_factory=list)
-    before: HeldOutScore | None = None
-    after: HeldOutScore | None = None
-    seconds: float = 0.0
-
-    def __str__(self) -> str:
-        costs = " -> ".join(f"{cost:.3f}" for cost in self.transport_cost)
-        told = f"{self.method} on {self.pairs:,} pairs, penalty {self.regularisation:g}"
-        told += "" if self.pooled_weight is None else f", pooled weight {self.pooled_weight:g}"
-        told += f", {self.seconds:.0f} s"
-        told += f"; transport cost by round {costs}" if costs else ""
-        if self.before and self.after:
-            told += (
-                f"; R@1 among {self.after.pairs} held-out pairs: one vector {self.before.vector:.3f} -> "
-                f"{self.after.vector:.3f}, MaxSim {self.before.maxsim:.3f} -> {self.after.maxsim:.3f}"
-            )
-        return told
-
-    def to_dict(self) -> dict[str, Any]:
-        """The report as plain values, ready for JSON."""
-        return asdict(self)
 
 
 def fit_alignment(
@@ -109,7 +67,7 @@ def fit_alignment(
         rounds: rounds of plans; three do as well as six.
         epsilon: entropic regularisation of the plans, in units of cosine cost.
         regularisation: ridge penalty on the normal equations divided by the number of texts; or how to choose it: by
-            "held_out_pairs" (five shares of the pairs, each left out in turn) or by a "held_out_language" (each left out
+            "held_out_pairs" (five shares of the English texts, each left out in turn) or by a "held_out_language" (each left out
             in turn), which languages without bitext want. Costs a few solutions of d x d equations.
         also_english: let the student read the English sides as well, as one more language.
         pooled_weight: weight of the pooled vectors' normal equations beside the tokens'; 0 leaves them out. None takes, where the
@@ -117,7 +75,8 @@ def fit_alignment(
             first round, by one vector or by MaxSim as the student is searched: a shallow student's tokens would cost it dear.
             Else 2.
         special_tokens: let special tokens and punctuation take part in the transport.
-        held_out: pairs kept from the fit, to measure R@1 among them before and after; needs a `Dataset`.
+        held_out: pairs kept from the fit, to measure R@1 among them before and after; needs a `Dataset`. All pairs of one
+            English text are kept, or none, so it may be a few more.
         batch_size: pairs encoded and transported together.
         memory_budget: bytes of tokens kept between rounds; beyond it they are encoded again.
         seed: of the choice of held-out pairs.
@@ -169,14 +128,16 @@ def fit_alignment(
     for pair in pairs:
         _check_width(pair.teachers[0].tokens_BND, projection.out_features)
         count += sum(language != ENGLISH or not also_english for language in pair.languages)
+        foreign_B = torch.tensor([language != ENGLISH for language in pair.languages])
         source_BD = pooled(pair.student, mode)
         target_BK = torch.stack([pooled(read, mode) for read in pair.teachers]).mean(dim=0)
         for name, rows in _folds(pair, regularisation).items():
             if name not in folds:
                 folds[name] = Fold.empty(projection.in_features, projection.out_features, student.device)
-            folds[name].add(source_BD[rows], target_BK[rows])
-            if by_tokens and name != ENGLISH:
-                token_folds.setdefault(name, TokenFold()).add(pair.student, pair.teachers[0], rows, pair.languages)
+            folds[name].add(source_BD[rows], target_BK[rows], pair.text_B[rows], foreign_B[rows])
+            if by_tokens:
+                judged = [row for row in rows if foreign_B[row]]
+                token_folds.setdefault(name, TokenFold()).add(pair.student, pair.teachers[0], judged, pair.text_B)
     pooled_sums = {name: fold.sums for name, fold in folds.items()}
     penalty = _fit(student, folds, {POOLED_WEIGHTS[0]: pooled_sums}, regularisation)[1]
 
@@ -232,15 +193,15 @@ def _transport_round(
 def _folds(pair: PairTokens, regularisation: float | Selection) -> dict[str, list[int]]:
     """The rows of a batch by fold: all of them in one where nothing is held out, else a share of the pairs or a language.
 
-    A pair and its English side read by the student stand at the same row of their batches, so in the same share.
+    All that is paired with one English text is in one share: its other translations, and itself read by the student.
     """
     found: dict[str, list[int]] = {}
-    for row, language in enumerate(pair.languages):
+    for row, (language, text) in enumerate(zip(pair.languages, pair.text_B.tolist(), strict=True)):
         name = "all"
         if regularisation == "held_out_language":
             name = language
         elif regularisation == "held_out_pairs":
-            name = str(row % FOLDS)
+            name = str(text % FOLDS)
         found.setdefault(name, []).append(row)
     return found
 

@@ -4,16 +4,19 @@ Every English side is a document; the question is how often the nearest one to t
 flatters: for numbers to report, use `optical_hf.evaluate_retrieval`. Knows nothing about collections or reports.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from datasets import Dataset
 from sentence_transformers.util import cos_sim
 
 from optical_hf.models.kinds import as_late_interaction, as_vector
 from optical_hf.models.loading import pooling_mode
+from optical_hf.models.own_rank import own_rank, same_targets, text_numbers
 from optical_hf.models.tokens import Encoder
 
 
@@ -32,22 +35,20 @@ def held_out_score(
 ) -> HeldOutScore:
     """Search the English sides of `pairs` with their translations, by one vector and by MaxSim."""
     queries, documents = [p["target"] for p in pairs], [p["source"] for p in pairs]
-    own = torch.arange(len(pairs))
     mode = pooling_mode(teacher)
     kwargs: dict[str, Any] = {"batch_size": batch_size, "show_progress_bar": False}
-    scores = cos_sim(
-        as_vector(student, mode).encode_query(queries, convert_to_tensor=True, **kwargs),
-        as_vector(teacher, mode).encode_document(documents, convert_to_tensor=True, **kwargs),
-    )
-    vector = (scores.argmax(dim=1).cpu() == own).float().mean()
+    document_SK = as_vector(teacher, mode).encode_document(documents, convert_to_tensor=True, **kwargs)
+    same_SS = same_targets(text_numbers(documents), document_SK)
+    score_SS = cos_sim(as_vector(student, mode).encode_query(queries, convert_to_tensor=True, **kwargs), document_SK)
+    vector = (own_rank(score_SS, same_SS) == 1).float().mean()
     late, late_teacher = as_late_interaction(student), as_late_interaction(teacher)
-    scores = late.similarity(late.encode_query(queries, **kwargs), late_teacher.encode_document(documents, **kwargs))
-    maxsim = (scores.argmax(dim=1).cpu() == own).float().mean()
+    score_SS = late.similarity(late.encode_query(queries, **kwargs), late_teacher.encode_document(documents, **kwargs))
+    maxsim = (own_rank(score_SS, same_SS) == 1).float().mean()
     return HeldOutScore(len(pairs), float(vector), float(maxsim))
 
 
 def split_held_out(bitext: Any, held_out: int, seed: int) -> tuple[Any, list[Mapping[str, Any]]]:
-    """Take `held_out` random pairs out of a `Dataset`: what is left, and those pairs.
+    """Take random English texts with all their pairs, at least `held_out` pairs, out of a `Dataset`: what is left, and those.
 
     Raises:
         ValueError: for a stream, and where nothing would be left.
@@ -58,7 +59,17 @@ def split_held_out(bitext: Any, held_out: int, seed: int) -> tuple[Any, list[Map
         raise ValueError(
             "held_out needs a datasets.Dataset: a stream cannot be sampled; pass held_out=0 or load it whole"
         )
-    if held_out >= len(bitext):
+    texts = text_numbers(bitext["source"][:]).tolist()
+    pairs_of = Counter(texts)
+    chosen: set[int] = set()
+    count = 0
+    for row in np.random.default_rng(seed).permutation(len(texts)):
+        if count >= held_out:
+            break
+        if texts[row] not in chosen:
+            chosen.add(texts[row])
+            count += pairs_of[texts[row]]
+    left = [row for row, text in enumerate(texts) if text not in chosen]
+    if not left:
         raise ValueError(f"held_out={held_out} leaves nothing of {len(bitext)} pairs to fit on; ask for fewer")
-    halves = bitext.train_test_split(test_size=held_out, seed=seed)
-    return halves["train"], list(halves["test"])
+    return bitext.select(left), list(bitext.select([row for row, text in enumerate(texts) if text in chosen]))

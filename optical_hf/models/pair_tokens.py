@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from optical_hf.models.cache import TeacherCache
+from optical_hf.models.own_rank import text_numbers
 from optical_hf.models.teachers import SeveralTeachers
 from optical_hf.models.tokens import Encoder, TokenSet, iter_token_sets
 
@@ -28,11 +29,13 @@ class PairTokens(NamedTuple):
         student: the student's backbone tokens.
         teachers: the teacher's tokens; where the mean of several is taken, those of each.
         languages: of the pairs.
+        text_B: a number that says the English text of each pair: equal where it is the same.
     """
 
     student: TokenSet
     teachers: list[TokenSet]
     languages: list[str]
+    text_B: Tensor
 
 
 class PairTokenReader:
@@ -101,10 +104,11 @@ class PairTokenReader:
             for start, teachers in zip(range(0, len(window), self.batch_size), batches, strict=True):
                 batch = window[start : start + self.batch_size]
                 languages = [row["language"] for row in batch]
-                yield PairTokens(self._student_tokens([row["target"] for row in batch]), teachers, languages)
+                text_B = text_numbers([row["source"] for row in batch])
+                yield PairTokens(self._student_tokens([row["target"] for row in batch]), teachers, languages, text_B)
                 if self.also_english:
                     itself = self._student_tokens([row["source"] for row in batch])
-                    yield PairTokens(itself, teachers, [ENGLISH] * len(batch))
+                    yield PairTokens(itself, teachers, [ENGLISH] * len(batch), text_B)
 
     def _student_tokens(self, texts: list[str]) -> TokenSet:
         (tokens,) = iter_token_sets(self.student, texts, batch_size=len(texts), backbone_only=True)
@@ -115,7 +119,7 @@ def _cast(pair: PairTokens, dtype: torch.dtype) -> PairTokens:
     def side(tokens: TokenSet) -> TokenSet:
         return TokenSet(*(t.to(dtype) if t.is_floating_point() else t for t in tokens))
 
-    return PairTokens(side(pair.student), [side(teacher) for teacher in pair.teachers], pair.languages)
+    return pair._replace(student=side(pair.student), teachers=[side(teacher) for teacher in pair.teachers])
 
 
 def pooled(tokens: TokenSet, mode: str | tuple[str, ...]) -> Tensor:

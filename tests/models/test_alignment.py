@@ -5,12 +5,14 @@ from dataclasses import replace
 import pytest
 import tiny_pairs
 import torch
+from datasets import concatenate_datasets
 
 from optical_hf.data.scenes import scenes_bitext
 from optical_hf.models import build_student, fit_alignment
-from optical_hf.models.alignment import FOLDS
+from optical_hf.models.alignment import FOLDS, _folds
 from optical_hf.models.held_out_tokens import TokenFold
 from optical_hf.models.normal_equations import NormalEquations
+from optical_hf.models.own_rank import text_numbers
 from optical_hf.models.pair_tokens import PairTokenReader
 from optical_hf.models.penalty import PENALTIES, POOLED_WEIGHTS, Fold, choose_penalty, choose_weight, held_out_rank
 from optical_hf.models.tiny import tiny_encoder
@@ -48,7 +50,7 @@ def folds(names: str, noise: float, size: int = 60) -> dict[str, Fold]:
     made = {name: Fold.empty(50, 4) for name in names}
     for fold in made.values():
         x = torch.randn(size, 50, generator=generator)
-        fold.add(x, x @ weight.T + noise * torch.randn(size, 4, generator=generator))
+        fold.add(x, x @ weight.T + noise * torch.randn(size, 4, generator=generator), torch.arange(size))
     return made
 
 
@@ -91,7 +93,8 @@ def test_the_pooled_weight_is_chosen_by_what_the_student_is_searched_by(monkeypa
         assert report.pooled_weight in POOLED_WEIGHTS
         assert f"pooled weight {report.pooled_weight:g}" in str(report)
     assert report.pooled_weight == POOLED_WEIGHTS[-1]  # what is judged last is found best here
-    assert len(judged) == len(POOLED_WEIGHTS) * FOLDS  # in the first round alone
+    shares = {text % FOLDS for text in text_numbers(tiny_pairs.bitext()["source"][:]).tolist()}
+    assert len(judged) == len(POOLED_WEIGHTS) * len(shares) == len(POOLED_WEIGHTS) * FOLDS  # in the first round alone
     assert sum(judged[:FOLDS]) == len(tiny_pairs.bitext())  # English read by the student is not searched
     student, teacher = tiny_pairs.pair(kind="late_interaction")
     mean = fit_alignment(student, [teacher, teacher], tiny_pairs.bitext(), rounds=1, progress=False)
@@ -114,16 +117,18 @@ def test_a_fold_is_scored_under_the_map_of_the_others():
 
 def test_english_is_never_left_out():
     made = folds("ab", 0.0)
-    sums = {"de": made["a"].sums, "en": made["b"].sums}
+    english = Fold.empty(50, 4)
+    english.add(torch.randn(9, 50), torch.randn(9, 4), torch.arange(9), torch.zeros(9, dtype=torch.bool))
+    sums = {"de": made["a"].sums, "en": english.sums}
     with pytest.raises(ValueError, match="in two languages"):
-        choose_penalty({"de": made["a"], "en": made["b"]}, sums)
+        choose_penalty({"de": made["a"], "en": english}, sums)
 
 
 def test_the_sample_of_a_fold_is_uniform_and_flat():
     fold = Fold.empty(1, 1)
     for start in range(0, 5000, 100):
         rows = torch.arange(start, start + 100).float().unsqueeze(1)
-        fold.add(rows, rows)
+        fold.add(rows, rows, rows.squeeze(1).long())
     assert fold.source_SD.shape == (500, 1)
     assert torch.equal(fold.source_SD, fold.target_SK)
     assert len(fold.source_SD.unique()) == 500
@@ -144,13 +149,28 @@ def test_a_chosen_penalty_gives_what_the_same_number_gives(chosen_by):
     assert torch.allclose(student[1].linear.weight, again[1].linear.weight, atol=5e-3)
 
 
-def test_shares_of_the_pairs_keep_a_pair_and_its_english_side_together():
+def test_shares_of_the_pairs_keep_all_pairs_of_one_english_text_together():
+    student, teacher = tiny_pairs.pair()
+    many_way = concatenate_datasets([tiny_pairs.bitext(), tiny_pairs.bitext().map(lambda row: {"target": row["id"]})])
+    for batch_size in (1, 8):
+        share_of: dict[int, str] = {}
+        for pair in PairTokenReader(
+            student, teacher, many_way, batch_size=batch_size, progress=False, also_english=True
+        ):
+            for share, rows in _folds(pair, "held_out_pairs").items():
+                for text in pair.text_B[rows].tolist():
+                    assert share_of.setdefault(text, share) == share
+        assert len(set(share_of.values())) == FOLDS
+
+
+def test_the_english_side_is_read_right_after_its_pairs():
     student, teacher = tiny_pairs.pair()
     reader = PairTokenReader(student, teacher, tiny_pairs.bitext(), batch_size=8, progress=False, also_english=True)
     batches = list(reader)
     assert [set(b.languages) == {"en"} for b in batches] == [False, True] * (len(tiny_pairs.bitext()) // 8)
     for pair, itself in zip(batches[::2], batches[1::2], strict=True):
         assert torch.equal(pair.teachers[0].tokens_BND, itself.teachers[0].tokens_BND)
+        assert torch.equal(pair.text_B, itself.text_B)
     assert student.training
 
 
