@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def expand_path(path: str | Path) -> Path:
+def expand_path(path: str | os.PathLike[str]) -> Path:
     """The path with `~` and `$VARIABLE`s put in, as a shell would.
 
     Args:
@@ -22,12 +22,29 @@ def expand_path(path: str | Path) -> Path:
     """
     if os.path.lexists(path):  # a name may hold a dollar sign
         return Path(path)
-    expanded = os.path.expanduser(os.path.expandvars(path))
+    expanded = os.path.expanduser(os.path.expandvars(os.fspath(path)))
     if unset := re.search(r"\$(\w+|\{[^}]*\})", expanded):
         raise ValueError(
             f"the path {str(path)!r} names {unset[0]}, which is not set: set the variable, or write the path out"
         )
     return Path(expanded)
+
+
+def expand_name(name: str | os.PathLike[str]) -> str:
+    """A hub id as it stands, or a path with `~` and `$VARIABLE`s put in.
+
+    Args:
+        name: what may be either.
+
+    Raises:
+        ValueError: a variable that is not set.
+
+    Example:
+        >>> expand_name("intfloat/multilingual-e5-small")
+        'intfloat/multilingual-e5-small'
+    """
+    text = os.fspath(name)
+    return str(expand_path(text)) if text.startswith("~") or "$" in text else text
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -60,7 +77,7 @@ def write_whole(path: str | Path, write: Callable[[Path], object]) -> None:
         >>> [file.name for file in folder.iterdir()]
         ['numbers.bin']
     """
-    path = Path(os.path.realpath(path))  # through a link, so that the link stays one
+    path = Path(os.path.realpath(expand_path(path)))  # through a link, so that the link stays one
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:

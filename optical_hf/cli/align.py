@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from optical_hf.data import load_bitext
+from optical_hf.files import expand_path
 from optical_hf.models import fit_alignment, load_student, load_teacher
 from optical_hf.models.penalty import Selection
 from optical_hf.training import save_student
@@ -46,6 +47,7 @@ def align(
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
 ) -> None:
     """Fit the student's projection in closed form: transport plans and ridge regression by turns."""
+    output = expand_path(output)
     penalty = _penalty(regularisation)
     averaged = _layers(layers, context.args)
     rows = load_bitext(bitext)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from optical_hf.files import expand_path, write_text
 from optical_hf.hub import model_card, push_student
 from optical_hf.models import load_teacher
 from optical_hf.objectives import parse_objectives
@@ -30,13 +31,14 @@ def card(
     private: Annotated[bool | None, typer.Option(help="Make the repository private.")] = None,
 ) -> None:
     """Write a student's model card: what it is, how to load it, how well it finds. Nothing that is not given is guessed."""
-    figures = None if report is None else json.loads(report.read_text(encoding="utf-8"))
+    student = expand_path(student)
+    figures = None if report is None else json.loads(expand_path(report).read_text(encoding="utf-8"))
     text = model_card(
         load_teacher(str(student)), repo_id=push_to, teacher=teacher, base_model=base_model,
         bitext=dict(map(_pairs, bitext or [])), report=figures, system=system, license=license,
         objectives=parse_objectives(objectives) if objectives else None, datasets=dataset or (),
     )  # fmt: skip
-    (student / "README.md").write_text(text, encoding="utf-8")
+    write_text(student / "README.md", text)
     console = Console(highlight=False)
     console.print(f"The card is in {student / 'README.md'}")
     if push_to is not None:

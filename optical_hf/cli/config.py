@@ -11,6 +11,8 @@ from typing import Any
 import yaml
 from transformers import HfArgumentParser
 
+from optical_hf.files import expand_path
+
 
 class OptionParser(HfArgumentParser):
     """`transformers.HfArgumentParser` that raises ValueError with one line where argparse would print a page and exit."""
@@ -30,7 +32,7 @@ def parse_options(verb: str, classes: Sequence[type], arguments: Sequence[str]) 
     known = {f.name for cls in classes for f in fields(cls) if f.init}
     listed = list(arguments)
     if listed and not listed[0].startswith("-"):
-        listed = [*_from_yaml(Path(listed[0]), known), *listed[1:]]
+        listed = [*_from_yaml(expand_path(listed[0]), known), *listed[1:]]
     for argument in listed:
         name = argument.split("=")[0].removeprefix("--").replace("-", "_")
         if argument.startswith("--") and name not in known and name.removeprefix("no_") not in known:

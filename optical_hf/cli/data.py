@@ -10,6 +10,7 @@ from rich.console import Console
 from optical_hf.data import bitext_quality, clean_bitext, load_bitext
 from optical_hf.data.scenes import LANGUAGES, export_flickr30k_entities, generate_scenes
 from optical_hf.data.scenes.contact_sheet import contact_sheet
+from optical_hf.files import expand_path, write_text
 
 data_app = typer.Typer(help="Check and clean bitext; draw and export scenes.", no_args_is_help=True)
 
@@ -36,9 +37,10 @@ def check(
     report = bitext_quality(rows, evaluation=held_out)
     print(report)
     if json_ is not None:
-        json_.write_text(json.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
+        write_text(json_, json.dumps(report.to_dict(), indent=2) + "\n")
     if drop and output is not None:
         cleaned = clean_bitext(rows, drop, evaluation=held_out)
+        output = expand_path(output)
         cleaned.bitext.save_to_disk(str(output))
         print(cleaned)
         Console(highlight=False).print(f"{len(cleaned.bitext)} pairs are in {output}")

@@ -26,6 +26,7 @@ from optical_hf.data.scenes import (
 )
 from optical_hf.evaluation import RetrievalReport, evaluate_retrieval
 from optical_hf.evaluation.plots import plot_recall
+from optical_hf.files import expand_path, write_text
 from optical_hf.models import Encoder, build_student, fit_alignment
 from optical_hf.models.tiny import tiny_encoder
 from optical_hf.training import OTDistillationArguments, OTDistillationTrainer, save_student
@@ -43,6 +44,7 @@ def demo(
 ) -> None:
     """Distil a student on synthetic scenes in eight languages and print R@1 by language and the gap; a few minutes."""
     started = time.perf_counter()
+    output = expand_path(output)
     console = Console(highlight=False)
     high = ", ".join(f"{language} {HIGH_PAIRS}" for language in HIGH_RESOURCE)
     low = ", ".join(f"{language} {LOW_PAIRS}" for language in LOW_RESOURCE)
@@ -116,6 +118,6 @@ def write_report(report: RetrievalReport, output: Path) -> Iterable[tuple[str, P
         for name, file in (("JSON", "report.json"), ("Markdown", "report.md"), ("plot", "recall.png"))
     }
     report.to_json(paths["JSON"])
-    paths["Markdown"].write_text(report.to_markdown(), encoding="utf-8")
+    write_text(paths["Markdown"], report.to_markdown())
     plot_recall(report).savefig(paths["plot"], dpi=150)
     yield from paths.items()

@@ -10,6 +10,7 @@ from optical_hf.cli.collections import collections_of
 from optical_hf.data import load_bitext
 from optical_hf.evaluation import RetrievalReport, evaluate_retrieval, learn_dictionaries, write_trec
 from optical_hf.evaluation.translating import Translator
+from optical_hf.files import write_text
 from optical_hf.languages import canonical_language
 from optical_hf.models import load_teacher
 
@@ -164,8 +165,7 @@ def write_report(
         report.to_json(json)
         console.print(f"JSON report: {json}")
     if markdown is not None:
-        markdown.parent.mkdir(parents=True, exist_ok=True)
-        markdown.write_text(report.to_markdown(), encoding="utf-8")
+        write_text(markdown, report.to_markdown())
         console.print(f"Markdown report: {markdown}")
     if html is not None:
         report.to_html(html, pairs=pairs)

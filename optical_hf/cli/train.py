@@ -15,6 +15,7 @@ from optical_hf.cli.config import parse_options
 from optical_hf.data import load_bitext
 from optical_hf.data.mixing import stream_bitext
 from optical_hf.evaluation import RetrievalEvaluator
+from optical_hf.files import expand_path
 from optical_hf.models import load_student, load_teacher
 from optical_hf.training import OTDistillationArguments, OTDistillationTrainer
 
@@ -119,7 +120,7 @@ def parse_train(arguments: list[str]) -> tuple[TrainOptions, OTDistillationArgum
         raise ValueError("unknown option '--output_dir'; did you mean 'output'?")
     where = [*arguments, "--output_dir", "."]
     options, args = parse_options("train", (TrainOptions, OTDistillationArguments), where)
-    args.output_dir = options.output
+    args.output_dir = options.output = str(expand_path(options.output))
     return options, args
 
 

@@ -22,6 +22,7 @@ from optical_hf.data.bitext_hub import bitext_of_table, is_table, open_tables
 from optical_hf.data.bitext_rows import BITEXT_FEATURES, OnEmpty, bitext_rows
 from optical_hf.data.bitext_sources import bitext_files, resolve_sources
 from optical_hf.data.readers import READERS, BitextFile
+from optical_hf.files import expand_path
 from optical_hf.languages import canonical_language
 
 logger = get_logger(__name__)
@@ -153,6 +154,7 @@ def load_bitext(
     """
     wanted = _canonical(languages)
     reading: OnEmpty = "keep" if on_empty == "drop" and not streaming else on_empty
+    cache_dir = cache_dir and str(expand_path(cache_dir))
     tables: list[Any] = []
     for tabular, group in groupby(resolve_sources(sources), key=lambda item: is_table(item[1])):
         if tabular:

@@ -13,6 +13,7 @@ from typing import Any
 from optical_hf.data.readers import BitextFile, Format
 from optical_hf.data.readers.files import COMPRESSIONS, archive_members, name_parts, split_archive
 from optical_hf.data.readers.pairs import code_of
+from optical_hf.files import expand_name
 from optical_hf.languages import canonical_language
 
 _FORMATS: dict[str, Format] = {
@@ -61,9 +62,16 @@ def resolve_sources(sources: Any) -> Iterator[tuple[str | None, Any]]:
             path = os.fspath(source) if isinstance(source, os.PathLike) else source
             stated = _STATED.fullmatch(path) if isinstance(path, str) and not os.path.exists(path) else None
             if stated and language is None:
-                yield canonical_language(stated[1]), stated[2]
+                yield canonical_language(stated[1]), expand_name(stated[2])
             else:
-                yield language, path
+                yield language, _expanded(path)
+
+
+def _expanded(source: Any) -> Any:
+    """Paths with `~` and `$VARIABLE`s put in; a table as it is."""
+    if isinstance(source, tuple):
+        return tuple(map(_expanded, source))
+    return expand_name(source) if isinstance(source, (str, os.PathLike)) else source
 
 
 def bitext_files(path: str | tuple[Any, Any], language: str | None = None) -> list[BitextFile]:

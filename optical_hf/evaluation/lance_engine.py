@@ -17,6 +17,7 @@ import torch
 
 from optical_hf.evaluation.engines import Index, TopK, check_widths, order_results
 from optical_hf.evaluation.vectors import VectorSet, VectorStore
+from optical_hf.files import expand_path
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class LanceSearch:
         if first is None:
             return _LanceIndex(None, documents, None, self)
         shape = VectorSet(first[1].vectors[:0], None if first[1].lengths is None else first[1].lengths[:0])
-        database = lancedb.connect(self.folder or temporary.name)
+        database = lancedb.connect(temporary.name if self.folder is None else expand_path(self.folder))
         table = database.create_table("documents", data=_batches(documents), schema=_schema(first[1]), mode="overwrite")
         if self.approximate:
             table.create_index("vector", config=lancedb.index.IvfPq(distance_type="cosine"))

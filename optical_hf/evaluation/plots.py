@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from optical_hf.files import expand_path
 from optical_hf.languages import canonical_language, language_info
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ def save_plots(
         figures["gap"] = plot_gap(report)
     if pairs is not None:
         figures["bitext"] = plot_bitext(report, pairs)
-    folder = Path(folder)
+    folder = expand_path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for name, figure in figures.items():
         figure.savefig(folder / f"{name}.{kind}", dpi=200)

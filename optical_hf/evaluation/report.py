@@ -19,7 +19,7 @@ from optical_hf.evaluation.plots import save_plots
 from optical_hf.evaluation.scores import LanguageResult, Level
 from optical_hf.evaluation.searching import Found
 from optical_hf.evaluation.tables import print_report, report_markdown
-from optical_hf.files import write_text
+from optical_hf.files import expand_path, write_text
 from optical_hf.languages import language_info
 from optical_hf.metrics.tiers import Tiers
 
@@ -139,7 +139,7 @@ class RetrievalReport:
             ValueError: when the file is not JSON or not a report of this schema.
         """
         inline = isinstance(source, str) and source.lstrip().startswith("{")
-        text = str(source) if inline else Path(source).read_text(encoding="utf-8")
+        text = str(source) if inline else expand_path(source).read_text(encoding="utf-8")
         try:
             values = json.loads(text)
         except json.JSONDecodeError as error:

@@ -20,6 +20,7 @@ from optical_hf.evaluation.searching import Found
 from optical_hf.evaluation.session import Session, Vectors, asks_with_images
 from optical_hf.evaluation.systems import SystemName, resolve_systems
 from optical_hf.evaluation.translating import Translator, Translators, translator_of
+from optical_hf.files import expand_path
 from optical_hf.models.tokens import Encoder
 
 
@@ -119,7 +120,9 @@ def evaluate_retrieval(
     session = Session(
         listed,
         teacher,
-        Encoding(search, by_cosine(teacher), batch_size, piece, None if folder is None else Path(folder), progress),
+        Encoding(
+            search, by_cosine(teacher), batch_size, piece, None if folder is None else expand_path(folder), progress
+        ),
         settings,
         depth,
         Processes.started() if sharded else Processes(),

@@ -17,6 +17,7 @@ from tqdm.auto import trange
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from optical_hf.evaluation.dictionary import read_dictionary
+from optical_hf.files import expand_name
 from optical_hf.languages import canonical_language, language_info
 
 Translator = Callable[[list[str], str], list[str]]
@@ -147,17 +148,18 @@ def load_translator(
         >>> translate(["Ein Hund schläft."], "de")                      # doctest: +SKIP
         ['A dog is sleeping.']
     """
+    name_or_path = expand_name(name_or_path)
     settings = {"revision": revision, "trust_remote_code": trust_remote_code}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(name_or_path), **settings)
-        model = AutoModelForSeq2SeqLM.from_pretrained(str(name_or_path), **settings)
+        tokenizer = AutoTokenizer.from_pretrained(name_or_path, **settings)
+        model = AutoModelForSeq2SeqLM.from_pretrained(name_or_path, **settings)
     except ImportError as error:
         if "sentencepiece" in str(error).lower():
             raise ImportError(f"the tokenizer of {name_or_path} needs: pip install sentencepiece") from error
         raise
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"cannot read the translator {str(name_or_path)!r}: {reason[:400]}") from error
+        raise ValueError(f"cannot read the translator {name_or_path!r}: {reason[:400]}") from error
     where = device or (torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu")
     return Seq2SeqTranslator(model.to(where).eval(), tokenizer, target, batch_size, options, progress)
 
@@ -194,7 +196,7 @@ def _of_language(stated: str | Path | Translator, language: str, progress: bool)
 
 
 def _is_dictionary(name: str | Path) -> bool:
-    return re.search(r"\.tsv(\.gz|\.zst)?$", str(name)) is not None
+    return re.search(r"\.tsv(\.gz|\.zst)?$", expand_name(name)) is not None
 
 
 def language_codes(tokenizer: Any) -> dict[str, str]:

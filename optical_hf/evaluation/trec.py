@@ -7,7 +7,7 @@ document id instead, so its figures may differ where documents tie.
 from pathlib import Path
 
 from optical_hf.evaluation.report import RetrievalReport
-from optical_hf.files import write_text
+from optical_hf.files import expand_path, write_text
 
 
 def write_trec(report: RetrievalReport, folder: str | Path) -> list[Path]:
@@ -29,7 +29,7 @@ def write_trec(report: RetrievalReport, folder: str | Path) -> list[Path]:
     """
     if not report.found:
         raise ValueError("this report was read from JSON, which holds no runs: evaluate again and write them then")
-    folder, files = Path(folder), []
+    folder, files = expand_path(folder), []
     for name, collection in report.collections.items():
         queries, documents = collection.queries["id"][:], collection.documents["id"][:]
         spaced = [key for key in [*queries, *documents] if not key or any(letter.isspace() for letter in key)]

@@ -20,6 +20,7 @@ except ImportError:  # huggingface_hub before 1.31
     import httpx
 from huggingface_hub.utils import validate_repo_id
 
+from optical_hf.files import expand_path
 from optical_hf.hub.card import checked_repo_id, model_card
 from optical_hf.models import Encoder
 from optical_hf.models.layers import keep_hidden_states
@@ -87,7 +88,7 @@ def push_student(
     with tempfile.TemporaryDirectory() as staging:
         if isinstance(student_or_folder, (str, Path)):
             for file in student_files(student_or_folder):
-                target = staging / file.relative_to(student_or_folder)
+                target = staging / file.relative_to(expand_path(student_or_folder))
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, target)
         else:
@@ -107,7 +108,7 @@ def student_files(folder: str | Path) -> list[Path]:
     Raises:
         ValueError: where the folder holds no student, or one without safetensors.
     """
-    folder = Path(folder)
+    folder = expand_path(folder)
     modules = folder / "modules.json"
     if not modules.is_file():
         raise ValueError(

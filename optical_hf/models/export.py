@@ -15,6 +15,7 @@ from typing import Any
 from safetensors.torch import save_file
 from transformers import PreTrainedModel
 
+from optical_hf.files import expand_path
 from optical_hf.models.kinds import backbone, token_projection
 from optical_hf.models.layers import layer_average
 from optical_hf.models.loading import new_projection
@@ -44,7 +45,7 @@ def save_pylate(model: Encoder, folder: str | PathLike[str], *, document_length:
     Example:
         >>> save_pylate(student, "student-pylate")                                            # doctest: +SKIP
     """
-    module, place = backbone(model), Path(folder)
+    module, place = backbone(model), expand_path(folder)
     if not isinstance(module.model, PreTrainedModel):
         raise ValueError("the backbone is wrapped in an adapter, which PyLate does not read: merge it first")
     if layer_average(model) is not None:

@@ -20,6 +20,7 @@ from torch import nn
 from transformers import BitsAndBytesConfig
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
+from optical_hf.files import expand_name
 from optical_hf.models.kinds import (
     KINDS,
     Kind,
@@ -205,6 +206,7 @@ def _load(
     quantization_config: QuantizationConfigMixin | None = None,
 ) -> Encoder:
     """Load with sentence-transformers, as whichever of its two classes the checkpoint names."""
+    name_or_path = expand_name(name_or_path)
     path = Path(name_or_path)
     if path.is_file():
         raise ValueError(f"the {role} {str(path)!r} is a file: give the folder that holds it, or a hub id")

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from optical_hf.files import expand_path
 from optical_hf.models.export import rename_general_class
 from optical_hf.models.kinds import backbone
 from optical_hf.models.layers import layer_average
@@ -65,7 +66,7 @@ def save_onnx(model: Encoder, folder: str | PathLike[str]) -> Path:
     """
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         raise ImportError(f'save_onnx needs {" and ".join(missing)}: pip install "optical-hf[onnx]"')
-    module, place = backbone(model).model, Path(folder)
+    module, place = backbone(model).model, expand_path(folder)
     if not isinstance(module, PreTrainedModel):
         raise ValueError("the backbone is wrapped in an adapter, which has no graph: merge it first")
     if layer_average(model) is not None:

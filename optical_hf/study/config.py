@@ -6,6 +6,7 @@ Frozen dataclasses that check themselves. Knows nothing about files or how runs 
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from optical_hf.files import expand_name, expand_path
 from optical_hf.languages import canonical_language
 from optical_hf.models import Kind
 from optical_hf.objectives import parse_objectives
@@ -38,6 +39,9 @@ class TeacherSpec:
     kind: Kind | None = None
     search: Literal["vector", "maxsim"] | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", expand_name(self.path))
+
 
 @dataclass(frozen=True)
 class StudentSpec:
@@ -63,6 +67,7 @@ class StudentSpec:
     mixed_layers: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "path", expand_name(self.path))
         if self.mixed_layers is not None and not self.mixed_layers:
             raise ValueError("mixed_layers is empty: expected numbers of layers, or null for the last one alone")
         if self.layers is not None and max(self.mixed_layers or (0,)) > self.layers:
@@ -271,3 +276,6 @@ class StudyConfig:
     rounds: int = 10_000
     keep_students: bool = False
     share_bodies: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "output", str(expand_path(self.output)))

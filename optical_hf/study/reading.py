@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from optical_hf.files import expand_path
 from optical_hf.languages import canonical_language
 from optical_hf.study.config import (
     BITEXT_FILES,
@@ -40,7 +41,7 @@ def load_study(path: str | Path, given: Mapping[str, str] | None = None) -> Stud
     Raises:
         ValueError: with the place in the file and what was expected there.
     """
-    path = Path(path)
+    path = expand_path(path)
     values = read_yaml(path, given)
     where = str(path)
     for key, cls in NAMED.items():

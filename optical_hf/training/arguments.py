@@ -6,6 +6,7 @@ from typing import Literal, get_args
 import torch
 from transformers import TrainingArguments
 
+from optical_hf.files import expand_name
 from optical_hf.objectives import BANK_OBJECTIVES, BATCH_OBJECTIVES, TransportSettings, parse_objectives
 
 
@@ -135,6 +136,7 @@ class OTDistillationArguments(TrainingArguments):
     remove_unused_columns: bool = field(default=False, metadata={"help": "Kept off: the collator chooses the columns."})
 
     def __post_init__(self) -> None:
+        self._expand_paths()
         """Check our own fields, then hand over to transformers."""
         # Without an accelerator, processes find each other (gloo) only where use_cpu says so; else each would train alone.
         self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
@@ -184,6 +186,11 @@ class OTDistillationArguments(TrainingArguments):
             raise ValueError(
                 "remove_unused_columns=True would drop the text columns before the collator reads them; leave it off"
             )
+
+    def _expand_paths(self) -> None:
+        for name in ("output_dir", "logging_dir", "deepspeed", "fsdp_config", "accelerator_config"):
+            if isinstance(path := getattr(self, name, None), str):
+                setattr(self, name, expand_name(path))
 
     def _check_batches(self) -> None:
         for name in ("sampling_temperature", "sampling_max_repeats"):

@@ -22,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 from transformers import TrainerCallback, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
+from optical_hf.files import expand_path
 from optical_hf.training.callbacks.termination import CheckpointOnTermination
 
 logger = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ def resume_point(asked: str | bool | None, args: TrainingArguments) -> str | Non
     """
     if not asked:
         return None
-    chosen = _newest_whole(args) if asked is True else _named(Path(asked), args)
+    chosen = _newest_whole(args) if asked is True else _named(expand_path(asked), args)
     if args.world_size > 1:
         everywhere = gather_object([None if chosen is None else chosen.name])
         if len(set(everywhere)) > 1:

@@ -17,6 +17,7 @@ from transformers import Trainer
 from transformers.trainer import PushInProgress
 from transformers.trainer_utils import HubStrategy
 
+from optical_hf.files import expand_path
 from optical_hf.models import Encoder
 from optical_hf.training.checkpoints import begin_writing
 from optical_hf.training.saving import load_weights, merged, save_student
@@ -35,6 +36,7 @@ class StudentTrainer(Trainer):
         """Save the student for others to load: an adapter is merged; checkpoints along the way keep it apart."""
         # transformers names the folder of a checkpoint; it names none where it saves what it is about to push.
         self._merge_on_save = not _internal_call or output_dir is None
+        output_dir = output_dir and str(expand_path(output_dir))
         if not self._merge_on_save and self.args.should_save:
             begin_writing(Path(output_dir))
         try:

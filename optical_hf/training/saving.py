@@ -21,6 +21,7 @@ from sentence_transformers.sentence_transformer.modules import WeightedLayerPool
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from optical_hf.files import expand_path
 from optical_hf.models import Encoder, backbone, layer_average
 from optical_hf.models.layers import check_same_layers, keep_hidden_states
 
@@ -75,7 +76,7 @@ def save_student(model: Encoder, folder: str | Path, state_dict: dict[str, Tenso
     if state_dict is not None:
         model = copy.deepcopy(model)
         model.load_state_dict(state_dict)
-    folder = Path(folder)
+    folder = expand_path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".saving-", dir=folder))
     try:
@@ -105,7 +106,7 @@ def load_weights(model: Encoder, folder: str | Path) -> None:
     Raises:
         ValueError: where the folder is not such a checkpoint or its shapes differ, naming the first difference.
     """
-    folder = Path(folder)
+    folder = expand_path(folder)
     modules = folder / "modules.json"
     if not modules.exists():
         raise ValueError(

@@ -8,7 +8,6 @@ resamples images, not captions (five captions of one image are not independent).
 import logging
 from collections.abc import Collection, Iterator, Mapping
 from os import PathLike
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from datasets import Dataset, Features, Image, Value
@@ -22,6 +21,7 @@ from optical_hf.data.entities.pictures import damage, none_missing, open_images
 from optical_hf.data.generation import reader_errors
 from optical_hf.data.readers.bad_rows import OnBadRow
 from optical_hf.data.renamed import renamed_argument
+from optical_hf.files import expand_path
 from optical_hf.languages import canonical_language
 
 logger = logging.getLogger(__name__)
@@ -223,7 +223,7 @@ def _stored(read: Any, images: Images, ids: list[str], features: Features, **opt
     if isinstance(images, Dataset):
         mark: Any = images._fingerprint
     else:
-        images = Path(images)
+        images = expand_path(images)
         mark = (str(images.absolute()), stamp(images)) if images.exists() else None
     with reader_errors():
         return Dataset.from_generator(

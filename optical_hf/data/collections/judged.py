@@ -7,7 +7,6 @@ with the judgements of the topic, and the topic as their group: so languages can
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from os import PathLike
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from datasets import Dataset
@@ -18,6 +17,7 @@ from optical_hf.data.collections.reading import Lines
 from optical_hf.data.collections.soundness import Qrels
 from optical_hf.data.entities.members import stamp
 from optical_hf.data.generation import reader_errors
+from optical_hf.files import expand_path
 from optical_hf.languages import canonical_language
 
 logger = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ def document_table(read: Callable[[Lines], Iterator[dict[str, Any]]], source: Li
     """
     if not isinstance(source, (str, PathLike)):
         return Dataset.from_list(list(read(source)), features=TEXT_DOCUMENTS)
-    path = Path(source).absolute()
+    path = expand_path(source).absolute()
     if not path.exists():
         raise ValueError(f"expected a file of documents at {path}, there is none")
     with reader_errors():

@@ -6,10 +6,11 @@ else.
 
 import json
 from collections.abc import Iterator, Sequence
-from os import PathLike, fspath
+from os import PathLike
 from typing import Any
 
 from optical_hf.data.readers.files import read_lines as read_file
+from optical_hf.files import expand_path
 
 Lines = str | PathLike[str] | Sequence[str]
 
@@ -27,7 +28,7 @@ def read_lines(source: Lines) -> Iterator[str]:
     if not isinstance(source, (str, PathLike)):
         yield from source
         return
-    for _, line in read_file(fspath(source)):
+    for _, line in read_file(str(expand_path(source))):
         yield line
 
 

@@ -18,6 +18,7 @@ from optical_hf.data.collections.reading import Lines, name_of, read_json_lines,
 from optical_hf.data.collections.trec import read_qrels
 from optical_hf.data.readers.bad_rows import OnBadRow
 from optical_hf.data.renamed import renamed_argument
+from optical_hf.files import expand_path
 
 
 @renamed_argument("faults", "on_bad_row")
@@ -60,7 +61,7 @@ def load_beir(
         >>> load_beir(root, name="demo").qrels
         {'en/q1': {'d1': 1}}
     """
-    root = Path(folder)
+    root = expand_path(folder)
     own = {str(row["_id"]): row["text"] for row in read_json_lines(_plain_or_gz(root / "queries.jsonl"))}
     topics = {language: own}
     if queries is not None:

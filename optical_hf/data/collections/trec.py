@@ -8,8 +8,7 @@ AfriCLIRMatrix (Ogundepo et al. 2022, EMNLP, github.com/castorini/africlirmatrix
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from html import unescape
-from os import PathLike, fspath
-from pathlib import Path
+from os import PathLike
 from typing import Any, Literal
 
 from optical_hf.data.collections.collection import RetrievalCollection
@@ -18,6 +17,7 @@ from optical_hf.data.collections.reading import Lines, name_of, read_json_lines,
 from optical_hf.data.readers.bad_rows import OnBadRow
 from optical_hf.data.readers.files import name_parts
 from optical_hf.data.renamed import renamed_argument
+from optical_hf.files import expand_path
 from optical_hf.languages import canonical_language
 
 Field = Literal["title", "description"]
@@ -208,7 +208,7 @@ def read_topics(source: Lines, fields: Sequence[Field] = ("title",)) -> Iterator
         >>> list(read_topics(["<top>", "<num> Number: 351", "<title> Falkland petroleum", "</top>"]))
         [('351', 'Falkland petroleum')]
     """
-    if isinstance(source, (str, PathLike)) and name_parts(fspath(source))[-1] == "tsv":
+    if isinstance(source, (str, PathLike)) and name_parts(str(expand_path(source)))[-1] == "tsv":
         yield from read_pairs(source).items()
         return
     number = 0
@@ -233,8 +233,8 @@ def read_documents(source: Lines) -> Iterator[dict[str, Any]]:
         >>> list(read_documents(["<DOC>", "<DOCNO> A-1 </DOCNO>", "<TEXT>", "Oil.", "</TEXT>", "</DOC>"]))
         [{'id': 'A-1', 'text': 'Oil.'}]
     """
-    if isinstance(source, (str, PathLike)) and Path(source).is_dir():
-        for file in sorted(path for path in Path(source).iterdir() if path.is_file()):
+    if isinstance(source, (str, PathLike)) and (folder := expand_path(source)).is_dir():
+        for file in sorted(path for path in folder.iterdir() if path.is_file()):
             yield from read_documents(file)
         return
     first = next((line for line in read_lines(source) if line.strip()), "")

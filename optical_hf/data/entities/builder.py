@@ -8,7 +8,6 @@ github.com/BryanPlummer/flickr30k_entities): `Sentences/*.txt`, `Annotations/*.x
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 from typing import Any, Literal
 
 import datasets
@@ -19,6 +18,7 @@ from optical_hf.data.entities.members import stamp
 from optical_hf.data.entities.records import FEATURES, RECORDS, Release
 from optical_hf.data.entities.splits import check_one_family, split_ids
 from optical_hf.data.generation import reader_errors
+from optical_hf.files import expand_path
 from optical_hf.languages import canonical_language
 
 Config = Literal["captions", "phrases", "bitext"]
@@ -80,20 +80,24 @@ class Flickr30kEntities(datasets.GeneratorBasedBuilder):
             raise ValueError(f"unknown config {config!r}, expected captions, phrases or bitext")
         if config == "bitext" and (not lines or image_ids is None):
             raise ValueError('config "bitext" needs lines={"de": (foreign file, English file)} and image_ids=file')
+        root, karpathy = expand_path(root), None if karpathy is None else expand_path(karpathy)
         splits = (split,) if isinstance(split, str) else tuple(split)
-        self._ids = {name: split_ids(name, Path(root), Path(karpathy) if karpathy else None) for name in splits}
+        self._ids = {name: split_ids(name, root, karpathy) for name in splits}
         check_one_family(self._ids)
         release = Release(
             root=str(root),
-            sentences=None if sentences is None else str(sentences),
-            image_ids=None if image_ids is None else str(image_ids),
-            images=None if images is None else str(images),
-            lines=tuple((canonical_language(code), str(a), str(b)) for code, (a, b) in (lines or {}).items()),
+            sentences=None if sentences is None else str(expand_path(sentences)),
+            image_ids=None if image_ids is None else str(expand_path(image_ids)),
+            images=None if images is None else str(expand_path(images)),
+            lines=tuple(
+                (canonical_language(code), str(expand_path(foreign)), str(expand_path(english)))
+                for code, (foreign, english) in (lines or {}).items()
+            ),
             language=canonical_language(language),
             boxes=boxes,
             strict=strict,
         )
-        files = [*release.files(), *([Path(karpathy)] if karpathy else [])]
+        files = [*release.files(), *([karpathy] if karpathy else [])]
         stamps = tuple(stamp(path) for path in files)
         super().__init__(config_name=config, release=release, splits=splits, stamp=stamps, **kwargs)
 

@@ -20,6 +20,7 @@ from optical_hf.data.scenes.drawing import render
 from optical_hf.data.scenes.layout import boxes
 from optical_hf.data.scenes.romanise import romanise
 from optical_hf.data.scenes.world import Scene
+from optical_hf.files import expand_path
 
 RGB = tuple[int, int, int]
 
@@ -65,7 +66,7 @@ def contact_sheet(
         ValueError: for no scenes, an unknown language, a path that is no .png, or a font file that cannot be read.
         ImportError: without matplotlib, which brings the font.
     """
-    path = Path(path)
+    path = expand_path(path)
     if not scenes or columns < 1:
         raise ValueError("a contact sheet needs at least one scene and one column.")
     if path.suffix.lower() != ".png":
@@ -153,7 +154,7 @@ def _fonts(devanagari: str | Path | None) -> _Fonts:
     if devanagari is None:
         return _Fonts(latin, None)
     try:
-        return _Fonts(latin, ImageFont.truetype(str(devanagari), FONT_SIZE + 2))
+        return _Fonts(latin, ImageFont.truetype(str(expand_path(devanagari)), FONT_SIZE + 2))
     except OSError as error:
         raise ValueError(
             f"{devanagari} cannot be read as a font ({error}): name a TrueType or OpenType file."

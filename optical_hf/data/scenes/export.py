@@ -19,6 +19,7 @@ from optical_hf.data.scenes.corpus import caption
 from optical_hf.data.scenes.drawing import render
 from optical_hf.data.scenes.layout import boxes
 from optical_hf.data.scenes.world import Scene, Split
+from optical_hf.files import expand_path
 
 CAPTIONS_PER_IMAGE = 5
 _LIST_OF_SPLIT: dict[Split, str] = {"train": "train.txt", "validation": "val.txt", "test": "test.txt"}
@@ -59,7 +60,7 @@ def export_flickr30k_entities(
         >>> sorted(path.name for path in folder.iterdir())
         ['Annotations', 'Sentences', 'UNRELATED_CAPTIONS', 'test.txt', 'train.txt', 'val.txt']
     """
-    folder = Path(folder)
+    folder = expand_path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder} is not an empty folder: name a new one, nothing is overwritten.")
     beside = folder.with_name(f".{folder.name}.{os.getpid()}.partial")

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from optical_hf.files import expand_path
 from optical_hf.models.cache.building import IDENTITY, fill
 from optical_hf.models.cache.identity import CacheIdentity, Mass, StoredDtype
 from optical_hf.models.cache.shards import Shard, damaged, is_whole, map_shard, shard_files, text_hash
@@ -92,7 +93,7 @@ class TeacherCache:
         """
         identity = CacheIdentity.of(teacher, dtype, mass)
         wanted = texts_of(texts, "source")
-        place = Path(folder) / identity.key
+        place = expand_path(folder) / identity.key
         fill(place, identity, teacher, wanted, batch_size=batch_size, shard_bytes=shard_bytes, progress=progress)
         return cls(place, identity)
 
@@ -107,7 +108,7 @@ class TeacherCache:
         Raises:
             ValueError: where there is none, or several and no key.
         """
-        found = {path.parent.name: path for path in sorted(Path(folder).glob(f"*/{IDENTITY}"))}
+        found = {path.parent.name: path for path in sorted(expand_path(folder).glob(f"*/{IDENTITY}"))}
         if key is None and len(found) == 1:
             key = next(iter(found))
         if key is None or key not in found:
