@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import torch
+from sentence_transformers.sentence_transformer.modules import Pooling
 from torch import Tensor
 
 from optical_hf.models.cache import TeacherCache
@@ -20,6 +21,7 @@ from optical_hf.models.tokens import Encoder, TokenSet, iter_token_sets
 
 ENGLISH = "en"
 WINDOW = 100  # batches sorted by length together
+LINEAR = ("mean", "cls", "lasttoken", "weightedmean")  # poolings that a linear map of the tokens goes through
 
 
 class PairTokens(NamedTuple):
@@ -123,16 +125,15 @@ def _cast(pair: PairTokens, dtype: torch.dtype) -> PairTokens:
 
 
 def pooled(tokens: TokenSet, mode: str | tuple[str, ...]) -> Tensor:
-    """Pool tokens before any normalisation: "mean" over the tokens that exist, "cls" the first.
+    """Pool tokens before any normalisation, as sentence-transformers does: by the mask, on whichever side padding is.
 
     Raises:
-        ValueError: for a pooling that is not linear in the tokens with fixed weights, which no linear map can match.
+        ValueError: for a pooling that is no weighted mean of the tokens with fixed weights, which no linear map can match.
     """
-    if mode == "cls":
-        return tokens.tokens_BND[:, 0]
-    if mode == "mean":
-        weight_BN1 = tokens.mask_BN.unsqueeze(-1).to(tokens.tokens_BND.dtype)
-        return (tokens.tokens_BND * weight_BN1).sum(1) / weight_BN1.sum(1).clamp(min=1)
-    raise ValueError(
-        f"pooling {mode!r} cannot be aligned in closed form: expected a model that pools by 'mean' or 'cls'"
-    )
+    if mode not in LINEAR:
+        raise ValueError(
+            f"pooling {mode!r} cannot be aligned in closed form: expected a model that pools by one of {', '.join(LINEAR)}"
+        )
+    features = {"token_embeddings": tokens.tokens_BND, "attention_mask": tokens.mask_BN.long()}
+    found: Tensor = Pooling(tokens.tokens_BND.shape[-1], mode)(features)["sentence_embedding"]
+    return found
