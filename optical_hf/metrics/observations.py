@@ -41,6 +41,13 @@ class Observations(NamedTuple):
             means_SL[:, block.languages] = np.sort(block.totals_GSL, axis=0).sum(axis=0) / block.counts_GL.sum(axis=0)
         return means_SL
 
+    def difference(self) -> "Observations":
+        """The first system minus the second, as one system: what both share is gone before anything is resampled."""
+        blocks = (
+            block._replace(totals_GSL=block.totals_GSL[:, :1] - block.totals_GSL[:, 1:2]) for block in self.blocks
+        )
+        return self._replace(blocks=tuple(blocks))
+
 
 def observe(hits: Sequence[ArrayLike], languages: Sequence[str], groups: Sequence[object] | None) -> Observations:
     """Check hits of one or more systems on the same queries and sum them by group and language.

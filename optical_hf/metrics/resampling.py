@@ -1,9 +1,8 @@
 """Random weights on groups, times the matrix of group sums: every round of a bootstrap or a permutation test at once.
 
-Knows rows of numbers, one row a group, and nothing of what they mean. No loop over rounds: weights are drawn for a
-block of rounds, so memory does not grow with their number. Groups whose rows are alike (all single hits of a language,
-say) are drawn together, from the distribution of the sum of their weights: exact where the rows are equal; where they
-only agree to 1/16 of a column's standard deviation they count as their mean, at most 1/1024 of the variance lost.
+Knows rows of numbers, one row a group, and nothing of what they mean. Weights are drawn for a block of rounds, so memory
+does not grow with their number. Equal rows (all single hits of a language, say) are drawn together, from the distribution
+of the sum of their weights. Rows that differ in the last digit are drawn one by one: what two columns differ by counts.
 
 Shapes: R rounds, G groups, T distinct groups, C columns.
 """
@@ -24,10 +23,13 @@ ROUNDS_AT_ONCE = 64
 """At least so many rounds at a time, whatever the memory: a product with few of them reads the groups' rows too often."""
 
 COST_OF_DRAWING_TOGETHER = 16
-"""Drawing one weight for groups that are alike takes about as long as this many single ones; either way serves."""
+"""Drawing one weight for equal groups takes about as long as this many single ones; either way serves."""
 
-STEPS_A_DEVIATION = 16
-"""Rows are alike if they fall into the same cell of a grid with so many steps a standard deviation."""
+FEW_COLUMNS = 2
+"""With so few columns it is faster to look up each group drawn than to count how often each was drawn."""
+
+LOOKED_UP_AT_ONCE = 2**17
+"""Groups looked up at a time: 1 MB, which stays in the cache of a core."""
 
 
 def resampled_sums(rows_GC: Floats, rounds: int, generator: np.random.Generator) -> Floats:
@@ -41,7 +43,8 @@ def resampled_sums(rows_GC: Floats, rounds: int, generator: np.random.Generator)
     Returns:
         (R, C) sums. They depend on the rows and the generator, not on the order of the rows.
     """
-    groups = len(rows_GC)
+    groups, varies_C = len(rows_GC), (rows_GC != rows_GC[:1]).any(axis=0)
+    sums_RC = np.tile(groups * rows_GC[0], (rounds, 1))
 
     def together(size: int, times_T: NDArray[np.intp]) -> Weights:
         return generator.multinomial(groups, times_T / groups, size=size)
@@ -51,7 +54,13 @@ def resampled_sums(rows_GC: Floats, rounds: int, generator: np.random.Generator)
         drawn_RG += groups * np.arange(size)[:, None]
         return np.bincount(drawn_RG.ravel(), minlength=size * groups).reshape(size, groups)
 
-    return _weighted_sums(rows_GC, rounds, together, one_by_one)
+    rows_GC = rows_GC[:, varies_C]
+    rows_TC, times_T = distinct_rows(rows_GC)
+    if rows_GC.shape[1] <= FEW_COLUMNS and not _few(times_T):
+        sums_RC[:, varies_C] = _looked_up(np.repeat(rows_TC, times_T, axis=0), rounds, generator)
+    elif varies_C.any():
+        sums_RC[:, varies_C] = _weighted_sums(rows_TC, times_T, rounds, together, one_by_one)
+    return sums_RC
 
 
 def signed_sums(rows_GC: Floats, rounds: int, generator: np.random.Generator) -> Floats:
@@ -74,21 +83,44 @@ def signed_sums(rows_GC: Floats, rounds: int, generator: np.random.Generator) ->
         bits = np.frombuffer(generator.bytes(-(-size * groups // 8)), dtype=np.uint8)
         return 1 - 2 * np.unpackbits(bits, count=size * groups).view(np.int8).reshape(size, groups)
 
-    return _weighted_sums(rows_GC, rounds, together, one_by_one)
+    return _weighted_sums(*distinct_rows(rows_GC), rounds, together, one_by_one)
+
+
+def distinct_rows(rows_GC: Floats) -> tuple[Floats, NDArray[np.intp]]:
+    """The distinct rows (T, C), sorted, and how often each occurs (T,)."""
+    sorted_GC = rows_GC[np.lexsort(rows_GC.T)] if rows_GC.shape[1] else rows_GC
+    starts_T = np.flatnonzero(np.r_[True, (sorted_GC[1:] != sorted_GC[:-1]).any(axis=1)])
+    return sorted_GC[starts_T], np.diff(np.r_[starts_T, len(rows_GC)])
+
+
+def _few(times_T: NDArray[np.intp]) -> bool:
+    return len(times_T) * COST_OF_DRAWING_TOGETHER <= times_T.sum()
+
+
+def _looked_up(rows_GC: Floats, rounds: int, generator: np.random.Generator) -> Floats:
+    """Sums of rows drawn with replacement, (R, C)."""
+    groups, columns = rows_GC.shape
+    sums_RC = np.empty((rounds, columns))
+    at_once = max(1, LOOKED_UP_AT_ONCE // groups)
+    for start in range(0, rounds, at_once):
+        drawn_RG = generator.integers(groups, size=(min(at_once, rounds - start), groups))
+        for column in range(columns):
+            sums_RC[start : start + at_once, column] = rows_GC[:, column].take(drawn_RG).sum(axis=1)
+    return sums_RC
 
 
 def _weighted_sums(
-    rows_GC: Floats,
+    rows_TC: Floats,
+    times_T: NDArray[np.intp],
     rounds: int,
     together: Callable[[int, NDArray[np.intp]], Weights],
     one_by_one: Callable[[int], Weights],
 ) -> Floats:
-    rows_TC, times_T = _alike(rows_GC)
-    few = len(rows_TC) * COST_OF_DRAWING_TOGETHER <= len(rows_GC)
+    few = _few(times_T)
     if not few:
-        rows_TC = rows_GC[np.lexsort(rows_GC.T)]
-    rows_TC = rows_TC.astype(_exact_type(rows_GC), copy=False)
-    sums_RC = np.empty((rounds, rows_GC.shape[1]))
+        rows_TC = np.repeat(rows_TC, times_T, axis=0)
+    rows_TC = rows_TC.astype(_exact_type(rows_TC, times_T.sum()), copy=False)
+    sums_RC = np.empty((rounds, rows_TC.shape[1]))
     at_once = max(ROUNDS_AT_ONCE, WEIGHTS_AT_ONCE // len(rows_TC))
     for start in range(0, rounds, at_once):
         size = min(at_once, rounds - start)
@@ -97,19 +129,7 @@ def _weighted_sums(
     return sums_RC
 
 
-def _exact_type(rows_GC: Floats) -> type[np.floating]:
+def _exact_type(rows_TC: Floats, groups: int) -> type[np.floating]:
     """Single precision, twice as fast, where it is exact: counts of hits, whose sums stay below 2^24."""
-    whole = (rows_GC == np.rint(rows_GC)).all() and len(rows_GC) * np.abs(rows_GC).max() < 2**24
+    whole = (rows_TC == np.rint(rows_TC)).all() and groups * np.abs(rows_TC).max() < 2**24
     return np.float32 if whole else np.float64
-
-
-def _alike(rows_GC: Floats) -> tuple[Floats, NDArray[np.intp]]:
-    """Rows that are alike as their mean, sorted, and how many they are."""
-    deviation_C = rows_GC.std(axis=0)
-    varies_C = deviation_C > 1e-12 * np.abs(rows_GC).max(axis=0)
-    cell_GC = np.floor(rows_GC[:, varies_C] * (STEPS_A_DEVIATION / deviation_C[varies_C]))
-    order_G = np.lexsort(cell_GC.T) if varies_C.any() else np.arange(len(rows_GC))
-    cell_GC = cell_GC[order_G]
-    starts_T = np.flatnonzero(np.r_[True, (cell_GC[1:] != cell_GC[:-1]).any(axis=1)])
-    times_T = np.diff(np.r_[starts_T, len(rows_GC)])
-    return np.add.reduceat(rows_GC[order_G], starts_T, axis=0) / times_T[:, None], times_T

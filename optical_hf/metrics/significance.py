@@ -108,8 +108,7 @@ def compare_systems(
     contrast_L = gap_contrast(names, tiers)
     means_SL = observations.means_SL()
     difference_L = means_SL[0] - means_SL[1]
-    resampled_RSL = resampled_means(observations, rounds, seed)
-    resampled_RL = resampled_RSL[:, 0] - resampled_RSL[:, 1]
+    resampled_RL = resampled_means(observations.difference(), rounds, seed)[:, 0]
     p_L, gap_p = _p_values(observations, contrast_L, rounds, seed)
     p_holm_L = holm(p_L)
     return SystemComparison(

@@ -191,12 +191,10 @@ def gap_tests(config: StudyConfig, cells: Cells, ours: Cell, other: Cell) -> Ite
 
 def low_change(first: Hits, other_hits: NDArray[np.float64], tiers: Tiers, rounds: int) -> Estimate:
     """The change of the low tier's mean R@1, with its bootstrap interval by group."""
-    observations = observe([first.hits, other_hits], first.languages.tolist(), first.groups.tolist())
+    observations = observe([first.hits, other_hits], first.languages.tolist(), first.groups.tolist()).difference()
     chosen = [column for column, code in enumerate(observations.languages) if code in tiers.low]
-    means_SL = observations.means_SL()[:, chosen]
-    resampled_RSL = resampled_means(observations, rounds, seed=0)[:, :, chosen]
-    changes_R = (resampled_RSL[:, 0] - resampled_RSL[:, 1]).mean(axis=1)
-    return interval(float((means_SL[0] - means_SL[1]).mean()), changes_R, 0.95)
+    changes_R = resampled_means(observations, rounds, seed=0)[:, 0, chosen].mean(axis=1)
+    return interval(float(observations.means_SL()[0, chosen].mean()), changes_R, 0.95)
 
 
 def _paired(

@@ -52,23 +52,30 @@ def test_blocks_of_rounds_change_nothing(monkeypatch):
     np.testing.assert_allclose(signed_sums(rows_GC, 40, np.random.default_rng(0)), whole, rtol=1e-12)
 
 
-@pytest.mark.parametrize(
-    "draw", [lambda rng, n: rng.random(n), lambda rng, n: rng.pareto(2.5, n)], ids=["even", "heavy"]
-)
-def test_drawing_graded_rows_together_loses_less_than_a_thousandth_of_the_variance(draw):
-    rng = np.random.default_rng(0)
-    rows_GC = np.column_stack([draw(rng, 20_000), np.ones(20_000)])
-    alike_TC, times_T = resampling._alike(rows_GC)
-    assert len(alike_TC) * resampling.COST_OF_DRAWING_TOGETHER <= len(rows_GC)
-    mean = (times_T @ alike_TC[:, 0]) / times_T.sum()
-    variance = times_T @ (alike_TC[:, 0] - mean) ** 2 / times_T.sum()
-    assert mean == pytest.approx(rows_GC[:, 0].mean(), rel=1e-12)
-    assert 1 - 1 / 1024 <= variance / rows_GC[:, 0].var() <= 1
-
-
-def test_rows_that_are_equal_or_tiny_stay_what_they_are():
-    rows_GC = np.array([[1e-9, 5.0], [0.0, 5.0], [1e-9, 5.0], [2e-9, 5.0]])
-    alike_TC, times_T = resampling._alike(rows_GC)
-    assert alike_TC.tolist() == [[0.0, 5.0], [1e-9, 5.0], [2e-9, 5.0]]
+def test_rows_that_are_equal_are_one_kind_and_rows_that_nearly_are_stay_apart():
+    rows_GC = np.array([[1e-9, 5.0], [0.0, 5.0], [1e-9, 5.0], [1e-9 + 1e-24, 5.0]])
+    rows_TC, times_T = resampling.distinct_rows(rows_GC)
+    assert rows_TC.tolist() == [[0.0, 5.0], [1e-9, 5.0], [1e-9 + 1e-24, 5.0]]
     assert times_T.tolist() == [1, 2, 1]
-    assert resampling._alike(np.full((4, 2), 0.1))[1].tolist() == [4]
+    assert resampling.distinct_rows(np.full((4, 2), 0.1))[1].tolist() == [4]
+
+
+@pytest.mark.parametrize("columns", [1, 2, 5], ids=["looked up", "two looked up", "counted"])
+def test_what_two_nearly_equal_columns_differ_by_keeps_its_variance(columns):
+    rng = np.random.default_rng(5)
+    rows_GC = rng.random((2000, columns))
+    rows_GC[:, -1] = rows_GC[:, 0] + rng.normal(scale=1e-6, size=2000) * (columns > 1)
+    sums_RC = resampled_sums(rows_GC, ROUNDS, np.random.default_rng(0))
+    for drawn_R, column_G in (
+        (sums_RC[:, 0], rows_GC[:, 0]),
+        (sums_RC[:, 0] - sums_RC[:, -1], rows_GC[:, 0] - rows_GC[:, -1]),
+    ):
+        variance = len(column_G) * column_G.var()
+        assert drawn_R.var() == pytest.approx(variance, rel=4 * np.sqrt(2 / ROUNDS), abs=1e-18)
+        assert drawn_R.mean() == pytest.approx(column_G.sum(), abs=4 * np.sqrt(variance / ROUNDS) + 1e-9)
+
+
+def test_a_column_that_never_varies_comes_out_whole_by_any_way():
+    rows_GC = np.column_stack([np.random.default_rng(2).random(50), np.full(50, 0.1)])
+    assert np.ptp(resampled_sums(rows_GC, 20, np.random.default_rng(0))[:, 1]) == 0.0
+    assert (resampled_sums(rows_GC[:, 1:], 20, np.random.default_rng(0)) == 50 * 0.1).all()
