@@ -10,8 +10,8 @@ import numpy as np
 from optical_hf.evaluation.searching import Best
 
 
-def bm25_best(queries: Sequence[str], documents: Sequence[str], depth: int) -> Best:
-    """The best documents of each query; a document that shares no word with it is not found.
+def bm25_best(queries: Sequence[str], documents: Sequence[str], count: int) -> Best:
+    """The `count` best documents of each query; a document that shares no word with it is not found.
 
     Raises:
         ImportError: without the extra `search`.
@@ -23,6 +23,6 @@ def bm25_best(queries: Sequence[str], documents: Sequence[str], depth: int) -> B
     index = bm25s.BM25()
     index.index(bm25s.tokenize(list(documents), show_progress=False), show_progress=False)
     asked = bm25s.tokenize(list(queries), show_progress=False, return_ids=False)
-    rows, scores = index.retrieve(asked, k=min(depth, len(documents)), show_progress=False)
+    rows, scores = index.retrieve(asked, k=min(count, len(documents)), show_progress=False)
     found = np.asarray(scores) > 0
     return Best(np.where(found, rows, -1).astype(np.int64), np.where(found, scores, -np.inf).astype(np.float32))

@@ -112,14 +112,14 @@ def evaluate_regions(
         raise ValueError(
             f"{len(missing)} images of phrases have no regions (first: {missing[0]}): nothing could be found"
         )
-    scores = asked.vectors.numpy(), found.vectors.numpy()
+    asked_PD, found_RD = asked.vectors.numpy(), found.vectors.numpy()
     ranks = np.full(len(asked), np.inf)
     for row, image in enumerate(groups.tolist()):
         candidates = rows_of[image]
         gold_G4 = _boxes(phrases.boxes[row], f"phrase {row}")
         right_R = (box_overlap(boxes_R4[candidates], gold_G4) >= overlap).any(axis=1)
         if right_R.any():
-            ranks[row] = ranks_from_scores((scores[1][candidates] @ scores[0][row])[None], right_R[None])[0]
+            ranks[row] = ranks_from_scores((found_RD[candidates] * asked_PD[row]).sum(axis=1)[None], right_R[None])[0]
     bootstrap = bootstrap or Bootstrap()
     return RegionReport(
         languages=score_languages(ranks, languages, groups, k, bootstrap),

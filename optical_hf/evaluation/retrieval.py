@@ -71,7 +71,7 @@ def evaluate_retrieval(
         low: languages of the low tier; None takes the classes 0 to 2, or what `high` leaves.
         middle: languages to report that are in neither.
         k: cutoffs of R@k.
-        depth: how many documents a query retrieves; a right one beyond it counts as not found.
+        depth: how many documents a query may find; a right one beyond it, or tied with the next beyond it, is not found.
         query_vectors: system -> collection -> vectors of the queries, in their order: the model is then not asked.
         document_vectors: collection -> vectors of the documents, in their order.
         translator: for systems that read translations the collection does not have: the hub id or folder of a

@@ -1,7 +1,8 @@
 """One collection made searchable, and what one system finds in it: the rank of the first right document of each query.
 
 Documents are encoded by one model, queries by another; which, the caller says. A tie counts against the system, as
-everywhere in this package (`optical_hf.metrics.ranking`). Knows nothing about languages, gaps or reports.
+everywhere in this package (`optical_hf.metrics.ranking`), across the search depth too: of depth + 1 documents that were
+retrieved, those with the score of the last are not found. Knows nothing about languages, gaps or reports.
 
 Shapes: Q queries, K results.
 """
@@ -21,6 +22,10 @@ from optical_hf.evaluation.engines import Index, SearchEngine, merge_results
 from optical_hf.evaluation.processes import Processes
 from optical_hf.evaluation.vectors import VectorSet, VectorStore
 from optical_hf.metrics.ranking import ranks_from_scores
+
+ROUNDING = 1e-6
+"""Scores of a query that differ by less, as a share of its largest score, are equal: the same text encoded in another batch, or
+the same vector in another block of a matrix product, differs by about 1e-7."""
 
 
 class Found(NamedTuple):
@@ -62,32 +67,42 @@ class SearchableCollection:
         """Index encoded documents, of which each process may hold a part."""
         return cls(collection, engine.index(documents.store), documents.store, documents.order, processes)
 
-    def find(self, queries: VectorSet, depth: int) -> Found:
-        """Search the collection's queries, whose vectors are in the order of its rows."""
-        best = self.best(queries, depth)
-        return Found(rank_first(best, self.collection.relevance, len(self.order)), best.documents, best.scores)
-
-    def best(self, queries: VectorSet, depth: int) -> Best:
-        """The best documents of any queries."""
-        depth = min(depth, len(self.order))
-        parts = self.processes.gather(self.index.search(queries, depth))
-        results = parts[0] if len(parts) == 1 else merge_results(parts, depth)
+    def best(self, queries: VectorSet, count: int) -> Best:
+        """The best documents of any queries, `count` of them where there are so many."""
+        count = min(count, len(self.order))
+        parts = self.processes.gather(self.index.search(queries, count))
+        results = parts[0] if len(parts) == 1 else merge_results(parts, count)
         rows_QK = torch.where(results.positions < 0, -1, self.order[results.positions.clamp(min=0)])
         return Best(rows_QK.numpy(), results.scores.numpy())
 
 
-def rank_first(best: Best, relevance: Sequence[Sequence[int]], documents: int) -> NDArray[np.float64]:
-    """Rank (Q,) of the first right document of each query, inf where none was found.
+def found_within(best: Best, depth: int, relevance: Sequence[Sequence[int]], documents: int) -> Found:
+    """What counts as found: the documents down to `depth`, without those that share their score with the next one.
 
     Args:
-        best: what was found.
+        best: the depth + 1 best documents of each query or more; fewer only where there are no more.
+        depth: how many documents a query may find.
         relevance: the rows of the relevant documents of each query.
         documents: how many documents there are.
     """
+    rows_QK, scores_QK = best.documents[:, :depth], _ties_made_equal(best.scores)
+    if scores_QK.shape[1] > depth:
+        lost_QK = scores_QK[:, :depth] <= scores_QK[:, depth, None]
+        rows_QK, scores_QK = np.where(lost_QK, -1, rows_QK), np.where(lost_QK, -np.inf, scores_QK[:, :depth])
     right = np.concatenate([np.asarray(rows, np.int64) + q * documents for q, rows in enumerate(relevance)])
-    keys_QK = best.documents + np.arange(len(best.documents), dtype=np.int64)[:, None] * documents
-    right_QK = np.isin(keys_QK, right) & (best.documents >= 0)
+    keys_QK = rows_QK + np.arange(len(rows_QK), dtype=np.int64)[:, None] * documents
+    right_QK = np.isin(keys_QK, right) & (rows_QK >= 0)
     ranks = np.full(len(right_QK), np.inf)
     hit = right_QK.any(axis=1)
-    ranks[hit] = ranks_from_scores(best.scores[hit], csr_array(right_QK[hit]))
-    return ranks
+    ranks[hit] = ranks_from_scores(scores_QK[hit], csr_array(right_QK[hit]))
+    return Found(ranks, rows_QK, scores_QK)
+
+
+def _ties_made_equal(scores_QK: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Falling scores, those that rounding alone separates set to the first of them."""
+    finite_QK = np.where(np.isfinite(scores_QK), scores_QK, 0)
+    least_Q1 = ROUNDING * np.abs(finite_QK).max(axis=1, initial=0, keepdims=True)
+    with np.errstate(invalid="ignore"):  # where nothing was found, -inf less -inf
+        apart_QK = scores_QK[:, :-1] - scores_QK[:, 1:] > least_Q1
+    first_QK = np.where(np.pad(apart_QK, ((0, 0), (1, 0)), constant_values=True), np.arange(scores_QK.shape[1]), 0)
+    return np.take_along_axis(scores_QK, np.maximum.accumulate(first_QK, axis=1), axis=1)

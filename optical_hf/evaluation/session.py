@@ -16,7 +16,7 @@ from optical_hf.evaluation.encoding import Encoded, Encoding
 from optical_hf.evaluation.engines import SearchEngine
 from optical_hf.evaluation.exact import ExactSearch
 from optical_hf.evaluation.processes import Processes
-from optical_hf.evaluation.searching import Found, SearchableCollection, rank_first
+from optical_hf.evaluation.searching import Best, Found, SearchableCollection, found_within
 from optical_hf.evaluation.systems import System, query_texts
 from optical_hf.evaluation.translating import Translator
 from optical_hf.evaluation.vectors import VectorSet, VectorStore
@@ -77,10 +77,13 @@ class Session:
                 texts = self._read(collection, system)
                 queries = self._queries(_needed(system.model, system.name), texts, what)
         vectors = self.encoding.given(queries, len(collection.queries), what)
-        found = searchable.find(vectors, self.depth)
+        best = searchable.best(vectors, self.depth + 1)
         if not self.engine.exact:
-            self.agreement.setdefault(system.name, []).append(self._agreement(searchable, vectors, found))
-        return found
+            self.agreement.setdefault(system.name, []).append(self._agreement(searchable, vectors, best))
+        return self._found(collection, best)
+
+    def _found(self, collection: RetrievalCollection, best: Best) -> Found:
+        return found_within(best, self.depth, collection.relevance, len(collection.documents))
 
     def _read(self, collection: RetrievalCollection, system: System) -> list[Any]:
         key = collection.name, system.column
@@ -91,17 +94,17 @@ class Session:
     def _bm25(self, collection: RetrievalCollection, system: System) -> Found:
         if "text" not in collection.documents.column_names or asks_with_images(collection):
             raise ValueError(f"BM25 compares words: {collection.name} has images; leave out bm25")
-        best = bm25_best(self._read(collection, system), collection.documents["text"][:], self.depth)
-        return Found(rank_first(best, collection.relevance, len(collection.documents)), *best)
+        texts, documents = self._read(collection, system), collection.documents["text"][:]
+        return self._found(collection, bm25_best(texts, documents, self.depth + 1))
 
-    def _agreement(self, searchable: SearchableCollection, queries: VectorSet, found: Found) -> float:
+    def _agreement(self, searchable: SearchableCollection, queries: VectorSet, best: Best) -> float:
         """Share of the exact search's documents that the engine found, over queries spread over the collection."""
         rows = torch.arange(0, len(queries), max(1, len(queries) // COMPARED))
         exact = replace(searchable, index=ExactSearch().index(searchable.documents)).best(
             queries.pick(rows), self.depth
         )
-        pairs = zip(found.documents[rows.numpy()].tolist(), exact.documents.tolist(), strict=True)
-        return sum(len({*got} & {*best}) / len(best) for got, best in pairs) / len(rows)
+        pairs = zip(best.documents[rows.numpy(), : self.depth].tolist(), exact.documents.tolist(), strict=True)
+        return sum(len({*got} & {*wanted}) / len(wanted) for got, wanted in pairs) / len(rows)
 
     def _queries(self, model: Encoder, items: Sequence[Any], what: str) -> VectorSet:
         encoded = self.encoding.encode(model, items, "query", what, self.processes)
