@@ -2,16 +2,16 @@
 
 import json
 from argparse import ArgumentError
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import Field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import yaml
 from transformers import HfArgumentParser
 
 from optical_hf.files import expand_path
+from optical_hf.study.strict_yaml import QUOTE, read_mapping
 
 
 class OptionParser(HfArgumentParser):
@@ -29,7 +29,7 @@ def parse_options(verb: str, classes: Sequence[type], arguments: Sequence[str]) 
         ValueError: for an option or key that no class has (naming the one that was probably meant), a value of the wrong type,
             a required option that is missing, or a file that is not a YAML mapping.
     """
-    known = {f.name for cls in classes for f in fields(cls) if f.init}
+    known = {f.name: f for cls in classes for f in fields(cls) if f.init}
     listed = list(arguments)
     if listed and not listed[0].startswith("-"):
         listed = [*_from_yaml(expand_path(listed[0]), known), *listed[1:]]
@@ -49,18 +49,10 @@ def parse_options(verb: str, classes: Sequence[type], arguments: Sequence[str]) 
     return tuple(parsed)
 
 
-def _from_yaml(path: Path, known: set[str]) -> list[str]:
+def _from_yaml(path: Path, known: Mapping[str, Field[Any]]) -> list[str]:
     """Turn a YAML mapping into command-line arguments."""
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(
-            f"no configuration file {str(path)!r}: give a YAML file, or options that begin with --"
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not readable as YAML: {error}") from error
-    if not isinstance(values, Mapping):
-        raise ValueError(f"{path}: expected 'key: value' lines, got {type(values).__name__}")
+    missing = f"no configuration file {str(path)!r}: give a YAML file, or options that begin with --"
+    values = read_mapping(path, missing)
     arguments: list[str] = []
     for key, value in values.items():
         if key not in known:
@@ -68,10 +60,12 @@ def _from_yaml(path: Path, known: set[str]) -> list[str]:
         if value is None:
             continue
         items = value if isinstance(value, list) else [value]
+        if "bool" not in str(known[key].type) and any(isinstance(item, bool) for item in items):
+            raise ValueError(f"{path}: {key}: got {value!r}; {QUOTE}")
         arguments += [f"--{key}", *(json.dumps(i) if isinstance(i, Mapping) else str(i) for i in items)]
     return arguments
 
 
-def _meant(name: str, known: set[str]) -> str:
+def _meant(name: str, known: Collection[str]) -> str:
     near = get_close_matches(name, known, n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else "; see --help for the options there are"

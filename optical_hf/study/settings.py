@@ -13,7 +13,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-import yaml
+from optical_hf.study.strict_yaml import QUOTE, read_mapping
 
 Settings = TypeVar("Settings")
 
@@ -26,19 +26,11 @@ def read_yaml(path: Path, given: Mapping[str, str] | None = None) -> dict[str, A
     Raises:
         ValueError: no such file, no YAML, no mapping, a name that nothing defines, a given one that the file does not use.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        values = yaml.safe_load(text)
-    except FileNotFoundError:
-        raise ValueError(f"no study file {str(path)!r}: give a YAML file, see docs/study.md") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not readable as YAML: {error}") from error
-    if not isinstance(values, dict):
-        raise ValueError(f"{path}: expected 'key: value' lines, got {type(values).__name__}")
+    values = read_mapping(path, f"no study file {str(path)!r}: give a YAML file, see docs/study.md")
     own = values.pop("variables", None) or {}
     if not isinstance(own, dict):
         raise ValueError(f"{path}: variables: expected 'name: value' lines, got {type(own).__name__}")
-    used = Template(text).get_identifiers()
+    used = Template(path.read_text(encoding="utf-8")).get_identifiers()
     for name in given or {}:
         if name not in used:
             raise ValueError(
@@ -121,7 +113,7 @@ def checked(value: Any, kind: Any, where: str) -> Any:
         }
     if origin is None and _is(value, kind):
         return kind(value)
-    raise ValueError(f"{where}: expected {_named(kind)}, got {value!r}")
+    raise ValueError(f"{where}: expected {_named(kind)}, got {value!r}{_quoted(value)}")
 
 
 def _first_that_fits(value: Any, kinds: Sequence[Any], whole: Any, where: str) -> Any:
@@ -130,7 +122,13 @@ def _first_that_fits(value: Any, kinds: Sequence[Any], whole: Any, where: str) -
             return checked(value, kind, where)
         except ValueError:
             continue
-    raise ValueError(f"{where}: expected {_named(whole)}, got {value!r}")
+    raise ValueError(f"{where}: expected {_named(whole)}, got {value!r}{_quoted(value)}")
+
+
+def _quoted(value: Any) -> str:
+    """A hint where a word may have been meant."""
+    found = value if isinstance(value, list) else [value]
+    return f"; {QUOTE}" if any(isinstance(one, bool) for one in found) else ""
 
 
 def _is(value: Any, kind: type) -> bool:
