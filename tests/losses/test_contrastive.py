@@ -1,12 +1,13 @@
-"""The contrastive objectives: their value in closed form, copies of a text in a batch."""
+"""The contrastive losses: their value in closed form, copies of a text in a batch."""
 
 import pytest
 import torch
 from torch.nn.functional import cross_entropy, normalize
 
-from optical_hf.objectives import BANK_OBJECTIVES, OBJECTIVES, DocumentBank, PairTensors, TransportSettings
+from optical_hf.losses import LOSSES, DocumentBank, PairTensors, SearchLoss
 
 BOTH = ("contrastive", "contrastive_maxsim")
+SEARCH = sorted(name for name, cls in LOSSES.items() if issubclass(cls, SearchLoss))
 
 
 def pairs(batch: int = 4) -> PairTensors:
@@ -16,15 +17,16 @@ def pairs(batch: int = 4) -> PairTensors:
     student = (teacher + 0.3 * torch.randn(batch, 5, 8, generator=generator)).requires_grad_()
     mask = torch.ones(batch, 5, dtype=torch.bool)
     mask[0, 4] = False
-    return PairTensors(student, mask, teacher, mask, student.sum(1), teacher.sum(1))
+    return PairTensors(student, mask, mask, teacher, mask, mask, student.sum(1), teacher.sum(1))
 
 
 def loss(name: str, batch: PairTensors) -> torch.Tensor:
-    return OBJECTIVES[name](batch, TransportSettings())
+    settings = {"bank": len(batch.bank.vectors_KD)} if batch.bank is not None and name in SEARCH else {}
+    return LOSSES[name](**settings)(batch)
 
 
 def taken(batch: PairTensors, rows: list[int]) -> PairTensors:
-    return PairTensors(*(value[rows] for value in batch[:6]))
+    return PairTensors(*(value[rows] for value in batch[:8]))
 
 
 def test_contrastive_is_cross_entropy_of_cosines():
@@ -64,14 +66,14 @@ def test_maxsim_has_no_tokens_of_a_bank_and_leaves_it_alone():
     assert torch.equal(loss("contrastive_maxsim", with_bank), loss("contrastive_maxsim", batch))
 
 
-@pytest.mark.parametrize("name", sorted(OBJECTIVES))
-def test_a_bank_moves_the_objectives_that_read_one_and_no_other(name):
+@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_a_bank_moves_the_losses_that_read_one_and_no_other(name):
     batch = pairs()
     moved = not torch.equal(loss(name, batch._replace(bank=DocumentBank(torch.randn(5, 8)))), loss(name, batch))
-    assert moved == (name in BANK_OBJECTIVES)
+    assert moved == (name in SEARCH)
 
 
-@pytest.mark.parametrize("name", sorted(BANK_OBJECTIVES))
+@pytest.mark.parametrize("name", SEARCH)
 def test_with_a_bank_a_batch_of_one_is_learnt_from(name):
     apart, *bank = torch.randn(6, 8, generator=torch.Generator().manual_seed(1))
     one = taken(pairs(), [1])._replace(
@@ -87,6 +89,7 @@ def test_a_student_prefers_its_own_text(name):
     others = batch._replace(
         teacher_BMD=batch.teacher_BMD.roll(1, 0),
         teacher_mask_BM=batch.teacher_mask_BM.roll(1, 0),
+        teacher_content_BM=batch.teacher_content_BM.roll(1, 0),
         teacher_vector_BD=batch.teacher_vector_BD.roll(1, 0),
     )
     assert (loss(name, batch) < loss(name, others)).all()
@@ -132,3 +135,12 @@ def test_a_document_is_found_in_place_of_the_english_side():
     assert torch.allclose(found, expected, atol=1e-5)
     same = batch._replace(document_BD=document, teacher_vector_BD=batch.teacher_vector_BD[[0, 0, 0, 0]])
     assert torch.equal(loss("contrastive", same), found)
+
+
+@pytest.mark.parametrize("name", SEARCH)
+def test_a_loss_searches_as_many_texts_of_the_bank_as_it_says(name):
+    texts = torch.randn(5, 8, generator=torch.Generator().manual_seed(1))
+    batch, numbers = pairs(), torch.arange(5)
+    first = LOSSES[name](bank=2)(batch._replace(bank=DocumentBank(texts, numbers)))
+    assert torch.equal(first, loss(name, batch._replace(bank=DocumentBank(texts[:2], numbers[:2]))))
+    assert torch.equal(LOSSES[name]()(batch._replace(bank=DocumentBank(texts))), loss(name, batch))

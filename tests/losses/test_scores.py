@@ -1,4 +1,4 @@
-"""Score objectives: closed forms, gradients against finite differences, padding, and a batch in two halves."""
+"""Losses that compare scores: closed forms, gradients against finite differences, padding, and a batch in two halves."""
 
 import math
 
@@ -6,10 +6,8 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from optical_hf.objectives import OBJECTIVES, PairTensors, TransportSettings, objective_terms
-from optical_hf.objectives.scores import kl_dot, kl_maxsim
+from optical_hf.losses import LOSSES, KLDot, KLMaxSim, PairTensors, loss_terms
 
-SETTINGS = TransportSettings(epsilon=0.05, tolerance=1e-6)
 NAMES = ["kl_dot", "kl_maxsim", "contrastive", "contrastive_maxsim"]
 
 
@@ -19,7 +17,7 @@ def pairs(batch: int = 6, dtype: torch.dtype = torch.float32) -> PairTensors:
     mask_BN, mask_BM = (torch.ones(batch, n, dtype=torch.bool) for n in (5, 7))
     mask_BN[0, 3:], mask_BM[1, 2:] = False, False
     student.requires_grad_()
-    return PairTensors(student, mask_BN, teacher, mask_BM, student[:, :3].sum(1), teacher.sum(1))
+    return PairTensors(student, mask_BN, mask_BN, teacher, mask_BM, mask_BM, student[:, :3].sum(1), teacher.sum(1))
 
 
 def two_by_two() -> PairTensors:
@@ -27,15 +25,15 @@ def two_by_two() -> PairTensors:
     document = torch.eye(2)
     student = normalize(torch.ones(2, 2), dim=-1)
     mask = torch.ones(2, 1, dtype=torch.bool)
-    return PairTensors(student.unsqueeze(1), mask, document.unsqueeze(1), mask, student, document)
+    return PairTensors(student.unsqueeze(1), mask, mask, document.unsqueeze(1), mask, mask, student, document)
 
 
 def test_kl_in_closed_form():
     t = 0.5
     own = math.exp(1 / t) / (math.exp(1 / t) + 1)
     divergence = own * math.log(own) + (1 - own) * math.log(1 - own) + math.log(2)
-    for objective in (kl_dot, kl_maxsim):
-        assert objective(two_by_two(), temperature=t) == pytest.approx([divergence] * 2, rel=1e-5)
+    for loss in (KLDot(temperature=t), KLMaxSim(temperature=t)):
+        assert loss(two_by_two()) == pytest.approx([divergence] * 2, rel=1e-5)
 
 
 def test_kl_holds_the_ranking_of_documents_to_that_of_the_teachers_queries():
@@ -45,7 +43,7 @@ def test_kl_holds_the_ranking_of_documents_to_that_of_the_teachers_queries():
         (normalize(query, dim=-1) @ normalize(document_BD, dim=-1).T / 0.05).softmax(-1)
         for query in (batch.student_vector_BD, batch.teacher_vector_BD)
     )
-    assert torch.allclose(kl_dot(batch), (teacher * (teacher / student).log()).sum(-1), rtol=1e-4)
+    assert torch.allclose(KLDot()(batch), (teacher * (teacher / student).log()).sum(-1), rtol=1e-4)
 
 
 def test_maxsim_takes_the_best_token_of_each_document():
@@ -63,7 +61,7 @@ def test_maxsim_takes_the_best_token_of_each_document():
     ])  # fmt: skip
     student, teacher = (s.div(0.05).softmax(-1) for s in (scores, taught))
     expected = (teacher * (teacher / student).log()).sum(-1)
-    assert torch.allclose(kl_maxsim(batch), expected, rtol=1e-4)
+    assert torch.allclose(KLMaxSim()(batch), expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["kl_dot", "kl_maxsim"])
@@ -72,7 +70,7 @@ def test_gradients_are_those_of_finite_differences(name):
 
     def loss(student_BND: torch.Tensor) -> torch.Tensor:
         moved = batch._replace(student_BND=student_BND, student_vector_BD=student_BND[:, :3].sum(1))
-        return OBJECTIVES[name](moved, SETTINGS).sum()
+        return LOSSES[name]()(moved).sum()
 
     at = batch.student_BND.detach().clone().requires_grad_()
     loss(at).backward()
@@ -89,12 +87,12 @@ def test_gradients_are_those_of_finite_differences(name):
 def test_a_batch_in_two_halves_is_the_batch(name, document_BD):
     """What gathering gives each of two devices: its own pairs, and the whole batch with an offset."""
     whole = pairs()._replace(document_BD=document_BD)
-    expected = OBJECTIVES[name](whole, SETTINGS)
+    expected = LOSSES[name]()(whole)
     together = whole.whole_batch
     found = []
     for rows in (slice(0, 2), slice(2, 6)):
-        half = PairTensors(*(tensor[rows] for tensor in whole[:6]), together._replace(offset=rows.start))
-        found.append(OBJECTIVES[name](half, SETTINGS))
+        half = PairTensors(*(tensor[rows] for tensor in whole[:8]), together._replace(offset=rows.start))
+        found.append(LOSSES[name]()(half))
     assert torch.allclose(torch.cat(found), expected, atol=1e-5)
 
 
@@ -105,21 +103,21 @@ def test_padding_says_nothing(name):
         dirty.student_BND[0, 3:] = float("nan")
         dirty.teacher_BMD[1, 2:] = float("nan")
     dirty = dirty._replace(student_vector_BD=clean.student_vector_BD, teacher_vector_BD=clean.teacher_vector_BD)
-    assert torch.allclose(OBJECTIVES[name](dirty, SETTINGS), OBJECTIVES[name](clean, SETTINGS))
+    assert torch.allclose(LOSSES[name]()(dirty), LOSSES[name]()(clean))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_batch_of_one_is_finite(name):
-    one = PairTensors(*(tensor[:1] for tensor in pairs()[:6]))
-    loss = OBJECTIVES[name](one, SETTINGS)
+    one = PairTensors(*(tensor[:1] for tensor in pairs()[:8]))
+    loss = LOSSES[name]()(one)
     assert torch.isfinite(loss).all()
     assert loss.abs().max() < 1e-5
 
 
-@pytest.mark.parametrize("name", sorted(OBJECTIVES))
-def test_autocast_does_not_reach_the_objectives(name):
+@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_autocast_does_not_reach_the_losses(name):
     batch = pairs()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        half = objective_terms(batch, {name: 1.0}, SETTINGS)[name]
+        half = loss_terms(batch, {LOSSES[name](): 1.0})[LOSSES[name]()]
     assert half.dtype == torch.float32
-    assert torch.equal(half, objective_terms(batch, {name: 1.0}, SETTINGS)[name])
+    assert torch.equal(half, loss_terms(batch, {LOSSES[name](): 1.0})[LOSSES[name]()])

@@ -1,4 +1,4 @@
-"""What an objective sees of a batch of translated pairs: tensors and masks, never models.
+"""What a loss sees of a batch of translated pairs: tensors and masks, never models.
 
 Shapes: B pairs, C pairs of the whole batch, K texts of the bank, N student tokens, M teacher tokens, D width.
 """
@@ -14,21 +14,25 @@ class PairTensors(NamedTuple):
 
     Attributes:
         student_BND: student tokens after projection.
-        student_mask_BN: True where a student token takes part.
+        student_mask_BN: True where a student token is no padding.
+        student_content_BN: True where it is no special token and no punctuation either.
         teacher_BMD: teacher tokens.
-        teacher_mask_BM: True where a teacher token takes part.
+        teacher_mask_BM: True where a teacher token is no padding.
+        teacher_content_BM: True where it is no special token and no punctuation either.
         student_vector_BD: the student's one vector a text.
         teacher_vector_BD: the teacher's one vector a text.
-        batch: the whole batch, where it is spread over devices and an objective compares its pairs.
-        bank: English texts beside those of the batch, for the objectives of `BANK_OBJECTIVES`.
+        batch: the whole batch, where it is spread over devices and a loss compares its pairs.
+        bank: English texts beside those of the batch, for a `SearchLoss`.
         target_B: a number a student text, equal where the texts are; None where nobody numbered them.
         document_BD: the teacher's vectors of the texts to be found; None where those are the English sides.
     """
 
     student_BND: Tensor
     student_mask_BN: Tensor
+    student_content_BN: Tensor
     teacher_BMD: Tensor
     teacher_mask_BM: Tensor
+    teacher_content_BM: Tensor
     student_vector_BD: Tensor
     teacher_vector_BD: Tensor
     batch: "WholeBatch | None" = None
@@ -43,10 +47,16 @@ class PairTensors(NamedTuple):
             self.teacher_vector_BD,
             0,
             self.teacher_BMD,
-            self.teacher_mask_BM,
+            self.teacher_content_BM,
             self.target_B,
             self.document_BD,
         )
+
+    def with_bank_of(self, texts: int) -> "PairTensors":
+        """These pairs with the first `texts` of the bank, none for 0."""
+        if self.bank is None:
+            return self
+        return self._replace(bank=self.bank.first(texts) if texts else None)
 
     @property
     def document_target_C(self) -> Tensor | None:
@@ -62,8 +72,8 @@ class WholeBatch(NamedTuple):
     Attributes:
         teacher_CD: the teacher's vectors.
         offset: row at which the pairs of this device begin.
-        teacher_CMD: the teacher's tokens; None where no objective of `TOKEN_BATCH_OBJECTIVES` asked for them.
-        teacher_mask_CM: True where a teacher token takes part.
+        teacher_CMD: the teacher's tokens; None where no `MaxSimLoss` asked for them.
+        teacher_mask_CM: True where a teacher token is content.
         target_C: as `PairTensors.target_B`.
         document_CD: as `PairTensors.document_BD`.
     """
@@ -86,3 +96,7 @@ class DocumentBank(NamedTuple):
 
     vectors_KD: Tensor
     target_K: Tensor | None = None
+
+    def first(self, texts: int) -> "DocumentBank":
+        """The first `texts` of the bank; all of it where it has no more."""
+        return DocumentBank(self.vectors_KD[:texts], None if self.target_K is None else self.target_K[:texts])
