@@ -74,7 +74,7 @@ def fitted(method: str) -> SentenceTransformer:
 
 def pooled_mse(student: SentenceTransformer) -> SentenceTransformer:
     args = OTDistillationArguments(
-        "runs/clip", objectives="pooled_mse=1.0", alignment="none", max_steps=options.mse_steps,
+        "runs/clip", losses="pooled_mse=1.0", alignment="none", max_steps=options.mse_steps,
         per_device_train_batch_size=64, learning_rate=3e-5, save_strategy="no", report_to=[],
     )  # fmt: skip
     OTDistillationTrainer(student, teacher, args, train_dataset=Dataset.from_list(pairs)).train()

@@ -15,8 +15,8 @@ import torch
 from torch.nn.functional import normalize
 
 from optical_hf import fit_alignment, load_bitext, load_student, load_teacher
+from optical_hf.losses import PairTensors, Transport
 from optical_hf.models import preprocess_queries, token_set
-from optical_hf.objectives import PairTensors, TransportSettings, transport
 from optical_hf.training.callbacks.collapse import spread
 from optical_hf.training.callbacks.transport import mass_beside_content
 from optical_hf.training.guards import english_share
@@ -67,9 +67,9 @@ def masses(name, student, teacher, rows) -> None:
     batch = rows[:96]
     ours, theirs = read(student, batch["target"]), read(teacher, batch["source"])
     for special in (False, True):
-        masks = (ours.mask_BN, theirs.mask_BN) if special else (ours.content_BN, theirs.content_BN)
-        pairs = PairTensors(ours.tokens_BND, masks[0], theirs.tokens_BND, masks[1], ours.vector_BD, theirs.vector_BD)
-        solved = transport(pairs, TransportSettings())
+        sides = [(side.tokens_BND, side.mask_BN, side.content_BN) for side in (ours, theirs)]
+        pairs = PairTensors(*sides[0], *sides[1], ours.vector_BD, theirs.vector_BD)
+        solved = Transport(special_tokens=special).plan(pairs)
         beside = mass_beside_content(solved.plan, ours.content_BN, theirs.content_BN).mean()
         print(f"| {name} | {'in' if special else 'out'} | {1 - solved.converged.float().mean():.1%} | {beside:.1%} |")
 

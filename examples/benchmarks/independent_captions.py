@@ -2,9 +2,10 @@
 
 Independent captions of one image are not translations of one another. Steps of three kinds follow one another, and each is
 searched: a closed form on translations; MSE on translations; then the English relevance data, the only new thing the last one has
-(contrastive: a German caption of a training image and any of its five English ones, against those of the batch and, with --bank,
-of a document bank; with kl_dot in --objectives the student ranks all of them as the teacher does for the English caption that the
-German one translates). --mse-steps 0 leaves the second kind out. Searched, with the 1,014 validation images of multi30k_task2: a
+(contrastive: a German caption of a training image and any of its five English ones, against those of the batch and, with
+contrastive(bank=N), of a document bank; with kl_dot in --losses the student ranks all of them as the teacher does for the
+English caption that the German one translates).
+--mse-steps 0 leaves the second kind out. Searched, with the 1,014 validation images of multi30k_task2: a
 dev direction (German 4 to English 5) to choose by, and two to report, one English caption an image (German 2 to English 1) and
 four (1, 3, 4 and 5). The column "of the way" says how much of the distance is gone from the closed form to the teacher reading
 the English caption of the query's number. Those stand in order of length, the longest first, and the German ones are short: so in
@@ -19,11 +20,12 @@ Students of several seeds start at one closed form, so the mean of their weights
 (Wortsman et al. 2022, arXiv:2203.05482): runs with --seed and --output may go side by side, one with --average searches the mean.
 
 OMP_NUM_THREADS=1 python examples/benchmarks/independent_captions.py DATA MODELS [--mse-steps 450] [--contrastive-steps 450] \\
-    [--bank 4096] [--objectives contrastive=0.5,kl_dot=0.5] [--seed 1] [--output STUDENT]
+    [--losses "contrastive(bank=4096)=0.5,kl_dot(bank=4096)=0.5"] [--seed 1] [--output STUDENT]
 OMP_NUM_THREADS=1 python examples/benchmarks/independent_captions.py DATA MODELS --average STUDENT STUDENT [--output STUDENT] \\
     [--dictionary 6000 29000]
 OMP_NUM_THREADS=1 python examples/benchmarks/independent_captions.py DATA MODELS --screen --images 4000 --mse-steps 0 \\
-    --contrastive-steps 350 --contrastive-batch 64 --bank 4096 --learning-rate 2e-4 [--objectives contrastive=0.5,kl_dot=0.5]
+    --contrastive-steps 350 --contrastive-batch 64 --learning-rate 2e-4 \\
+    [--losses "contrastive(bank=4096)=0.5,kl_dot(bank=4096)=0.5"]
 """
 
 import argparse
@@ -60,10 +62,7 @@ parser.add_argument("--mse-steps", type=int, default=450)
 parser.add_argument("--mse-batch", type=int, default=64)
 parser.add_argument("--contrastive-steps", type=int, default=450)
 parser.add_argument("--contrastive-batch", type=int, default=128)
-parser.add_argument("--bank", type=int, default=0, help="English captions every contrastive batch is compared with too")
-parser.add_argument(
-    "--objectives", default="contrastive", help="of the last steps: contrastive, or with kl_dot beside it"
-)
+parser.add_argument("--losses", default="contrastive", help="of the last steps: contrastive, or with kl_dot beside it")
 parser.add_argument("--learning-rate", type=float, default=1e-4)
 parser.add_argument(
     "--bf16", action="store_true", help="for processors with bf16 instructions; others are slower with it"
@@ -130,11 +129,11 @@ def relevance(count: int) -> Dataset:
     return Dataset.from_list(rows[:count])
 
 
-def steps(rows: Dataset, objectives: str, count: int, batch: int, folder: str, bank: int = 0) -> None:
+def steps(rows: Dataset, losses: str, count: int, batch: int, folder: str) -> None:
     args = OTDistillationArguments(
-        folder, objectives=objectives, alignment="none", max_steps=count, per_device_train_batch_size=batch, bf16=options.bf16,
+        folder, losses=losses, alignment="none", max_steps=count, per_device_train_batch_size=batch, bf16=options.bf16,
         learning_rate=options.learning_rate, warmup_steps=count // 10, train_sampling_strategy="group_by_length",
-        save_strategy="no", logging_steps=50, report_to="none", seed=options.seed, document_bank=bank,
+        save_strategy="no", logging_steps=50, report_to="none", seed=options.seed,
     )  # fmt: skip
     OTDistillationTrainer(model=student, teacher=teacher, args=args, train_dataset=rows).train()
     student.eval()
@@ -219,8 +218,8 @@ with tempfile.TemporaryDirectory() as folder:
             row(f"+ {options.mse_steps} steps of MSE on translations", found(student))
         count, batch = options.contrastive_steps, options.contrastive_batch
         if count:
-            steps(relevance(count * batch), options.objectives, count, batch, folder + "/contrastive", options.bank)
-            row(f"+ {count:,} steps of {options.objectives} on captions of one image", found(student))
+            steps(relevance(count * batch), options.losses, count, batch, folder + "/contrastive")
+            row(f"+ {count:,} steps of {options.losses} on captions of one image", found(student))
     if options.output is not None:
         student.save_pretrained(str(options.output))
     if ceiling is not None:

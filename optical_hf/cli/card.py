@@ -9,8 +9,8 @@ from rich.console import Console
 
 from optical_hf.files import expand_path, write_text
 from optical_hf.hub import model_card, push_student
+from optical_hf.losses import parse_losses
 from optical_hf.models import load_teacher
-from optical_hf.objectives import parse_objectives
 
 
 def card(
@@ -24,7 +24,7 @@ def card(
     bitext: Annotated[
         list[str] | None, typer.Option(help="Pairs it was trained on, as so=5101; give the option again for more.")
     ] = None,
-    objectives: Annotated[str | None, typer.Option(help='As for train: "transport=1.0,pooled_cosine=0.5".')] = None,
+    losses: Annotated[str | None, typer.Option(help='As for train: "transport=1.0,pooled_cosine=0.5".')] = None,
     license: Annotated[str | None, typer.Option(help="As the hub calls it: apache-2.0.")] = None,
     dataset: Annotated[list[str] | None, typer.Option(help="Hub id of a data set it was trained on.")] = None,
     push_to: Annotated[str | None, typer.Option(help="Push the student with this card to owner/name.")] = None,
@@ -36,7 +36,7 @@ def card(
     text = model_card(
         load_teacher(str(student)), repo_id=push_to, teacher=teacher, base_model=base_model,
         bitext=dict(map(_pairs, bitext or [])), report=figures, system=system, license=license,
-        objectives=parse_objectives(objectives) if objectives else None, datasets=dataset or (),
+        losses=parse_losses(losses) if losses else None, datasets=dataset or (),
     )  # fmt: skip
     write_text(student / "README.md", text)
     console = Console(highlight=False)

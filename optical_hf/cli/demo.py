@@ -66,7 +66,7 @@ def demo(
     fit_alignment(students["ridge"], teacher, bitext, method="ridge")
     students["mse"] = distilled(student, teacher, bitext, "pooled_mse=1.0", "ridge", output / "runs", seed)
     students["optical"] = distilled(
-        student, teacher, bitext, OTDistillationArguments.objectives, "transport", output / "runs", seed
+        student, teacher, bitext, OTDistillationArguments.losses, "transport", output / "runs", seed
     )
 
     console.print("[bold]4 Evaluation[/bold]  English captions of held-out scenes, searched in each language")
@@ -98,12 +98,12 @@ def english_teacher(runs: Path, seed: int) -> SentenceTransformer:
 
 
 def distilled(
-    student: Encoder, teacher: Encoder, bitext: Dataset, objectives: str, alignment: str, runs: Path, seed: int
+    student: Encoder, teacher: Encoder, bitext: Dataset, losses: str, alignment: str, runs: Path, seed: int
 ) -> Encoder:
     """Distil a copy of `student`, all with the same number of steps on the same pairs."""
     learner = copy.deepcopy(student)
     args = OTDistillationArguments(
-        str(runs / objectives.split("=", maxsplit=1)[0]), objectives=objectives, alignment=alignment, max_steps=STUDENT_STEPS,
+        str(runs / losses.split("=", maxsplit=1)[0]), losses=losses, alignment=alignment, max_steps=STUDENT_STEPS,
         per_device_train_batch_size=BATCH, learning_rate=1e-3, report_to="none", save_strategy="no", logging_strategy="no",
         seed=seed, use_cpu=True,
     )  # fmt: skip

@@ -14,6 +14,7 @@ from huggingface_hub.utils import validate_repo_id
 
 from optical_hf.hub.figures import eval_results, gap_sentence, recall_table, table
 from optical_hf.languages import canonical_language, language_info
+from optical_hf.losses import Loss
 from optical_hf.models import Encoder, averaged_layers, backbone, embedding_width, kind_of, layer_average
 
 TAGS = ["sentence-transformers", "cross-lingual-retrieval", "knowledge-distillation", "optimal-transport", "optical-hf"]
@@ -77,7 +78,7 @@ def model_card(
     teacher: str | None = None,
     base_model: str | None = None,
     bitext: Mapping[str, int] | None = None,
-    objectives: Mapping[str, float] | None = None,
+    losses: Mapping[Loss, float] | Mapping[str, float] | None = None,
     report: Mapping[str, Any] | None = None,
     system: str | None = None,
     license: str | None = None,
@@ -92,7 +93,7 @@ def model_card(
         base_model: hub id of the checkpoint the student started from; None takes the one sentence-transformers knows.
             A folder of this machine is left out.
         bitext: pairs the student was trained on, by language code.
-        objectives: weights by name, as `OTDistillationArguments.objective_weights` has them.
+        losses: weights by loss or by its name, as `OTDistillationArguments.loss_weights` has them.
         report: what `RetrievalReport.to_dict` returns.
         system: the system of the report that is this student; None takes the one called "student", or the only one.
         license: the student's licence as the hub calls it, such as "apache-2.0".
@@ -138,7 +139,7 @@ def model_card(
         title=title,
         summary=_summary(teacher, languages),
         loading=_loading(student, name),
-        making=_making(student, teacher, origin, objectives, pairs),
+        making=_making(student, teacher, origin, losses, pairs),
         results=results,
     )
     return str(card)
@@ -199,7 +200,7 @@ def _making(
     student: Encoder,
     teacher: str | None,
     base_model: str | None,
-    objectives: Mapping[str, float] | None,
+    losses: Mapping[Loss, float] | Mapping[str, float] | None,
     pairs: Mapping[str, int],
 ) -> str:
     inside = backbone(student)
@@ -209,7 +210,7 @@ def _making(
         "Layers": _averaged(student),
         "Width": f"{inside.get_embedding_dimension()} in the backbone, {embedding_width(student)} where it is searched",
         "Longest text": f"{student.max_seq_length} tokens" if student.max_seq_length else None,
-        "Objectives": ", ".join(f"{name} × {weight:g}" for name, weight in (objectives or {}).items()) or None,
+        "Losses": ", ".join(f"{loss} × {weight:g}" for loss, weight in (losses or {}).items()) or None,
     }
     lines = [f"- **{name}:** {fact}" for name, fact in facts.items() if fact]
     if pairs:

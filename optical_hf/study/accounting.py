@@ -126,7 +126,7 @@ def versions() -> dict[str, str]:
     """Versions of what a result depends on, and the hash of the code that makes it, from training down."""
     digest = hashlib.sha256()
     package = Path(__file__).parents[1]
-    for part in ("data", "evaluation", "metrics", "models", "objectives", "ot", "training"):
+    for part in ("data", "evaluation", "metrics", "models", "losses", "ot", "training"):
         for file in sorted((package / part).rglob("*.py")):
             digest.update(file.read_bytes())
     found = {"python": platform.python_version(), CODE: digest.hexdigest()[:12]}

@@ -8,15 +8,15 @@ from typing import Any, Literal
 
 from optical_hf.files import expand_name, expand_path
 from optical_hf.languages import canonical_language
+from optical_hf.losses import parse_losses
 from optical_hf.models import Kind
-from optical_hf.objectives import parse_objectives
 from optical_hf.training import OTDistillationArguments
 
 BITEXT_FILES = tuple[str | tuple[str, ...], ...]
 Bitext = dict[str, BITEXT_FILES]  # type: ignore[valid-type]
 """Language -> files; a pair of files is the foreign one and the English one."""
 
-OWN_ARGUMENTS = {"objectives", "alignment", "max_steps", "per_device_train_batch_size", "output_dir", "seed"}
+OWN_ARGUMENTS = {"losses", "alignment", "max_steps", "per_device_train_batch_size", "output_dir", "seed"}
 """Training arguments that the study sets from other keys."""
 
 DICTIONARY = "dictionary"
@@ -87,7 +87,7 @@ class SystemSpec:
     Args:
         name: what tables call it.
         alignment: closed form the projection starts from: "ridge", "transport", or "none".
-        objectives: what gradient steps minimise, as `optical-hf train --objectives`; None takes no gradient step.
+        losses: what gradient steps minimise, as `optical-hf train --losses`; None takes no gradient step.
         fit: options of `fit_alignment`, for a system without gradient steps.
         arguments: options of `OTDistillationArguments`, for a system with gradient steps.
         reads: "text": the student reads the query as it was asked. "english" or "translation": no student; the teacher reads
@@ -100,25 +100,23 @@ class SystemSpec:
 
     name: str
     alignment: Literal["none", "ridge", "transport"] = "none"
-    objectives: str | None = None
+    losses: str | None = None
     fit: dict[str, Any] = field(default_factory=dict)
     arguments: dict[str, Any] = field(default_factory=dict)
     reads: Literal["text", "english", "translation"] = "text"
     translator: str | dict[str, str] | None = None
 
     def __post_init__(self) -> None:
-        if self.objectives is not None:
-            parse_objectives(self.objectives)
-        if self.reads != "text" and (self.objectives or self.alignment != "none"):
-            raise ValueError(f"reads: {self.reads} is read by the teacher: leave out alignment and objectives")
+        if self.losses is not None:
+            parse_losses(self.losses)
+        if self.reads != "text" and (self.losses or self.alignment != "none"):
+            raise ValueError(f"reads: {self.reads} is read by the teacher: leave out alignment and losses")
         if self.translator and self.reads != "translation":
             raise ValueError("a translator belongs to reads: translation")
-        if self.fit and (self.objectives or self.alignment == "none"):
-            raise ValueError(
-                "fit belongs to a closed form alone: set alignment and leave out objectives, or use arguments"
-            )
-        if self.arguments and not self.objectives:
-            raise ValueError("arguments are those of gradient steps: set objectives, or use fit")
+        if self.fit and (self.losses or self.alignment == "none"):
+            raise ValueError("fit belongs to a closed form alone: set alignment and leave out losses, or use arguments")
+        if self.arguments and not self.losses:
+            raise ValueError("arguments are those of gradient steps: set losses, or use fit")
         known = {f.name for f in fields(OTDistillationArguments) if f.init}
         for name in self.arguments:
             if name in OWN_ARGUMENTS or name not in known:
@@ -130,7 +128,7 @@ class SystemSpec:
     @property
     def trained(self) -> bool:
         """Whether it reads bitext at all."""
-        return self.objectives is not None or self.alignment != "none" or self.learns_dictionaries
+        return self.losses is not None or self.alignment != "none" or self.learns_dictionaries
 
     @property
     def learns_dictionaries(self) -> bool:

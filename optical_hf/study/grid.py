@@ -142,11 +142,11 @@ def without_idle_parts(run: RunConfig) -> RunConfig:
     """The run without what cannot change its result: the budget of a closed form, the bitext of an untrained student."""
     if run.system.reads != "text":
         run = replace(run, student=None)
-    if not run.system.objectives:
+    if not run.system.losses:
         run = replace(run, budget=None)
     if not run.system.trained:
         run = replace(run, size=None, seed=0, bitext=run.bitext if run.student and run.student.trim else {})
-    elif run.size is None and not run.system.objectives:
+    elif run.size is None and not run.system.losses:
         run = replace(run, seed=0)  # nothing is drawn
     return run
 

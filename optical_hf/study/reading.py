@@ -93,7 +93,7 @@ def _check_names(config: StudyConfig, where: str) -> None:
         for axis in NAMED:
             _known(getattr(grid, axis) or (), getattr(config, axis), f"{where}: grid {number}: {axis}")
     _known(config.baselines, config.systems, f"{where}: baselines")
-    if not config.budgets and any(system.objectives for system in config.systems.values()):
+    if not config.budgets and any(system.losses for system in config.systems.values()):
         raise ValueError(f"{where}: budgets: expected at least one, as some systems take gradient steps")
     if any(size is not None and size < 1 for size in config.sizes):
         raise ValueError(f"{where}: sizes: expected numbers of pairs above 0, or null for all")

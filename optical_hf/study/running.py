@@ -95,7 +95,7 @@ def execute(
         student = None
         if run.student is not None:
             student, rows = _loaded(run, teacher, sets, workspace, result)
-            if share_bodies and run.system.objectives is None:  # no gradient step: the backbone stays what it is
+            if share_bodies and run.system.losses is None:  # no gradient step: the backbone stays what it is
                 sharing.enter_context(bodies_shared(student, workspace / "bodies", meter))
             _train(run, student, teacher, rows, folder, workspace, meter, result)
         translator = run.system.translator

@@ -50,14 +50,14 @@ def train_student(
     """
     if run.system.alignment != "none":
         start_projection(run, student, teacher, bitext, workspace / "starts", meter)
-    if run.budget is None or run.system.objectives is None:
+    if run.budget is None or run.system.losses is None:
         return 0, []
     processes = PartialState().num_processes
     if run.budget.batch % processes:
         raise ValueError(f"a batch of {run.budget.batch} pairs cannot be dealt out evenly to {processes} processes")
     args = OTDistillationArguments(
         str(folder / "trainer"),
-        objectives=run.system.objectives,
+        losses=run.system.losses,
         alignment="none",
         seed=run.seed,
         max_steps=run.budget.steps or 1,

@@ -7,7 +7,7 @@ import torch
 from transformers import TrainingArguments
 
 from optical_hf.files import expand_name
-from optical_hf.objectives import BANK_OBJECTIVES, BATCH_OBJECTIVES, TransportSettings, parse_objectives
+from optical_hf.losses import Loss, parse_losses
 
 
 @dataclass
@@ -15,9 +15,9 @@ class OTDistillationArguments(TrainingArguments):
     """`transformers.TrainingArguments` with the fields of optimal-transport distillation.
 
     Args:
-        objectives: what to minimise, as "name=weight" separated by commas; the names are in `optical_hf.objectives.OBJECTIVES`.
-            The default, contrastive steps after transport in closed form, is what won (docs/claim.md); it learns from the
-            other pairs of a batch, so give it 32 or more.
+        losses: what to minimise, as "name(setting=value)=weight" separated by commas, settings and weight optional; the names
+            are in `optical_hf.losses.LOSSES`. The default, contrastive steps after transport in closed form, is what won
+            (docs/claim.md). It learns from the other pairs of a batch, so give it 32 or more.
         alignment: the closed form that the projection starts from when training starts: "transport", "ridge", or "none" to
             start from the projection the student comes with.
         alignment_pairs: pairs of the training bitext the closed form is fitted on at most.
@@ -28,15 +28,7 @@ class OTDistillationArguments(TrainingArguments):
         tokens_per_batch: student tokens of a device's batch at most, padding included, pairs of similar length together;
             `per_device_train_batch_size` then is the number of pairs at most. `train_sampling_strategy="group_by_length"`
             groups without a budget.
-        document_bank: English texts of the bitext (of its column `document`, where it has one), drawn at random (of a stream:
-            the first), that "contrastive" and "kl_dot" compare every batch with beside its own, in training; 0 for
-            none. They cost one run of the teacher and their vectors' memory.
         freeze_embeddings: leave the student's word embeddings as they are: most of a multilingual student's weights.
-        transport_solver: solver of the plans, one of `optical_hf.ot`'s.
-        transport_epsilon: entropic regularisation of the plans, in units of cosine cost.
-        transport_tolerance: L1 marginal error at which a plan counts as converged.
-        transport_max_iterations: iterations of the solver at most.
-        transport_special_tokens: let [CLS], </s> and their like, and punctuation, take part in the transport.
         on_bad_batch: what to do where the loss is not finite: "stop" with the ids of the pairs, or "skip" the step.
         on_collapse: what to do where all texts come to have one vector: "stop", "warn" or "ignore".
         early_stopping: "worst" stops when the R@1 of the worst language no longer rises, "gap" when neither the gap falls nor
@@ -49,15 +41,15 @@ class OTDistillationArguments(TrainingArguments):
         ValueError: where a field is out of range, when the object is made.
 
     Example:
-        >>> args = OTDistillationArguments(output_dir="runs/so", objectives="transport=1.0,pooled_cosine=0.5")
-        >>> args.objective_weights
-        {'transport': 1.0, 'pooled_cosine': 0.5}
+        >>> args = OTDistillationArguments(output_dir="runs/so", losses="contrastive(bank=512),transport=0.5")
+        >>> [(str(loss), weight) for loss, weight in args.loss_weights.items()]
+        [('contrastive(bank=512)', 1.0), ('transport', 0.5)]
     """
 
     # What is minimised
-    objectives: str = field(
+    losses: str = field(
         default="contrastive=1.0",
-        metadata={"help": "Objectives and weights, such as 'transport=1.0,pooled_cosine=0.5'."},
+        metadata={"help": "Losses, settings and weights, such as 'contrastive(temperature=0.02)=1.0,transport=0.5'."},
     )
 
     # Where the projection starts, and how fast it moves
@@ -85,29 +77,10 @@ class OTDistillationArguments(TrainingArguments):
             "help": "Student tokens of a device's batch at most, padding included, pairs of similar length together."
         },
     )
-    document_bank: int = field(
-        default=0,
-        metadata={
-            "help": "English texts of the bitext that contrastive and kl_dot compare every batch with beside its own."
-        },
-    )
 
     # What moves
     freeze_embeddings: bool = field(
         default=False, metadata={"help": "Leave the student's word embeddings as they are."}
-    )
-
-    # How the plans are found
-    transport_solver: Literal["sinkhorn", "ipot", "unbalanced", "partial", "exact", "auto"] = field(
-        default="sinkhorn", metadata={"help": "Solver of the plans, see optical_hf.ot.solve."}
-    )
-    transport_epsilon: float = field(
-        default=0.05, metadata={"help": "Entropic regularisation, in units of cosine cost."}
-    )
-    transport_tolerance: float = field(default=1e-3, metadata={"help": "L1 marginal error that counts as converged."})
-    transport_max_iterations: int = field(default=1000, metadata={"help": "Iterations of the solver at most."})
-    transport_special_tokens: bool = field(
-        default=False, metadata={"help": "Let special tokens and punctuation take part in the transport."}
     )
 
     # When a run stops by itself
@@ -148,7 +121,7 @@ class OTDistillationArguments(TrainingArguments):
         if self.accelerator_config.dispatch_batches is None:
             # Each process reads and tokenizes its own share of a stream; a batch of texts cannot be cut up and sent.
             self.accelerator_config.dispatch_batches = False
-        self.objective_weights  # noqa: B018  (raises where the text cannot be read)
+        self.loss_weights  # noqa: B018  (raises where the text cannot be read)
         for own in fields(OTDistillationArguments):
             choices = (
                 get_args(own.type) if own.name in ("alignment", "on_bad_batch", "on_collapse", "early_stopping") else ()
@@ -157,9 +130,6 @@ class OTDistillationArguments(TrainingArguments):
                 listed = f"{', '.join(map(repr, choices[:-1]))} or {choices[-1]!r}"
                 raise ValueError(f"{own.name} is {getattr(self, own.name)!r}: expected {listed}")
         for name in (
-            "transport_epsilon",
-            "transport_tolerance",
-            "transport_max_iterations",
             "alignment_pairs",
             "early_stopping_patience",
         ):
@@ -202,22 +172,6 @@ class OTDistillationArguments(TrainingArguments):
             )
         if self.tokens_per_batch is not None and self.tokens_per_batch < 1:
             raise ValueError(f"tokens_per_batch is {self.tokens_per_batch}: expected a number above 0, or None")
-        if self.document_bank < 0:
-            raise ValueError(f"document_bank is {self.document_bank}: expected a number of texts, 0 for none")
-        if self.document_bank and not set(self.objective_weights) & BANK_OBJECTIVES:
-            raise ValueError(
-                f"document_bank is {self.document_bank}, but no objective of {self.objectives!r} reads it: leave it out, or "
-                f"add one of {', '.join(sorted(BANK_OBJECTIVES))}"
-            )
-        if (
-            self.train_batch_size * self.world_size == 1
-            and not self.document_bank
-            and set(self.objective_weights) <= BATCH_OBJECTIVES
-        ):
-            raise ValueError(
-                f"objectives {self.objectives!r} compare the pairs of a batch and cost nothing in a batch of one: "
-                "raise per_device_train_batch_size (accumulation does not help), give a document_bank, or add pooled_mse"
-            )
 
     @property
     def grouped_by_length(self) -> bool:
@@ -227,16 +181,6 @@ class OTDistillationArguments(TrainingArguments):
         return bool(grouped) or self.tokens_per_batch is not None
 
     @property
-    def objective_weights(self) -> dict[str, float]:
-        """The objectives by name with their weights."""
-        return parse_objectives(self.objectives)
-
-    @property
-    def transport_settings(self) -> TransportSettings:
-        """How the plans are found, as the objectives take it."""
-        return TransportSettings(
-            solver=self.transport_solver,
-            epsilon=self.transport_epsilon,
-            tolerance=self.transport_tolerance,
-            max_iterations=self.transport_max_iterations,
-        )
+    def loss_weights(self) -> dict[Loss, float]:
+        """The losses with their weights."""
+        return parse_losses(self.losses)

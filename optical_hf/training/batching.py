@@ -1,6 +1,6 @@
 """Which pairs a step sees: by language, by length, by a budget of tokens; from a table or from a stream without an end.
 
-Knows nothing about objectives. Overrides the public `get_train_dataloader` of `transformers.Trainer`, and only where one of
+Knows nothing about losses. Overrides the public `get_train_dataloader` of `transformers.Trainer`, and only where one of
 our arguments asks for it: else the order is that of transformers.
 """
 

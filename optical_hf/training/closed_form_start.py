@@ -1,6 +1,6 @@
 """The closed form a run starts from: fitted by the main process, handed to the others.
 
-Knows nothing about objectives or the loop that follows.
+Knows nothing about losses or the loop that follows.
 """
 
 import logging
@@ -28,7 +28,6 @@ def start_in_closed_form(
     method: Method,
     pairs: int,
     seed: int,
-    special_tokens: bool,
     progress: bool,
 ) -> None:
     """Fit the student's projection in place, the same on every process.
@@ -41,13 +40,12 @@ def start_in_closed_form(
         method: as `fit_alignment` takes it.
         pairs: pairs fitted on at most.
         seed: of the choice of pairs.
-        special_tokens: as `fit_alignment` takes it.
         progress: show progress bars.
     """
     projection = token_projection(student)
     if accelerator.is_main_process:
         rows = some_rows(bitext, pairs, seed)
-        report = fit_alignment(student, teacher, rows, method=method, special_tokens=special_tokens, progress=progress)
+        report = fit_alignment(student, teacher, rows, method=method, progress=progress)
         logger.info("closed-form start: %s", report)
     if accelerator.num_processes > 1:
         for parameter in projection.parameters():

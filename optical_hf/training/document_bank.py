@@ -1,7 +1,7 @@
 """English texts that every batch is compared with beside its own: more wrong answers than a device's batch has room for.
 
 The teacher is frozen, so its vectors are those of every step: no queue to keep, no copy of the student, and a resumed run has the
-same bank. Knows nothing about objectives or the student.
+same bank. Knows nothing about losses or the student.
 
 Shapes: K texts, D width.
 """
@@ -15,10 +15,10 @@ from accelerate.utils import send_to_device
 from datasets import Dataset
 from tqdm.auto import tqdm
 
+from optical_hf.losses import DocumentBank
 from optical_hf.models import Encoder
 from optical_hf.models.cache import TeacherCache
 from optical_hf.models.teachers import SeveralTeachers, read_teacher
-from optical_hf.objectives import DocumentBank
 
 BATCH = 64
 

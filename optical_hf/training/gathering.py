@@ -1,6 +1,6 @@
-"""The batch as all devices see it together, for the objectives that compare pairs with one another.
+"""The batch as all devices see it together, for the losses that compare pairs with one another.
 
-Devices may hold different numbers of pairs, and of tokens. Knows nothing about models or objectives.
+Devices may hold different numbers of pairs, and of tokens. Knows nothing about models or losses.
 
 Shapes: B pairs of this device, C pairs of all devices, M teacher tokens, D width.
 """
@@ -10,7 +10,7 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.nn.functional import pad
 
-from optical_hf.objectives import WholeBatch
+from optical_hf.losses import WholeBatch
 
 
 def gather_batch(
@@ -27,7 +27,7 @@ def gather_batch(
         accelerator: knows the devices; all of them must call this.
         teacher_BD: the teacher's vectors.
         teacher_BMD: the teacher's tokens.
-        teacher_mask_BM: True where a teacher token takes part; None gathers no tokens.
+        teacher_mask_BM: True where a teacher token is content; None gathers no tokens.
         target_B: numbers of the student texts, where they have some: on all devices or none.
         document_BD: the teacher's vectors of the documents, where they have some: on all devices or none.
     """

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from optical_hf.objectives import PairTensors
+from optical_hf.losses import PairTensors
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ def english_share(texts: Iterable[str]) -> float:
 
 def empty_pairs(pairs: PairTensors) -> Tensor:
     """True for the pairs in which a side has no token that takes part: they would cost 0 and teach nothing; (B,)."""
-    return ~(pairs.student_mask_BN.any(dim=1) & pairs.teacher_mask_BM.any(dim=1))
+    return ~(pairs.student_content_BN.any(dim=1) & pairs.teacher_content_BM.any(dim=1))
 
 
 def finite_pairs(pairs: PairTensors) -> tuple[PairTensors, Tensor]:

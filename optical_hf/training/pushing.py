@@ -1,6 +1,6 @@
 """How a trainer saves, loads and pushes a student: whole, as sentence-transformers lays it out, no pickle, no token.
 
-The base of `OTDistillationTrainer`; knows nothing about objectives. Here are all the methods of `transformers.Trainer` that begin
+The base of `OTDistillationTrainer`; knows nothing about losses. Here are all the methods of `transformers.Trainer` that begin
 with an underscore and are overridden in this package: `_save`, `_load_from_checkpoint`, `_load_best_model` and
 `_push_from_checkpoint`, because transformers would write and read its own layout and pickle the arguments, hub_token
 included, into what it pushes while training.

@@ -1,4 +1,4 @@
-"""The mean of each objective since it was last logged, over steps and devices. Knows nothing about what the objectives are.
+"""The mean of each loss since it was last logged, over steps and devices. Knows nothing about what the losses are.
 
 Shapes: B pairs.
 """
@@ -19,7 +19,7 @@ class TermMeans:
         self._count = 0
 
     def add(self, terms: Mapping[str, Tensor]) -> None:
-        """Note the objectives of a batch, each (B,)."""
+        """Note the losses of a batch, each (B,)."""
         for name, value_B in terms.items():
             self._sums[name] = self._sums.get(name, 0.0) + value_B.detach().mean()
         self._count += 1

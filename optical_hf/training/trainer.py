@@ -1,6 +1,6 @@
 """`OTDistillationTrainer`: a `transformers.Trainer` that distils a frozen English teacher into a multilingual student.
 
-The trainer orchestrates: it runs both models, hands tensors to the objectives and logs what comes back. It knows nothing of
+The trainer orchestrates: it runs both models, hands tensors to the losses and logs what comes back. It knows nothing of
 how plans are found or how retrieval is measured: evaluators are callables from a student to a dict of numbers.
 
 Its bases are `BatchingTrainer` (batching.py), `EvaluatingTrainer` (evaluating.py) and `StudentTrainer` (pushing.py: saving,
@@ -9,8 +9,9 @@ loading, pushing).
 Shapes: B pairs, T teachers whose mean is taken.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from types import UnionType
 from typing import Any
 
 import torch
@@ -20,18 +21,20 @@ from torch import Tensor, nn
 from transformers import TrainerCallback, set_seed
 
 from optical_hf.data.collator import PairCollator
+from optical_hf.losses import (
+    DocumentBank,
+    Loss,
+    MaxSimLoss,
+    PairTensors,
+    SearchLoss,
+    loss_names,
+    loss_terms,
+    losses_text,
+)
 from optical_hf.models import Encoder, TokenSet, backbone, preprocess_queries, token_projection, token_set
 from optical_hf.models.cache import TeacherCache
 from optical_hf.models.mean_teacher import AnyTeacher, one_teacher
 from optical_hf.models.teachers import SeveralTeachers, read_teacher
-from optical_hf.objectives import (
-    BANK_OBJECTIVES,
-    BATCH_OBJECTIVES,
-    TOKEN_BATCH_OBJECTIVES,
-    DocumentBank,
-    PairTensors,
-    objective_terms,
-)
 from optical_hf.training.arguments import OTDistillationArguments
 from optical_hf.training.batching import BatchingTrainer
 from optical_hf.training.callbacks import TrainingBatch, batch_callbacks, default_callbacks
@@ -42,6 +45,7 @@ from optical_hf.training.evaluating import Evaluator
 from optical_hf.training.freezing import freeze
 from optical_hf.training.gathering import gather_batch
 from optical_hf.training.guards import ROWS_READ, check_rows, finite_pairs
+from optical_hf.training.loss_check import bank_size, checked_losses
 from optical_hf.training.pair_check import check_pair
 from optical_hf.training.sharded import check_deepspeed, skeleton_before_sharding
 from optical_hf.training.term_means import TermMeans, padding
@@ -54,10 +58,11 @@ class OTDistillationTrainer(BatchingTrainer):
         model: the student, from `load_student`.
         teacher: the frozen teacher, from `load_teacher`; one copy a device, never wrapped, never in a checkpoint. Or a
             `TeacherCache` that holds the English sides: the teacher is then not loaded at all. Or several of either (of one
-            width): a dict by language, or a list, over whose teachers every objective is averaged.
+            width): a dict by language, or a list, over whose teachers every loss is averaged.
         args: an `OTDistillationArguments`.
+        losses: losses and their weights, your own among them, in place of `args.losses`.
         train_dataset: bitext with columns `source` (English) and `target`, from `load_bitext`; where relevance is known,
-            `document` too, an English text that answers `source`: objectives that search then search for it.
+            `document` too, an English text that answers `source`: losses that search then search for it.
         eval_dataset: bitext whose loss is reported at each evaluation.
         evaluators: callables from the student to metrics, called at each evaluation; a metric `R@1/so` is reported as
             `eval_R@1/so` and can be `metric_for_best_model`.
@@ -91,6 +96,7 @@ class OTDistillationTrainer(BatchingTrainer):
         data_collator: Callable[[list[Any]], dict[str, Any]] | None = None,
         callbacks: list[TrainerCallback] | None = None,
         optimizers: tuple[torch.optim.Optimizer | None, Any] = (None, None),
+        losses: Mapping[Loss, float] | None = None,
     ) -> None:
         teacher = one_teacher(teacher)
         check_pair(model, teacher)
@@ -101,7 +107,10 @@ class OTDistillationTrainer(BatchingTrainer):
                 f"eval_strategy is {args.eval_strategy!r} but there is nothing to evaluate: pass evaluators or eval_dataset"
             )
         self.evaluators: list[Evaluator] = [evaluators] if callable(evaluators) else list(evaluators or [])
-        self._weights = args.objective_weights
+        self.losses = checked_losses(args.loss_weights if losses is None else losses, args)
+        if losses is not None:
+            args.losses = losses_text(self.losses)  # what is saved beside the student says what it learnt by
+        self._names = loss_names(self.losses)
         self._terms = TermMeans()
         self._banks: list[DocumentBank] = []
         freeze(model, args.freeze_embeddings)
@@ -120,7 +129,7 @@ class OTDistillationTrainer(BatchingTrainer):
             # transformers wants an eval_dataset wherever it evaluates; ours may be evaluators alone.
             eval_dataset=eval_dataset if eval_dataset is not None or not self.evaluators else [],
             data_collator=collator,
-            callbacks=default_callbacks(args, model.tokenizer, callbacks or []),
+            callbacks=default_callbacks(args, model.tokenizer, callbacks or [], self.losses),
             optimizers=optimizers,
         )
         self.eval_dataset = eval_dataset
@@ -160,11 +169,11 @@ class OTDistillationTrainer(BatchingTrainer):
                 method=self.args.alignment,
                 pairs=self.args.alignment_pairs,
                 seed=self.args.seed,
-                special_tokens=self.args.transport_special_tokens,
                 progress=not self.args.disable_tqdm,
             )
-        if self.args.document_bank and self.train_dataset is not None:
-            rows = some_rows(self.train_dataset, self.args.document_bank, self.args.seed)
+        bank = bank_size(self.losses)
+        if bank and self.train_dataset is not None:
+            rows = some_rows(self.train_dataset, bank, self.args.seed)
             bar = not self.args.disable_tqdm
             self._banks = document_bank(self.accelerator, self.teacher, self.data_collator, rows, progress=bar)
         check_deepspeed(self.args)
@@ -180,12 +189,12 @@ class OTDistillationTrainer(BatchingTrainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
-        """The weighted sum of the objectives, averaged over the pairs of the global batch.
+        """The weighted sum of the losses, averaged over the pairs of the global batch.
 
         Args:
             model: the student, as accelerate wrapped it.
             inputs: a batch of `PairCollator`.
-            return_outputs: return the objectives too, unweighted, by name, each (B,).
+            return_outputs: return the losses too, unweighted, by name, each (B,).
             num_items_in_batch: pairs of the whole global batch (all devices, all accumulation steps); None averages over this
                 batch alone, as evaluation does.
         """
@@ -200,9 +209,10 @@ class OTDistillationTrainer(BatchingTrainer):
         read = (self._pairs(student, teacher, document_BD, bank, targets_B) for teacher, document_BD, bank in taught)
         by_teacher, bad_TB = zip(*read, strict=True)
         bad_B = torch.stack(bad_TB).any(dim=0)
-        found = [objective_terms(pairs, self._weights, self.args.transport_settings) for pairs in by_teacher]
-        terms = {name: torch.stack([one[name] for one in found]).mean(dim=0) for name in self._weights}
-        loss_B = sum(weight * terms[name] for name, weight in self._weights.items()).masked_fill(bad_B, torch.nan)
+        found = [loss_terms(pairs, self.losses) for pairs in by_teacher]
+        means = {loss: torch.stack([one[loss] for one in found]).mean(dim=0) for loss in self.losses}
+        loss_B = sum(weight * means[loss] for loss, weight in self.losses.items()).masked_fill(bad_B, torch.nan)
+        terms = {self._names[loss]: mean_B for loss, mean_B in means.items()}
         if num_items_in_batch is None:
             loss = loss_B.mean()
         else:
@@ -221,13 +231,13 @@ class OTDistillationTrainer(BatchingTrainer):
         """The teachers' vectors of the documents that the batch's texts are to find, where they are not the English sides."""
         if "documents" not in inputs:
             return []
-        by_token = sorted(TOKEN_BATCH_OBJECTIVES & set(self._weights))
+        by_token = self._losses_of(MaxSimLoss)
         if by_token:
             raise ValueError(
-                f"the pairs have a 'document' and the objective {by_token[0]!r} compares tokens of the English sides alone: take "
+                f"the pairs have a 'document' and the loss {by_token[0].name!r} compares tokens of the English sides alone: take "
                 '"contrastive" or "kl_dot", or leave the column out'
             )
-        if not BANK_OBJECTIVES & set(self._weights):
+        if not self._losses_of(SearchLoss):
             return []
         return [tokens.vector_BD for tokens in read_teacher(self.teacher, inputs["documents"])]
 
@@ -239,13 +249,14 @@ class OTDistillationTrainer(BatchingTrainer):
         bank: DocumentBank | None,
         target_B: Tensor | None,
     ) -> tuple[PairTensors, Tensor]:
-        """What the objectives see of a batch and one teacher, and which pairs had a number that is not finite."""
-        special = self.args.transport_special_tokens
+        """What the losses see of a batch and one teacher, and which pairs had a number that is not finite."""
         pairs = PairTensors(
             student.tokens_BND,
-            student.mask_BN if special else student.content_BN,
+            student.mask_BN,
+            student.content_BN,
             teacher.tokens_BND,
-            teacher.mask_BN if special else teacher.content_BN,
+            teacher.mask_BN,
+            teacher.content_BN,
             student.vector_BD,
             teacher.vector_BD,
             bank=bank,
@@ -253,16 +264,19 @@ class OTDistillationTrainer(BatchingTrainer):
             document_BD=document_BD,
         )
         pairs, bad_B = finite_pairs(pairs)
-        if self.accelerator.num_processes > 1 and BATCH_OBJECTIVES & set(self._weights):
-            documents_BM = pairs.teacher_mask_BM if TOKEN_BATCH_OBJECTIVES & set(self._weights) else None
+        if self.accelerator.num_processes > 1 and self._losses_of(SearchLoss | MaxSimLoss):
+            documents_BM = pairs.teacher_content_BM if self._losses_of(MaxSimLoss) else None
             batch = gather_batch(
                 self.accelerator, pairs.teacher_vector_BD, pairs.teacher_BMD, documents_BM, target_B, pairs.document_BD
             )
             pairs = pairs._replace(batch=batch)
         return pairs, bad_B
 
+    def _losses_of(self, kind: type[Loss] | UnionType) -> list[Loss]:
+        return [loss for loss in self.losses if isinstance(loss, kind)]
+
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log as `transformers` does, and each objective by name, averaged over devices and the steps since the last time."""
+        """Log as `transformers` does, and each loss by name, averaged over devices and the steps since the last time."""
         if "loss" in logs:
             logs.update(self._terms.pop(self.accelerator))
             for callback in batch_callbacks(self.callback_handler.callbacks):

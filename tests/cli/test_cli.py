@@ -68,7 +68,7 @@ def test_train_then_evaluate(folder, tmp_path, monkeypatch, capsys):
     assert "mr" in (tmp_path / "r.md").read_text()
     code, out, err = run(
         monkeypatch, capsys, "card", output, "--report", tmp_path / "r.json", "--teacher", "org/teacher", "--bitext",
-        "mr=60", "--bitext", "de=60", "--objectives", "transport=1.0", "--license", "apache-2.0",
+        "mr=60", "--bitext", "de=60", "--losses", "transport=1.0", "--license", "apache-2.0",
     )  # fmt: skip
     assert code == 0, err
     card = ModelCard.load(output / "README.md")
@@ -108,7 +108,7 @@ def test_train_from_a_yaml_file_where_the_command_line_wins(folder, tmp_path, mo
     config = tmp_path / "config.yaml"
     config.write_text(
         f"teacher: {folder / 'teacher'}\nstudent: {folder / 'student'}\nbitext:\n- {folder / 'mar-eng.tsv.gz'}\n"
-        f"output: {tmp_path / 'out'}\nmax_steps: 50\nobjectives: pooled_mse=1.0\nalignment: none\nreport_to: none\nuse_cpu: true\n"
+        f"output: {tmp_path / 'out'}\nmax_steps: 50\nlosses: pooled_mse=1.0\nalignment: none\nreport_to: none\nuse_cpu: true\n"
         "layers: [1, 2]\n"
     )
     code, _, err = run(monkeypatch, capsys, "train", config, "--max_steps", 1)
@@ -116,12 +116,12 @@ def test_train_from_a_yaml_file_where_the_command_line_wins(folder, tmp_path, mo
     assert averaged_layers(SentenceTransformer(str(tmp_path / "out"))) == {1: 0.5, 2: 0.5}
     written = json.loads((tmp_path / "out" / "training_args.json").read_text())
     assert written["max_steps"] == 1
-    assert written["objectives"] == "pooled_mse=1.0"
+    assert written["losses"] == "pooled_mse=1.0"
 
 
 BAD = {
     "unknown option": (["--learning_rat", "1"], "did you mean 'learning_rate'"),
-    "unknown objective": (["--objectives", "transprt=1"], "did you mean 'transport'"),
+    "unknown loss": (["--losses", "transprt=1"], "did you mean 'transport'"),
     "not a number": (["--max_steps", "many"], "max_steps"),
     "no such bitext": (["--bitext", "/nowhere/mar-eng.tsv.gz"], "no such file"),
     "unknown language": (["--bitext", "xqq=/nowhere/a.tsv"], "xqq"),
@@ -191,7 +191,7 @@ def test_help_all_lists_the_training_arguments(monkeypatch, capsys):
     code, out, _ = run(monkeypatch, capsys, "train", "--help-all")
     assert code == 0
     assert "--lr_scheduler_type" in out
-    assert "--transport_epsilon" in out
+    assert "--losses" in out
 
 
 def test_data_check_counts_and_cleans(folder, tmp_path, monkeypatch, capsys):

@@ -67,7 +67,7 @@ def trainer(folder: Path, cached: Path | None = None, **kwargs: Any) -> OTDistil
         "max_steps": STEPS, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 2, "save_steps": 2, "logging_steps": 1,
         "learning_rate": 1e-3, "projection_learning_rate": 5e-3, "warmup_steps": 2, "sampling_temperature": 3.0,
         "alignment": "ridge", "report_to": "none", "disable_tqdm": True, "use_cpu": True,
-        "objectives": "transport=1.0,pooled_cosine=0.5",
+        "losses": "transport=1.0,pooled_cosine=0.5",
     }  # fmt: skip
     callbacks, adapter = kwargs.pop("callbacks", None), kwargs.pop("peft_config", None)
     table = bitext().to_iterable_dataset().shuffle(seed=1, buffer_size=20) if kwargs.pop("stream", False) else bitext()

@@ -73,7 +73,7 @@ class TestCard:
 
     def test_text_says_how_it_was_made_and_how_well_it_finds(self, student: Encoder, report: dict):
         card = model_card(
-            student, teacher="org/teacher", bitext={"so": 24}, objectives={"transport": 1.0, "mse": 0.5}, report=report
+            student, teacher="org/teacher", bitext={"so": 24}, losses={"transport": 1.0, "mse": 0.5}, report=report
         )
         for part in (
             "`org/teacher`",

@@ -47,7 +47,7 @@ def study_values(ingredients: Path, tmp_path: Path) -> dict:
             "short": {"path": str(ingredients / "student"), "layers": 1},
             "whole": {"path": str(ingredients / "student")},
         },
-        "systems": {"ridge": {"alignment": "ridge"}, "MSE": {"alignment": "ridge", "objectives": "pooled_mse"}},
+        "systems": {"ridge": {"alignment": "ridge"}, "MSE": {"alignment": "ridge", "losses": "pooled_mse"}},
         "budgets": {"2 steps": {"steps": 2, "batch": 8, "learning_rate": 1e-3}},
         "bitext": {code: str(ingredients / f"{code}-en.tsv") for code in LANGUAGES},
         "sizes": [12],

@@ -34,8 +34,8 @@ def trainer(folder: Path) -> OTDistillationTrainer:
     student, teacher = tiny_pairs.pair(layers=[1, 2])  # all that a plain student has, and a module without gradient
     args = OTDistillationArguments(
         str(folder), max_steps=4, per_device_train_batch_size=8, learning_rate=1e-3, logging_steps=1, report_to="none",
-        save_strategy="steps", save_steps=2, disable_tqdm=True, alignment="ridge", transport_tolerance=1e-6,
-        objectives="transport=1.0,pooled_cosine=0.5",
+        save_strategy="steps", save_steps=2, disable_tqdm=True, alignment="ridge",
+        losses="transport(tolerance=1e-6)=1.0,pooled_cosine=0.5",
         eval_strategy="steps", eval_steps=2, metric_for_best_model="eval_R@1/so", load_best_model_at_end=True,
     )  # fmt: skip
 

@@ -31,8 +31,8 @@ def trainer(
     share = GLOBAL_BATCH // processes // kwargs.get("gradient_accumulation_steps", 1)
     fixed = {
         "max_steps": 4, "per_device_train_batch_size": share, "learning_rate": 1e-3, "logging_steps": 1, "alignment": "ridge",
-        "report_to": "none", "save_strategy": "no", "disable_tqdm": True, "transport_tolerance": 1e-6, "use_cpu": True,
-        "objectives": "transport=1.0,pooled_cosine=0.5",
+        "report_to": "none", "save_strategy": "no", "disable_tqdm": True, "use_cpu": True,
+        "losses": "transport(tolerance=1e-6)=1.0,pooled_cosine=0.5",
     }  # fmt: skip
     args = OTDistillationArguments(str(folder), **(fixed | kwargs))
     dataset = tiny_pairs.bitext() if dataset is None else dataset
@@ -59,11 +59,11 @@ def two_epochs_of_uneven_batches(folder: Path, processes: int) -> list[float]:
     return losses(run)[:5]
 
 
-def objectives_of_the_whole_batch(folder: Path, processes: int) -> list[float]:
+def losses_of_the_whole_batch(folder: Path, processes: int) -> list[float]:
     """Each process compares its pairs with those of all, beside transport."""
     run = trainer(
         folder, processes, tiny_pairs.bitext().select(range(96)), max_steps=5,
-        objectives="transport=1.0,pooled_cosine=0.5,contrastive=0.1,kl_dot=0.1,kl_maxsim=0.1,"
+        losses="transport(tolerance=1e-6)=1.0,pooled_cosine=0.5,contrastive=0.1,kl_dot=0.1,kl_maxsim=0.1,"
         "pooled_mse=1.0",
     )  # fmt: skip
     run.train()
@@ -96,7 +96,7 @@ def a_budget_of_tokens(folder: Path, processes: int) -> list[float]:
     """Ranks have batches of different sizes, and gather them: what is the same is that all of them end."""
     run = trainer(
         folder, processes, tokens_per_batch=300, sampling_temperature=3.0, max_steps=-1, num_train_epochs=2,
-        objectives="contrastive=0.1,kl_maxsim=0.1",
+        losses="contrastive=0.1,kl_maxsim=0.1",
     )  # fmt: skip
     run.train()
     assert run.state.epoch == 2
@@ -108,7 +108,7 @@ def a_document_bank(folder: Path, processes: int) -> list[float]:
     """Each process encodes its share of the bank, and compares its pairs with all of it but other English sides of its texts."""
     rows = tiny_pairs.bitext().select(range(48))
     twins = rows.remove_columns("target").add_column("target", [rows["target"][place // 4] for place in range(48)])
-    run = trainer(folder, processes, twins, objectives="contrastive=1.0", document_bank=32)
+    run = trainer(folder, processes, twins, losses="contrastive(bank=32)=1.0")
     run.train()
     return losses(run)
 
@@ -117,8 +117,7 @@ def documents(folder: Path, processes: int) -> list[float]:
     """Each pair has a document of its own to find; those of all processes, and of the bank, are the wrong answers."""
     rows = tiny_pairs.bitext()
     run = trainer(
-        folder, processes, rows.add_column("document", rows["source"][::-1]), objectives="contrastive=1.0,kl_dot=1.0",
-        document_bank=32,
+        folder, processes, rows.add_column("document", rows["source"][::-1]), losses="contrastive(bank=32)=1.0,kl_dot(bank=32)=1.0",
     )  # fmt: skip
     run.train()
     return losses(run)
@@ -145,7 +144,7 @@ def the_best_by_a_shared_evaluator(folder: Path, processes: int) -> list[float]:
 
 SCENARIOS = (
     two_epochs_of_uneven_batches,
-    objectives_of_the_whole_batch,
+    losses_of_the_whole_batch,
     accumulation,
     averaged_layers,
     a_stream,

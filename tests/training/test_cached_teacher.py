@@ -15,7 +15,9 @@ def test_the_cache_gives_the_loss_curve_of_the_online_teacher(tmp_path, alignmen
     curves = []
     for source in (teacher, cache):
         learner, _ = tiny_pairs.pair()
-        args = arguments(tmp_path / "run", max_steps=6, alignment=alignment, transport_tolerance=1e-5)
+        args = arguments(
+            tmp_path / "run", max_steps=6, alignment=alignment, losses="transport(tolerance=1e-5)=1.0,pooled_cosine=0.5"
+        )
         run = OTDistillationTrainer(learner, source, args, tiny_pairs.bitext())
         run.train()
         curves.append(losses(run))

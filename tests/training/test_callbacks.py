@@ -117,8 +117,8 @@ class TestTransport:
     @pytest.mark.parametrize(
         ("kwargs", "name", "fix"),
         [
-            ({"transport_tolerance": 1e-12, "transport_max_iterations": 2}, "transport_unconverged", "transport_max_iterations"),
-            ({"transport_special_tokens": True}, "transport_special_mass", "transport_special_tokens=False"),
+            ({"losses": "transport(tolerance=1e-12,max_iterations=2)"}, "transport_unconverged", "max_iterations"),
+            ({"losses": "transport(special_tokens=true)"}, "transport_special_mass", "special_tokens=False"),
         ],
     )  # fmt: skip
     def test_trouble_is_logged_each_time_and_warned_about_once(self, tmp_path, caplog, kwargs, name, fix):
@@ -131,7 +131,7 @@ class TestTransport:
         assert sum(fix in record.getMessage() for record in caplog.records) == 1
 
     def test_without_transport_there_is_nothing_to_read(self, tmp_path):
-        run = trainer(tmp_path, objectives="pooled_mse")
+        run = trainer(tmp_path, losses="pooled_mse")
         run.train()
         assert not [entry for entry in run.state.log_history if "transport_unconverged" in entry]
 
@@ -190,7 +190,7 @@ def test_which_callbacks_a_run_has(tmp_path):
         return [type(callback) for callback in default_callbacks(arguments(tmp_path, **kwargs), None, given)]
 
     assert kinds() == [BadBatches, CollapseDetector, TransportDiagnostics, CheckpointOnTermination]
-    assert kinds(on_collapse="ignore", objectives="pooled_mse", checkpoint_on_sigterm=False) == [BadBatches]
+    assert kinds(on_collapse="ignore", losses="pooled_mse", checkpoint_on_sigterm=False) == [BadBatches]
     assert LanguageEarlyStopping in kinds(early_stopping="gap", eval_strategy="steps", eval_steps=1)
     assert CheckpointOnTermination not in kinds(enable_jit_checkpoint=True)
     own = CollapseDetector("warn", every=3)

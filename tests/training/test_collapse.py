@@ -8,8 +8,8 @@ from test_callbacks import trainer
 from torch.nn.functional import normalize
 from transformers import TrainerControl, TrainerState
 
+from optical_hf.losses import PairTensors
 from optical_hf.models.tokens import TokenSet
-from optical_hf.objectives import PairTensors
 from optical_hf.training.callbacks import (
     CollapseDetector,
     CollapseError,
@@ -22,7 +22,8 @@ def batch(student_BD, teacher_BD):
     """A training batch of one token a text."""
     mask_B1 = torch.ones(len(student_BD), 1, dtype=torch.bool)
     sides = [TokenSet(vector.unsqueeze(1), mask_B1, mask_B1, vector) for vector in (student_BD, teacher_BD)]
-    pairs = PairTensors(student_BD.unsqueeze(1), mask_B1, teacher_BD.unsqueeze(1), mask_B1, student_BD, teacher_BD)
+    masks = mask_B1, mask_B1
+    pairs = PairTensors(student_BD.unsqueeze(1), *masks, teacher_BD.unsqueeze(1), *masks, student_BD, teacher_BD)
     return TrainingBatch({}, *sides, pairs, torch.zeros(len(student_BD)))
 
 

@@ -10,7 +10,7 @@ from optical_hf.models import preprocess_queries, token_set
 from optical_hf.models.cache import TeacherCache
 from optical_hf.training import OTDistillationTrainer
 
-CONTRASTIVE = {"objectives": "contrastive", "document_bank": 70}
+CONTRASTIVE = {"losses": "contrastive(bank=70)"}
 
 
 def trainer(folder, teacher=None, dataset=None, **kwargs):
@@ -57,14 +57,14 @@ def test_a_collator_that_numbers_no_texts_trains_as_before(trained, tmp_path):
 
 
 def test_a_batch_is_harder_with_it(trained, tmp_path):
-    without = trainer(tmp_path, document_bank=0)
+    without = trainer(tmp_path, losses="contrastive")
     without.train()
     assert losses(trained)[0] > losses(without)[0] + 0.5
 
 
 def test_evaluation_does_without_it(trained, tmp_path):
     few = tiny_pairs.bitext().select(range(16))
-    plain = trainer(tmp_path, document_bank=0)
+    plain = trainer(tmp_path, losses="contrastive")
     plain.model.load_state_dict(trained.model.state_dict())
     assert trained.evaluate(few)["eval_loss"] == pytest.approx(plain.evaluate(few)["eval_loss"], rel=1e-5)
 
@@ -117,16 +117,7 @@ def test_a_text_without_a_finite_vector_is_named_before_the_first_step(tmp_path)
     assert run.state.global_step == 0
 
 
-@pytest.mark.parametrize(
-    ("given", "told"),
-    [
-        ({"document_bank": -1}, "document_bank is -1: expected a number of texts"),
-        (
-            {"objectives": "pooled_mse,kl_maxsim"},
-            "no objective of .* reads it: leave it out, or add one of contrastive, kl_dot",
-        ),
-    ],
-)
-def test_what_makes_no_sense_is_refused(tmp_path, given, told):
-    with pytest.raises(ValueError, match=told):
-        arguments(tmp_path, **(CONTRASTIVE | given))
+def test_the_largest_bank_that_a_loss_searches_is_made(tmp_path):
+    run = trainer(tmp_path, losses="contrastive(bank=20),kl_dot(bank=50)", max_steps=1)
+    run.train()
+    assert len(run._banks[0].vectors_KD) == 50

@@ -21,7 +21,7 @@ def with_documents(rows=None):
 
 def trainer(folder, dataset, teacher=None, **kwargs):
     student, own = tiny_pairs.pair()
-    given = {"objectives": "contrastive", "max_steps": 1} | kwargs
+    given = {"losses": "contrastive", "max_steps": 1} | kwargs
     return OTDistillationTrainer(student, teacher or own, arguments(folder, **given), dataset)
 
 
@@ -43,28 +43,28 @@ def test_the_student_is_to_find_the_document(tmp_path):
     assert run.evaluate(plain)["eval_loss"] != pytest.approx(float(expected), rel=1e-2)
 
 
-def test_objectives_that_do_not_search_read_the_english_side(tmp_path):
+def test_losses_that_do_not_search_read_the_english_side(tmp_path):
     losses_of = {}
     for name, rows in (("with", with_documents()), ("without", tiny_pairs.bitext())):
-        run = trainer(tmp_path / name, rows, objectives="transport=1.0,pooled_mse=1.0", max_steps=2)
+        run = trainer(tmp_path / name, rows, losses="transport=1.0,pooled_mse=1.0", max_steps=2)
         run.train()
         losses_of[name] = losses(run)
     assert losses_of["with"] == losses_of["without"]
 
 
-def test_documents_are_read_for_objectives_that_search_alone(tmp_path, monkeypatch):
+def test_documents_are_read_for_losses_that_search_alone(tmp_path, monkeypatch):
     reads = []
     monkeypatch.setattr(module, "read_teacher", lambda *given: reads.append(1) or read_teacher(*given))
-    for objectives, expected in (("pooled_mse", 1), ("kl_dot", 2)):
+    for loss, expected in (("pooled_mse", 1), ("kl_dot", 2)):
         reads.clear()
-        trainer(tmp_path / objectives, with_documents(), objectives=objectives).train()
+        trainer(tmp_path / loss, with_documents(), losses=loss).train()
         assert len(reads) == expected
 
 
 def test_the_bank_holds_documents(tmp_path):
     rows = tiny_pairs.bitext()
     rows = rows.add_column("document", [f"{text} and a donkey" for text in rows["source"]])
-    run = trainer(tmp_path, rows, document_bank=40)
+    run = trainer(tmp_path, rows, losses="contrastive(bank=40)")
     run.train()
     cosines = normalize(run._banks[0].vectors_KD, dim=-1) @ vectors(run.teacher, sorted({*rows["document"]})).T
     assert cosines.max(dim=1).values.min() > 1 - 1e-5
@@ -73,7 +73,7 @@ def test_the_bank_holds_documents(tmp_path):
 @pytest.mark.parametrize("several", ["mean", "languages", "cache"])
 def test_every_kind_of_teacher_reads_them(tmp_path, several):
     rows, teacher = with_documents(), tiny_pairs.pair()[1]
-    plain = trainer(tmp_path / "plain", rows, objectives="contrastive=1.0,kl_dot=1.0")
+    plain = trainer(tmp_path / "plain", rows, losses="contrastive=1.0,kl_dot=1.0")
     plain.train()
     teachers = {
         "mean": lambda: [teacher, teacher],
@@ -82,13 +82,13 @@ def test_every_kind_of_teacher_reads_them(tmp_path, several):
             teacher, [*rows["source"], *rows["document"]], tmp_path / "tokens", progress=False
         ),
     }[several]()
-    run = trainer(tmp_path / several, rows, teachers, objectives="contrastive=1.0,kl_dot=1.0")
+    run = trainer(tmp_path / several, rows, teachers, losses="contrastive=1.0,kl_dot=1.0")
     run.train()
     assert losses(run) == pytest.approx(losses(plain), rel=1e-2)
 
 
 def test_maxsim_has_no_tokens_of_documents_and_says_so(tmp_path):
-    run = trainer(tmp_path, with_documents(), objectives="contrastive_maxsim")
+    run = trainer(tmp_path, with_documents(), losses="contrastive_maxsim")
     with pytest.raises(ValueError, match="'contrastive_maxsim' compares tokens of the English sides alone: take"):
         run.train()
 

@@ -35,7 +35,13 @@ def test_two_shards_learn_what_one_process_learns_and_save_it_whole(tmp_path):
     one = OTDistillationTrainer(
         student,
         teacher,
-        arguments(tmp_path, max_steps=4, per_device_train_batch_size=16, alignment="ridge", transport_tolerance=1e-6),
+        arguments(
+            tmp_path,
+            max_steps=4,
+            per_device_train_batch_size=16,
+            alignment="ridge",
+            losses="transport(tolerance=1e-6)=1.0,pooled_cosine=0.5",
+        ),
         tiny_pairs.bitext(),
     )
     one.train()

@@ -9,8 +9,8 @@ import tiny_pairs
 import torch
 from test_trainer import arguments, losses
 
+from optical_hf.losses import PairTensors
 from optical_hf.models.tiny import tiny_tokenizer
-from optical_hf.objectives import PairTensors
 from optical_hf.training import OTDistillationTrainer
 from optical_hf.training.callbacks import BadBatchError
 from optical_hf.training.guards import check_rows, empty_pairs, english_share, finite_pairs, unknown_share
@@ -102,9 +102,8 @@ def pairs(student_BND, mask_BN=None):
     count, length, width = student_BND.shape
     mask_BN = torch.ones(count, length, dtype=torch.bool) if mask_BN is None else mask_BN
     other = torch.ones(count, 2, width)
-    return PairTensors(
-        student_BND, mask_BN, other, torch.ones(count, 2, dtype=torch.bool), student_BND.mean(1), other.mean(1)
-    )
+    all_BM = torch.ones(count, 2, dtype=torch.bool)
+    return PairTensors(student_BND, mask_BN, mask_BN, other, all_BM, all_BM, student_BND.mean(1), other.mean(1))
 
 
 class TestTensors:

@@ -33,6 +33,6 @@ def test_two_processes_come_out_as_one(tmp_path):
     for name, expected in one.items():
         assert two[0][name] == pytest.approx(expected, rel=1e-4), name
         assert two[1][name] == pytest.approx(two[0][name], rel=1e-6), name
-    students = [tmp_path / count / "objectives_of_the_whole_batch" / "student" for count in ("one", "two")]
+    students = [tmp_path / count / "losses_of_the_whole_batch" / "student" for count in ("one", "two")]
     vectors = [SentenceTransformer(str(student)).encode(["Drei Jungen schlafen.", "गाढव"]) for student in students]
     assert np.abs(vectors[0] - vectors[1]).max() < 1e-3

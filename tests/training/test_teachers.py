@@ -6,12 +6,12 @@ import torch
 from test_trainer import arguments, losses
 from torch.nn.functional import cosine_similarity
 
+from optical_hf.losses import LOSSES
 from optical_hf.models import as_late_interaction, fit_alignment, iter_token_sets, token_projection
 from optical_hf.models.cache import TeacherCache
 from optical_hf.models.mean_teacher import MeanOfTeachers
 from optical_hf.models.teachers import TeachersByLanguage
 from optical_hf.models.tiny import tiny_encoder
-from optical_hf.objectives import OBJECTIVES
 from optical_hf.training import OTDistillationTrainer
 
 
@@ -81,7 +81,7 @@ def test_the_mean_of_two_equal_teachers_is_one_teacher(tmp_path, alignment, cach
         student, teacher = tiny_pairs.pair()
         if cached:
             teacher = TeacherCache.build(teacher, tiny_pairs.bitext(), tmp_path / "cache", progress=False)
-        args = arguments(tmp_path, alignment=alignment, objectives="transport,pooled_cosine,kl_maxsim")
+        args = arguments(tmp_path, alignment=alignment, losses="transport,pooled_cosine,kl_maxsim")
         made = OTDistillationTrainer(student, [teacher, teacher] if several else teacher, args, tiny_pairs.bitext())
         made.train()
         return losses(made)
@@ -89,9 +89,9 @@ def test_the_mean_of_two_equal_teachers_is_one_teacher(tmp_path, alignment, cach
     assert run(True) == pytest.approx(run(False), rel=1e-5)
 
 
-def test_every_objective_is_the_mean_over_two_different_teachers(tmp_path):
+def test_every_loss_is_the_mean_over_two_different_teachers(tmp_path):
     student, one = tiny_pairs.pair()
-    args = arguments(tmp_path, objectives=",".join(OBJECTIVES))
+    args = arguments(tmp_path, losses=",".join(LOSSES))
     rows = list(tiny_pairs.bitext().select(range(40, 48)))
 
     def terms(teacher) -> dict[str, torch.Tensor]:
@@ -99,7 +99,7 @@ def test_every_objective_is_the_mean_over_two_different_teachers(tmp_path):
         return made.compute_loss(made.model, made.data_collator(rows), return_outputs=True)[1]
 
     mean, first, second = terms([one, other_teacher()]), terms(one), terms(other_teacher())
-    for name in OBJECTIVES:
+    for name in LOSSES:
         assert not torch.allclose(first[name], second[name], rtol=1e-3)
         assert torch.allclose(mean[name], (first[name] + second[name]) / 2, rtol=1e-4, atol=1e-6), name
 

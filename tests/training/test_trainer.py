@@ -1,6 +1,7 @@
 """The trainer: what moves, what is logged, what is evaluated, what is saved, and that accumulation changes nothing."""
 
 import json
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from peft import LoraConfig
 from sentence_transformers import SentenceTransformer
 
+from optical_hf.losses import Contrastive, KLDot, Loss, Transport
 from optical_hf.models import token_projection
 from optical_hf.training import OTDistillationArguments, OTDistillationTrainer, load_weights
 
@@ -19,7 +21,7 @@ def arguments(folder, **kwargs):
     defaults = {
         "max_steps": 3, "per_device_train_batch_size": 8, "learning_rate": 1e-3, "report_to": "none", "disable_tqdm": True,
         "save_strategy": "no", "logging_steps": 1, "use_cpu": True, "alignment": "none",
-        "objectives": "transport=1.0,pooled_cosine=0.5",
+        "losses": "transport=1.0,pooled_cosine=0.5",
     }  # fmt: skip
     return OTDistillationArguments(output_dir=str(folder), **(defaults | kwargs))
 
@@ -52,14 +54,51 @@ def test_every_trainable_parameter_moves_and_the_teacher_does_not(tmp_path):
     assert not run.teacher.training
 
 
-def test_every_objective_is_logged_by_name_and_adds_up(tmp_path):
-    run = trainer(tmp_path, objectives="transport=1.0,pooled_cosine=0.5,pooled_mse=2.0")
+def test_every_loss_is_logged_by_name_and_adds_up(tmp_path):
+    run = trainer(tmp_path, losses="transport=1.0,pooled_cosine=0.5,pooled_mse=2.0")
     run.train()
     logged = [entry for entry in run.state.log_history if "loss" in entry]
     assert len(logged) == 3
     for entry in logged:
         expected = float(entry["transport"]) + 0.5 * float(entry["pooled_cosine"]) + 2 * float(entry["pooled_mse"])
         assert float(entry["loss"]) == pytest.approx(expected, rel=1e-3)
+
+
+@dataclass(frozen=True)
+class PooledL1(Loss):
+    """A loss of a user's own."""
+
+    name = "pooled_l1"
+
+    def __call__(self, pairs):
+        return (pairs.student_vector_BD - pairs.teacher_vector_BD).abs().mean(dim=-1)
+
+
+def test_losses_of_ones_own_are_minimised_and_logged(tmp_path):
+    student, teacher = tiny_pairs.pair()
+    losses = {PooledL1(): 2.0, Transport(epsilon=0.1): 0.5, Transport(): 0.5}
+    run = OTDistillationTrainer(student, teacher, arguments(tmp_path), tiny_pairs.bitext(), losses=losses)
+    run.train()
+    entry = next(entry for entry in run.state.log_history if "loss" in entry)
+    parts = [2.0 * entry["pooled_l1"], 0.5 * entry["transport"], 0.5 * entry["transport_2"]]
+    assert entry["loss"] == pytest.approx(sum(parts), rel=1e-3)
+    assert run.args.losses == "pooled_l1=2,transport(epsilon=0.1)=0.5,transport=0.5"
+
+
+@pytest.mark.parametrize(
+    ("losses", "told"),
+    [
+        ({Contrastive(): 1.0, KLDot(): 1.0}, "batch of one"),
+        ({}, "losses hold none"),
+        ({"contrastive": 1.0}, "losses hold a str"),
+        ({Contrastive(bank=4): -1.0}, "expected a positive number"),
+    ],
+)
+def test_losses_that_nothing_is_learnt_from_are_refused(tmp_path, losses, told):
+    student, teacher = tiny_pairs.pair()
+    args = arguments(tmp_path, per_device_train_batch_size=1)
+    with pytest.raises(ValueError, match=told):
+        OTDistillationTrainer(student, teacher, args, losses=losses)
 
 
 @pytest.mark.parametrize(("batch", "accumulation"), [(8, 2), (4, 4), (2, 8)])
@@ -146,7 +185,7 @@ def test_saved_student_is_the_trained_one_and_holds_no_secret(tmp_path):
     files = [f for f in (tmp_path / "student").rglob("*") if f.is_file()]
     assert not [f for f in files if f.suffix in (".bin", ".pt", ".pkl")]
     assert not [f for f in files if b"hf_secret_token_of_mine" in f.read_bytes()]
-    assert json.loads((tmp_path / "student" / "training_args.json").read_text())["objectives"]
+    assert json.loads((tmp_path / "student" / "training_args.json").read_text())["losses"]
 
 
 def test_resume_goes_on_as_if_it_had_not_stopped(tmp_path):
@@ -218,12 +257,11 @@ def test_a_pair_with_an_empty_side_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("kwargs", "told"),
     [
-        ({"objectives": "transprt"}, "did you mean 'transport'"),
+        ({"losses": "transprt"}, "did you mean 'transport'"),
         ({"alignment": "magic"}, "'transport', 'ridge' or 'none'"),
-        ({"transport_epsilon": 0.0}, "transport_epsilon"),
+        ({"losses": "transport(epsilon=0)"}, "epsilon"),
         ({"projection_learning_rate": -1.0}, "projection_learning_rate"),
         ({"remove_unused_columns": True}, "leave it off"),
-        ({"objectives": "contrastive,kl_dot", "per_device_train_batch_size": 1}, "batch of one"),
     ],
 )
 def test_arguments_out_of_range_are_refused(tmp_path, kwargs, told):
@@ -233,4 +271,4 @@ def test_arguments_out_of_range_are_refused(tmp_path, kwargs, told):
 
 def test_the_default_is_contrastive_after_transport_in_closed_form(tmp_path):
     args = OTDistillationArguments(str(tmp_path), use_cpu=True)
-    assert (args.alignment, args.objective_weights) == ("transport", {"contrastive": 1.0})
+    assert (args.alignment, args.loss_weights) == ("transport", {Contrastive(): 1.0})

@@ -12,18 +12,18 @@ from typing import Any, NamedTuple
 from torch import Tensor
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from optical_hf.losses import PairTensors
 from optical_hf.models.tokens import TokenSet
-from optical_hf.objectives import PairTensors
 
 
 class TrainingBatch(NamedTuple):
-    """What went into the objectives and what came out, on this process.
+    """What went into the losses and what came out, on this process.
 
     Attributes:
         inputs: the batch of `PairCollator`.
         student: the token sets of the student.
         teacher: those of the teacher; of the first, where the mean of several is taken.
-        pairs: what the objectives saw, of that teacher.
+        pairs: what the losses saw, of that teacher.
         loss_B: the loss of each pair, not finite where something went wrong.
     """
 

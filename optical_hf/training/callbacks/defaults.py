@@ -1,9 +1,10 @@
 """Which callbacks a distillation run has by itself, from its arguments."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from transformers import TrainerCallback
 
+from optical_hf.losses import Loss, Transport
 from optical_hf.training.arguments import OTDistillationArguments
 from optical_hf.training.callbacks.bad_batches import BadBatches
 from optical_hf.training.callbacks.collapse import CollapseDetector
@@ -16,6 +17,7 @@ def default_callbacks(
     args: OTDistillationArguments,
     tokenizer: object = None,
     given: Sequence[TrainerCallback] = (),
+    losses: Iterable[Loss] | None = None,
 ) -> list[TrainerCallback]:
     """The callbacks that `args` asks for, all but early stopping unless it says otherwise, and those that are given.
 
@@ -23,12 +25,14 @@ def default_callbacks(
         args: of the run.
         tokenizer: the student's, to show texts in messages.
         given: a user's own; they come last, and one of the same kind takes the place of ours.
+        losses: of the run; None takes those of `args`.
     """
     chosen: list[TrainerCallback] = [BadBatches(args.on_bad_batch, tokenizer)]
     if args.on_collapse != "ignore":
         chosen.append(CollapseDetector(args.on_collapse))
-    if "transport" in args.objective_weights:
-        chosen.append(TransportDiagnostics(args.transport_settings))
+    transport = next((loss for loss in losses or args.loss_weights if isinstance(loss, Transport)), None)
+    if transport is not None:
+        chosen.append(TransportDiagnostics(transport))
     if args.early_stopping != "none":
         threshold = args.early_stopping_threshold
         chosen.append(LanguageEarlyStopping(args.early_stopping, args.early_stopping_patience, threshold))

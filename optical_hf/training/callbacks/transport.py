@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
-from optical_hf.objectives import TransportSettings, transport
+from optical_hf.losses import Transport
 from optical_hf.training.callbacks.agreement import mean_over_processes, speaks
 from optical_hf.training.callbacks.batch import BatchCallback, TrainingBatch
 
@@ -32,16 +32,14 @@ class TransportDiagnostics(BatchCallback):
     """Read the plans of some of the batches.
 
     Args:
-        settings: how the plans are found.
+        loss: whose plans are read.
         every: steps from one reading to the next; a reading costs the solve of one batch.
         unconverged: share of pairs above which it warns.
         special: share of the mass above which it warns.
     """
 
-    def __init__(
-        self, settings: TransportSettings, *, every: int = 10, unconverged: float = 0.05, special: float = 0.2
-    ) -> None:
-        self.settings, self.every = settings, every
+    def __init__(self, loss: Transport, *, every: int = 10, unconverged: float = 0.05, special: float = 0.2) -> None:
+        self.loss, self.every = loss, every
         self.limits = {"transport_unconverged": unconverged, "transport_special_mass": special}
         self._sums, self._pairs = torch.zeros(2), 0
         self._told: set[str] = set()
@@ -53,7 +51,7 @@ class TransportDiagnostics(BatchCallback):
         if state.global_step % self.every:
             return
         with torch.no_grad():
-            solved = transport(batch.pairs, self.settings)
+            solved = self.loss.plan(batch.pairs)
             beside_B = mass_beside_content(solved.plan, batch.student.content_BN, batch.teacher.content_BN)
             found = torch.stack([(~solved.converged).float().sum(), beside_B.sum()])
         self._sums = self._sums.to(found.device) + found
@@ -76,12 +74,12 @@ class TransportDiagnostics(BatchCallback):
     def _advice(self, name: str, share: float) -> str:
         if name == "transport_unconverged":
             return (
-                f"the plans of {share:.0%} of the pairs had not converged to transport_tolerance={self.settings.tolerance:g} after "
-                f"{self.settings.max_iterations} iterations: their loss is of plans whose masses do not add up. Raise "
-                "transport_max_iterations, or transport_epsilon, or the tolerance"
+                f"the plans of {share:.0%} of the pairs had not converged to tolerance={self.loss.tolerance:g} after "
+                f"{self.loss.max_iterations} iterations: their loss is of plans whose masses do not add up. Raise "
+                "max_iterations, epsilon or tolerance, as in --losses 'transport(max_iterations=5000)'"
             )
         return (
             f"{share:.0%} of the transported mass goes from or to special tokens and punctuation: the student learns those more "
-            "than words. Leave them out with transport_special_tokens=False; where they are left out already, many texts hold "
+            "than words. Leave them out with transport(special_tokens=False); where they are left out already, many texts hold "
             "nothing else: take those pairs out of the bitext"
         )

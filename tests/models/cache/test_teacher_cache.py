@@ -12,10 +12,10 @@ from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 from torch.utils.data import DataLoader
 
 from optical_hf.data.collator import PairCollator
+from optical_hf.losses import PairTensors, Transport
 from optical_hf.models import as_late_interaction, build_student, iter_token_sets, preprocess_queries, token_set
 from optical_hf.models.cache import TeacherCache, teacher_tokens
 from optical_hf.models.tiny import tiny_encoder
-from optical_hf.objectives import PairTensors, TransportSettings, objective_terms
 
 FLOAT16 = {"rtol": 2**-11, "atol": 2e-6}  # half of float16's step, and what padding changes in float32
 
@@ -153,9 +153,11 @@ def test_training_from_the_cache_retraces_the_online_loss_curve(teacher, caption
             own = token_set(student, inputs, student(dict(inputs)))
             their = teacher_tokens(teacher, features(texts))
             pairs = PairTensors(
-                own.tokens_BND, own.content_BN, their.tokens_BND, their.content_BN, own.vector_BD, their.vector_BD
+                *(own.tokens_BND, own.mask_BN, own.content_BN),
+                *(their.tokens_BND, their.mask_BN, their.content_BN),
+                *(own.vector_BD, their.vector_BD),
             )
-            loss = objective_terms(pairs, {"transport": 1.0}, TransportSettings())["transport"].mean()
+            loss = Transport()(pairs).mean()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

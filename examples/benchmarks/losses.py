@@ -1,11 +1,11 @@
-"""Which objective the gradient steps after a closed form should have: chosen on held-out bitext, before any collection is searched.
+"""Which loss the gradient steps after a closed form should have: chosen on held-out bitext, before any collection is searched.
 
-Bitext, teacher, student and tiers are those of a study file. The student learns from --size pairs a language, each objective from
+Bitext, teacher, student and tiers are those of a study file. The student learns from --size pairs a language, each loss from
 the same closed form, at each learning rate, without and with a document bank where it reads one. Asked are --held-out pairs a
 language that were not drawn, among the English sides of all languages. Prints mean R@1 of the low and of the high tier, in percent,
 and the seconds of the steps.
 
-OMP_NUM_THREADS=1 python examples/benchmarks/objectives.py examples/benchmarks/claim_small.yaml "late MiniLM" "e5 12 layers" \\
+OMP_NUM_THREADS=1 python examples/benchmarks/losses.py examples/benchmarks/claim_small.yaml "late MiniLM" "e5 12 layers" \\
     pooled_mse kl_maxsim pooled_mse=1.0,kl_maxsim=0.01 --set data=DATA --set models=MODELS --set late=runs/late
 """
 
@@ -22,7 +22,6 @@ from optical_hf import OTDistillationArguments, OTDistillationTrainer, Retrieval
 from optical_hf.evaluation.tables import percent
 from optical_hf.models import fit_alignment, kind_of, load_student, load_teacher
 from optical_hf.models.cache import TeacherCache
-from optical_hf.objectives import BANK_OBJECTIVES, parse_objectives
 from optical_hf.study import load_study
 from optical_hf.study.sets import draw_bitext, read_bitext
 from optical_hf.study.students import prepared_student
@@ -31,14 +30,13 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument("study", type=Path)
 parser.add_argument("teacher", help="its name in the study")
 parser.add_argument("student", help="its name in the study")
-parser.add_argument("objectives", nargs="+", help="as for optical-hf train")
+parser.add_argument("losses", nargs="+", help="as for optical-hf train --losses")
 parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="as for optical-hf study")
 parser.add_argument("--size", type=int, default=500)
 parser.add_argument("--held-out", type=int, default=200)
 parser.add_argument("--steps", type=int, default=100)
 parser.add_argument("--batch", type=int, default=32)
 parser.add_argument("--learning-rate", type=float, nargs="+", default=[3e-5])
-parser.add_argument("--bank", type=int, nargs="+", default=[0], help="English texts of a document bank, 0 for none")
 parser.add_argument(
     "--bf16", action="store_true", help="for processors with bf16 instructions; others are slower with it"
 )
@@ -82,18 +80,14 @@ with tempfile.TemporaryDirectory() as folder:
     started = load_student(path, teacher, max_seq_length=config.max_seq_length)
     cache = TeacherCache.build(teacher, drawn, folder + "/tokens", progress=False)
     fit_alignment(started, cache, drawn, method="transport", seed=options.seed, progress=False)
-    print("| after the closed form | learning rate | bank | low tier | high tier | seconds of the steps |", flush=True)
-    print("|---|---|---|---|---|---|", flush=True)
-    settings = itertools.product(options.objectives, options.learning_rate, options.bank)
-    reads = [
-        (name, rate, bank) for name, rate, bank in settings if not bank or BANK_OBJECTIVES & set(parse_objectives(name))
-    ]
-    for objectives, rate, bank in [(None, "-", "-"), *reads]:
+    print("| after the closed form | learning rate | low tier | high tier | seconds of the steps |", flush=True)
+    print("|---|---|---|---|---|", flush=True)
+    for losses, rate in [(None, "-"), *itertools.product(options.losses, options.learning_rate)]:
         student, clock = copy.deepcopy(started), time.perf_counter()
-        if objectives:
+        if losses:
             args = OTDistillationArguments(
-                folder + "/trainer", objectives=objectives, alignment="none", max_steps=options.steps, bf16=options.bf16,
-                per_device_train_batch_size=options.batch, learning_rate=rate, document_bank=bank, save_strategy="no",
+                folder + "/trainer", losses=losses, alignment="none", max_steps=options.steps, bf16=options.bf16,
+                per_device_train_batch_size=options.batch, learning_rate=rate, save_strategy="no",
                 train_sampling_strategy="group_by_length", seed=options.seed, report_to="none", disable_tqdm=True,
                 logging_strategy="no",
             )  # fmt: skip
@@ -107,4 +101,4 @@ with tempfile.TemporaryDirectory() as folder:
         )  # fmt: skip
         gap = report.systems["student"].gap
         shown = (percent(*(gap[tier][end] for end in ("value", "low", "high"))) for tier in ("low_mean", "high_mean"))
-        print(f"| {objectives or 'no steps'} | {rate} | {bank} | {' | '.join(shown)} | {seconds:.0f} |", flush=True)
+        print(f"| {losses or 'no steps'} | {rate} | {' | '.join(shown)} | {seconds:.0f} |", flush=True)

@@ -1,0 +1,39 @@
+"""Whether the losses of a run can learn from its batches, and the bank they need."""
+
+from collections.abc import Mapping
+
+from optical_hf.losses import Loss, MaxSimLoss, SearchLoss
+from optical_hf.training.arguments import OTDistillationArguments
+
+
+def bank_size(losses: Mapping[Loss, float]) -> int:
+    """English texts of the largest bank that one of the losses searches; 0 for none."""
+    return max((loss.bank for loss in losses if isinstance(loss, SearchLoss)), default=0)
+
+
+def checked_losses(losses: Mapping[Loss, float], args: OTDistillationArguments) -> dict[Loss, float]:
+    """The losses as a dict, if they are losses and learn something from batches of this size.
+
+    Raises:
+        ValueError: no losses, something that is none, a weight that is not positive, or losses that cost nothing in a batch of
+            one pair where the batches are that small.
+    """
+    wrong = next((loss for loss in losses if not isinstance(loss, Loss)), None)
+    if not losses or wrong is not None:
+        told = "none" if not losses else f"a {type(wrong).__name__}"
+        raise ValueError(
+            f"losses hold {told}: expected loss objects and their weights, such as {{Contrastive(): 1.0}}, or "
+            "None to take args.losses"
+        )
+    for loss, weight in losses.items():
+        if not 0 < weight < float("inf"):
+            raise ValueError(
+                f"the weight of {loss} is {weight}: expected a positive number; leave the loss out for none"
+            )
+    alone = all(isinstance(loss, SearchLoss | MaxSimLoss) for loss in losses) and not bank_size(losses)
+    if alone and args.train_batch_size * args.world_size == 1:
+        raise ValueError(
+            f"the losses {', '.join(map(str, losses))} compare the pairs of a batch and cost nothing in a batch of one: "
+            "raise per_device_train_batch_size (accumulation does not help), give contrastive a bank, or add pooled_mse"
+        )
+    return dict(losses)
