@@ -33,7 +33,7 @@ def english_words() -> None:
     sets += [options.data / "multi30k" / f"train.{language}.gz" for language in ("de", "fr", "cs")]
     print("| bitext | English side | other side |\n|---|---|---|")
     for file in sets:
-        rows = list(islice(load_bitext([str(file)], on_empty="drop"), 300))
+        rows = list(islice(load_bitext([str(file)], on_bad_row="drop"), 300))
         sides = (english_share(row[side] for row in rows) for side in ("source", "target"))
         print(f"| {file.name} | {' | '.join(f'{share:.1%}' for share in sides)} |")
     flores = {file.name.split(".")[0]: file for file in (options.data / "flores200_devtest").glob("*_*.txt.gz")}
@@ -76,7 +76,7 @@ def masses(name, student, teacher, rows) -> None:
 
 english_words()
 pairs = load_bitext(
-    [str(options.data / "multi30k/train.de.gz"), str(options.data / "tatoeba_train/mar-eng.tsv.gz")], on_empty="drop"
+    [str(options.data / "multi30k/train.de.gz"), str(options.data / "tatoeba_train/mar-eng.tsv.gz")], on_bad_row="drop"
 )
 pairs = pairs.shuffle(seed=0).select(range(600))
 teacher = load_teacher(str(options.models / "all-MiniLM-L6-v2"))

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from optical_hf.data import load_bitext
+from optical_hf.data.readers.files import LINE_LIMIT
 from optical_hf.files import expand_path
 from optical_hf.models import fit_alignment, load_student, load_teacher
 from optical_hf.models.penalty import Selection
@@ -44,13 +45,18 @@ def align(
         ),
     ] = None,
     max_seq_length: Annotated[int | None, typer.Option(help="Tokens kept of a text, on both sides.")] = None,
+    on_bad_row: Annotated[
+        Literal["error", "drop"],
+        typer.Option(help="A row that cannot be used, such as a pair with an empty side: error stops, drop counts."),
+    ] = "error",
+    max_line_bytes: Annotated[int, typer.Option(min=1, help="Bound on a line of a bitext file.")] = LINE_LIMIT,
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
 ) -> None:
     """Fit the student's projection in closed form: transport plans and ridge regression by turns."""
     output = expand_path(output)
     penalty = _penalty(regularisation)
     averaged = _layers(layers, context.args)
-    rows = load_bitext(bitext)
+    rows = load_bitext(bitext, on_bad_row=on_bad_row, max_line_bytes=max_line_bytes)
     if pairs is not None and pairs < len(rows):
         rows = rows.shuffle(seed=seed).select(range(pairs))
     english = load_teacher(teacher, kind=kind)

@@ -6,9 +6,15 @@ from pathlib import Path
 
 from optical_hf.data import RetrievalCollection, load_bitext
 from optical_hf.data.bitext_sources import bitext_files, resolve_sources
+from optical_hf.data.readers.bad_rows import OnBadRow
 
 
-def collections_of(files: Sequence[str], limit: int | None = None) -> list[RetrievalCollection]:
+def collections_of(
+    files: Sequence[str],
+    limit: int | None = None,
+    *,
+    on_bad_row: OnBadRow = "error",
+) -> list[RetrievalCollection]:
     """Read evaluation files: every line a query in a foreign language whose English side is the document it must find.
 
     Args:
@@ -16,21 +22,24 @@ def collections_of(files: Sequence[str], limit: int | None = None) -> list[Retri
             `test.en.gz` beside it). Line files that share their English side become one collection, so that the languages are
             compared on the same documents.
         limit: read the first so many pairs of each file.
+        on_bad_row: as `load_bitext` takes it.
 
     Returns:
         One collection for every set of English documents.
     """
     shared: dict[str, dict[str, str]] = defaultdict(dict)
     found: list[RetrievalCollection] = []
-    for stated, path in resolve_sources(list(files)):
-        for file in bitext_files(path, stated):
+    for stated, path, columns in resolve_sources(list(files)):
+        for file in bitext_files(path, stated, columns):
             if file.english_path is not None and file.language is not None:
                 shared[file.english_path][file.language] = file.path
                 continue
-            rows = load_bitext(file.path if file.language is None else {file.language: file.path})
+            rows = load_bitext(file, on_bad_row=on_bad_row)
             for language in rows.unique("language"):
                 name = f"{Path(file.path).name} ({language})"
                 found.append(RetrievalCollection.from_bitext(name, rows, language, limit=limit))
     for english, queries in shared.items():
-        found.append(RetrievalCollection.from_lines(Path(english).name, queries, english, limit=limit))
+        found.append(
+            RetrievalCollection.from_lines(Path(english).name, queries, english, limit=limit, on_bad_row=on_bad_row)
+        )
     return found

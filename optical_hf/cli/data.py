@@ -2,12 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
 from optical_hf.data import bitext_quality, clean_bitext, load_bitext
+from optical_hf.data.readers.files import LINE_LIMIT
 from optical_hf.data.scenes import LANGUAGES, export_flickr30k_entities, generate_scenes
 from optical_hf.data.scenes.contact_sheet import contact_sheet
 from optical_hf.files import expand_path, write_text
@@ -18,7 +19,7 @@ data_app = typer.Typer(help="Check and clean bitext; draw and export scenes.", n
 @data_app.command()
 def check(
     bitext: Annotated[
-        list[str], typer.Argument(help="Bitext files, as for train: mar-eng.tsv.gz, train.de.gz, so=FILE.")
+        list[str], typer.Argument(help="Bitext files, as for train: mar-eng.tsv.gz, train.de.gz, so=FILE, so=FILE:2,1.")
     ],
     evaluation: Annotated[
         list[str] | None, typer.Option(help="File that must not be in the training data; repeat it for more.")
@@ -28,12 +29,19 @@ def check(
         list[str] | None, typer.Option(help="Rule whose pairs to drop into --output; repeat it for more.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Folder for the cleaned bitext, a datasets folder.")] = None,
+    on_bad_row: Annotated[
+        Literal["error", "drop", "keep"],
+        typer.Option(
+            help="A row that cannot be used: error stops, drop counts; keep stops too, but counts empty sides as a rule."
+        ),
+    ] = "keep",
+    max_line_bytes: Annotated[int, typer.Option(min=1, help="Bound on a line of a bitext file.")] = LINE_LIMIT,
 ) -> None:
     """Count what looks wrong, by language: empty sides, duplicates, wrong language, leaks, runs of misalignment, ..."""
     if bool(drop) != (output is not None):
         raise ValueError("--drop and --output belong together: name the rules to drop and the folder for what is left")
-    rows = load_bitext(bitext, on_empty="keep")
-    held_out = load_bitext(evaluation, on_empty="keep") if evaluation else None
+    rows = load_bitext(bitext, on_bad_row=on_bad_row, max_line_bytes=max_line_bytes)
+    held_out = load_bitext(evaluation, on_bad_row=on_bad_row, max_line_bytes=max_line_bytes) if evaluation else None
     report = bitext_quality(rows, evaluation=held_out)
     print(report)
     if json_ is not None:

@@ -1,13 +1,14 @@
 """`optical-hf evaluate`: R@1 by language and the gap, for a student beside other systems."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
 from optical_hf.cli.collections import collections_of
 from optical_hf.data import load_bitext
+from optical_hf.data.readers.bad_rows import OnBadRow
 from optical_hf.evaluation import RetrievalReport, evaluate_retrieval, learn_dictionaries, write_trec
 from optical_hf.evaluation.translating import Translator
 from optical_hf.files import write_text
@@ -20,7 +21,7 @@ def evaluate(
         list[str] | None,
         typer.Option(
             help="File of queries and their English documents: swh-eng.tsv.gz, test.de.gz "
-            "(with test.en.gz beside it), or so=FILE; give the option again for more."
+            "(with test.en.gz beside it), so=FILE, or so=FILE:2,1 by columns; give the option again for more."
         ),
     ] = None,
     teacher: Annotated[str | None, typer.Option(help="Encodes the documents: a hub id or a folder.")] = None,
@@ -58,6 +59,10 @@ def evaluate(
     ] = None,
     low: Annotated[list[str] | None, typer.Option(help="Language of the low-resource group; repeat it.")] = None,
     limit: Annotated[int | None, typer.Option(help="Read the first so many pairs of each file.")] = None,
+    on_bad_row: Annotated[
+        Literal["error", "drop"],
+        typer.Option(help="A row that cannot be used, such as a pair with an empty side: error stops, drop counts."),
+    ] = "error",
     batch_size: Annotated[int, typer.Option(help="Texts in a batch.")] = 64,
     max_seq_length: Annotated[int | None, typer.Option(help="Tokens kept of a text.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write the report as JSON.")] = None,
@@ -81,7 +86,7 @@ def evaluate(
             "expected --teacher, --student and --queries (or --compare A.json B.json); see optical-hf evaluate --help"
         )
     counts = named_counts(pairs)
-    collections = collections_of(queries, limit)
+    collections = collections_of(queries, limit, on_bad_row=on_bad_row)
     english = load_teacher(teacher)
     models = dict(part.split("=", 1) if "=" in part else (Path(part).name, part) for part in other or [])
     stated = {**({"student": student} if student else {}), **models}
@@ -92,7 +97,7 @@ def evaluate(
     report = evaluate_retrieval(
         loaded.pop("student", None), english, collections, systems=systems, models=loaded, search=search,
         high=high or None, low=low or None, batch_size=batch_size, untrained=untrained,
-        translator=named_translators(translator, dictionary),
+        translator=named_translators(translator, dictionary, on_bad_row),
     )  # fmt: skip
     report.print()
     write_report(report, json, markdown, html, counts)
@@ -113,7 +118,9 @@ def named_systems(systems: list[str] | None, untrained: str | None, translator: 
 
 
 def named_translators(
-    stated: list[str] | None, dictionary: list[str] | None = None
+    stated: list[str] | None,
+    dictionary: list[str] | None = None,
+    on_bad_row: OnBadRow = "error",
 ) -> str | dict[str, str | Translator] | None:
     """One model for all languages, or for each one or a dictionary that is learnt from bitext.
 
@@ -128,7 +135,7 @@ def named_translators(
     named: dict[str, str | Translator] = {
         canonical_language(code): name for code, name in (part.split("=", 1) for part in stated or [])
     }
-    learnt = learn_dictionaries(load_bitext(dictionary)) if dictionary else {}
+    learnt = learn_dictionaries(load_bitext(dictionary, on_bad_row=on_bad_row)) if dictionary else {}
     if twice := sorted(named.keys() & learnt.keys()):
         raise ValueError(f"{', '.join(twice)}: both a translator and bitext for a dictionary; name one of the two")
     return {**named, **learnt} or None

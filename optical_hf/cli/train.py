@@ -1,7 +1,9 @@
 """`optical-hf train`: from bitext to a student on disk."""
 
+import warnings
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
+from typing import Literal
 
 import typer
 from datasets import Dataset, IterableDataset
@@ -14,6 +16,7 @@ from optical_hf.cli.collections import collections_of
 from optical_hf.cli.config import parse_options
 from optical_hf.data import load_bitext
 from optical_hf.data.mixing import stream_bitext
+from optical_hf.data.readers.files import LINE_LIMIT
 from optical_hf.evaluation import RetrievalEvaluator
 from optical_hf.files import expand_path
 from optical_hf.models import load_student, load_teacher
@@ -33,7 +36,10 @@ class TrainOptions:
     teacher: str = field(metadata={"help": "English teacher: a hub id or a folder."})
     student: str = field(metadata={"help": "Multilingual encoder to distil into: a hub id or a folder."})
     bitext: list[str] = field(
-        metadata={"help": "Bitext files: mar-eng.tsv.gz, train.de.gz (with train.en.gz beside it), mr=FILE, a hub id."}
+        metadata={
+            "help": "Bitext files: mar-eng.tsv.gz, train.de.gz (with train.en.gz beside it), mr=FILE, a hub id; "
+            "sw=FILE:2,1 or sw=FILE:swahili,english where a TSV or CSV file has other columns (the foreign one first)."
+        }
     )
     output: str = field(metadata={"help": "Folder for the student; checkpoints go into it as well."})
     kind: str | None = field(
@@ -52,9 +58,12 @@ class TrainOptions:
     )
     evaluate_limit: int | None = field(default=None, metadata={"help": "Pairs read of each of these files."})
     search: str = field(default="vector", metadata={"help": "How they are searched: vector or maxsim."})
-    on_empty: str = field(
-        default="error", metadata={"help": "What to do with a pair that has an empty side: error or drop."}
+    on_bad_row: Literal["error", "drop"] = field(
+        default="error",
+        metadata={"help": "A row that cannot be used, such as a pair with an empty side: error stops, drop counts."},
     )
+    max_line_bytes: int = field(default=LINE_LIMIT, metadata={"help": "Bound on a line of a bitext file."})
+    on_empty: Literal["error", "drop"] | None = field(default=None, metadata={"help": "Old name of on_bad_row."})
     streaming: bool = field(
         default=False,
         metadata={
@@ -66,6 +75,11 @@ class TrainOptions:
     )
     resume: bool = field(default=False, metadata={"help": "Go on from the last checkpoint in the output folder."})
     trust_remote_code: bool = field(default=False, metadata={"help": "Run code that comes with a checkpoint."})
+
+    def __post_init__(self) -> None:
+        if self.on_empty is not None:
+            warnings.warn("--on_empty is now called --on_bad_row", FutureWarning, stacklevel=2)
+            self.on_bad_row = self.on_empty
 
 
 def train(context: typer.Context) -> None:
@@ -83,7 +97,11 @@ def train(context: typer.Context) -> None:
     )  # fmt: skip
     if options.max_seq_length is not None:
         teacher.max_seq_length = options.max_seq_length
-    collections = collections_of(options.evaluate, options.evaluate_limit) if options.evaluate else []
+    collections = (
+        collections_of(options.evaluate, options.evaluate_limit, on_bad_row=options.on_bad_row)
+        if options.evaluate
+        else []
+    )
     evaluators = [RetrievalEvaluator(collections, teacher, search=options.search, sharded=True)] if collections else []
     trainer = OTDistillationTrainer(
         model=student,
@@ -102,12 +120,13 @@ def train(context: typer.Context) -> None:
 def bitext_of(options: TrainOptions, args: OTDistillationArguments) -> Dataset | IterableDataset:
     """The bitext as a table, or as a stream that is mixed already."""
     if not options.streaming:
-        return load_bitext(options.bitext, on_empty=options.on_empty)
+        return load_bitext(options.bitext, on_bad_row=options.on_bad_row, max_line_bytes=options.max_line_bytes)
     mixture = stream_bitext(
         options.bitext,
         temperature=args.sampling_temperature or 1.0,
         max_repeats=args.sampling_max_repeats,
-        on_empty=options.on_empty,
+        on_bad_row=options.on_bad_row,
+        max_line_bytes=options.max_line_bytes,
         seed=args.seed,
     )
     args.sampling_temperature = args.sampling_max_repeats = None

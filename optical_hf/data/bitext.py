@@ -5,23 +5,27 @@ Knows nothing about models, tokens or sampling. The columns are `source` (Englis
 table lies in the cache of `datasets` under the fingerprint of the files, or is streamed without ever being whole.
 """
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby, islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, islice, pairwise
 from os import PathLike
 from typing import Any, TypeAlias
 
 import datasets
 import pyarrow as pa
+import pyarrow.compute as pc
 from datasets import Dataset, IterableDataset, concatenate_datasets
-from datasets.exceptions import DatasetGenerationError
 from datasets.utils.logging import get_logger
 
 from optical_hf.data.bitext_hub import bitext_of_table, is_table, open_tables
-from optical_hf.data.bitext_rows import BITEXT_FEATURES, OnEmpty, bitext_rows
-from optical_hf.data.bitext_sources import bitext_files, resolve_sources
+from optical_hf.data.bitext_rows import BITEXT_FEATURES, OnBadPair, bitext_rows, told_notes
+from optical_hf.data.bitext_sources import NamedSource, bitext_files, checked_columns, resolve_sources
+from optical_hf.data.generation import reader_errors
 from optical_hf.data.readers import READERS, BitextFile
+from optical_hf.data.readers.bad_rows import BadRows, LeftOut, check_on_bad_row
+from optical_hf.data.readers.files import LINE_LIMIT
+from optical_hf.data.readers.pairs import Columns
+from optical_hf.data.renamed import renamed_argument
 from optical_hf.files import expand_path
 from optical_hf.languages import canonical_language
 
@@ -39,7 +43,8 @@ class BitextConfig(datasets.BuilderConfig):
 
     files: tuple[BitextFile, ...] = ()
     languages: tuple[str, ...] | None = None
-    on_empty: OnEmpty = "error"
+    on_bad_row: OnBadPair = "error"
+    notes: bool = False
 
 
 class Bitext(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder):
@@ -51,8 +56,12 @@ class Bitext(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder):
     Args:
         sources: files, as `load_bitext` takes them.
         languages: codes of the languages to keep; None keeps all.
-        on_empty: what to do with a pair that has an empty side: "error" (file and line are named), "drop" (counted and
-            logged) or "keep".
+        columns: of TSV and CSV files, the foreign and the English column: numbers from 1, such as (2, 1), for files without
+            a header, or names in the first line. One file alone says it in its path, `"sw=x.csv:swahili,english"`.
+        on_bad_row: "error" stops at the first row that cannot be used, such as one with an empty side, and names file and
+            line; "drop" leaves such rows out, and the log has their count and the first three; "keep" stops as well, but
+            keeps empty sides, for a report.
+        max_line_bytes: bound on a line, a unit of TMX or a text.
         **kwargs: what every builder of `datasets` takes, such as `cache_dir`.
 
     Raises:
@@ -69,24 +78,28 @@ class Bitext(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder):
     """
 
     BUILDER_CONFIG_CLASS = BitextConfig
-    VERSION = datasets.Version("1.0.0")
+    VERSION = datasets.Version("2.0.0")  # tables that older readers made are not taken from the cache
 
+    @renamed_argument("on_empty", "on_bad_row")
     def __init__(
         self,
         sources: Sources,
         *,
         languages: Sequence[str] | None = None,
-        on_empty: OnEmpty = "error",
+        columns: Columns | None = None,
+        on_bad_row: OnBadPair = "error",
+        max_line_bytes: int = LINE_LIMIT,
         **kwargs: Any,
     ) -> None:
-        files = [file for language, source in resolve_sources(sources) for file in bitext_files(source, language)]
+        check_on_bad_row(on_bad_row, ("error", "drop", "keep"))
+        files = _files(resolve_sources(sources), columns, max_line_bytes)
         wanted = _canonical(languages)
         if wanted is not None:
             found = sorted({file.language for file in files if file.language})
             files = [file for file in files if file.language is None or file.language in wanted]
             if not files:
                 raise ValueError(f"no source has pairs in {list(wanted)}; the languages found are {found}")
-        super().__init__(files=tuple(files), languages=wanted, on_empty=on_empty, **kwargs)
+        super().__init__(files=tuple(files), languages=wanted, on_bad_row=on_bad_row, **kwargs)
 
     def _info(self) -> datasets.DatasetInfo:
         return datasets.DatasetInfo(description=__doc__ or "", features=BITEXT_FEATURES)
@@ -101,19 +114,22 @@ class Bitext(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder):
             yield batch[0][0], table
 
     def _generate_examples(self, files: list[BitextFile]) -> Iterator[tuple[int, dict[str, str]]]:
-        rows = (
-            row
-            for file in files
-            for row in bitext_rows(READERS[file.format](file), file, self.config.languages, self.config.on_empty)
-        )
-        yield from enumerate(rows)
+        yield from enumerate(row for file in files for row in self._rows(file))
+
+    def _rows(self, file: BitextFile) -> Iterator[dict[str, str]]:
+        bad = BadRows(file.path, self.config.on_bad_row)
+        yield from bitext_rows(READERS[file.format](file, bad), file, self.config.languages, bad)
+        yield from told_notes(bad, self.config.notes)
 
 
+@renamed_argument("on_empty", "on_bad_row")
 def load_bitext(
     sources: Sources,
     *,
     languages: Sequence[str] | None = None,
-    on_empty: OnEmpty = "error",
+    columns: Columns | None = None,
+    on_bad_row: OnBadPair = "error",
+    max_line_bytes: int = LINE_LIMIT,
     split: str = "train",
     streaming: bool = False,
     num_proc: int | None = None,
@@ -129,8 +145,12 @@ def load_bitext(
             `mar-eng.tsv.gz` is read as Marathi, tab, English, as its name says; `"mr=x.tsv"` states the language of the
             first column; `train.de.gz` is read with the lines of `train.en.gz` beside it.
         languages: codes of the languages to keep; None keeps all.
-        on_empty: what to do with a pair that has an empty side: "error" (file and line are named), "drop" (counted and
-            logged) or "keep".
+        columns: of TSV and CSV files, the foreign and the English column: numbers from 1, such as (2, 1), for files without
+            a header, or names in the first line. One file alone says it in its path, `"sw=x.csv:swahili,english"`.
+        on_bad_row: "error" stops at the first row that cannot be used, such as one with an empty side, and names file and
+            line; "drop" leaves such rows out, and the log has their count and the first three; "keep" stops as well, but
+            keeps empty sides, for a report.
+        max_line_bytes: bound on a line, a unit of TMX or a text.
         split: which split of a hub data set to read.
         streaming: return an `IterableDataset`, which holds one line at a time, instead of a table in the cache.
         num_proc: processes that read several files, or the rows of a table, at once.
@@ -140,8 +160,8 @@ def load_bitext(
         The table, in the order of the sources and of their lines.
 
     Raises:
-        ValueError: an unknown language code, a file that is missing, empty or damaged, a line without exactly two
-            columns, an empty side, a language that no source has; one line that names the file and the line.
+        ValueError: an unknown language code, a file that is missing, empty or damaged, columns that nobody named, a row
+            that cannot be used, a language that no source has; one line that names the file and the line.
 
     Example:
         >>> import tempfile, pathlib
@@ -152,65 +172,79 @@ def load_bitext(
         >>> row["source"], row["target"], row["language"]
         ('water', 'biyo', 'so')
     """
+    check_on_bad_row(on_bad_row, ("error", "drop", "keep"))
     wanted = _canonical(languages)
-    reading: OnEmpty = "keep" if on_empty == "drop" and not streaming else on_empty
     cache_dir = cache_dir and str(expand_path(cache_dir))
     tables: list[Any] = []
-    for tabular, group in groupby(resolve_sources(sources), key=lambda item: is_table(item[1])):
+    for tabular, group in groupby(resolve_sources(sources), key=lambda item: is_table(item.path)):
         if tabular:
-            for language, source in group:
-                for table, code, origin in open_tables(source, language, wanted, split, streaming):
+            for named in group:
+                if columns or named.columns:
+                    raise ValueError(f"{named.path}: columns were given, but only TSV and CSV files have columns")
+                for table, code, origin in open_tables(named.path, named.language, wanted, split, streaming):
                     if isinstance(table, IterableDataset) and not streaming:
                         raise ValueError(f"{origin}: a streamed table was given; load it with streaming=True")
                     found = table.to_iterable_dataset() if streaming and isinstance(table, Dataset) else table
                     tables.append(
-                        bitext_of_table(found, code, origin, wanted=wanted, on_empty=reading, num_proc=num_proc)
-                    )
+                        bitext_of_table(
+                            found, code, origin, wanted=wanted, on_bad_row=on_bad_row,
+                            max_line_bytes=max_line_bytes, num_proc=num_proc,
+                        )
+                    )  # fmt: skip
         else:
-            files = [{language: source} if language else source for language, source in group]
-            tables.append(_built(files, wanted, reading, streaming=streaming, num_proc=num_proc, cache_dir=cache_dir))
+            builder = Bitext(
+                list(group), languages=wanted, columns=columns, on_bad_row=on_bad_row, max_line_bytes=max_line_bytes,
+                cache_dir=cache_dir, notes=not streaming,
+            )  # fmt: skip
+            tables.append(builder.as_streaming_dataset(split="train") if streaming else _prepared(builder, num_proc))
     bitext = concatenate_datasets(tables)
     if streaming:
         return bitext
+    bitext = _without_notes(bitext)
     if wanted and (missing := set(wanted) - set(bitext.unique("language"))):
         raise ValueError(
             f"no source has pairs in {sorted(missing)}; the languages found are {bitext.unique('language')}"
         )
-    return _without_empty(bitext) if on_empty == "drop" else bitext
+    return bitext
 
 
-def _built(
-    sources: Any,
-    wanted: tuple[str, ...] | None,
-    on_empty: OnEmpty,
-    *,
-    streaming: bool,
-    num_proc: int | None,
-    cache_dir: str | None,
-) -> Any:
+def _files(sources: Iterable[NamedSource], columns: Columns | None, max_line_bytes: int) -> list[BitextFile]:
+    if max_line_bytes < 1:
+        raise ValueError(f"max_line_bytes is {max_line_bytes}: expected a number of bytes, such as {LINE_LIMIT}")
+    general = None if columns is None else checked_columns(columns)
+    return [
+        replace(file, max_line_bytes=max_line_bytes)
+        for named in sources
+        for file in bitext_files(named.path, named.language, named.columns or general)
+    ]
+
+
+def _prepared(builder: Bitext, num_proc: int | None) -> Dataset:
     """Read files through the builder, and give the reader's own error where one fails."""
-    builder = Bitext(sources, languages=wanted, on_empty=on_empty, cache_dir=cache_dir)
-    if streaming:
-        return builder.as_streaming_dataset(split="train")
-    try:
+    with reader_errors():
         builder.download_and_prepare(num_proc=num_proc)
-    except DatasetGenerationError as error:
-        raise _reader_error(error) from None
     if not builder.info.splits["train"].num_examples:
-        raise ValueError(f"no source has pairs in {list(wanted or ())}: {len(builder.config.files)} files were read")
+        wanted = list(builder.config.languages or ())
+        raise ValueError(f"no source has pairs in {wanted}: {len(builder.config.files)} files were read")
     return builder.as_dataset(split="train")
 
 
-def _without_empty(bitext: Dataset) -> Dataset:
-    """Drop the pairs with an empty side, and say how many, whether the table was just read or lay in the cache."""
-    kept = bitext.filter(
-        lambda sources, targets: [bool(e.strip() and f.strip()) for e, f in zip(sources, targets, strict=True)],
-        input_columns=["source", "target"],
-        batched=True,
-    )
-    if dropped := len(bitext) - len(kept):
-        logger.warning(f"load_bitext dropped {dropped} of {len(bitext)} pairs, which have an empty side")
-    return kept
+def _without_notes(bitext: Dataset) -> Dataset:
+    """Say what was left out, whether the table was just read or lay in the cache, and take the rows that note it away."""
+    codes = bitext.select_columns("language").with_format("arrow")[:]["language"]
+    places = pc.indices_nonzero(pc.equal(codes, "")).to_pylist()
+    if not places:
+        return bitext
+    found: dict[str, LeftOut] = {}
+    for note in bitext.select(places):
+        found[note["origin"]] = found.get(note["origin"], LeftOut()) + LeftOut.from_json(note["id"])
+    for origin, left_out in found.items():
+        logger.warning(f"{origin}: {left_out}")
+    ranges = [range(a + 1, b) for a, b in pairwise([-1, *places, len(bitext)]) if b > a + 1]
+    if not ranges:
+        first, left_out = next(iter(found.items()))
+        raise ValueError(f"{first}: no row is left; {left_out}")
+    return concatenate_datasets([bitext.select(rows) for rows in ranges])
 
 
 def _canonical(languages: Sequence[str] | None) -> tuple[str, ...] | None:
@@ -219,15 +253,3 @@ def _canonical(languages: Sequence[str] | None) -> tuple[str, ...] | None:
             f"languages: expected a list of codes, got the one string {languages!r}; write [{languages!r}]"
         )
     return None if languages is None else tuple(sorted({canonical_language(code) for code in languages}))
-
-
-def _reader_error(error: Exception) -> Exception:
-    """Dig the reader's one line out of what `datasets` wraps around it, in this process or another."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ValueError):
-            return ValueError(str(cause))
-        if told := re.findall(r"^ValueError: (.+)$", str(cause), flags=re.MULTILINE):
-            return ValueError(told[0])
-        cause = cause.__cause__ or cause.__context__
-    return error

@@ -10,13 +10,17 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import datasets
+import pyarrow as pa
 from datasets import Dataset, IterableDataset
-from datasets.exceptions import DatasetNotFoundError
+from datasets.exceptions import DatasetNotFoundError, DatasetsError
 
-from optical_hf.data.bitext_rows import BITEXT_FEATURES, OnEmpty, bitext_rows
-from optical_hf.data.bitext_sources import known_suffix, pair_in_name
+from optical_hf.data.bitext_names import pair_in_name
+from optical_hf.data.bitext_rows import BITEXT_FEATURES, OnBadPair, bitext_rows, told_notes
+from optical_hf.data.bitext_sources import known_suffix
 from optical_hf.data.readers import BitextFile
-from optical_hf.data.readers.records import pairs_of_record
+from optical_hf.data.readers.bad_rows import BadRows
+from optical_hf.data.readers.records import BadRecord, pairs_of_record
+from optical_hf.tables import check_table
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?")
 
@@ -25,7 +29,7 @@ def is_table(source: Any) -> bool:
     """Return whether a source is a table, a folder or the id of a repository rather than a file of bitext."""
     if not isinstance(source, str):
         return isinstance(source, Dataset | IterableDataset)
-    if os.path.isdir(source.partition(":")[0]):
+    if os.path.isdir(_place(source)[0]):
         return True
     return not os.path.exists(source) and bool(_REPOSITORY.fullmatch(source)) and not known_suffix(source)
 
@@ -41,10 +45,10 @@ def open_tables(
     if not isinstance(source, str):
         yield source, language, str(source.info.dataset_name or "dataset")
         return
-    if os.path.isfile(os.path.join(source, "state.json")):
-        yield datasets.load_from_disk(source), language, source
+    if saved := [name for name in ("state.json", "dataset_dict.json") if os.path.isfile(os.path.join(source, name))]:
+        yield _saved(source, split, several=saved[0] == "dataset_dict.json"), language, source
         return
-    path, _, config = source.partition(":")
+    path, config = _place(source)
     try:
         configs = [config] if config else _configurations(path, language, wanted)
         for name in configs:
@@ -53,8 +57,37 @@ def open_tables(
             table = datasets.load_dataset(path, name, split=split, streaming=streaming)
             yield table, language or (pair[0] if pair else None), origin
     except (DatasetNotFoundError, ConnectionError, FileNotFoundError, datasets.builder.InvalidConfigName) as error:
-        told = str(error).splitlines()[0]
-        raise ValueError(f"{source}: neither a file nor a data set that can be reached ({told})") from None
+        raise ValueError(
+            f"{source}: neither a file nor a data set that can be reached ({_first_line(error)})"
+        ) from None
+    except (DatasetsError, pa.ArrowException, ValueError, OSError) as error:
+        told = _first_line(error.__cause__ or error)
+        raise ValueError(
+            f"{source}: its files cannot be read as one table ({told}); give files of bitext one by one instead"
+        ) from None
+
+
+def _place(source: str) -> tuple[str, str]:
+    """Split a folder or a repository from its configuration; a drive of Windows is none."""
+    path, _, config = source.rpartition(":")
+    return (source, "") if not path or os.path.isdir(source) else (path, config)
+
+
+def _saved(folder: str, split: str, several: bool) -> Dataset:
+    """Open a folder of `save_to_disk`, with one table or several splits."""
+    try:
+        saved = datasets.load_from_disk(folder)
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        raise ValueError(f"{folder}: a damaged folder of save_to_disk ({_first_line(error)})") from None
+    if not several:
+        return saved
+    if split not in saved:
+        raise ValueError(f"{folder}: has no split {split!r}, only {', '.join(saved)}; choose one with split=")
+    return saved[split]
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _configurations(path: str, language: str | None, wanted: tuple[str, ...] | None) -> list[str]:
@@ -79,23 +112,36 @@ def bitext_of_table(
     origin: str,
     *,
     wanted: tuple[str, ...] | None,
-    on_empty: OnEmpty,
+    on_bad_row: OnBadPair,
+    max_line_bytes: int,
     num_proc: int | None,
 ) -> Any:
     """Map a table with a `translation` column, or any other that `pairs_of_record` reads, to the columns of bitext."""
-    file = BitextFile(origin, "arrow", language)
+    check_table(table, what=origin)
+    file = BitextFile(origin, "arrow", language, max_line_bytes=max_line_bytes)
+    streamed = isinstance(table, IterableDataset)
 
     def convert(batch: dict[str, list[Any]], rows: list[int]) -> dict[str, list[str]]:
         columns: dict[str, list[str]] = {name: [] for name in BITEXT_FEATURES}
-        for place, row in enumerate(rows):
-            pairs = pairs_of_record({name: values[place] for name, values in batch.items()}, row + 1, file)
-            for record in bitext_rows(pairs, file, wanted, on_empty):
-                for name, value in record.items():
-                    columns[name].append(value)
+        bad = BadRows(origin, on_bad_row)
+
+        def records() -> Iterator[dict[str, str]]:
+            for place, row in enumerate(rows):
+                try:
+                    pairs = pairs_of_record({name: values[place] for name, values in batch.items()}, row + 1, file)
+                except BadRecord as error:
+                    bad(row + 1, str(error))
+                    continue
+                yield from bitext_rows(pairs, file, wanted, bad)
+            yield from told_notes(bad, notes=not streamed)
+
+        for record in records():
+            for name, value in record.items():
+                columns[name].append(value)
         return columns
 
     options: dict[str, Any] = {"batched": True, "with_indices": True, "features": BITEXT_FEATURES}
-    if isinstance(table, IterableDataset):
+    if streamed:
         return table.map(convert, remove_columns=table.column_names, **options)
     return cast(Dataset, table).map(
         convert, remove_columns=table.column_names, num_proc=num_proc, desc=f"Reading {origin}", **options

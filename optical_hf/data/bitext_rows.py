@@ -10,17 +10,20 @@ from datasets import Features, Value
 from datasets.utils.logging import get_logger
 
 from optical_hf.data.readers import BitextFile, Pair
+from optical_hf.data.readers.bad_rows import BadRows, OnBadRow
+from optical_hf.data.readers.files import too_long
 
 logger = get_logger(__name__)
 
 BITEXT_FEATURES = Features({name: Value("string") for name in ("source", "target", "language", "origin", "id")})
 """The columns of a bitext table: English, the other language, its canonical code, the file, an id."""
 
-OnEmpty = Literal["error", "drop", "keep"]
+OnBadPair = OnBadRow | Literal["keep"]
+"""Also: keep a pair that has an empty side, for a report."""
 
 
 def bitext_rows(
-    pairs: Iterable[Pair], file: BitextFile, wanted: tuple[str, ...] | None, on_empty: OnEmpty
+    pairs: Iterable[Pair], file: BitextFile, wanted: tuple[str, ...] | None, bad: BadRows
 ) -> Iterator[dict[str, str]]:
     """Yield the rows of a file's pairs.
 
@@ -28,25 +31,26 @@ def bitext_rows(
         pairs: what a reader yields.
         file: where they come from.
         wanted: canonical codes of the languages to keep; None keeps all.
-        on_empty: what to do with a pair that has an empty side.
+        bad: is told of pairs with an empty side, unless it keeps them, and of sides that are too long.
 
     Raises:
-        ValueError: a pair has an empty side and `on_empty` is "error"; file and line are named.
+        ValueError: as `bad` does.
     """
-    dropped = 0
     for pair in pairs:
         language = pair.language or file.language
         assert language is not None
         if wanted is not None and language not in wanted:
             continue
-        if on_empty != "keep" and not (pair.english.strip() and pair.foreign.strip()):
-            if on_empty == "error":
-                side = "English" if not pair.english.strip() else language
-                raise ValueError(
-                    f"{file.path}:{pair.line}: the {side} side is empty; a student would learn to put nothing where "
-                    'the other side is. Repair the line, or load with on_empty="drop"'
-                )
-            dropped += 1
+        if bad.on_bad_row != "keep" and not (pair.english.strip() and pair.foreign.strip()):
+            side = "English" if not pair.english.strip() else language
+            bad(
+                pair.line,
+                f"the {side} side is empty; a student would learn to put nothing where the other side is. Repair the row, "
+                'or load with on_bad_row="drop"',
+            )
+            continue
+        if max(len(pair.english), len(pair.foreign)) > file.max_line_bytes:
+            bad(pair.line, f"a text is {too_long(file.max_line_bytes)}")
             continue
         yield {
             "source": pair.english,
@@ -55,5 +59,16 @@ def bitext_rows(
             "origin": pair.origin or file.path,
             "id": pair.id if pair.origin and pair.id else f"{file.path}:{pair.id or pair.line}",
         }
-    if dropped:
-        logger.warning(f"{file.path}: dropped {dropped} pairs with an empty side")
+
+
+def note_of(bad: BadRows) -> dict[str, str]:
+    """What was left out of a file as a row without a language, so that a table in the cache still tells it."""
+    return {"source": "", "target": "", "language": "", "origin": bad.path, "id": bad.left_out.to_json()}
+
+
+def told_notes(bad: BadRows, notes: bool) -> Iterator[dict[str, str]]:
+    """Say what was left out: as a row of the table, or in the log."""
+    if bad.left_out.count and notes:
+        yield note_of(bad)
+    elif bad.left_out.count:
+        logger.warning(f"{bad.path}: {bad.left_out}")

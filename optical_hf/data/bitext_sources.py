@@ -6,18 +6,21 @@ is an error that tells how to say it, as a wrong guess would swap languages or c
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import PurePath
-from typing import Any
+from typing import Any, NamedTuple, cast
 
+from optical_hf.data.bitext_names import language_in_name, names_language, pair_in_name
 from optical_hf.data.readers import BitextFile, Format
 from optical_hf.data.readers.files import COMPRESSIONS, archive_members, name_parts, split_archive
-from optical_hf.data.readers.pairs import code_of
+from optical_hf.data.readers.pairs import Columns, code_of
 from optical_hf.files import expand_name
 from optical_hf.languages import canonical_language
+from optical_hf.tables import check_table
 
 _FORMATS: dict[str, Format] = {
     "tsv": "tsv",
+    "csv": "csv",
     "tmx": "tmx",
     "jsonl": "jsonl",
     "ndjson": "jsonl",
@@ -25,28 +28,41 @@ _FORMATS: dict[str, Format] = {
     "parquet": "parquet",
     "arrow": "arrow",
 }
-_NO_LANGUAGES = frozenset({"bin", "bpe", "csv", "doc", "ids", "low", "raw", "tok", "tsv", "txt", "xml"})  # codes, too
-_ENGLISH_NAMES = ("en", "eng", "eng_Latn", "en_XX", "EN", "english")
-_CODE = r"[a-z]{2,3}(?:[_-][A-Z][A-Za-z]{1,3})?"
-_PAIR = re.compile(rf"(?<![A-Za-z0-9])({_CODE})[-_]({_CODE})(?![A-Za-z0-9])")
+_ENGLISH_NAMES = ("en", "eng", "eng_Latn", "en_XX", "EN", "english", "en_US", "en_GB", "en_us", "en_gb")
+_COLUMNS = re.compile(r"(.{2,}):([^:,/\\]+),([^:,/\\]+)")  # no part of C:\data\a,b.tsv
 _STATED = re.compile(r"([A-Za-z]{2,3}(?:[_-][A-Za-z0-9]+)*)=(.+)")
 
 
-def resolve_sources(sources: Any) -> Iterator[tuple[str | None, Any]]:
-    """Flatten what a user may pass as sources into (stated language, one source) pairs.
+class NamedSource(NamedTuple):
+    """A source, with what was said of it.
+
+    Attributes:
+        language: canonical code of the foreign language, where it was stated.
+        path: a path, a tuple of two paths, a `BitextFile`, or whatever object it was.
+        columns: the foreign and the English column of a TSV or CSV file, where they were stated.
+    """
+
+    language: str | None
+    path: Any
+    columns: Columns | None = None
+
+
+def resolve_sources(sources: Any) -> Iterator[NamedSource]:
+    """Flatten what a user may pass as sources.
 
     Args:
         sources: a source, a list of sources, or a mapping from language to a source, a list of sources or a tuple
-            (path of the foreign file, path of the English file); a string may state its language, `"mr=path.tsv.gz"`.
-
-    Yields:
-        The canonical code of the stated language or None, and a path, a tuple of two paths, or whatever object it was.
+            (path of the foreign file, path of the English file); a string may state its language and its columns,
+            `"mr=path.tsv.gz:2,1"`.
 
     Raises:
-        ValueError: an unknown language code, or no source at all.
+        ValueError: an unknown language code, no source at all, or several splits.
     """
+    check_table(sources)
     items: list[tuple[str | None, Any]]
     if isinstance(sources, Mapping):
+        for value in sources.values():
+            check_table(value)
         items = [(canonical_language(code), value) for code, value in sources.items()]
     elif isinstance(sources, list):
         items = [(None, value) for value in sources]
@@ -59,12 +75,16 @@ def resolve_sources(sources: Any) -> Iterator[tuple[str | None, Any]]:
             yield from resolve_sources(value)
             continue
         for source in value if isinstance(value, list) else [value]:
+            if isinstance(source, NamedSource):
+                yield source
+                continue
             path = os.fspath(source) if isinstance(source, os.PathLike) else source
             stated = _STATED.fullmatch(path) if isinstance(path, str) and not os.path.exists(path) else None
+            code = language
             if stated and language is None:
-                yield canonical_language(stated[1]), expand_name(stated[2])
-            else:
-                yield language, _expanded(path)
+                code, path = canonical_language(stated[1]), stated[2]
+            path, columns = split_columns(path)
+            yield NamedSource(code, _expanded(path), columns)
 
 
 def _expanded(source: Any) -> Any:
@@ -74,12 +94,45 @@ def _expanded(source: Any) -> Any:
     return expand_name(source) if isinstance(source, (str, os.PathLike)) else source
 
 
-def bitext_files(path: str | tuple[Any, Any], language: str | None = None) -> list[BitextFile]:
+def split_columns(source: Any) -> tuple[Any, Columns | None]:
+    """Take the columns off the end of a path that states them.
+
+    Example:
+        >>> split_columns("deu.txt:2,1"), split_columns("sw.csv:swahili,english"), split_columns("C:/data/a.tsv")
+        (('deu.txt', (2, 1)), ('sw.csv', ('swahili', 'english')), ('C:/data/a.tsv', None))
+    """
+    stated = _COLUMNS.fullmatch(source) if isinstance(source, str) and not os.path.exists(source) else None
+    if stated is None:
+        return source, None
+    names = stated[2].strip(), stated[3].strip()
+    numbers = all(name.isdecimal() for name in names)
+    return stated[1], checked_columns(tuple(map(int, names)) if numbers else names)
+
+
+def checked_columns(columns: Any) -> Columns:
+    """Return the columns as they were given.
+
+    Raises:
+        ValueError: they are not two different numbers from 1 on or two different names.
+    """
+    pair = tuple(columns) if isinstance(columns, list | tuple) else ()
+    numbers = [type(column) is int and column > 0 for column in pair]
+    names = [isinstance(column, str) and bool(column) and not column.isdecimal() for column in pair]
+    if len(pair) != 2 or not (all(numbers) or all(names)) or pair[0] == pair[1]:
+        raise ValueError(
+            f"columns are {columns!r}: expected the foreign and the English one, both as numbers from 1, such as (2, 1), "
+            "for a file without a header, or both by their names in its first line"
+        )
+    return cast(Columns, pair)
+
+
+def bitext_files(path: Any, language: str | None = None, columns: Columns | None = None) -> list[BitextFile]:
     """Find out what a file holds from its name.
 
     Args:
         path: a file, or (foreign file, English file); a zip archive stands for all the bitext in it.
         language: canonical code of the foreign language where it was stated.
+        columns: the foreign and the English column where they were stated.
 
     Returns:
         One `BitextFile`, or several for a zip archive.
@@ -87,6 +140,8 @@ def bitext_files(path: str | tuple[Any, Any], language: str | None = None) -> li
     Raises:
         ValueError: the file is missing, or its name does not say enough.
     """
+    if isinstance(path, BitextFile):
+        return [path]
     if isinstance(path, tuple):
         if len(path) != 2:
             raise ValueError(f"expected a tuple (foreign file, English file), got {path}")
@@ -95,28 +150,53 @@ def bitext_files(path: str | tuple[Any, Any], language: str | None = None) -> li
             raise ValueError(
                 f"{foreign}: two line-aligned files need their language: {{'so': ({foreign!r}, {english!r})}}"
             )
+        _refuse_columns(foreign, columns)
         return [BitextFile(foreign, "moses", language, english, stamp=_stamp(foreign, english))]
     if path.endswith(".zip"):
-        return _archived(path, language)
+        return _archived(path, language, columns)
     stamp = _stamp(path)
     parts = name_parts(path)
-    if (form := _FORMATS.get(parts[-1].lower())) and form != "tsv":
-        return [BitextFile(path, form, language or _language_of(parts), stamp=stamp)]
+    form = _FORMATS.get(parts[-1].lower())
     pair = pair_in_name(PurePath(path).name)
-    if form == "tsv" or (parts[-1] == "txt" and pair):
-        if pair is None and language is None:
-            raise ValueError(
-                f"{path}: the name does not say which languages the columns are in; name it like mar-eng.tsv "
-                f"(Marathi first, then English) or state the language of the first column: mr={path}"
-            )
-        foreign, english_first = pair or (None, False)
-        return [BitextFile(path, "tsv", language or foreign, english_first=english_first, stamp=stamp)]
+    if form in ("tsv", "csv") or (parts[-1] in ("txt", "tab") and (columns or pair)):
+        return [_columned(path, "csv" if form == "csv" else "tsv", language, columns, stamp)]
+    _refuse_columns(path, columns)
+    if form is not None:
+        return [BitextFile(path, form, language or language_in_name(parts), stamp=stamp)]
     return [_moses(path, language, parts)]
+
+
+def _refuse_columns(path: str, columns: Columns | None) -> None:
+    if columns is not None:
+        raise ValueError(
+            f"{path}: columns {columns} were given, but only TSV and CSV files have columns; rename it, or leave them out"
+        )
+
+
+def _columned(
+    path: str, form: Format, language: str | None, columns: Columns | None, stamp: tuple[int, ...]
+) -> BitextFile:
+    """Find out which language a TSV or CSV file holds, and in which columns."""
+    foreign, english_first = pair_in_name(PurePath(path).name) or (None, False)
+    code = language or foreign
+    if code is None and columns is None:
+        raise ValueError(
+            f"{path}: the name does not say which languages the columns are in; name it like mar-eng.tsv "
+            f"(Marathi first, then English) or state the language of the first column: mr={path}"
+        )
+    if code is None:
+        raise ValueError(f"{path}: the name does not say which language the foreign column is in; state it: mr={path}")
+    if form == "csv" and columns is None:
+        raise ValueError(
+            f"{path}: say which columns hold the foreign text and the English: columns=('swahili', 'english') by the names in "
+            f"the first line, or columns=(1, 2) for a file without a header; on the command line {code}={path}:1,2"
+        )
+    return BitextFile(path, form, code, columns=columns, english_first=english_first, stamp=stamp)
 
 
 def _moses(path: str, language: str | None, parts: list[str]) -> BitextFile:
     """Find the English file beside a foreign one: the same name with one dotted part replaced."""
-    named = [(place, part) for place, part in enumerate(parts) if _known(part)]
+    named = [(place, part) for place, part in enumerate(parts) if names_language(part)]
     for place, part in reversed(named):
         for english in _ENGLISH_NAMES:
             name = ".".join([*parts[:place], english, *parts[place + 1 :]])
@@ -137,11 +217,11 @@ def _moses(path: str, language: str | None, parts: list[str]) -> BitextFile:
     )
 
 
-def _archived(path: str, language: str | None) -> list[BitextFile]:
+def _archived(path: str, language: str | None, columns: Columns | None) -> list[BitextFile]:
     """Find the bitext in a zip archive; what is not bitext (a licence, a README, scores) is passed over."""
     _stamp(path)
     members = archive_members(path)
-    found = [bitext_files(f"{path}/{member}", language) for member in members if _may_be_bitext(member)]
+    found = [bitext_files(f"{path}/{member}", language, columns) for member in members if _may_be_bitext(member)]
     if not found:
         raise ValueError(f"{path}: no bitext among its files {members}")
     return [file for files in found for file in files]
@@ -153,18 +233,7 @@ def _may_be_bitext(member: str) -> bool:
     pair = pair_in_name(PurePath(member).name)
     if last.lower() in _FORMATS or (last == "txt" and pair):
         return True
-    return _known(last) and code_of(last) != "en" and (pair is None or code_of(last) == pair[0])
-
-
-def pair_in_name(name: str) -> tuple[str, bool] | None:
-    """Return foreign language and whether English comes first, where a name states a pair with English."""
-    for match in _PAIR.finditer(name):
-        first, second = match.groups()
-        if _known(first) and _known(second):
-            codes = canonical_language(first), canonical_language(second)
-            if (codes[0] == "en") != (codes[1] == "en"):
-                return (codes[1], True) if codes[0] == "en" else (codes[0], False)
-    return None
+    return names_language(last) and code_of(last) != "en" and (pair is None or code_of(last) == pair[0])
 
 
 def known_suffix(path: str) -> bool:
@@ -174,20 +243,8 @@ def known_suffix(path: str) -> bool:
         last in _FORMATS
         or last in ("txt", "zip")
         or path.endswith(COMPRESSIONS)
-        or ("." in PurePath(path).name and _known(last))
+        or ("." in PurePath(path).name and names_language(last))
     )
-
-
-def _language_of(parts: Sequence[str]) -> str | None:
-    """Return the language that a name of records states: by a pair, or by its last dotted part that is a code."""
-    if pair := pair_in_name(".".join(parts)):
-        return pair[0]
-    codes = [canonical_language(part) for part in parts[1:-1] if _known(part)]
-    return codes[-1] if codes and codes[-1] != "en" else None
-
-
-def _known(part: str) -> bool:
-    return part not in _NO_LANGUAGES and re.fullmatch(_CODE, part) is not None and code_of(part) is not None
 
 
 def _exists(path: str) -> bool:

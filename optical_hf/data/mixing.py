@@ -4,21 +4,28 @@ Knows nothing about models or ranks. The files are read once to count the pairs 
 """
 
 from collections import Counter
+from functools import partial
 
 from datasets import IterableDataset
 
 from optical_hf.data.bitext import Sources, load_bitext
-from optical_hf.data.bitext_rows import OnEmpty
+from optical_hf.data.readers.bad_rows import OnBadRow
+from optical_hf.data.readers.files import LINE_LIMIT
+from optical_hf.data.readers.pairs import Columns
+from optical_hf.data.renamed import renamed_argument
 from optical_hf.data.sampling import interleave_languages
 
 
+@renamed_argument("on_empty", "on_bad_row")
 def stream_bitext(
     sources: Sources,
     *,
     temperature: float = 1.0,
     max_repeats: float | None = None,
     buffer_size: int = 10_000,
-    on_empty: OnEmpty = "error",
+    columns: Columns | None = None,
+    on_bad_row: OnBadRow = "error",
+    max_line_bytes: int = LINE_LIMIT,
     seed: int = 0,
 ) -> IterableDataset:
     """Stream bitext, its languages mixed with the probabilities of `language_probabilities`, its rows shuffled in a buffer.
@@ -28,7 +35,9 @@ def stream_bitext(
         temperature: T >= 1; 1 keeps the sizes of the corpora.
         max_repeats: cap on how often a row is seen.
         buffer_size: rows held and shuffled together.
-        on_empty: as `load_bitext` takes it.
+        columns: as `load_bitext` takes it.
+        on_bad_row: as `load_bitext` takes it; every reading of a file says in the log what it left out.
+        max_line_bytes: as `load_bitext` takes it.
         seed: of the mixture and of the shuffles.
 
     Returns:
@@ -46,10 +55,11 @@ def stream_bitext(
         >>> sum(row["language"] == "so" for row in mixture.take(50)) > 10
         True
     """
-    counts = Counter(row["language"] for row in load_bitext(sources, on_empty=on_empty, streaming=True))
-    streams = {
-        code: load_bitext(sources, languages=[code], on_empty=on_empty, streaming=True) for code in sorted(counts)
-    }
+    read = partial(
+        load_bitext, sources, columns=columns, on_bad_row=on_bad_row, max_line_bytes=max_line_bytes, streaming=True
+    )
+    counts = Counter(row["language"] for row in read())
+    streams = {code: read(languages=[code]) for code in sorted(counts)}
     wanted = {code: counts[code] for code in streams}
     mixture = interleave_languages(streams, wanted, temperature=temperature, max_repeats=max_repeats, seed=seed)
     return mixture.shuffle(seed=seed, buffer_size=buffer_size)

@@ -19,7 +19,7 @@ from optical_hf.study.config import Bitext, CollectionSpec
 
 def read_bitext(bitext: Bitext) -> Dataset:
     """All the bitext of a study as one table; pairs with an empty side are dropped and counted in the log."""
-    return load_bitext({code: list(files) for code, files in bitext.items()}, on_empty="drop")
+    return load_bitext({code: list(files) for code, files in bitext.items()}, on_bad_row="drop")
 
 
 def draw_bitext(rows: Dataset, size: int | None, seed: int) -> Dataset:

@@ -182,9 +182,9 @@ def test_dropped_pairs_are_counted_and_logged_every_time(
     write("so-en.tsv", "a\tb\n\tc\nd\t \n")
     for _ in range(2):  # the second time from the cache
         caplog.clear()
-        assert len(list(load("so-en.tsv", on_empty="drop", streaming=streaming))) == 1
-        assert any("dropped 2" in record.getMessage() for record in caplog.records)
-    assert len(load("so-en.tsv", on_empty="keep")) == 3
+        assert len(list(load("so-en.tsv", on_bad_row="drop", streaming=streaming))) == 1
+        assert any("dropped 2 rows, the first are 2, 3;" in record.getMessage() for record in caplog.records)
+    assert len(load("so-en.tsv", on_bad_row="keep")) == 3
 
 
 def test_languages_that_no_source_has_are_an_error(folder: Path) -> None:

@@ -117,7 +117,7 @@ def test_a_real_student_is_not_collapsed_before_it_is_trained(real_models, share
 
     teacher = load_teacher(str(real_models / "all-MiniLM-L6-v2"))
     student = load_student(str(real_models / "multilingual-e5-small"), teacher, max_seq_length=32)
-    rows = load_bitext([str(shared_data / "tatoeba_train" / "mar-eng.tsv.gz")], on_empty="drop")[:16]
+    rows = load_bitext([str(shared_data / "tatoeba_train" / "mar-eng.tsv.gz")], on_bad_row="drop")[:16]
     found = []
     for model, texts in ((student, rows["target"]), (teacher, rows["source"])):
         features = preprocess_queries(model, texts)

@@ -92,7 +92,7 @@ def test_real_bitext_of_seven_languages_passes_and_its_exchange_does_not(shared_
 
     for name in ("fin", "ind", "mal", "mar", "tgl", "tur", "urd"):
         file = shared_data / "tatoeba_train" / f"{name}-eng.tsv.gz"
-        rows = list(itertools.islice(load_bitext([str(file)], on_empty="drop"), 200))
+        rows = list(itertools.islice(load_bitext([str(file)], on_bad_row="drop"), 200))
         check_rows(rows, None)
         with pytest.raises(ValueError, match="look exchanged"):
             check_rows(swapped(rows), None)

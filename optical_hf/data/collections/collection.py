@@ -239,7 +239,7 @@ class RetrievalCollection:
             ValueError: when the data have no pair in that language, and as the class does.
         """
         code = canonical_language(language)
-        rows = bitext if isinstance(bitext, Dataset) else load_bitext({code: bitext}, on_empty="keep", streaming=True)
+        rows = bitext if isinstance(bitext, Dataset) else load_bitext({code: bitext}, on_bad_row="keep", streaming=True)
         wanted = ((row["target"], row["source"]) for row in rows if canonical_language(row["language"]) == code)
         pairs = list(islice(wanted, limit))
         if not pairs:

@@ -1,6 +1,8 @@
 """What to do with a row that cannot be used. Knows nothing about formats."""
 
+import json
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, Literal
 
@@ -23,3 +25,62 @@ def first_of(names: Iterable[Any]) -> str:
     """
     three = [repr(name) for name in islice(names, 3)]
     return f"the first {'is' if len(three) == 1 else 'are'} {', '.join(three)}"
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Rows of a file that were left out.
+
+    Attributes:
+        count: how many.
+        first: the numbers of the first three.
+        told: what is wrong with the very first.
+    """
+
+    count: int = 0
+    first: tuple[int, ...] = ()
+    told: str = ""
+
+    def __str__(self) -> str:
+        rows = "1 row" if self.count == 1 else f"{self.count:,} rows"
+        return f"dropped {rows}, {first_of(self.first)}; row {self.first[0]}: {self.told}"
+
+    def __add__(self, other: "LeftOut") -> "LeftOut":
+        return LeftOut(self.count + other.count, (*self.first, *other.first)[:3], self.told or other.told)
+
+    def to_json(self) -> str:
+        """As one line."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "LeftOut":
+        """Read what `to_json` wrote."""
+        found = json.loads(text)
+        return cls(found["count"], tuple(found["first"]), found["told"])
+
+
+class BadRows:
+    """The bad rows of one file: the first raises, or all are counted.
+
+    Args:
+        path: the file, for messages.
+        on_bad_row: "drop" counts; anything else raises.
+    """
+
+    def __init__(self, path: str, on_bad_row: str = "error") -> None:
+        self.path, self.on_bad_row = path, on_bad_row
+        self.left_out = LeftOut()
+
+    def __call__(self, row: int, told: str, path: str | None = None) -> None:
+        """Take note of a bad row, where it is not in the file itself with the `path` of that other file.
+
+        Raises:
+            ValueError: with file and row, unless bad rows are dropped.
+        """
+        if self.on_bad_row != "drop":
+            raise ValueError(f"{path or self.path}:{row}: {told}")
+        self.skip(row, told)
+
+    def skip(self, row: int, told: str) -> None:
+        """Count a row that is left out whatever was asked for."""
+        self.left_out += LeftOut(1, (row,), told)

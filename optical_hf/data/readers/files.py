@@ -11,12 +11,17 @@ import io
 import lzma
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import PurePath
-from typing import IO, BinaryIO, cast
+from typing import IO, BinaryIO, NamedTuple, cast
 
 import pyarrow as pa
 
+LINE_LIMIT = 2**20
+"""Bytes that one line may have; a file without line feeds would fill the memory."""
+# What the system, the compressions, zip archives (an encrypted one: RuntimeError) and Arrow raise at damage.
+_DAMAGE = (EOFError, zlib.error, zipfile.BadZipFile, lzma.LZMAError, RuntimeError, OSError, pa.ArrowException)
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
 """Suffixes of compressed files that are read as they are."""
 
@@ -74,25 +79,72 @@ def open_binary(path: str) -> BinaryIO:
     return cast(BinaryIO, raw)
 
 
-def read_lines(path: str) -> Iterator[tuple[int, str]]:
+class BadLine(NamedTuple):
+    """A line that is no text, and why."""
+
+    told: str
+
+
+def lines_of(
+    path: str, max_line_bytes: int = LINE_LIMIT, keep_ends: bool = False
+) -> Iterator[tuple[int, str | BadLine]]:
+    """Yield line number (from 1) and line, without a byte order mark; no more than `max_line_bytes` of one are held.
+
+    Args:
+        path: the file.
+        max_line_bytes: a longer line is a `BadLine`, and passed over piece by piece.
+        keep_ends: keep the line feed at the end, and a carriage return before it.
+
+    Raises:
+        ValueError: the file is empty, or cannot be read to its end; file and line are named.
+    """
+    number = 0
+    with named_damage(lambda: f"{path}:{number + 1}"), open_binary(path) as file:
+        while raw := file.readline(max_line_bytes + 2):  # and a carriage return and a line feed
+            number += 1
+            if len(raw.removesuffix(b"\n").removesuffix(b"\r")) > max_line_bytes:
+                yield number, BadLine(too_long(max_line_bytes))
+                while raw and not raw.endswith(b"\n"):
+                    raw = file.readline(max_line_bytes)
+                continue
+            try:
+                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                told = f"not UTF-8 ({error.reason} at byte {error.start} of the line)"
+                yield number, BadLine(f"{told}; convert it first, for example with iconv -t utf-8")
+                continue
+            yield number, line if keep_ends else line.removesuffix("\n").removesuffix("\r")
+    if number == 0:
+        raise ValueError(f"{path}: the file is empty, expected at least one line")
+
+
+def read_lines(path: str, max_line_bytes: int = LINE_LIMIT) -> Iterator[tuple[int, str]]:
     """Yield line number (from 1) and line, without its ending and without a byte order mark.
 
     Raises:
-        ValueError: the file is empty, is not UTF-8, or its compression is damaged; file and line are named.
+        ValueError: the file is empty, a line is too long or not UTF-8, or the compression is damaged; file and line are
+            named.
     """
-    number = 0
+    for number, line in lines_of(path, max_line_bytes):
+        if isinstance(line, BadLine):
+            raise ValueError(f"{path}:{number}: {line.told}")
+        yield number, line
+
+
+@contextmanager
+def named_damage(where: Callable[[], str]) -> Iterator[None]:
+    """Say in one line where a file cannot be read on.
+
+    Raises:
+        ValueError: for whatever the system, a compression or an archive raises, with the place that `where` names.
+    """
     try:
-        with open_binary(path) as file:
-            for raw in file:
-                number += 1
-                line = raw.decode("utf-8-sig" if number == 1 else "utf-8").removesuffix("\n").removesuffix("\r")
-                yield number, line
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path}:{number}: not UTF-8 ({error.reason} at byte {error.start} of the line); "
-            "convert it first, for example with iconv -t utf-8"
-        ) from None
-    except (EOFError, zlib.error, zipfile.BadZipFile, lzma.LZMAError, OSError) as error:
-        raise ValueError(f"{path}:{number + 1}: cannot be read on from here ({error}); is the file complete?") from None
-    if number == 0:
-        raise ValueError(f"{path}: the file is empty, expected at least one line")
+        yield
+    except _DAMAGE as error:
+        told = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ValueError(f"{where()}: cannot be read on from here ({told}); is the file complete?") from None
+
+
+def too_long(max_line_bytes: int) -> str:
+    """What is wrong with a line, a unit or a text above the bound."""
+    return f"longer than {max_line_bytes:,} bytes, which no sentence is; raise max_line_bytes if this one is"

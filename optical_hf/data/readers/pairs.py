@@ -1,15 +1,19 @@
 """What every reader of bitext yields, and what it reads from.
 
-Knows nothing about any format. A reader is a function from a `BitextFile` to `Pair`s, in the order of the file.
+Knows nothing about any format. A reader is a function from a `BitextFile` to `Pair`s, in the order of the file; what is
+wrong with a row it tells the `BadRows` it is given.
 """
 
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from optical_hf.data.readers.files import LINE_LIMIT
 from optical_hf.languages import canonical_language
 
-Format = Literal["tsv", "moses", "tmx", "jsonl", "parquet", "arrow"]
+Format = Literal["tsv", "csv", "moses", "tmx", "jsonl", "parquet", "arrow"]
+Columns = tuple[int, int] | tuple[str, str]
+"""Which column is the foreign text and which the English: numbers from 1, or names in the first line."""
 
 
 class Pair(NamedTuple):
@@ -41,7 +45,9 @@ class BitextFile:
         format: which reader it needs.
         language: canonical code of the foreign language; None where the records say it themselves.
         english_path: the English file of two line-aligned files.
-        english_first: whether the English column of a TSV file is the first one.
+        columns: of a TSV or CSV file, the foreign and the English one; None where a TSV file must have just two.
+        english_first: whether the English column is the first of just two.
+        max_line_bytes: bound on a line, a unit or a text.
         stamp: sizes and modification times, so that a changed file is a new entry of the cache.
     """
 
@@ -49,7 +55,9 @@ class BitextFile:
     format: Format
     language: str | None = None
     english_path: str | None = None
+    columns: Columns | None = None
     english_first: bool = False
+    max_line_bytes: int = LINE_LIMIT
     stamp: tuple[int, ...] = ()
 
 

@@ -8,118 +8,178 @@ named by theirs or with one other column of text.
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from optical_hf.data.readers.files import open_binary, read_lines
+from optical_hf.data.readers.bad_rows import BadRows
+from optical_hf.data.readers.files import BadLine, lines_of, named_damage, open_binary
 from optical_hf.data.readers.pairs import BitextFile, Pair, code_of
 
 _NOT_TEXT = frozenset({"id", "language", "origin", "license", "url", "domain", "split"})
 
 
-def read_jsonl(file: BitextFile) -> Iterator[Pair]:
+class BadRecord(ValueError):
+    """What is wrong with a record; whoever knows file and row names them."""
+
+
+def read_jsonl(file: BitextFile, bad: BadRows) -> Iterator[Pair]:
     """Yield the pairs of a file with one JSON object a line."""
-    for number, line in read_lines(file.path):
+    for number, line in lines_of(file.path, file.max_line_bytes):
+        if isinstance(line, BadLine):
+            bad(number, line.told)
+            continue
         try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{file.path}:{number}: not one JSON object a line ({error})") from None
-        if not isinstance(record, dict):
-            raise ValueError(f"{file.path}:{number}: expected a JSON object, got {type(record).__name__}")
-        yield from pairs_of_record(record, number, file)
+            pairs = pairs_of_record(_record(line), number, file)
+        except BadRecord as error:
+            bad(number, str(error))
+            continue
+        yield from pairs
 
 
-def read_parquet(file: BitextFile) -> Iterator[Pair]:
-    """Yield the pairs of a Parquet file, a batch of rows at a time."""
+def _record(line: str) -> dict[str, Any]:
     try:
-        with open_binary(file.path) as raw:
-            yield from _batches(pq.ParquetFile(raw).iter_batches(), file)
-    except pa.ArrowInvalid as error:
-        raise ValueError(f"{file.path}: not a readable Parquet file ({error})") from None
+        record = json.loads(line)
+    except RecursionError:
+        raise BadRecord("not one JSON object a line (nested too deeply)") from None
+    except ValueError as error:  # JSONDecodeError, and numbers of more than 4,300 digits
+        raise BadRecord(f"not one JSON object a line ({error})") from None
+    if not isinstance(record, dict):
+        raise BadRecord(f"expected a JSON object, got {type(record).__name__}")
+    return record
 
 
-def read_arrow(file: BitextFile) -> Iterator[Pair]:
+def read_parquet(file: BitextFile, bad: BadRows) -> Iterator[Pair]:
+    """Yield the pairs of a Parquet file, a batch of rows at a time."""
+
+    def batches(raw: BinaryIO) -> Iterator[pa.RecordBatch]:
+        yield from pq.ParquetFile(raw).iter_batches()
+
+    return _pairs(batches, "a readable Parquet file", file, bad)
+
+
+def read_arrow(file: BitextFile, bad: BadRows) -> Iterator[Pair]:
     """Yield the pairs of an Arrow stream, as `datasets` writes it, or of an Arrow file."""
-    with open_binary(file.path) as raw:
+
+    def batches(raw: BinaryIO) -> Iterator[pa.RecordBatch]:
         try:
-            yield from _batches(iter(pa.ipc.open_stream(raw)), file)
-            return
+            stream = pa.ipc.open_stream(raw)
         except pa.ArrowInvalid:
             raw.seek(0)
-        try:
             reader = pa.ipc.open_file(raw)
-        except pa.ArrowInvalid as error:
-            raise ValueError(f"{file.path}: neither an Arrow stream nor an Arrow file ({error})") from None
-        yield from _batches((reader.get_batch(place) for place in range(reader.num_record_batches)), file)
+            stream = (reader.get_batch(place) for place in range(reader.num_record_batches))
+        yield from stream
+
+    return _pairs(batches, "a readable Arrow stream or file", file, bad)
 
 
-def _batches(batches: Iterator[pa.RecordBatch], file: BitextFile) -> Iterator[Pair]:
+def _pairs(batches: Any, what: str, file: BitextFile, bad: BadRows) -> Iterator[Pair]:
     number = 0
-    for batch in batches:
-        for record in batch.to_pylist():
-            number += 1
-            yield from pairs_of_record(record, number, file)
+    with named_damage(lambda: f"{file.path}:{number + 1}: not {what}"), open_binary(file.path) as raw:
+        for batch in batches(raw):
+            try:
+                records = batch.to_pylist()
+            except UnicodeDecodeError as error:
+                raise pa.ArrowInvalid(f"not UTF-8, {error.reason}") from None
+            for record in records:
+                number += 1
+                try:
+                    pairs = pairs_of_record(record, number, file)
+                except BadRecord as error:
+                    bad(number, str(error))
+                    continue
+                yield from pairs
     if number == 0:
         raise ValueError(f"{file.path}: the file is empty, expected at least one row")
 
 
-def pairs_of_record(record: Mapping[str, Any], number: int, file: BitextFile) -> Iterator[Pair]:
-    """Yield the pairs of one record: one, or one for each language beside English.
+def pairs_of_record(record: Mapping[str, Any], number: int, file: BitextFile) -> list[Pair]:
+    """Return the pairs of one record: one, or one for each language beside English.
 
     Raises:
-        ValueError: no English in it, nothing beside it, or no way to tell its language; file and line are named.
+        BadRecord: no English in it, nothing beside it, no text where one is expected, or no way to tell its language.
     """
-    where = f"{file.path}:{number}"
     given = None if record.get("id") in (None, "") else str(record["id"])
     translation = record.get("translation")
-    if isinstance(translation, Mapping) and isinstance(translation.get("language"), list | tuple):
-        translation = dict(zip(translation["language"], translation["translation"], strict=True))
     if "source" in record and "target" in record and not isinstance(translation, Mapping):
-        language = _code(record["language"], where) if record.get("language") else file.language
-        pair = Pair(number, record["source"] or "", record["target"] or "", language, given, record.get("origin"))
-        yield _checked(pair, file)
-        return
-    texts = translation if isinstance(translation, Mapping) else record
+        language = _code(record["language"]) if record.get("language") else file.language
+        origin = record.get("origin")
+        sides = _text(record, "source"), _text(record, "target")
+        return [_checked(Pair(number, *sides, language, given, origin and str(origin)), file)]
+    texts = _by_code(translation) if isinstance(translation, Mapping) else record
     hidden = _NOT_TEXT if texts is record else frozenset()  # "id" is Indonesian, but not as a column
-    codes = {key: code_of(key) for key, text in texts.items() if key not in hidden and _is_text(text)}
+    codes = {key: code_of(key) for key in texts if key not in hidden}
     english = [key for key, code in codes.items() if code == "en"]
     if len(english) != 1:
-        raise ValueError(
-            f"{where}: expected one English text, in a column or translation named en, eng or eng_Latn, or the columns "
-            f"source and target; got {sorted(texts)}"
+        raise BadRecord(
+            "expected one English text, in a column or translation named en, eng or eng_Latn, or the columns "
+            f"source and target; got {_described(texts)}"
         )
-    del codes[english[0]]
+    codes = {key: code for key, code in codes.items() if key != english[0] and (code or _is_text(texts[key]))}
     named = {key: code for key, code in codes.items() if code is not None}
     if not named and len(codes) == 1:
         named = dict.fromkeys(codes, file.language or "")
     if file.language in named.values():
         named = {key: code for key, code in named.items() if code == file.language}
+    if texts is record and any(_is_text(texts[key]) for key in named):  # a count in a column "no" is no Norwegian
+        named = {key: code for key, code in named.items() if _is_text(texts[key])}
     if not named:
-        raise ValueError(
-            f"{where}: expected one other column of text, or columns named by language codes; got {sorted(codes)}"
+        raise BadRecord(
+            f"expected one other column of text, or columns named by language codes; got {_described(texts)}"
         )
-    for key, code in named.items():
-        one = given if given is None or len(named) == 1 else f"{given}:{code}"
-        yield _checked(Pair(number, texts[english[0]] or "", texts[key] or "", code, one), file)
+    suffixes = named if len(set(named.values())) == len(named) else {key: key for key in named}
+    ids = {key: f"{given or number}:{suffix}" if len(named) > 1 else given for key, suffix in suffixes.items()}
+    first = _text(texts, english[0])
+    return [_checked(Pair(number, first, _text(texts, key), code, ids[key]), file) for key, code in named.items()]
+
+
+def _by_code(translation: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a mapping from code to text, also for an array of codes beside an array of texts."""
+    codes = translation.get("language")
+    if not isinstance(codes, list | tuple):
+        return translation
+    texts = translation.get("translation")
+    if not isinstance(texts, list | tuple) or len(texts) != len(codes):
+        raise BadRecord("expected as many texts in translation.translation as codes in translation.language")
+    return dict(zip(map(str, codes), texts, strict=True))
 
 
 def _checked(pair: Pair, file: BitextFile) -> Pair:
     if not pair.language:
-        raise ValueError(
-            f"{file.path}:{pair.line}: nothing says which language this is; state it ({{'so': {file.path!r}}}), name "
+        raise BadRecord(
+            f"nothing says which language this is; state it ({{'so': {file.path!r}}}), name "
             "the file like test.so.jsonl, or give the records a column language"
         )
     return pair
 
 
-def _code(language: Any, where: str) -> str:
+def _code(language: Any) -> str:
     code = code_of(str(language))
     if code is None:
-        raise ValueError(f"{where}: unknown language code {language!r}")
+        raise BadRecord(f"unknown language code {language!r}")
     return code
+
+
+def _text(texts: Mapping[str, Any], key: str) -> str:
+    """Return a text, "" for null."""
+    text = texts[key]
+    if text is None:
+        return ""
+    if not isinstance(text, str):
+        raise BadRecord(f"expected a text in {key!r}, got {_described({key: text})}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadRecord(f"the text in {key!r} is half a character at {error.start}, which no UTF-8 can hold") from None
+    return text
 
 
 def _is_text(value: Any) -> bool:
     return value is None or isinstance(value, str)
+
+
+def _described(texts: Mapping[str, Any]) -> str:
+    """The keys, each with the type of what is no text."""
+    named = [key if _is_text(value) else f"{key} ({type(value).__name__})" for key, value in sorted(texts.items())]
+    return ", ".join(named)[:200] or "no columns"

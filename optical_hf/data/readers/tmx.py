@@ -4,31 +4,77 @@ Knows nothing about anything but that format, https://www.gala-global.org/tmx-14
 thrown away, and the XML goes through `defusedxml`, as a file from the web may carry entity bombs.
 """
 
+from collections import Counter
 from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
-from optical_hf.data.readers.files import open_binary
+from optical_hf.data.readers.bad_rows import BadRows
+from optical_hf.data.readers.files import named_damage, open_binary, too_long
 from optical_hf.data.readers.pairs import BitextFile, Pair, code_of
 
 _NATIVE = frozenset({"bpt", "ept", "it", "ph", "ut"})  # their text is markup of the program that wrote the file
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 
 
-def read_tmx(file: BitextFile) -> Iterator[Pair]:
-    """Yield the pairs of a translation memory, one for each language beside English; `line` numbers the units."""
+class _Variant(NamedTuple):
+    tag: str
+    code: str
+    text: str
+
+
+class _Bounded:
+    """A file that is read while units come to an end; what goes on without one would fill the memory."""
+
+    def __init__(self, raw: BinaryIO, limit: int) -> None:
+        self.raw, self.limit, self.since_unit = raw, limit, 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self.raw.read(size)
+        if data and self.since_unit > self.limit:
+            raise ValueError(f"what follows is {too_long(self.limit)}")
+        self.since_unit += len(data)
+        return data
+
+
+def read_tmx(file: BitextFile, bad: BadRows) -> Iterator[Pair]:
+    """Yield the pairs of a translation memory, one for each text beside English; `line` numbers the units."""
+    number, found = 0, False
+    for number, unit in enumerate(_units(file), start=1):
+        try:
+            pairs = _pairs(unit, number, file)
+        except (ValueError, RecursionError) as error:
+            told = str(error) if isinstance(error, ValueError) else "nested too deeply"
+            bad(number, f"unit {number}: {told}")
+            continue
+        if not pairs:
+            codes = sorted({_tag(variant) for variant in unit.iter("tuv")})
+            bad.skip(number, f"unit {number}: no English with another language, only {codes}")
+        found = found or bool(pairs)
+        yield from pairs
+    if number == 0:
+        raise ValueError(f"{file.path}: the file is empty, expected at least one translation unit <tu>")
+    if not found and bad.left_out.count == number:
+        raise ValueError(f"{file.path}:{bad.left_out.first[0]}: {bad.left_out.told}; the other units are no better")
+
+
+def _units(file: BitextFile) -> Iterator[Element]:
+    """Yield the units; each is emptied when the next is asked for."""
     number = 0
     try:
-        with open_binary(file.path) as raw:
+        with named_damage(lambda: f"{file.path}:{number + 1}"), open_binary(file.path) as raw:
             body: Element | None = None
-            for event, element in iterparse(raw, events=("start", "end")):
+            bounded = _Bounded(raw, file.max_line_bytes)
+            for event, element in iterparse(bounded, events=("start", "end")):
                 if event == "start":
                     body = element if element.tag == "body" else body
                 elif element.tag == "tu":
                     number += 1
-                    yield from _unit(element, number, file)
+                    yield element
+                    bounded.since_unit = 0
                     if body is not None:
                         body.clear()  # else every unit read so far would stay in memory
     except DefusedXmlException as error:
@@ -37,27 +83,50 @@ def read_tmx(file: BitextFile) -> Iterator[Pair]:
         ) from None
     except ParseError as error:
         raise ValueError(f"{file.path}:{error.position[0]}: damaged XML after unit {number} ({error})") from None
-    if number == 0:
-        raise ValueError(f"{file.path}: the file is empty, expected at least one translation unit <tu>")
+    except (LookupError, ValueError) as error:  # an encoding that is unknown, or a unit without an end
+        told = str(error)
+        raise ValueError(told if told.startswith(file.path) else f"{file.path}: after unit {number}: {told}") from None
 
 
-def _unit(unit: Element, number: int, file: BitextFile) -> Iterator[Pair]:
-    texts: dict[str, str] = {}
-    for variant in unit.iter("tuv"):
-        tag = variant.get(_LANGUAGE) or variant.get("lang") or ""
+def _pairs(unit: Element, number: int, file: BitextFile) -> list[Pair]:
+    """Return each English text of a unit with each other one; equal texts of one language count once."""
+    variants: list[_Variant] = []
+    for element in unit.iter("tuv"):
+        tag = _tag(element)
         code = code_of(tag)
         if code is None:
-            raise ValueError(f"{file.path}: unit {number}: unknown language code {tag!r}")
-        segment = variant.find("seg")
-        texts.setdefault(code, "" if segment is None else "".join(_text(segment)))
-    if "en" not in texts:
-        raise ValueError(f"{file.path}: unit {number}: no English, only {sorted(texts)}")
-    english = texts.pop("en")
-    wanted = {file.language: texts[file.language]} if file.language in texts else texts
-    given = unit.get("tuid")
-    for language, foreign in wanted.items():
-        one = given if given is None or len(wanted) == 1 else f"{given}:{language}"
-        yield Pair(number, english, foreign, language, one)
+            raise ValueError(f"unknown language code {tag!r}")
+        segment = element.find("seg")
+        text = "" if segment is None else "".join(_text(segment))
+        if (code, text) not in {variant[1:] for variant in variants}:
+            variants.append(_Variant(tag, code, text))
+    english = [variant for variant in variants if variant.code == "en"]
+    foreign = [variant for variant in variants if variant.code != "en"]
+    foreign = [variant for variant in foreign if variant.code == file.language] or foreign
+    name = unit.get("tuid")
+    if len(english) * len(foreign) == 1:
+        return [Pair(number, english[0].text, foreign[0].text, foreign[0].code, name)]
+    names = [f"{name or number}:{suffix}" for suffix in _suffixes(english, foreign)]
+    sides = ((one, other) for one in english for other in foreign)
+    return [
+        Pair(number, one.text, other.text, other.code, unique)
+        for (one, other), unique in zip(sides, names, strict=True)
+    ]
+
+
+def _suffixes(english: list[_Variant], foreign: list[_Variant]) -> list[str]:
+    """Name the pairs of a unit: by code; by tag where a language has several texts; by place where even tags repeat."""
+    for part in (1, 0):
+        names = [
+            "-".join([*([one[part]] if len(english) > 1 else []), other[part]]) for one in english for other in foreign
+        ]
+        if max(Counter(names).values(), default=1) == 1:
+            return names
+    return [str(place) for place in range(1, len(names) + 1)]
+
+
+def _tag(variant: Element) -> str:
+    return variant.get(_LANGUAGE) or variant.get("lang") or ""
 
 
 def _text(element: Element) -> Iterator[str]:

@@ -1,0 +1,38 @@
+"""Tables of `datasets` as users hand them over. Knows nothing about what is in them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from datasets import DatasetDict, IterableDatasetDict
+
+UNKNOWN_LANGUAGE = "und"
+"""The code (BCP 47) of a language that nobody said."""
+
+
+def check_table(table: Any, columns: Sequence[str] = (), what: str = "the bitext") -> None:
+    """Make sure that a table is one, and has the columns that are read.
+
+    Args:
+        table: a `Dataset`, an `IterableDataset`, or a list of rows, of which nothing is checked.
+        columns: the columns it must have.
+        what: what to call it.
+
+    Raises:
+        ValueError: for a dictionary of splits, or a column that is missing.
+
+    Example:
+        >>> from datasets import Dataset
+        >>> check_table(Dataset.from_dict({"source": ["water"], "target": ["biyo"]}), ["source", "target"])
+    """
+    if isinstance(table, (DatasetDict, IterableDatasetDict)):
+        splits = list(table)
+        raise ValueError(
+            f"{what}: expected one table, got a {type(table).__name__} with the splits {', '.join(splits) or 'none'}; "
+            f"choose a split, such as data[{splits[0] if splits else 'train'!r}]"
+        )
+    names = getattr(table, "column_names", None)
+    if names and (missing := [name for name in columns if name not in names]):
+        raise ValueError(
+            f"{what}: there is no column {' and no column '.join(map(repr, missing))}, only {', '.join(names)}; "
+            "load bitext with optical_hf.load_bitext, or rename_column"
+        )
