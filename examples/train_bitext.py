@@ -12,9 +12,9 @@ random weights. For a real student put the four lines under "Yours" in place of 
 from transformers import HfArgumentParser
 
 from optical_hf import OTDistillationArguments, OTDistillationTrainer
-from optical_hf.data.scenes import scenes_bitext
 from optical_hf.models import build_student
 from optical_hf.models.tiny import tiny_encoder
+from optical_hf.scenes import scenes_bitext
 
 # Arguments: every flag of OTDistillationArguments, and so of transformers.TrainingArguments
 parser = HfArgumentParser(OTDistillationArguments)

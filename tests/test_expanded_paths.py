@@ -21,13 +21,13 @@ from optical_hf.data import (
 )
 from optical_hf.data.collections import caption_lines, captions_to_images, load_beir, load_trec
 from optical_hf.data.mixing import stream_bitext
-from optical_hf.data.scenes import export_flickr30k_entities, generate_scenes
 from optical_hf.evaluation import RetrievalReport, evaluate_retrieval, read_dictionary, write_trec
 from optical_hf.files import expand_name
 from optical_hf.hub import student_files
 from optical_hf.models import load_student, load_teacher
 from optical_hf.models.cache import TeacherCache
 from optical_hf.models.export import save_pylate
+from optical_hf.scenes import export_flickr30k_entities, generate_scenes
 from optical_hf.study import load_study
 from optical_hf.training import OTDistillationArguments, load_weights, save_student
 

@@ -3,9 +3,9 @@
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 
-from optical_hf.data.scenes import scenes_bitext
 from optical_hf.models import Encoder, build_student
 from optical_hf.models.tiny import tiny_encoder
+from optical_hf.scenes import scenes_bitext
 
 
 def bitext(pairs: int = 96) -> Dataset:

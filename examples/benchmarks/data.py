@@ -28,8 +28,8 @@ from optical_hf.data.entities import load_flickr30k_entities
 from optical_hf.data.entities.records import Release, phrase_rows
 from optical_hf.data.entities.splits import split_ids
 from optical_hf.data.quality_misalignment import find_misaligned_runs
-from optical_hf.data.scenes import generate_scenes
-from optical_hf.data.scenes.export import export_flickr30k_entities
+from optical_hf.scenes import generate_scenes
+from optical_hf.scenes.entities_export import export_flickr30k_entities
 
 REPEATS = 3
 KNOWN = ((1161, 1703, -1), (1861, 3071, -1))  # the slipped ranges of tico19/raw_upstream_misaligned.so

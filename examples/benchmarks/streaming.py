@@ -14,9 +14,9 @@ from pathlib import Path
 
 from optical_hf import OTDistillationArguments, OTDistillationTrainer
 from optical_hf.data import stream_bitext
-from optical_hf.data.scenes import scenes_bitext
 from optical_hf.models import build_student
 from optical_hf.models.tiny import tiny_encoder
+from optical_hf.scenes import scenes_bitext
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--pairs", type=int, default=1_000_000)

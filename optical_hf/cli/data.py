@@ -1,4 +1,4 @@
-"""`optical-hf data`: look at bitext and at the scenes before training on them."""
+"""`optical-hf data`: look at bitext before training on it."""
 
 import json
 from pathlib import Path
@@ -9,11 +9,10 @@ from rich.console import Console
 
 from optical_hf.data import bitext_quality, clean_bitext, load_bitext
 from optical_hf.data.readers.files import LINE_LIMIT
-from optical_hf.data.scenes import LANGUAGES, export_flickr30k_entities, generate_scenes
-from optical_hf.data.scenes.contact_sheet import contact_sheet
 from optical_hf.files import expand_path, write_text
+from optical_hf.scenes import LANGUAGES, export_flickr30k_entities, generate_scenes
 
-data_app = typer.Typer(help="Check and clean bitext; draw and export scenes.", no_args_is_help=True)
+data_app = typer.Typer(help="Check and clean bitext; export synthetic scenes.", no_args_is_help=True)
 
 
 @data_app.command()
@@ -56,25 +55,13 @@ def check(
 
 @data_app.command()
 def scenes(
+    output: Annotated[Path, typer.Option(help="Folder to write, in the Flickr30k Entities format.")],
     count: Annotated[int, typer.Option(min=1, help="How many scenes.")] = 8,
     seed: Annotated[int, typer.Option(help="Of the scenes.")] = 0,
-    show: Annotated[
-        Path | None, typer.Option(help="Draw a contact sheet with captions and boxes into this PNG.")
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option(help="Export in the Flickr30k Entities format into this folder.")
-    ] = None,
     languages: Annotated[
-        list[str] | None, typer.Option(help="Language of the captions; repeat it. Default: all nine.")
+        list[str] | None, typer.Option(help="Language of the captions; repeat it. Default: all seven.")
     ] = None,
 ) -> None:
-    """Draw or export the synthetic scenes."""
-    if show is None and output is None:
-        raise ValueError("nothing to do: give --show FILE.png for a contact sheet, --output FOLDER to export, or both")
-    drawn = generate_scenes(count, seed=seed)
-    console = Console(highlight=False)
-    if show is not None:
-        console.print(f"Contact sheet: {contact_sheet(drawn, show, languages or LANGUAGES)}")
-    if output is not None:
-        export_flickr30k_entities(drawn, output, languages or LANGUAGES)
-        console.print(f"{count} scenes in the Flickr30k Entities format: {output}")
+    """Write synthetic scenes with captions, phrases, boxes and pictures, as Flickr30k Entities is laid out."""
+    export_flickr30k_entities(generate_scenes(count, seed=seed), output, languages or LANGUAGES)
+    Console(highlight=False).print(f"{count} scenes in the Flickr30k Entities format: {output}")

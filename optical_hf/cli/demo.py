@@ -16,7 +16,12 @@ from sentence_transformers import SentenceTransformer, SentenceTransformerTraine
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
 from optical_hf.data import RetrievalCollection
-from optical_hf.data.scenes import (
+from optical_hf.evaluation import RetrievalReport, evaluate_retrieval
+from optical_hf.evaluation.plots import plot_recall
+from optical_hf.files import expand_path, write_text
+from optical_hf.models import Encoder, build_student, fit_alignment
+from optical_hf.models.tiny import tiny_encoder
+from optical_hf.scenes import (
     HIGH_RESOURCE,
     LOW_RESOURCE,
     caption,
@@ -24,11 +29,6 @@ from optical_hf.data.scenes import (
     scenes_bitext,
     scenes_collection_parts,
 )
-from optical_hf.evaluation import RetrievalReport, evaluate_retrieval
-from optical_hf.evaluation.plots import plot_recall
-from optical_hf.files import expand_path, write_text
-from optical_hf.models import Encoder, build_student, fit_alignment
-from optical_hf.models.tiny import tiny_encoder
 from optical_hf.training import OTDistillationArguments, OTDistillationTrainer, save_student
 
 HIGH_PAIRS, LOW_PAIRS = 2000, 120
@@ -42,7 +42,7 @@ def demo(
     ),
     seed: Annotated[int, typer.Option(help="Of the scenes and of every random weight.")] = 0,
 ) -> None:
-    """Distil a student on synthetic scenes in eight languages and print R@1 by language and the gap; a few minutes."""
+    """Distil a student on synthetic scenes in six languages and print R@1 by language and the gap; a few minutes."""
     started = time.perf_counter()
     output = expand_path(output)
     console = Console(highlight=False)

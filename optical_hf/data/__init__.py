@@ -1,4 +1,4 @@
-"""Data: bitext in many formats, Flickr30k Entities, retrieval collections, scenes. Knows nothing about models."""
+"""Data: bitext in many formats, Flickr30k Entities, retrieval collections. Knows nothing about models."""
 
 from optical_hf.data.bitext import Bitext, load_bitext
 from optical_hf.data.cleaning import clean_bitext

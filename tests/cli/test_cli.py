@@ -12,8 +12,8 @@ from huggingface_hub import ModelCard, constants
 from sentence_transformers import SentenceTransformer
 
 from optical_hf.cli import main
-from optical_hf.data.scenes import scenes_bitext
 from optical_hf.models import averaged_layers
+from optical_hf.scenes import scenes_bitext
 
 
 @pytest.fixture(scope="module")
@@ -207,10 +207,10 @@ def test_data_check_counts_and_cleans(folder, tmp_path, monkeypatch, capsys):
     assert len(load_from_disk(str(tmp_path / "clean"))) == 2
 
 
-def test_data_scenes_draws_a_sheet(tmp_path, monkeypatch, capsys):
-    code, _, err = run(monkeypatch, capsys, "data", "scenes", "--count", 4, "--show", tmp_path / "sheet.png")
+def test_data_scenes_are_a_release(tmp_path, monkeypatch, capsys):
+    code, _, err = run(monkeypatch, capsys, "data", "scenes", "--count", 4, "--output", tmp_path / "release")
     assert code == 0, err
-    assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
+    assert len(list((tmp_path / "release" / "images").glob("*.jpg"))) == 4
     code, _, err = run(monkeypatch, capsys, "data", "scenes")
     assert code == 2
-    assert "--show" in err
+    assert "--output" in err

@@ -7,7 +7,7 @@ import tiny_pairs
 from sentence_transformers import SentenceTransformer
 
 from optical_hf.cli import main
-from optical_hf.data.scenes import scenes_bitext
+from optical_hf.scenes import scenes_bitext
 
 
 def test_train_on_a_stream(tmp_path, monkeypatch, capsys):

@@ -16,8 +16,8 @@ from optical_hf.data.collections import (
     phrases_to_regions,
 )
 from optical_hf.data.entities import load_flickr30k_entities
-from optical_hf.data.scenes import generate_scenes
-from optical_hf.data.scenes.export import export_flickr30k_entities
+from optical_hf.scenes import generate_scenes
+from optical_hf.scenes.entities_export import export_flickr30k_entities
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 

@@ -7,7 +7,6 @@ import tiny_pairs
 import torch
 from datasets import concatenate_datasets
 
-from optical_hf.data.scenes import scenes_bitext
 from optical_hf.models import build_student, fit_alignment
 from optical_hf.models.alignment import FOLDS, _folds
 from optical_hf.models.held_out_tokens import TokenFold
@@ -16,6 +15,7 @@ from optical_hf.models.own_rank import text_numbers
 from optical_hf.models.pair_tokens import PairTokenReader
 from optical_hf.models.penalty import PENALTIES, POOLED_WEIGHTS, Fold, choose_penalty, choose_weight, held_out_rank
 from optical_hf.models.tiny import tiny_encoder
+from optical_hf.scenes import scenes_bitext
 
 
 def test_normal_equations_give_the_ridge_solution():

@@ -7,8 +7,8 @@ import pytest
 import tiny_pairs
 import yaml
 
-from optical_hf.data.scenes import scenes_bitext
 from optical_hf.models.tiny import tiny_encoder
+from optical_hf.scenes import scenes_bitext
 from optical_hf.study import StudyConfig, launching, load_study, running
 from optical_hf.study.launching import RunFolder
 

@@ -12,14 +12,14 @@ from typing import Final, NamedTuple
 
 from datasets import Dataset
 
-from optical_hf.data.scenes.captions import Caption, assemble
-from optical_hf.data.scenes.grammars import GRAMMARS
-from optical_hf.data.scenes.world import Scene, Split, generate_scenes
+from optical_hf.scenes.grammars import GRAMMARS
+from optical_hf.scenes.scene_captions import Caption, assemble
+from optical_hf.scenes.world import Scene, Split, generate_scenes
 
 LANGUAGES: Final[tuple[str, ...]] = tuple(GRAMMARS)
-"""Codes of the languages that have a grammar: English, four that are well served, four that are not."""
-HIGH_RESOURCE: Final = ("de", "fr", "es", "fi")
-LOW_RESOURCE: Final = ("sw", "tl", "so", "mr")
+"""Codes of the languages that have a grammar: English, three that are well served, three that are not."""
+HIGH_RESOURCE: Final = ("de", "fr", "fi")
+LOW_RESOURCE: Final = ("sw", "so", "mr")
 
 
 class CollectionParts(NamedTuple):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from optical_hf.data.scenes.world import Entity, EntityType
+from optical_hf.scenes.world import Entity, EntityType
 
 Pick = Callable[[Sequence[Any]], Any]
 """Chooses one of several equally good options: a synonym, a word order. ``random.Random(...).choice`` is one."""

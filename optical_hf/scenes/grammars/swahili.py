@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from optical_hf.data.scenes.captions import Mark, Pick, Piece
-from optical_hf.data.scenes.world import Entity, Scene
+from optical_hf.scenes.scene_captions import Mark, Pick, Piece
+from optical_hf.scenes.world import Entity, Scene
 
 
 class Concords(NamedTuple):

@@ -1,4 +1,4 @@
-"""Golden sentences: one scene of every kind in nine languages.
+"""Golden sentences: one scene of every kind in seven languages.
 
 They (test_scenes_golden.tsv) were read word by word before they were fixed there; docs/data/scenes.md says what else was checked,
 and what was not.
@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from test_scenes_grammars import first
 
-from optical_hf.data.scenes import LANGUAGES, Entity, Scene
-from optical_hf.data.scenes.captions import assemble
-from optical_hf.data.scenes.grammars import GRAMMARS
+from optical_hf.scenes import LANGUAGES, Entity, Scene
+from optical_hf.scenes.grammars import GRAMMARS
+from optical_hf.scenes.scene_captions import assemble
 
 SCENES = {
     "women_hold": Scene(

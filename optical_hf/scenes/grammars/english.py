@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from optical_hf.data.scenes.captions import Mark, Pick, Piece
-from optical_hf.data.scenes.world import Entity, Scene
+from optical_hf.scenes.scene_captions import Mark, Pick, Piece
+from optical_hf.scenes.world import Entity, Scene
 
 NUMBERS = {2: "two", 3: "three"}
 SIZES = {"small": ("small", "little"), "big": ("big", "large")}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from optical_hf.data.scenes.captions import Mark, Pick, Piece
-from optical_hf.data.scenes.world import Entity, Scene
+from optical_hf.scenes.scene_captions import Mark, Pick, Piece
+from optical_hf.scenes.world import Entity, Scene
 
 Case = Literal["nominative", "genitive", "partitive"]
 _COLUMN = {"nominative": 0, "genitive": 1, "partitive": 2}

@@ -14,12 +14,11 @@ from pathlib import Path
 
 from datasets.utils import tqdm
 
-from optical_hf.data.scenes.captions import Caption
-from optical_hf.data.scenes.corpus import caption
-from optical_hf.data.scenes.drawing import render
-from optical_hf.data.scenes.layout import boxes
-from optical_hf.data.scenes.world import Scene, Split
 from optical_hf.files import expand_path
+from optical_hf.scenes.corpus import caption
+from optical_hf.scenes.pictures import boxes, render
+from optical_hf.scenes.scene_captions import Caption
+from optical_hf.scenes.world import Scene, Split
 
 CAPTIONS_PER_IMAGE = 5
 _LIST_OF_SPLIT: dict[Split, str] = {"train": "train.txt", "validation": "val.txt", "test": "test.txt"}
@@ -55,7 +54,7 @@ def export_flickr30k_entities(
 
     Example:
         >>> from tempfile import mkdtemp
-        >>> from optical_hf.data.scenes import generate_scenes
+        >>> from optical_hf.scenes import generate_scenes
         >>> folder = export_flickr30k_entities(generate_scenes(2), Path(mkdtemp()) / "release", images=False)
         >>> sorted(path.name for path in folder.iterdir())
         ['Annotations', 'Sentences', 'UNRELATED_CAPTIONS', 'test.txt', 'train.txt', 'val.txt']

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from optical_hf.data.entities.builder import load_flickr30k_entities
-from optical_hf.data.scenes import boxes, caption, export, export_flickr30k_entities, generate_scenes, render
-from optical_hf.data.scenes.export import CAPTIONS_PER_IMAGE, chain_id, image_id
+from optical_hf.scenes import boxes, caption, entities_export, export_flickr30k_entities, generate_scenes, render
+from optical_hf.scenes.entities_export import CAPTIONS_PER_IMAGE, chain_id, image_id
 
 SCENES = generate_scenes(60, seed=13)
 SPLITS = {"train": "train", "validation": "val", "test": "test"}
@@ -114,7 +114,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
     def fails(scene, size):
         raise OSError("disk full")
 
-    monkeypatch.setattr(export, "render", fails)
+    monkeypatch.setattr(entities_export, "render", fails)
     with pytest.raises(OSError, match="disk full"):
         export_flickr30k_entities(SCENES[:2], tmp_path / "release")
     with pytest.raises(ValueError, match="no grammar for 'xx'"):

@@ -1,12 +1,10 @@
-"""scenes: a synthetic world, written by us, with captions in nine languages, phrase marks, images and boxes.
+"""scenes: a synthetic world, written by us, with captions in seven languages, phrase marks, images and boxes.
 
 It is the only synthetic data in the package: small, free of downloads, and right for demos and tests. Results on it
 say that the machinery works, never how good a model is.
 """
 
-from optical_hf.data.scenes.captions import Caption, Phrase
-from optical_hf.data.scenes.contact_sheet import contact_sheet
-from optical_hf.data.scenes.corpus import (
+from optical_hf.scenes.corpus import (
     HIGH_RESOURCE,
     LANGUAGES,
     LOW_RESOURCE,
@@ -15,10 +13,10 @@ from optical_hf.data.scenes.corpus import (
     scenes_bitext,
     scenes_collection_parts,
 )
-from optical_hf.data.scenes.drawing import render
-from optical_hf.data.scenes.export import export_flickr30k_entities
-from optical_hf.data.scenes.layout import Box, boxes
-from optical_hf.data.scenes.world import Entity, Scene, Split, generate_scenes
+from optical_hf.scenes.entities_export import export_flickr30k_entities
+from optical_hf.scenes.pictures import Box, boxes, render
+from optical_hf.scenes.scene_captions import Caption, Phrase
+from optical_hf.scenes.world import Entity, Scene, Split, generate_scenes
 
 __all__ = [
     "HIGH_RESOURCE",
@@ -33,7 +31,6 @@ __all__ = [
     "Split",
     "boxes",
     "caption",
-    "contact_sheet",
     "export_flickr30k_entities",
     "generate_scenes",
     "render",

@@ -7,8 +7,8 @@ linked with ``oo``. Words of place are possessed by the landmark and agree with 
 
 from __future__ import annotations
 
-from optical_hf.data.scenes.captions import Mark, Pick, Piece
-from optical_hf.data.scenes.world import Entity, Scene
+from optical_hf.scenes.scene_captions import Mark, Pick, Piece
+from optical_hf.scenes.world import Entity, Scene
 
 NUMBERS = {2: "laba", 3: "saddex"}
 ADJECTIVES = {  # singular, plural: true adjectives reduplicate, nouns of colour stand with ``ah``

@@ -4,9 +4,9 @@ from collections import Counter
 
 import pytest
 
-from optical_hf.data.scenes import Entity, Scene, generate_scenes
-from optical_hf.data.scenes import world as world_module
-from optical_hf.data.scenes.world import CAN_BE_ON, CAN_BE_UNDER, PEOPLE, THINGS, TRANSITIVE
+from optical_hf.scenes import Entity, Scene, generate_scenes
+from optical_hf.scenes import world as world_module
+from optical_hf.scenes.world import CAN_BE_ON, CAN_BE_UNDER, PEOPLE, THINGS, TRANSITIVE
 
 
 def test_the_same_seed_gives_the_same_scenes_and_fewer_are_a_prefix():

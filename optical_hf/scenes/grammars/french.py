@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from optical_hf.data.scenes.captions import Mark, Pick, Piece
-from optical_hf.data.scenes.world import Entity, Scene
+from optical_hf.scenes.scene_captions import Mark, Pick, Piece
+from optical_hf.scenes.world import Entity, Scene
 
 NUMBERS = {2: "deux", 3: "trois"}
 ADJECTIVES = {  # masculine, feminine, masculine plural, feminine plural
