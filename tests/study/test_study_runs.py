@@ -115,7 +115,7 @@ def test_equal_operations_give_the_smaller_student_more_steps(
     results = [json.loads((entry.folder / running.RESULT).read_text(encoding="utf-8")) for entry in entries[:2]]
     assert results[0]["steps"] > results[1]["steps"] >= 1
     for result in results:
-        assert sum(result["flops"].values()) == pytest.approx(2e8, rel=0.25)
+        assert 1.4e8 < sum(result["flops"].values()) <= 2e8
     assert "pays for no step" in entries[2].error
 
 
