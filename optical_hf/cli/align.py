@@ -8,10 +8,12 @@ from typing import Annotated, Literal, cast, get_args
 import typer
 from rich.console import Console
 
+from optical_hf.cli.ending import usage
 from optical_hf.data import load_bitext
 from optical_hf.data.readers.files import LINE_LIMIT
 from optical_hf.files import expand_path
 from optical_hf.models import fit_alignment, load_student, load_teacher
+from optical_hf.models.kinds import Kind
 from optical_hf.models.penalty import Selection
 from optical_hf.training import save_student
 
@@ -27,7 +29,7 @@ def align(
     ] = "transport",
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of plans and regression.")] = 3,
     epsilon: Annotated[
-        float, typer.Option(help="Entropic regularisation of the plans, in units of cosine cost.")
+        float, typer.Option(help="Entropic regularisation of the plans, above 0, in units of cosine cost.")
     ] = 0.02,
     regularisation: Annotated[
         str, typer.Option(help="Ridge penalty: a number, or how to choose it, held_out_pairs or held_out_language.")
@@ -35,27 +37,36 @@ def align(
     also_english: Annotated[
         bool, typer.Option(help="Let the student read the English sides too, as one more language.")
     ] = True,
-    pairs: Annotated[int | None, typer.Option(help="Fit on so many pairs drawn at random; the default is all.")] = None,
-    held_out: Annotated[int, typer.Option(help="Pairs kept from the fit, to measure R@1 before and after.")] = 200,
-    kind: Annotated[str | None, typer.Option(help="vector or late_interaction; the default is the teacher's.")] = None,
+    pairs: Annotated[
+        int | None, typer.Option(min=1, help="Fit on so many pairs drawn at random; the default is all.")
+    ] = None,
+    held_out: Annotated[
+        int, typer.Option(min=0, help="Pairs kept from the fit, to measure R@1 before and after.")
+    ] = 200,
+    kind: Annotated[
+        Kind | None, typer.Option(help="One vector a text or one a token; the default is the teacher's.")
+    ] = None,
     layers: Annotated[
         list[int] | None,
         typer.Option(
             help="Hidden layers of the student whose average is projected, such as 10 12; the default stands in docs/models.md."
         ),
     ] = None,
-    max_seq_length: Annotated[int | None, typer.Option(help="Tokens kept of a text, on both sides.")] = None,
+    max_seq_length: Annotated[int | None, typer.Option(min=1, help="Tokens kept of a text, on both sides.")] = None,
     on_bad_row: Annotated[
         Literal["error", "drop"],
         typer.Option(help="A row that cannot be used, such as a pair with an empty side: error stops, drop counts."),
     ] = "error",
     max_line_bytes: Annotated[int, typer.Option(min=1, help="Bound on a line of a bitext file.")] = LINE_LIMIT,
-    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
 ) -> None:
     """Fit the student's projection in closed form: transport plans and ridge regression by turns."""
     output = expand_path(output)
-    penalty = _penalty(regularisation)
-    averaged = _layers(layers, context.args)
+    with usage():
+        penalty = _penalty(regularisation)
+        averaged = _layers(layers, context.args)
+        if not 0 < epsilon < math.inf:
+            raise ValueError(f"--epsilon is {epsilon}: expected a number above 0")
     rows = load_bitext(bitext, on_bad_row=on_bad_row, max_line_bytes=max_line_bytes)
     if pairs is not None and pairs < len(rows):
         rows = rows.shuffle(seed=seed).select(range(pairs))

@@ -1,21 +1,17 @@
-"""The verbs of `optical-hf`, and what becomes of an error: one line that says what to do, exit status 2, no traceback."""
+"""The verbs of `optical-hf`."""
 
-import logging
-import os
-import sys
-import traceback
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from optical_hf.cli.align import align
 from optical_hf.cli.card import card
 from optical_hf.cli.data import data_app
 from optical_hf.cli.demo import demo
+from optical_hf.cli.ending import print_version
 from optical_hf.cli.evaluate import evaluate
 from optical_hf.cli.study import study
 from optical_hf.cli.train import train
-from optical_hf.evaluation.processes import leave_processes
 
 app = typer.Typer(
     name="optical-hf",
@@ -34,21 +30,16 @@ app.command()(card)
 app.add_typer(data_app, name="data")
 
 
-def main() -> None:
-    """Run the command line.
+def _version(asked: bool) -> None:
+    if asked:
+        print_version()
+        raise typer.Exit
 
-    Bad input (ValueError), a missing extra (ImportError) and trouble with files (OSError) end with one line on the standard
-    error and status 2. Set OPTICAL_HF_TRACEBACK=1 to see the traceback as well.
-    """
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
-    logging.getLogger("optical_hf").setLevel(logging.INFO)
-    try:
-        app()
-    except (ValueError, ImportError, OSError) as error:
-        if os.environ.get("OPTICAL_HF_TRACEBACK"):
-            traceback.print_exc()
-        message = " ".join(str(error).split()) or type(error).__name__
-        Console(stderr=True, soft_wrap=True).print(f"optical-hf: error: {message}", markup=False, highlight=False)
-        sys.exit(2)
-    finally:
-        leave_processes()
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options of the command itself, before its verb."""

@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from optical_hf.cli.ending import usage
 from optical_hf.files import expand_path, write_text
 from optical_hf.hub import model_card, push_student
+from optical_hf.hub.card import checked_repo_id
 from optical_hf.losses import parse_losses
 from optical_hf.models import load_teacher
 
@@ -32,11 +34,16 @@ def card(
 ) -> None:
     """Write a student's model card: what it is, how to load it, how well it finds. Nothing that is not given is guessed."""
     student = expand_path(student)
+    with usage():
+        pairs = dict(map(_pairs, bitext or []))
+        weighted = parse_losses(losses) if losses else None
+        if push_to is not None:
+            checked_repo_id(push_to)
     figures = None if report is None else json.loads(expand_path(report).read_text(encoding="utf-8"))
     text = model_card(
         load_teacher(str(student)), repo_id=push_to, teacher=teacher, base_model=base_model,
-        bitext=dict(map(_pairs, bitext or [])), report=figures, system=system, license=license,
-        losses=parse_losses(losses) if losses else None, datasets=dataset or (),
+        bitext=pairs, report=figures, system=system, license=license,
+        losses=weighted, datasets=dataset or (),
     )  # fmt: skip
     write_text(student / "README.md", text)
     console = Console(highlight=False)

@@ -19,7 +19,7 @@ class OptionParser(HfArgumentParser):
 
     def error(self, message: str) -> Any:
         """Raise instead of exiting, so that the command line speaks with one voice."""
-        raise ValueError(f"{message}; `optical-hf {(self.prog or '').split()[-1]} --help` lists the options")
+        raise ValueError(message)
 
 
 def parse_options(verb: str, classes: Sequence[type], arguments: Sequence[str]) -> tuple[Any, ...]:
@@ -68,4 +68,4 @@ def _from_yaml(path: Path, known: Mapping[str, Field[Any]]) -> list[str]:
 
 def _meant(name: str, known: Collection[str]) -> str:
     near = get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else "; see --help for the options there are"
+    return f"; did you mean {near[0]!r}?" if near else ""

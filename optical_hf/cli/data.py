@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import typer
 from rich.console import Console
 
+from optical_hf.cli.ending import usage
 from optical_hf.data import bitext_quality, clean_bitext, load_bitext
+from optical_hf.data.quality_rules import Rule
 from optical_hf.data.readers.files import LINE_LIMIT
 from optical_hf.files import expand_path, write_text
 from optical_hf.scenes import LANGUAGES, export_flickr30k_entities, generate_scenes
@@ -25,7 +27,8 @@ def check(
     ] = None,
     json_: Annotated[Path | None, typer.Option("--json", help="Write the counts as JSON.")] = None,
     drop: Annotated[
-        list[str] | None, typer.Option(help="Rule whose pairs to drop into --output; repeat it for more.")
+        list[str] | None,
+        typer.Option(help=f"Rule whose pairs to drop into --output: {', '.join(get_args(Rule))}; repeat it for more."),
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Folder for the cleaned bitext, a datasets folder.")] = None,
     on_bad_row: Annotated[
@@ -37,8 +40,15 @@ def check(
     max_line_bytes: Annotated[int, typer.Option(min=1, help="Bound on a line of a bitext file.")] = LINE_LIMIT,
 ) -> None:
     """Count what looks wrong, by language: empty sides, duplicates, wrong language, leaks, runs of misalignment, ..."""
-    if bool(drop) != (output is not None):
-        raise ValueError("--drop and --output belong together: name the rules to drop and the folder for what is left")
+    with usage():
+        if bool(drop) != (output is not None):
+            raise ValueError(
+                "--drop and --output belong together: name the rules to drop and the folder for what is left"
+            )
+        if unknown := [rule for rule in drop or [] if rule not in get_args(Rule)]:
+            raise ValueError(f"--drop {unknown[0]!r} is no rule: expected one of {', '.join(get_args(Rule))}")
+        if "leak" in (drop or []) and not evaluation:
+            raise ValueError("--drop leak needs --evaluation, the texts that must not be in the training data")
     rows = load_bitext(bitext, on_bad_row=on_bad_row, max_line_bytes=max_line_bytes)
     held_out = load_bitext(evaluation, on_bad_row=on_bad_row, max_line_bytes=max_line_bytes) if evaluation else None
     report = bitext_quality(rows, evaluation=held_out)
@@ -57,11 +67,15 @@ def check(
 def scenes(
     output: Annotated[Path, typer.Option(help="Folder to write, in the Flickr30k Entities format.")],
     count: Annotated[int, typer.Option(min=1, help="How many scenes.")] = 8,
-    seed: Annotated[int, typer.Option(help="Of the scenes.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the scenes.")] = 0,
     languages: Annotated[
-        list[str] | None, typer.Option(help="Language of the captions; repeat it. Default: all seven.")
+        list[str] | None,
+        typer.Option(help=f"Language of the captions: {', '.join(LANGUAGES)}; repeat it. Default: all of them."),
     ] = None,
 ) -> None:
     """Write synthetic scenes with captions, phrases, boxes and pictures, as Flickr30k Entities is laid out."""
+    with usage():
+        if unknown := sorted({*(languages or ())} - {*LANGUAGES}):
+            raise ValueError(f"--languages {unknown[0]!r} has no scenes: expected one of {', '.join(LANGUAGES)}")
     export_flickr30k_entities(generate_scenes(count, seed=seed), output, languages or LANGUAGES)
     Console(highlight=False).print(f"{count} scenes in the Flickr30k Entities format: {output}")

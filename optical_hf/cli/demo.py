@@ -40,7 +40,7 @@ def demo(
     output: Annotated[Path, typer.Option(help="Folder for the teacher, the student, the report and the plot.")] = Path(
         "demo"
     ),
-    seed: Annotated[int, typer.Option(help="Of the scenes and of every random weight.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the scenes and of every random weight.")] = 0,
 ) -> None:
     """Distil a student on synthetic scenes in six languages and print R@1 by language and the gap; a few minutes."""
     started = time.perf_counter()

@@ -1,15 +1,19 @@
 """`optical-hf evaluate`: R@1 by language and the gap, for a student beside other systems."""
 
+from collections import Counter
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import typer
 from rich.console import Console
 
 from optical_hf.cli.collections import collections_of
+from optical_hf.cli.ending import WrongUsageError, usage
 from optical_hf.data import load_bitext
 from optical_hf.data.readers.bad_rows import OnBadRow
 from optical_hf.evaluation import RetrievalReport, evaluate_retrieval, learn_dictionaries, write_trec
+from optical_hf.evaluation.encoding import Search
+from optical_hf.evaluation.systems import SystemName
 from optical_hf.evaluation.translating import Translator
 from optical_hf.files import write_text
 from optical_hf.languages import canonical_language
@@ -52,19 +56,19 @@ def evaluate(
             "by word, for translate_query and bm25 in languages that no translation model reads; repeat it."
         ),
     ] = None,
-    search: Annotated[str, typer.Option(help="vector (one vector a text) or maxsim (one a token).")] = "vector",
+    search: Annotated[Search, typer.Option(help="By one vector a text, or by one a token.")] = "vector",
     high: Annotated[
         list[str] | None,
         typer.Option(help="Language of the high-resource group; repeat it. Default: Joshi et al. classes."),
     ] = None,
     low: Annotated[list[str] | None, typer.Option(help="Language of the low-resource group; repeat it.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Read the first so many pairs of each file.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Read the first so many pairs of each file.")] = None,
     on_bad_row: Annotated[
         Literal["error", "drop"],
         typer.Option(help="A row that cannot be used, such as a pair with an empty side: error stops, drop counts."),
     ] = "error",
-    batch_size: Annotated[int, typer.Option(help="Texts in a batch.")] = 64,
-    max_seq_length: Annotated[int | None, typer.Option(help="Tokens kept of a text.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Texts in a batch.")] = 64,
+    max_seq_length: Annotated[int | None, typer.Option(min=1, help="Tokens kept of a text.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write the report as JSON.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write the report as Markdown, for a model card.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write the report as one HTML page with its plots.")] = None,
@@ -79,25 +83,27 @@ def evaluate(
 ) -> None:
     """Measure R@1 by language and the gap between high- and low-resource languages, with confidence intervals."""
     if compare is not None:
+        if queries or teacher or student or json or markdown or html or runs:
+            raise WrongUsageError("--compare reads two reports and prints: leave the other options out")
         return compare_reports(*compare)
-    systems = named_systems(system, untrained, [*(translator or []), *(dictionary or [])])
-    if not (queries and teacher and (student or "student" not in systems)):
-        raise ValueError(
-            "expected --teacher, --student and --queries (or --compare A.json B.json); see optical-hf evaluate --help"
-        )
-    counts = named_counts(pairs)
+    with usage():
+        systems = named_systems(system, untrained, [*(translator or []), *(dictionary or [])])
+        if not (queries and teacher and (student or "student" not in systems)):
+            raise ValueError("expected --teacher, --student and --queries (or --compare A.json B.json)")
+        counts = named_counts(pairs)
+        models = named_students(student, other)
+        high, low = ([canonical_language(code) for code in group or []] or None for group in (high, low))
+    translators = named_translators(translator, dictionary, on_bad_row)
     collections = collections_of(queries, limit, on_bad_row=on_bad_row)
     english = load_teacher(teacher)
-    models = dict(part.split("=", 1) if "=" in part else (Path(part).name, part) for part in other or [])
-    stated = {**({"student": student} if student else {}), **models}
-    loaded = {name: load_teacher(path) for name, path in stated.items()}
+    loaded = {name: load_teacher(path) for name, path in models.items()}
     if max_seq_length is not None:
         for model in (english, *loaded.values()):
             model.max_seq_length = max_seq_length
     report = evaluate_retrieval(
         loaded.pop("student", None), english, collections, systems=systems, models=loaded, search=search,
-        high=high or None, low=low or None, batch_size=batch_size, untrained=untrained,
-        translator=named_translators(translator, dictionary, on_bad_row),
+        high=high, low=low, batch_size=batch_size, untrained=untrained,
+        translator=translators,
     )  # fmt: skip
     report.print()
     write_report(report, json, markdown, html, counts)
@@ -110,11 +116,26 @@ def evaluate(
 def named_systems(systems: list[str] | None, untrained: str | None, translator: list[str] | None) -> list[str]:
     """The systems to evaluate; an untrained backbone or a translator that was named is there to be evaluated."""
     named = [name.replace("-", "_") for name in systems or ["student"]]
+    if unknown := [name for name in named if name not in get_args(SystemName)]:
+        raise ValueError(f"--system {unknown[0]!r} is unknown: expected one of {', '.join(get_args(SystemName))}")
     if untrained and "untrained" not in named:
         named.append("untrained")
     if translator and not {"translate_query", "bm25"} & set(named):
         named.append("translate_query")
     return named
+
+
+def named_students(student: str | None, other: list[str] | None) -> dict[str, str]:
+    """Where each student is, by its name in the report.
+
+    Raises:
+        ValueError: where two have one name.
+    """
+    named = [("student", student)] if student else []
+    named += [tuple(part.split("=", 1)) if "=" in part else (Path(part).name, part) for part in other or []]
+    if twice := [name for name, count in Counter(name for name, _ in named).items() if count > 1]:
+        raise ValueError(f"two students are called {twice[0]!r}: give --other another name, NAME=FOLDER")
+    return dict(named)
 
 
 def named_translators(
@@ -129,12 +150,13 @@ def named_translators(
     """
     if stated and len(stated) == 1 and "=" not in stated[0] and not dictionary:
         return stated[0]
-    unsaid = [name for name in stated or [] if "=" not in name]
-    if unsaid:
-        raise ValueError(f"{unsaid[0]} is one of several translators: say the language of each, so={unsaid[0]}")
-    named: dict[str, str | Translator] = {
-        canonical_language(code): name for code, name in (part.split("=", 1) for part in stated or [])
-    }
+    with usage():
+        unsaid = [name for name in stated or [] if "=" not in name]
+        if unsaid:
+            raise ValueError(f"{unsaid[0]} is one of several translators: say the language of each, so={unsaid[0]}")
+        named: dict[str, str | Translator] = {
+            canonical_language(code): name for code, name in (part.split("=", 1) for part in stated or [])
+        }
     learnt = learn_dictionaries(load_bitext(dictionary, on_bad_row=on_bad_row)) if dictionary else {}
     if twice := sorted(named.keys() & learnt.keys()):
         raise ValueError(f"{', '.join(twice)}: both a translator and bitext for a dictionary; name one of the two")

@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from optical_hf.cli.ending import usage
 from optical_hf.study import RunFolder, StudyConfig, folders_of, launch_runs, load_study, runs_of
 from optical_hf.study.estimating import estimates
 from optical_hf.study.launching import LOG
@@ -45,7 +47,9 @@ def study(
 
     OUTPUT/runs/KEY/      configuration, reports with the rank of every query, result and log of a run
     """
-    loaded = load_study(config, _given(set_ or []))
+    with usage():
+        values = _given(set_ or [])
+    loaded = load_study(config, values)
     runs = runs_of(loaded)
     entries = folders_of(loaded, runs)
     if dry_run:
@@ -85,9 +89,12 @@ def do_runs(config: StudyConfig, entries: list[RunFolder], console: Console) -> 
         TimeElapsedColumn(),
         TextColumn("{task.description}"),
     )
-    with Progress(*columns, console=console) as progress:
+    with (
+        Progress(*columns, console=console, disable=not console.is_terminal) as progress,
+        closing(launch_runs(config, entries)) as running,  # so that Ctrl-C ends the run that is under way
+    ):
         bar = progress.add_task("", total=len(entries))
-        for entry, status in launch_runs(config, entries):
+        for entry, status in running:
             if status == "open":
                 progress.update(bar, description=entry.run.label)
                 if not console.is_terminal:

@@ -14,12 +14,15 @@ from transformers import TrainingArguments
 
 from optical_hf.cli.collections import collections_of
 from optical_hf.cli.config import parse_options
+from optical_hf.cli.ending import usage
 from optical_hf.data import load_bitext
 from optical_hf.data.mixing import stream_bitext
 from optical_hf.data.readers.files import LINE_LIMIT
 from optical_hf.evaluation import RetrievalEvaluator
+from optical_hf.evaluation.encoding import Search
 from optical_hf.files import expand_path
 from optical_hf.models import load_student, load_teacher
+from optical_hf.models.kinds import Kind
 from optical_hf.training import OTDistillationArguments, OTDistillationTrainer
 
 COMMON = (
@@ -42,7 +45,7 @@ class TrainOptions:
         }
     )
     output: str = field(metadata={"help": "Folder for the student; checkpoints go into it as well."})
-    kind: str | None = field(
+    kind: Kind | None = field(
         default=None, metadata={"help": "vector or late_interaction; the default is the teacher's."}
     )
     layers: list[int] | None = field(
@@ -57,7 +60,7 @@ class TrainOptions:
         metadata={"help": "Files to measure R@1 on at each evaluation, as for `optical-hf evaluate --queries`."},
     )
     evaluate_limit: int | None = field(default=None, metadata={"help": "Pairs read of each of these files."})
-    search: str = field(default="vector", metadata={"help": "How they are searched: vector or maxsim."})
+    search: Search = field(default="vector", metadata={"help": "How they are searched: vector or maxsim."})
     on_bad_row: Literal["error", "drop"] = field(
         default="error",
         metadata={"help": "A row that cannot be used, such as a pair with an empty side: error stops, drop counts."},
@@ -80,6 +83,10 @@ class TrainOptions:
         if self.on_empty is not None:
             warnings.warn("--on_empty is now called --on_bad_row", FutureWarning, stacklevel=2)
             self.on_bad_row = self.on_empty
+        for name in ("max_seq_length", "evaluate_limit", "lora_rank", "max_line_bytes"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"--{name} is {value}: expected 1 or more, or leave it out")
 
 
 def train(context: typer.Context) -> None:
@@ -88,7 +95,8 @@ def train(context: typer.Context) -> None:
     if not arguments or {"--help", "-h", "--help-all"} & set(arguments):
         print_help(everything="--help-all" in arguments)
         return
-    options, args = parse_train(arguments)
+    with usage():
+        options, args = parse_train(arguments)
     bitext = bitext_of(options, args)
     teacher = load_teacher(options.teacher, kind=options.kind, trust_remote_code=options.trust_remote_code)
     student = load_student(

@@ -16,6 +16,7 @@ from datasets import Dataset, Features, IterableDataset, Value
 from datasets.utils.tqdm import tqdm
 from numpy.typing import NDArray
 
+from optical_hf.bars import bars_shown
 from optical_hf.data.bitext_rows import BITEXT_FEATURES
 from optical_hf.data.quality_language import lingua_is_here, wrong_language
 from optical_hf.data.quality_misalignment import MisalignedRun, RunFinder
@@ -202,7 +203,7 @@ class _SecondPass:
 
     def go_over(self, bitext: Dataset | IterableDataset, broken_N: NDArray[np.int32]) -> None:
         """Add the bits of the rules `misaligned` and `language`."""
-        rows = tqdm(self._texts(bitext), total=len(broken_N), desc="Following the files")
+        rows = tqdm(self._texts(bitext), total=len(broken_N), desc="Following the files", disable=not bars_shown())
         waiting: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
         for row, (english, foreign, language, origin) in enumerate(rows):
             if self.follow:

@@ -16,6 +16,7 @@ import regex
 from datasets import Dataset
 from tqdm.auto import tqdm
 
+from optical_hf.bars import bars_shown
 from optical_hf.data.collections.reading import name_of, read_rows
 from optical_hf.files import write_text
 from optical_hf.languages import canonical_language
@@ -133,7 +134,7 @@ def learn_dictionaries(bitext: Dataset, *, rounds: int = 5, progress: bool = Tru
     pairs: dict[str, list[tuple[str, str]]] = {code: [] for code in dict.fromkeys(languages)}
     for code, english, foreign in zip(languages, bitext["source"][:], bitext["target"][:], strict=True):
         pairs[code].append((english, foreign))
-    bar = tqdm(pairs.items(), desc="Learning dictionaries", disable=not progress)
+    bar = tqdm(pairs.items(), desc="Learning dictionaries", disable=not bars_shown(progress))
     return {code: Dictionary(code, _likeliest(texts, rounds)) for code, texts in bar}
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from optical_hf.bars import bars_shown
 from optical_hf.evaluation.processes import Processes
 from optical_hf.evaluation.vectors import VectorSet, VectorStore
 from optical_hf.models.kinds import as_late_interaction, as_vector
@@ -101,7 +102,7 @@ class Encoding:
         vectors = encode(
             items,
             batch_size=self.batch_size,
-            show_progress_bar=self.progress,
+            show_progress_bar=bars_shown(self.progress),
             convert_to_numpy=True,
             normalize_embeddings=self.search == "vector" and self.unit_length,
         )

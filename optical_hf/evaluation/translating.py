@@ -16,6 +16,7 @@ import torch
 from tqdm.auto import trange
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
+from optical_hf.bars import bars_shown
 from optical_hf.evaluation.dictionary import read_dictionary
 from optical_hf.files import expand_name
 from optical_hf.languages import canonical_language, language_info
@@ -59,7 +60,7 @@ class Seq2SeqTranslator:
         limit = min(self.tokenizer.model_max_length, getattr(self.model.config, "max_position_embeddings", None) or 512)
         order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
         translations, cut = [""] * len(texts), 0
-        bar = {"desc": f"translating {language}", "disable": not self.progress, "leave": False}
+        bar = {"desc": f"translating {language}", "disable": not bars_shown(self.progress), "leave": False}
         for start in trange(0, len(order), self.batch_size, **bar):
             rows = order[start : start + self.batch_size]
             batch = self.tokenizer(

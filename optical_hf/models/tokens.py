@@ -17,6 +17,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase
 
+from optical_hf.bars import bars_shown
 from optical_hf.models.kinds import Encoder, before_projection
 from optical_hf.models.layers import layer_average
 from optical_hf.ot import content_mask
@@ -121,7 +122,9 @@ def iter_token_sets(
     was_training = model.training
     model.eval()
     try:
-        for start in tqdm(range(0, len(texts), batch_size), desc=progress, disable=progress is None):
+        for start in tqdm(
+            range(0, len(texts), batch_size), desc=progress, disable=not bars_shown(progress is not None)
+        ):
             features = batch_to_device(preprocess_queries(model, texts[start : start + batch_size]), model.device)
             if backbone_only:
                 output = dict(features)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from datasets.utils import tqdm
 
+from optical_hf.bars import bars_shown
 from optical_hf.files import expand_path
 from optical_hf.scenes.corpus import caption
 from optical_hf.scenes.pictures import boxes, render
@@ -90,7 +91,7 @@ def _write(scenes: Sequence[Scene], folder: Path, languages: Sequence[str], size
     for name in ("Annotations", *sentences.values(), *(("images",) if images else ())):
         (folder / name).mkdir()
     lists: dict[str, list[str]] = {name: [] for name in _LIST_OF_SPLIT.values()}
-    for index, scene in enumerate(tqdm(scenes, desc="Writing scenes", unit=" images")):
+    for index, scene in enumerate(tqdm(scenes, desc="Writing scenes", unit=" images", disable=not bars_shown())):
         image = image_id(index)
         lists[_LIST_OF_SPLIT[scene.split]].append(image)
         (folder / "Annotations" / f"{image}.xml").write_text(_annotation(scene, index, size), encoding="utf-8")

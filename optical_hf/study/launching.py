@@ -19,6 +19,7 @@ from typing import Literal
 import torch
 from filelock import FileLock, Timeout
 
+from optical_hf.bars import NO_BARS
 from optical_hf.files import write_text
 from optical_hf.study.config import StudyConfig
 from optical_hf.study.grid import RunConfig
@@ -116,7 +117,7 @@ def _alone(output: Path) -> Iterator[None]:
 
 def _start(config: StudyConfig, entries: Sequence[RunFolder]) -> "subprocess.Popen[bytes]":
     """Start a process in a session of its own, so that a signal reaches what accelerate started as well."""
-    environment = {"TOKENIZERS_PARALLELISM": "false", **os.environ}
+    environment = {"TOKENIZERS_PARALLELISM": "false", **NO_BARS, **os.environ}
     with (entries[0].folder / LOG).open("w", encoding="utf-8") as log:
         return subprocess.Popen(
             command(config, entries), stdout=log, stderr=subprocess.STDOUT, start_new_session=True, env=environment

@@ -15,6 +15,7 @@ from accelerate.utils import send_to_device
 from datasets import Dataset
 from tqdm.auto import tqdm
 
+from optical_hf.bars import bars_shown
 from optical_hf.losses import DocumentBank
 from optical_hf.models import Encoder
 from optical_hf.models.cache import TeacherCache
@@ -47,7 +48,9 @@ def document_bank(
     """
     share, first = len(rows) // accelerator.num_processes, accelerator.process_index
     own = [rows[place] for place in range(first * share, (first + 1) * share)]
-    starts = tqdm(range(0, share, BATCH), "document bank", disable=not (progress and accelerator.is_main_process))
+    starts = tqdm(
+        range(0, share, BATCH), "document bank", disable=not bars_shown(progress and accelerator.is_main_process)
+    )
     encoded, targets = [], []
     for start in starts:
         batch = send_to_device(collate(own[start : start + BATCH]), accelerator.device)

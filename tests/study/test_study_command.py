@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from optical_hf.cli import app
+from optical_hf.cli.app import app
 from optical_hf.losses import parse_losses
 from optical_hf.study import load_study, runs_of
 
@@ -32,14 +32,6 @@ def test_a_dry_run_prints_the_grid_and_runs_nothing(
     ):
         assert part in " ".join(shown.output.split())
     assert not (tmp_path / "out").exists()
-
-
-def test_a_set_without_a_value_is_refused(
-    study_values: dict, tmp_path: Path, write: Callable[[dict, Path], Path]
-) -> None:
-    path = str(write(study_values, tmp_path))
-    with pytest.raises(ValueError, match="expected NAME=VALUE"):
-        CliRunner().invoke(app, ["study", path, "--set", "data"], catch_exceptions=False)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import torch
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
+from optical_hf.bars import bars_shown
 from optical_hf.models.cache.identity import CacheIdentity
 from optical_hf.models.cache.shards import (
     DamagedShardError,
@@ -67,9 +68,9 @@ def fill(
         need = check_disk(folder, identity, len(missing), sum(lengths))
         told = f"token cache: {len(missing):,} texts, {sum(lengths):,} tokens, {need:,} bytes to write at {folder}"
         logger.info(told)
-        if progress:
+        if bars_shown(progress):
             tqdm.write(told)
-        with tqdm(total=len(missing), desc="Caching teacher tokens", disable=not progress) as bar:
+        with tqdm(total=len(missing), desc="Caching teacher tokens", disable=not bars_shown(progress)) as bar:
             for part in _parts(missing, lengths, identity, shard_bytes):
                 write_shard(folder, compute_shard(teacher, part, identity, batch_size), identity.key)
                 bar.update(len(part))

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from optical_hf.bars import bars_shown
 from optical_hf.ot import solve
 from optical_hf.ot.masses import uniform_mass
 
@@ -58,7 +59,9 @@ def associate(
         near_ZW = None if mass_ZW is None else mass_ZW / _margins(mass_ZW)
         mass_ZW = torch.zeros(shape)
         batches = tqdm(
-            list(_batches(target, english, batch_size)), desc=f"Aligning pieces {number}", disable=not progress
+            list(_batches(target, english, batch_size)),
+            desc=f"Aligning pieces {number}",
+            disable=not bars_shown(progress),
         )
         for target_BN, english_BM in batches:
             plan_BNM = _plans(target_BN, english_BM, near_ZW, epsilon)

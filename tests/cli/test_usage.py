@@ -1,0 +1,132 @@
+"""What cannot be meant is one line on the standard error and status 2, in every verb, before anything is read."""
+
+import pytest
+from cli.test_cli import run
+
+from optical_hf import __version__
+
+STUDENT = ["--teacher", "T", "--student", "S"]
+ALIGN = ["align", *STUDENT, "--bitext", "so=x.tsv", "--output", "out"]
+EVALUATE = ["evaluate", *STUDENT, "--queries", "so=x.tsv"]
+WRONG = {
+    "unknown verb": (["fly"], "fly"),
+    "unknown option of the command": (["--fly"], "--fly"),
+    "demo, unknown option": (["demo", "--fly"], "--fly"),
+    "demo, no value": (["demo", "--seed"], "--seed"),
+    "demo, no number": (["demo", "--seed", "x"], "integer"),
+    "align, required option": (["align"], "--teacher"),
+    "align, unknown option": ([*ALIGN, "--fly"], "--fly"),
+    "align, method": ([*ALIGN, "--method", "foo"], "ridge"),
+    "align, kind": ([*ALIGN, "--kind", "foo"], "late_interaction"),
+    "align, rounds": ([*ALIGN, "--rounds", "0"], "--rounds"),
+    "align, pairs": ([*ALIGN, "--pairs", "0"], "--pairs"),
+    "align, held out": ([*ALIGN, "--held-out", "-1"], "--held-out"),
+    "align, bad rows": ([*ALIGN, "--on-bad-row", "foo"], "drop"),
+    "align, tokens": ([*ALIGN, "--max-seq-length", "0"], "--max-seq-length"),
+    "align, epsilon": ([*ALIGN, "--epsilon", "0"], "--epsilon"),
+    "align, epsilon that is no number": ([*ALIGN, "--epsilon", "nan"], "--epsilon"),
+    "align, penalty": ([*ALIGN, "--regularisation", "-1"], "--regularisation"),
+    "align, layers": ([*ALIGN, "--layers", "1", "x"], "'x'"),
+    "train, required option": (["train", "--teacher", "T"], "--student"),
+    "train, no such file": (["train", "/nowhere.yaml"], "/nowhere.yaml"),
+    "evaluate, required option": (["evaluate", "--teacher", "T"], "--queries"),
+    "evaluate, search": ([*EVALUATE, "--search", "cosine"], "maxsim"),
+    "evaluate, system": ([*EVALUATE, "--system", "foo"], "teacher_english"),
+    "evaluate, tokens": ([*EVALUATE, "--max-seq-length", "0"], "--max-seq-length"),
+    "evaluate, batch": ([*EVALUATE, "--batch-size", "0"], "--batch-size"),
+    "evaluate, limit": ([*EVALUATE, "--limit", "0"], "--limit"),
+    "evaluate, language": ([*EVALUATE, "--low", "xqq"], "xqq"),
+    "evaluate, pairs": ([*EVALUATE, "--pairs", "so"], "so=5101"),
+    "evaluate, translator of two": ([*EVALUATE, "--translator", "a", "--translator", "b"], "language of each"),
+    "evaluate, two of one name": ([*EVALUATE, "--other", "a=x", "--other", "a=y"], "'a'"),
+    "evaluate, compare and more": ([*EVALUATE, "--compare", "a", "b"], "--compare"),
+    "study, no file": (["study"], "config"),
+    "study, set": (["study", "s.yaml", "--set", "x"], "NAME=VALUE"),
+    "study, limit": (["study", "s.yaml", "--limit", "0"], "--limit"),
+    "card, no student": (["card"], "student"),
+    "card, pairs": (["card", "S", "--bitext", "mr"], "so=5101"),
+    "card, loss": (["card", "S", "--losses", "transprt=1"], "transport"),
+    "card, repository": (["card", "S", "--push-to", "a b"], "owner/name"),
+    "data, unknown verb": (["data", "fly"], "fly"),
+    "data check, no file": (["data", "check"], "bitext"),
+    "data check, rule": (["data", "check", "so=x.tsv", "--drop", "foo", "--output", "out"], "duplicate"),
+    "data check, drop without output": (["data", "check", "so=x.tsv", "--drop", "copy"], "--output"),
+    "data check, leak of nothing": (["data", "check", "x", "--drop", "leak", "--output", "out"], "--evaluation"),
+    "data scenes, nowhere to write": (["data", "scenes"], "--output"),
+    "data scenes, count": (["data", "scenes", "--count", "0", "--output", "out"], "--count"),
+    "data scenes, language": (["data", "scenes", "--languages", "xx", "--output", "out"], "so"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_usage_is_one_line_and_status_2(tmp_path, monkeypatch, capsys, case):
+    words, told = WRONG[case]
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(monkeypatch, capsys, *words)
+    assert code == 2
+    assert not out
+    assert len(err.splitlines()) == 1
+    assert err.startswith("optical-hf: error: ")
+    assert told in err
+    assert " --help` lists the options" in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_command_without_a_verb_prints_its_help(monkeypatch, capsys):
+    for words in ([], ["data"]):
+        code, out, err = run(monkeypatch, capsys, *words)
+        assert code == 2
+        assert "Usage" in out + err
+        assert "Check" in out + err
+
+
+@pytest.mark.parametrize("words", [["--version"], ["--version", "demo"]])
+def test_the_version(monkeypatch, capsys, words):
+    assert run(monkeypatch, capsys, *words) == (0, f"optical-hf {__version__}\n", "")
+
+
+VERBS = [
+    ["demo"],
+    ["align"],
+    ["train"],
+    ["evaluate"],
+    ["study"],
+    ["card"],
+    ["data"],
+    ["data", "check"],
+    ["data", "scenes"],
+]
+
+
+@pytest.mark.parametrize("verb", [[], *VERBS])
+def test_help_of_every_verb(monkeypatch, capsys, verb):
+    code, out, _ = run(monkeypatch, capsys, *verb, "--help")
+    assert code == 0
+    assert "Usage" in out
+    assert 8 < len(out.splitlines()) < 130
+
+
+def test_help_lists_the_choices(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "200")
+    for verb, choices in (
+        (["align"], ["transport|ridge", "vector|late_interaction"]),
+        (["evaluate"], ["vector|maxsim"]),
+        (["data", "check"], ["empty, duplicate, copy"]),
+    ):
+        _, out, _ = run(monkeypatch, capsys, *verb, "--help")
+        for choice in choices:
+            assert choice in out
+
+
+def test_what_nobody_foresaw_is_one_line_with_its_kind_and_the_traceback_on_request(monkeypatch, capsys):
+    def broken(*_, **__):
+        raise RuntimeError("out of\nmemory")
+
+    monkeypatch.setattr("optical_hf.cli.card.load_teacher", broken)
+    code, _, err = run(monkeypatch, capsys, "card", "S")
+    assert code == 1
+    assert err == "optical-hf: error: RuntimeError: out of memory; OPTICAL_HF_TRACEBACK=1 shows where\n"
+    monkeypatch.setenv("OPTICAL_HF_TRACEBACK", "1")
+    code, _, err = run(monkeypatch, capsys, "card", "S")
+    assert code == 1
+    assert "Traceback" in err
