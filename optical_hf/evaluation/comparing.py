@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from optical_hf.evaluation.tables import DASH, Table, percent, print_table, table_markdown
+from optical_hf.evaluation.tables import DASH, Table, corrected, percent, print_table, table_markdown, tests_caption
 from optical_hf.languages import language_info
 from optical_hf.metrics.ranking import recall_at_k
 from optical_hf.metrics.significance import SystemComparison, align_queries, compare_systems
@@ -50,7 +50,7 @@ class Comparison:
                     percent(change.mean),
                     percent(change.other_mean),
                     percent(change.difference.value, change.difference.low, change.difference.high),
-                    f"{change.p_holm:.4f}",
+                    corrected(change.p_holm, change.test),
                 ]
             )
         gap = self.tests.gap_change
@@ -61,11 +61,11 @@ class Comparison:
                 percent(self.tests.gap),
                 percent(self.tests.other_gap),
                 percent(gap.value, gap.low, gap.high),
-                f"{self.tests.gap_p_value:.4f}",
+                corrected(self.tests.gap_p_holm, self.tests.gap_test),
             ]
         )
-        title = f"R@1 of {self.system} minus {self.other}: paired permutation tests by group, p by Holm over languages"
-        return Table(title, ["language", "tier", self.system, self.other, "difference", "p"], rows)
+        title = f"R@1 of {self.system} minus {self.other}: {tests_caption(len(rows), self.tests.rounds)}"
+        return Table(title, ["language", "tier", self.system, self.other, "difference", "p (Holm)"], rows)
 
 
 def compare_reports(

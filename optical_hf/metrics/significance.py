@@ -2,11 +2,10 @@
 
 Knows per-query hits of two systems on the same queries. Under the null hypothesis the two are exchangeable, so the
 difference of every group may change its sign; a group flips in all its languages at once. Holm's correction over
-languages. (Smucker, Allan and Carterette, A comparison of statistical significance tests for information retrieval
-evaluation, CIKM 2007; Fagerland, Lydersen and Laake, The McNemar test for binary matched-pairs data, BMC Medical
-Research Methodology 2013; Holm, A simple sequentially rejective multiple test procedure, 1979.)
+languages and the gap. (Smucker, Allan and Carterette, A comparison of statistical significance tests for information
+retrieval evaluation, CIKM 2007; Holm, A simple sequentially rejective multiple test procedure, 1979.)
 
-Shapes: R rounds, G groups, C columns, S systems, L languages, P p-values.
+Shapes: R rounds, G groups, C columns, L languages, P p-values.
 """
 
 from collections.abc import Collection, Sequence
@@ -20,6 +19,7 @@ from optical_hf.metrics.bootstrap import Estimate, checked_confidence, interval,
 from optical_hf.metrics.naming import first_few
 from optical_hf.metrics.observations import Block, Observations, observe
 from optical_hf.metrics.resampling import Floats, signed_sums
+from optical_hf.metrics.sign_test import PValue, SignTest, sign_test
 from optical_hf.metrics.tiers import Tier, Tiers, checked_tiers
 
 
@@ -35,17 +35,20 @@ class LanguageChange:
     difference: Estimate
     p_value: float
     p_holm: float
+    test: SignTest
 
 
 @dataclass(frozen=True)
 class SystemComparison:
-    """What `compare_systems` found: differences are the first system minus the other."""
+    """What `compare_systems` found: differences are the first system minus the other, p_holm over languages and gap."""
 
     languages: dict[str, LanguageChange]
     gap: float
     other_gap: float
     gap_change: Estimate
     gap_p_value: float
+    gap_p_holm: float
+    gap_test: SignTest
     confidence: float
     rounds: int
     seed: int
@@ -70,10 +73,7 @@ def compare_systems(
 ) -> SystemComparison:
     """Compare two systems on the same queries: each language, and the gap between the tiers.
 
-    p = (#{|T_r| > |T|} + (#{|T_r| = |T|} + 1) / 2) / (R + 1), T the difference of means (or gaps), T_r that of round r
-
-    Equal draws count half (the mid-p value): hits of 0 and 1 leave few values a difference can take, and counting equal
-    draws in full would find 1 to 4 % of significant differences where there is none, not 5 %.
+    The p-values are those of `sign_test`: exact where at most 20 groups differ, else the mid-p value of random signs.
 
     Args:
         hits: (Q,) of the first system, 0 or 1 or any per-query measure in [0, 1].
@@ -84,13 +84,13 @@ def compare_systems(
         middle: Likewise.
         groups: (Q,) what each query belongs to; a group keeps or swaps its systems as a whole.
         confidence: Of the bootstrap intervals of the differences.
-        rounds: Of the permutation test and of the bootstrap; the smallest possible p-value is 0.5 / (rounds + 1).
+        rounds: Of the random signs and of the bootstrap; no p-value of random signs is below 0.5 / (rounds + 1).
         seed: Of both.
 
     Returns:
-        By language: means, difference with interval, p-value, and the p-value corrected over languages (Holm). For the
-        gap: its change with interval and p-value. The test of the gap asks whether both tiers changed alike, so a
-        change common to both tiers is taken out before signs are drawn.
+        By language: means, difference with interval, p-value and the name of the test. For the gap: its change, likewise.
+        `p_holm` and `gap_p_holm` are corrected over all these p-values, languages and gap (Holm). The test of the gap asks
+        whether both tiers changed alike, so a change common to both tiers is taken out before signs are drawn.
 
     Raises:
         ValueError: As `cross_lingual_gap`.
@@ -109,8 +109,8 @@ def compare_systems(
     means_SL = observations.means_SL()
     difference_L = means_SL[0] - means_SL[1]
     resampled_RL = resampled_means(observations.difference(), rounds, seed)[:, 0]
-    p_L, gap_p = _p_values(observations, contrast_L, rounds, seed)
-    p_holm_L = holm(p_L)
+    *tests_L, gap_test = _sign_tests(observations.difference(), contrast_L, rounds, seed)
+    *p_holm_L, gap_p_holm = holm([test.value for test in (*tests_L, gap_test)])
     return SystemComparison(
         languages={
             name: LanguageChange(
@@ -120,15 +120,18 @@ def compare_systems(
                 mean=float(means_SL[0, column]),
                 other_mean=float(means_SL[1, column]),
                 difference=interval(difference_L[column], resampled_RL[:, column], confidence),
-                p_value=float(p_L[column]),
+                p_value=tests_L[column].value,
                 p_holm=float(p_holm_L[column]),
+                test=tests_L[column].test,
             )
             for column, name in enumerate(names)
         },
         gap=float(means_SL[0] @ contrast_L),
         other_gap=float(means_SL[1] @ contrast_L),
         gap_change=interval(difference_L @ contrast_L, resampled_RL @ contrast_L, confidence),
-        gap_p_value=gap_p,
+        gap_p_value=gap_test.value,
+        gap_p_holm=float(gap_p_holm),
+        gap_test=gap_test.test,
         confidence=confidence,
         rounds=rounds,
         seed=seed,
@@ -202,26 +205,21 @@ def gap_contrast(languages: Sequence[str], tiers: Tiers) -> Floats:
     return np.array([weight[tiers.tier(language)] for language in languages])
 
 
-def _p_values(observations: Observations, contrast_L: Floats, rounds: int, seed: int) -> tuple[Floats, float]:
-    """P-value of each language's difference and of the change of the gap, all from the same random signs."""
+def _sign_tests(difference: Observations, contrast_L: Floats, rounds: int, seed: int) -> list[PValue]:
+    """The test of each language's difference and, last, of the change of the gap, all by the same random signs."""
     generator = np.random.default_rng(seed)
-    means_SL = observations.means_SL()
-    difference_L = means_SL[0] - means_SL[1]
-    common = (difference_L @ np.maximum(contrast_L, 0) - difference_L @ np.minimum(contrast_L, 0)) / 2
-    gap_sums_R = np.zeros(rounds)
-    p_L = np.empty(len(contrast_L))
-    gap_scale = 0.0
-    for block in observations.blocks:
-        rows_GC = _difference_rows(block, contrast_L[block.languages], common)
-        sums_RC = signed_sums(rows_GC, rounds, generator)
-        scale_C = np.abs(rows_GC).sum(axis=0)
-        p_L[block.languages] = [
-            _p_value(*column)
-            for column in zip(rows_GC[:, :-1].sum(axis=0), sums_RC[:, :-1].T, scale_C[:-1], strict=True)
-        ]
-        gap_sums_R += sums_RC[:, -1]
-        gap_scale += scale_C[-1]
-    return p_L, _p_value(difference_L @ contrast_L, gap_sums_R, gap_scale)
+    mean_L = difference.means_SL()[0]
+    common = (mean_L @ np.maximum(contrast_L, 0) - mean_L @ np.minimum(contrast_L, 0)) / 2
+    rows = [_difference_rows(block, contrast_L[block.languages], common) for block in difference.blocks]
+    sums = [signed_sums(rows_GC, rounds, generator) for rows_GC in rows]
+    tests = {
+        language: sign_test(difference_G, drawn_R)
+        for block, rows_GC, sums_RC in zip(difference.blocks, rows, sums, strict=True)
+        for language, difference_G, drawn_R in zip(block.languages, rows_GC[:, :-1].T, sums_RC[:, :-1].T, strict=True)
+    }
+    gap_G = np.concatenate([rows_GC[:, -1] for rows_GC in rows])
+    gap_R = np.sum([sums_RC[:, -1] for sums_RC in sums], axis=0)
+    return [*(tests[language] for language in range(len(contrast_L))), sign_test(gap_G, gap_R)]
 
 
 def _difference_rows(block: Block, contrast_L: Floats, common: float) -> Floats:
@@ -230,15 +228,6 @@ def _difference_rows(block: Block, contrast_L: Floats, common: float) -> Floats:
     The sum of the last column over all blocks is the change of the gap itself, with or without `common`: the weights
     sum to zero. Without taking `common` out, languages that share no groups would test the gap with needless noise.
     """
-    difference_GL = block.totals_GSL[:, 0] - block.totals_GSL[:, 1]
+    difference_GL = block.totals_GSL[:, 0]
     share_G = (difference_GL - common * block.counts_GL) @ (contrast_L / block.counts_GL.sum(axis=0))
     return np.column_stack([difference_GL, share_G])
-
-
-def _p_value(observed: float, drawn_R: Floats, scale: float) -> float:
-    """Two-sided mid-p value; draws that differ from the observed value by rounding only are equal to it."""
-    if scale == 0:  # no group differs
-        return 1.0
-    excess_R = np.abs(drawn_R) - abs(observed)
-    equal_R = np.abs(excess_R) <= 1e-9 * scale
-    return float(np.count_nonzero((excess_R > 0) & ~equal_R) + (np.count_nonzero(equal_R) + 1) / 2) / (len(drawn_R) + 1)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from optical_hf.metrics.bootstrap import Estimate, interval, resampled_means
 from optical_hf.metrics.observations import observe
+from optical_hf.metrics.sign_test import SignTest
 from optical_hf.metrics.significance import LanguageChange, SystemComparison, align_queries, compare_systems
 from optical_hf.metrics.tiers import Tiers
 from optical_hf.study.cells import (
@@ -34,14 +35,21 @@ from optical_hf.study.table import ALL, FinishedRun, Hits, tiers_of
 
 @dataclass(frozen=True)
 class GapTest:
-    """How the gap and the level of the low tier change from one cell to another, on one collection or on all."""
+    """How the gap and the level of the low tier change from one cell to another, on one collection or on all.
+
+    Args:
+        p_holm: corrected over the `family` of gap tests that are shown together.
+    """
 
     collection: str
     gap: float
     other_gap: float
     change: Estimate
     p_value: float
+    test: SignTest
     low_change: Estimate
+    p_holm: float
+    family: int = 1
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,7 @@ class SystemTest:
     Args:
         ours: the system.
         other: the baseline.
-        languages: by (collection, language); p-values are corrected over all of them (Holm).
+        languages: by (collection, language); p_holm is corrected over the `family` of tests that one table shows.
         gaps: of every collection that has both tiers.
     """
 
@@ -59,6 +67,7 @@ class SystemTest:
     other: Cell
     languages: dict[tuple[str, str], LanguageChange]
     gaps: list[GapTest]
+    family: int
 
 
 @dataclass(frozen=True)
@@ -125,7 +134,7 @@ def _system_test(config: StudyConfig, cells: Cells, ours: Cell, other: Cell) -> 
         for label, change in tests.languages.items():
             collection, code = label.split("\t")
             languages[collection, code] = change
-    return SystemTest(ours, other, languages, list(gap_tests(config, cells, ours, other)))
+    return SystemTest(ours, other, languages, list(gap_tests(config, cells, ours, other)), len(languages))
 
 
 def size_tests(config: StudyConfig, cells: Cells) -> Iterator[SizeTest]:
@@ -186,7 +195,16 @@ def gap_tests(config: StudyConfig, cells: Cells, ours: Cell, other: Cell) -> Ite
             first.hits, other_hits, codes, **tiers._asdict(), groups=groups, rounds=config.rounds
         )
         low = low_change(first, other_hits, tiers, config.rounds)
-        yield GapTest(name, tests.gap, tests.other_gap, tests.gap_change, tests.gap_p_value, low)
+        yield GapTest(
+            name,
+            tests.gap,
+            tests.other_gap,
+            tests.gap_change,
+            tests.gap_p_value,
+            tests.gap_test,
+            low,
+            tests.gap_p_value,
+        )
 
 
 def low_change(first: Hits, other_hits: NDArray[np.float64], tiers: Tiers, rounds: int) -> Estimate:

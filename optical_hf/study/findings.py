@@ -1,7 +1,7 @@
 """What a study found, in sentences: every figure and every verdict in them comes from a test, none from hope.
 
-A difference is called one where its p-value is below 0.05; else the sentence says that these queries cannot tell. Knows the
-tests; nothing about runs.
+A difference is called one where its corrected p-value is below 0.05; else no difference was detected, which is not to say that
+there is none: the interval says how large it may be. Knows the tests; nothing about runs.
 """
 
 from collections.abc import Iterator, Sequence
@@ -37,14 +37,20 @@ def p_value(value: float) -> str:
     return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
 
 
+def gap_p(test: GapTest) -> str:
+    """The corrected p-value of a change of the gap, with its family."""
+    exact = ", exact" if test.test == "exact" else ""
+    return f"{p_value(test.p_holm)}{exact}, corrected over {test.family} tests"
+
+
 def _where(collection: str) -> str:
     return "on all collections together" if collection == ALL else f"on {collection}"
 
 
 def gap_verdict(test: GapTest) -> str:
-    """Which way the gap went, or that nobody can tell; where the low tier is ahead, a gap neither narrows nor widens."""
-    if test.p_value >= SIGNIFICANT:
-        return "these queries cannot tell that from no change"
+    """Which way the gap went, or that no change was detected; where the low tier is ahead, it neither narrows nor widens."""
+    if test.p_holm >= SIGNIFICANT:
+        return "no change detected"
     smaller = test.change.value < 0
     if min(test.gap, test.other_gap) >= 0:
         return "it narrowed" if smaller else "it widened"
@@ -59,7 +65,7 @@ def size_sentences(test: SizeTest) -> Iterator[str]:
         yield (
             f"{cell.teacher}, {cell.system}{setting}: from {short_count(test.other_parameters)} to "
             f"{short_count(test.parameters)} parameters ({test.smaller.student} to {cell.student}) the gap "
-            f"{_where(gap.collection)} changed by {signed(gap.change)} ({p_value(gap.p_value)}): {gap_verdict(gap)}; R@1 of the "
+            f"{_where(gap.collection)} changed by {signed(gap.change)} ({gap_p(gap)}): {gap_verdict(gap)}; R@1 of the "
             f"low tier changed by {signed(gap.low_change)}."
         )
 
@@ -72,26 +78,31 @@ def system_sentences(test: SystemTest) -> Iterator[str]:
     if test.languages:
         low = {key: change for key, change in test.languages.items() if change.tier == "low"}
         rest = {key: change for key, change in test.languages.items() if change.tier != "low"}
-        yield f"{head}: {_tally(low, 'low-resource')}; {_tally(rest, 'other')} (p corrected over {len(test.languages)} tests)."
+        yield f"{head}: {_tally(low, 'low-resource')}; {_tally(rest, 'other')} (p corrected over {test.family} tests)."
     if test.gaps:
         changes = "; ".join(
             f"{_where(gap.collection)} {100 * gap.gap:.1f} against {100 * gap.other_gap:.1f}, a change of {signed(gap.change)} "
-            f"({p_value(gap.p_value)}): {gap_verdict(gap)}"
+            f"({gap_p(gap)}): {gap_verdict(gap)}"
             for gap in test.gaps
         )
         yield f"{head}: the gap is {changes}."
 
 
 def _tally(changes: dict[tuple[str, str], LanguageChange], tier: str) -> str:
-    """In how many (collection, language) pairs R@1 is higher, lower, or not told apart."""
+    """In how many (collection, language) pairs R@1 is higher, lower, or no difference was detected, and how large it may be."""
     if not changes:
         return f"no {tier} language to compare"
-    higher = [key for key, change in changes.items() if change.p_holm < SIGNIFICANT and change.difference.value > 0]
-    lower = [key for key, change in changes.items() if change.p_holm < SIGNIFICANT and change.difference.value < 0]
+    told = {key: change for key, change in changes.items() if change.p_holm < SIGNIFICANT}
+    higher = [key for key, change in told.items() if change.difference.value > 0]
+    lower = [key for key, change in told.items() if change.difference.value < 0]
+    rest = [change.difference for key, change in changes.items() if key not in told]
     parts = [
         f"higher R@1 in {len(higher)} of {len(changes)} {tier} tests{_named(higher)}",
         f"lower in {len(lower)}{_named(lower)}",
     ]
+    if rest:
+        low, high = (100 * end for end in (min(part.low for part in rest), max(part.high for part in rest)))
+        parts.append(f"no difference detected in {len(rest)} (intervals within [{low:+.1f}, {high:+.1f}] points)")
     return ", ".join(parts)
 
 

@@ -18,6 +18,7 @@ from optical_hf.files import write_text
 from optical_hf.study.cells import Cells, cells_of, mean_hits, one_code, places, searched, shared_collections
 from optical_hf.study.comparing import SizeTest, SystemTest, size_tests, system_tests
 from optical_hf.study.config import StudyConfig
+from optical_hf.study.families import correct_sizes, correct_systems
 from optical_hf.study.findings import size_sentences, system_sentences
 from optical_hf.study.grid import NO_STUDENT
 from optical_hf.study.launching import RunFolder
@@ -31,7 +32,7 @@ from optical_hf.study.summary import (
     measures_tables,
     of_language,
     recall_tables,
-    test_table,
+    test_tables,
 )
 from optical_hf.study.table import ALL, finished, write_table
 
@@ -90,7 +91,9 @@ def write_study(config: StudyConfig, entries: Sequence[RunFolder]) -> Path:
     output = Path(config.output)
     write_table(config, entries, output / "runs.parquet")
     cells = cells_of(finished(entries))
-    findings = Findings(list(size_tests(config, cells)), list(system_tests(config, cells)))
+    findings = Findings(
+        correct_sizes(list(size_tests(config, cells))), correct_systems(list(system_tests(config, cells)))
+    )
     pictures = {name: svg_of(figure) for name, figure in figures(config, cells)}
     for name, text in pictures.items():
         write_text(output / "plots" / f"{name}.svg", text)
@@ -121,7 +124,7 @@ def describe(config: StudyConfig, entries: Sequence[RunFolder]) -> str:
     versions = sorted({f"{name} {version}" for run in done for name, version in run.result.versions.items()})
     return (
         f"{told}. Collections: {sets or 'none yet'}. Ties count against the system. Intervals are of {config.rounds:,} bootstrap "
-        f"rounds by group, tests are paired permutation tests by group; seeds are put together by query. Tiers: high "
+        f"rounds by group, tests are paired sign tests by group; seeds are put together by query. Tiers: high "
         f"{', '.join(config.high or ()) or 'by Joshi et al. 2020'}; low {', '.join(config.low or ()) or 'likewise'}. "
         f"Versions: {', '.join(versions) or 'none yet'}."
     )
@@ -199,8 +202,7 @@ def _tables(config: StudyConfig, cells: Cells, findings: Findings, entries: Sequ
     if cells:
         yield from measures_tables(cells)
         yield cost_table(cells)
-    if findings.systems:
-        yield test_table(findings.systems)
+    yield from test_tables(findings.systems, config.rounds)
     failures = failure_table(entries)
     if failures is not None:
         yield failures

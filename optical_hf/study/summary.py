@@ -4,11 +4,11 @@ Cells of text, rendered elsewhere. Knows cells of runs and tests.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, groupby
 
 import numpy as np
 
-from optical_hf.evaluation.tables import DASH, Table, percent
+from optical_hf.evaluation.tables import DASH, Table, corrected, percent, tests_caption
 from optical_hf.languages import language_info
 from optical_hf.metrics.bootstrap import Estimate, interval
 from optical_hf.metrics.gap import GapReport, cross_lingual_gap
@@ -16,7 +16,8 @@ from optical_hf.metrics.resampling import resampled_sums
 from optical_hf.study.cells import Cell, Cells, collections_of, mean_hits, places, searched
 from optical_hf.study.comparing import SystemTest
 from optical_hf.study.config import StudyConfig
-from optical_hf.study.findings import p_value, signed
+from optical_hf.study.families import setting_of
+from optical_hf.study.findings import signed
 from optical_hf.study.launching import RunFolder
 from optical_hf.study.plots import short_count
 from optical_hf.study.table import ALL, FinishedRun, Hits, tiers_of
@@ -135,37 +136,26 @@ def cost_table(cells: Cells) -> Table:
     return Table("What the runs took", heads, rows)
 
 
-def test_table(tests: Sequence[SystemTest]) -> Table:
-    """Every paired test by collection and language."""
-    rows = [
-        [
-            test.ours.teacher,
-            test.ours.student,
-            f"{test.ours.system} − {test.other.system}",
-            test.ours.setting,
-            collection,
-            f"{language_info(code).name} ({code})",
-            percent(change.mean),
-            percent(change.other_mean),
-            signed(change.difference),
-            p_value(change.p_holm),
+def test_tables(tests: Sequence[SystemTest], rounds: int) -> Iterator[Table]:
+    """The paired tests by collection and language: a table a teacher, student, bitext and budget."""
+    for setting, family in groupby(tests, setting_of):
+        rows = [
+            [
+                f"{test.ours.system} − {test.other.system}",
+                collection,
+                f"{language_info(code).name} ({code})",
+                percent(change.mean),
+                percent(change.other_mean),
+                signed(change.difference),
+                corrected(change.p_holm, change.test),
+            ]
+            for test in family
+            for (collection, code), change in test.languages.items()
         ]
-        for test in tests
-        for (collection, code), change in test.languages.items()
-    ]
-    heads = [
-        "teacher",
-        "student",
-        "systems",
-        "bitext and budget",
-        "collection",
-        "language",
-        "first",
-        "second",
-        "difference",
-        "p (Holm)",
-    ]
-    return Table("Paired permutation tests by group, corrected over collections and languages", heads, rows)
+        named = ", ".join(part for part in (setting.teacher, setting.student, setting.setting) if part)
+        heads = ["systems", "collection", "language", "first", "second", "difference", "p (Holm)"]
+        if rows:
+            yield Table(f"{named}: R@1 of two systems; {tests_caption(len(rows), rounds)}", heads, rows)
 
 
 def failure_table(entries: Sequence[RunFolder]) -> Table | None:

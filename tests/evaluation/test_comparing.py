@@ -47,6 +47,8 @@ def test_systems_of_one_report_and_of_two_compare_alike(report, student, teacher
     backwards = replace(collection, queries=collection.queries.select(range(15, -1, -1)))
     other = evaluate_retrieval(teacher, teacher, backwards, **QUIET)
     assert compare_reports(report, RetrievalReport.from_json(other.to_json()), rounds=500).tests == expected
+    assert "p corrected over the 3 tests of this table (Holm)" in compared.table().title
+    assert compared.table().rows[0][-1] == f"{comparison.languages['de'].p_holm:.3f} (exact)"
     assert [row[0] for row in compared.table().rows] == ["German (de)", "Somali (so)", "gap (high − low)"]
 
 

@@ -6,7 +6,7 @@ from importlib import import_module
 import pytest
 
 
-@pytest.mark.parametrize("name", ["gap", "naming", "ranking", "significance", "tiers"])
+@pytest.mark.parametrize("name", ["gap", "naming", "ranking", "sign_test", "significance", "tiers"])
 def test_examples_run(name):
     result = doctest.testmod(import_module(f"optical_hf.metrics.{name}"))
     assert result.attempted > 0

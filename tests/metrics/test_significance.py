@@ -32,7 +32,7 @@ def test_p_values_are_those_of_every_sign_written_out():
     hits, other = rng.integers(0, 2, (2, 24)).astype(float)
     groups = np.tile(np.repeat(np.arange(6), 2), 2)
     languages = np.repeat(["de", "so"], 12)
-    result = compare_systems(hits, other, languages, high=["de"], low=["so"], groups=groups, rounds=40_000)
+    result = compare_systems(hits, other, languages, high=["de"], low=["so"], groups=groups, rounds=1)
     difference_GL = (hits - other).reshape(2, 6, 2).sum(axis=2).T
     signs = np.array(list(itertools.product([-1, 1], repeat=6)))
     for column_G, p in (
@@ -41,8 +41,8 @@ def test_p_values_are_those_of_every_sign_written_out():
         (difference_GL[:, 0] - difference_GL[:, 1], result.gap_p_value),
     ):
         drawn, observed = np.abs(signs @ column_G), abs(column_G.sum())
-        exact = (drawn > observed + 1e-9).mean() + np.isclose(drawn, observed).mean() / 2
-        assert p == pytest.approx(exact, abs=4 * np.sqrt(0.25 / 40_000))
+        assert p == pytest.approx((drawn >= observed - 1e-9).mean(), rel=1e-12)
+    assert {result.gap_test, *(change.test for change in result.languages.values())} == {"exact"}
 
 
 def test_p_values_of_graded_hits_are_those_of_scipy():
@@ -122,8 +122,26 @@ def test_a_whole_group_keeps_or_swaps_its_systems():
     languages = ["de", "so"] * 30
     four = compare_systems(hits, other, languages, groups=np.arange(60) // 15, high=["de"], low=["so"])
     alone = compare_systems(hits, other, languages, high=["de"], low=["so"])
-    assert four.languages["de"].p_value == pytest.approx(1 / 16, abs=0.01)  # 2 of 16 sign patterns, counted half
+    assert four.languages["de"].p_value == 1 / 8  # 2 of 16 sign patterns
     assert alone.languages["de"].p_value < 0.001
+
+
+@pytest.mark.parametrize("others", [0, 100])
+def test_five_queries_that_all_improve_are_not_significant_however_many_stay_as_they_were(others):
+    languages = ["de"] * (5 + others) + ["so"] * 40
+    hits, other = np.zeros((2, len(languages)))
+    hits[[*range(5), *range(5 + others, 45 + others)]] = 1.0
+    result = compare_systems(hits, other, languages, high=["de"], low=["so"])
+    assert result.languages["de"].p_value == 0.0625
+    assert result.languages["de"].test == "exact"
+    assert result.languages["so"].test == "random signs"
+
+
+def test_holm_runs_over_languages_and_gap():
+    result = compare_systems(*two_systems(better=(0, 0.02, 0.03, 0.05))[:3], rounds=500, **TIERS)
+    p_values = [*(change.p_value for change in result.languages.values()), result.gap_p_value]
+    corrected = [*(change.p_holm for change in result.languages.values()), result.gap_p_holm]
+    assert corrected == holm(p_values).tolist()
 
 
 def test_holm_by_hand_and_in_any_order():

@@ -1,6 +1,7 @@
 """The sentences of a study, from runs whose hits are known."""
 
 import json
+import re
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -9,10 +10,13 @@ import pytest
 
 from optical_hf.evaluation.report import Queries, RetrievalReport, SystemResult
 from optical_hf.evaluation.scores import Bootstrap, score_languages
+from optical_hf.metrics.significance import holm
+from optical_hf.study import summary
 from optical_hf.study.accounting import CODE
 from optical_hf.study.cells import cells_of, mean_hits, places
 from optical_hf.study.comparing import size_tests, system_tests
 from optical_hf.study.config import BudgetSpec, CollectionSpec, StudentSpec, StudyConfig, SystemSpec, TeacherSpec
+from optical_hf.study.families import correct_sizes, correct_systems
 from optical_hf.study.findings import size_sentences, system_sentences
 from optical_hf.study.grid import RunConfig
 from optical_hf.study.report import figures
@@ -84,7 +88,7 @@ def test_a_gap_that_narrows_is_said_to_narrow_with_its_numbers(tmp_path: Path) -
         "T, transport (500 pairs a language, B): from 21.0 M to 85.0 M parameters (small to large) the gap on C changed by "
         "-28.0 points ["
     )
-    assert "(p < 0.001): it narrowed; R@1 of the low tier changed by +30.0 points [" in sentence
+    assert "(p < 0.001, corrected over 1 tests): it narrowed; R@1 of the low tier changed by +30.0 points [" in sentence
     change = test.gaps[0].change
     assert change.low < -0.28 < change.high < 0
 
@@ -102,7 +106,7 @@ def test_a_gap_that_widens_and_one_that_cannot_be_told(tmp_path: Path) -> None:
     assert "it widened" in sentences[0]
     assert "(small to middle)" in sentences[1]
     assert "+1.0 points" in sentences[1]
-    assert "these queries cannot tell that from no change" in sentences[1]
+    assert "no change detected" in sentences[1]
 
 
 def test_where_the_low_tier_is_ahead_a_gap_does_not_narrow(tmp_path: Path) -> None:
@@ -126,9 +130,49 @@ def test_a_system_is_higher_only_where_the_corrected_test_says_so(tmp_path: Path
     assert test.ours.system == "transport"
     tally, gap = system_sentences(test)
     assert "higher R@1 in 1 of 1 low-resource tests (Somali on C), lower in 0" in tally
-    assert "higher R@1 in 0 of 1 other tests, lower in 0 (p corrected over 2 tests)" in tally
+    assert re.search(
+        r"higher R@1 in 0 of 1 other tests, lower in 0, no difference detected in 1 \(intervals within "
+        r"\[-\d\.\d, \+\d\.\d\] points\) \(p corrected over 2 tests\)",
+        tally,
+    )
     assert "the gap is on C 29.5 against 50.0, a change of -20.5 points" in gap
     assert gap.endswith("it narrowed.")
+
+
+def test_p_values_are_corrected_over_every_pair_of_systems_in_a_table(tmp_path: Path) -> None:
+    shares = {"MSE": 0.50, "transport": 0.54, "untrained": 0.10}
+    runs = [run(tmp_path, "large", system, {"de": share, "so": share}) for system, share in shares.items()]
+    runs += [run(tmp_path, "small", system, {"de": share, "so": share}) for system, share in shares.items()]
+    config = replace(CONFIG, baselines=("MSE", "untrained"))
+    plain = list(system_tests(config, cells_of(runs)))
+    tests = correct_systems(plain)
+    large = [test for test in tests if test.ours.student == "large"]
+    assert {(test.ours.system, test.other.system) for test in large} == {
+        ("MSE", "untrained"), ("transport", "untrained"), ("transport", "MSE"),
+    }  # fmt: skip
+    changes = [change for test in large for change in test.languages.values()]
+    assert [change.p_holm for change in changes] == holm([change.p_value for change in changes]).tolist()
+    assert {test.family for test in tests} == {6}
+    gaps = [gap for test in large for gap in test.gaps]
+    assert [gap.p_holm for gap in gaps] == holm([gap.p_value for gap in gaps]).tolist()
+    assert {gap.family for gap in gaps} == {3}
+    tables = list(summary.test_tables(tests, config.rounds))
+    assert [len(table.rows) for table in tables] == [6, 6]
+    assert tables[0].title.startswith("T, large, 500 pairs a language, B: R@1 of two systems; paired sign tests")
+    assert "p corrected over the 6 tests of this table (Holm)" in tables[0].title
+
+
+def test_changes_of_the_gap_by_size_are_corrected_over_all_that_the_study_shows(tmp_path: Path) -> None:
+    runs = [
+        run(tmp_path, student, system, {"de": 0.6, "so": 0.5 + 0.01 * number})
+        for number, student in enumerate(STUDENTS)
+        for system in ("MSE", "transport")
+    ]
+    tests = correct_sizes(list(size_tests(CONFIG, cells_of(runs))))
+    gaps = [gap for test in tests for gap in test.gaps]
+    assert len(gaps) == 6
+    assert [gap.p_holm for gap in gaps] == holm([gap.p_value for gap in gaps]).tolist()
+    assert "corrected over 6 tests): no change detected" in next(size_sentences(tests[0]))
 
 
 def test_runs_of_different_code_are_not_compared(tmp_path: Path) -> None:
