@@ -18,7 +18,7 @@ from optical_hf import fit_alignment, load_bitext, load_student, load_teacher
 from optical_hf.losses import PairTensors, Transport
 from optical_hf.models import preprocess_queries, token_set
 from optical_hf.training.callbacks.collapse import spread
-from optical_hf.training.callbacks.transport import mass_beside_content
+from optical_hf.training.callbacks.transport_diagnostics import mass_beside_content
 from optical_hf.training.guards import english_share
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -13,7 +13,7 @@ from optical_hf.ot.masses import (
     uniform_mass,
 )
 from optical_hf.ot.plan import TransportPlan
-from optical_hf.ot.reading import barycentric_map, hard_alignment
+from optical_hf.ot.plan_reading import barycentric_map, hard_alignment
 from optical_hf.ot.transport import Gradient, Solver, solve
 
 __all__ = [

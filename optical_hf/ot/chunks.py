@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from optical_hf.ot.state import Settings, Solution
+from optical_hf.ot.solvers.state import Settings, Solution
 
 CELLS = 512 * 1024  # of a chunk: fewer, and the calls cost more than the cache saves (measured: 256 to 512 thousand)
 

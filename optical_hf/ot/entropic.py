@@ -13,8 +13,8 @@ from importlib.util import find_spec
 import torch
 
 from optical_hf.ot.chunks import solve_in_chunks
-from optical_hf.ot.sinkhorn import solve_sinkhorn
-from optical_hf.ot.state import Settings, Solution
+from optical_hf.ot.solvers.sinkhorn import solve_sinkhorn
+from optical_hf.ot.solvers.state import Settings, Solution
 
 MOST_TOKENS = 128  # a 128 x 128 kernel in float32 is 64 KiB, which one program can keep on chip
 
@@ -40,7 +40,7 @@ def solve_entropic(
     if fits_triton and _takes(
         "triton", settings.kernel, "which comes with torch for CUDA on Linux: pip install triton"
     ):
-        from optical_hf.ot.triton_sinkhorn import solve_triton_sinkhorn  # noqa: PLC0415 - triton is optional
+        from optical_hf.ot.kernels.triton_sinkhorn import solve_triton_sinkhorn  # noqa: PLC0415 - triton is optional
 
         return solve_triton_sinkhorn(cost_BNM, source_BN, target_BM, settings)
     if fits_numba and _takes("numba", settings.kernel, 'an extra of this package: pip install "optical-hf[fast]"'):
@@ -67,7 +67,7 @@ def _takes(library: str, kernel: str, source: str) -> bool:
 def _numba_path(kernel: str) -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor, Settings], Solution] | None:
     """The Numba kernel; None, said once, where an installed Numba refuses the NumPy that is beside it."""
     try:
-        from optical_hf.ot.numba_sinkhorn import solve_numba_sinkhorn  # noqa: PLC0415 - numba is optional
+        from optical_hf.ot.kernels.numba_sinkhorn import solve_numba_sinkhorn  # noqa: PLC0415 - numba is optional
     except ImportError as error:
         if kernel == "numba":
             raise

@@ -14,11 +14,11 @@ from typing import Any
 import torch
 
 from optical_hf.ot.entropic import solve_entropic
-from optical_hf.ot.exact import solve_exact
 from optical_hf.ot.implicit import cost_gradient
-from optical_hf.ot.ipot import solve_ipot
 from optical_hf.ot.problem import check_values, scale_masses
-from optical_hf.ot.state import Settings, Solution
+from optical_hf.ot.solvers.exact_solver import solve_exact
+from optical_hf.ot.solvers.ipot import solve_ipot
+from optical_hf.ot.solvers.state import Settings, Solution
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ import torch
 
 from optical_hf.ot.auto import choose_solver
 from optical_hf.ot.operator import SOLVERS, check_and_scale, transport
-from optical_hf.ot.partial import with_dummies
 from optical_hf.ot.plan import TransportPlan
 from optical_hf.ot.problem import check_shapes, masked_mass, without_padding
+from optical_hf.ot.solvers.partial import with_dummies
 
 Solver = Literal["sinkhorn", "ipot", "unbalanced", "partial", "exact", "auto"]
 Gradient = Literal["envelope", "implicit"]

@@ -15,8 +15,8 @@ from optical_hf.ot import cosine_cost, entropic, solve
 
 numba = pytest.importorskip("numba", reason='numba is not installed: pip install "optical-hf[fast]"')
 
-from optical_hf.ot import numba_sinkhorn  # noqa: E402
-from optical_hf.ot.numba_pair import compiled, fill_kernel, make_pair  # noqa: E402
+from optical_hf.ot.kernels import numba_sinkhorn  # noqa: E402
+from optical_hf.ot.kernels.numba_pair import compiled, fill_kernel, make_pair  # noqa: E402
 
 TIGHT = {"tolerance": 1e-5, "max_iterations": 5000}
 
@@ -185,7 +185,7 @@ def test_without_numba_auto_runs_in_torch_and_the_name_says_what_to_install(monk
 
 def test_a_numba_that_cannot_be_imported_is_told_once_and_torch_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     # Python raises ImportError for a module that stands in sys.modules as None.
-    monkeypatch.setitem(sys.modules, "optical_hf.ot.numba_sinkhorn", None)
+    monkeypatch.setitem(sys.modules, "optical_hf.ot.kernels.numba_sinkhorn", None)
     entropic._numba_path.cache_clear()
     try:
         with pytest.warns(UserWarning, match="versions of numba and numpy"):

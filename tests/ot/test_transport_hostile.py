@@ -6,9 +6,10 @@ import pytest
 import torch
 from ot_problems import ALL, KERNELS, ragged
 
-from optical_hf.ot import chunks, cosine_cost, entropic, sinkhorn, solve
-from optical_hf.ot.log_sinkhorn import solve_log_sinkhorn
-from optical_hf.ot.sinkhorn import solve_sinkhorn
+from optical_hf.ot import chunks, cosine_cost, entropic, solve
+from optical_hf.ot.solvers import sinkhorn
+from optical_hf.ot.solvers.log_sinkhorn import solve_log_sinkhorn
+from optical_hf.ot.solvers.sinkhorn import solve_sinkhorn
 
 
 def check_hostile(

@@ -18,8 +18,8 @@ from ot_problems import EMPTY, ragged
 
 from optical_hf.ot.entropic import solve_entropic
 from optical_hf.ot.problem import masked_mass
-from optical_hf.ot.sinkhorn import solve_sinkhorn
-from optical_hf.ot.state import Settings, Solution
+from optical_hf.ot.solvers.sinkhorn import solve_sinkhorn
+from optical_hf.ot.solvers.state import Settings, Solution
 
 CASES = {
     f"epsilon {epsilon}, rho {rho}": Settings(epsilon, 1e-5, 2000, rho, rho)
@@ -30,8 +30,8 @@ SHORT = Settings(1e-3, tolerance=1e-7, max_iterations=10)
 TINY = Settings(1e-3, max_iterations=500)
 PROGRAM = """
 import sys, torch
-from optical_hf.ot.state import Settings
-from optical_hf.ot.triton_sinkhorn import solve_triton_sinkhorn
+from optical_hf.ot.solvers.state import Settings
+from optical_hf.ot.kernels.triton_sinkhorn import solve_triton_sinkhorn
 problem, cases = torch.load(sys.argv[1], weights_only=False)
 torch.save([tuple(solve_triton_sinkhorn(*problem, settings)) for settings in cases], sys.argv[2])
 """

@@ -19,7 +19,7 @@ from optical_hf.training.callbacks import (
     default_callbacks,
 )
 from optical_hf.training.callbacks.stopping import standings
-from optical_hf.training.callbacks.transport import mass_beside_content
+from optical_hf.training.callbacks.transport_diagnostics import mass_beside_content
 
 
 def trainer(folder, callbacks=None, evaluators=None, eval_dataset=None, **kwargs):

@@ -6,7 +6,7 @@ from optical_hf.training.callbacks.collapse import CollapseDetector, CollapseErr
 from optical_hf.training.callbacks.defaults import default_callbacks
 from optical_hf.training.callbacks.stopping import LanguageEarlyStopping
 from optical_hf.training.callbacks.termination import CheckpointOnTermination
-from optical_hf.training.callbacks.transport import TransportDiagnostics
+from optical_hf.training.callbacks.transport_diagnostics import TransportDiagnostics
 
 __all__ = [
     "BadBatchError",

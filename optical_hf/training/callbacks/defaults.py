@@ -10,7 +10,7 @@ from optical_hf.training.callbacks.bad_batches import BadBatches
 from optical_hf.training.callbacks.collapse import CollapseDetector
 from optical_hf.training.callbacks.stopping import LanguageEarlyStopping
 from optical_hf.training.callbacks.termination import CheckpointOnTermination
-from optical_hf.training.callbacks.transport import TransportDiagnostics
+from optical_hf.training.callbacks.transport_diagnostics import TransportDiagnostics
 
 
 def default_callbacks(

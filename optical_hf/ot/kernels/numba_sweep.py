@@ -7,8 +7,8 @@ over the rows of K makes u and sums K' u, and meets the error of both marginals 
 
 import numpy as np
 
-from optical_hf.ot.numba_newton import newton
-from optical_hf.ot.numba_pair import FAST, ONE, ROWS, ZERO, absorb, compiled, make_pair, start, write_plan
+from optical_hf.ot.kernels.numba_newton import newton
+from optical_hf.ot.kernels.numba_pair import FAST, ONE, ROWS, ZERO, absorb, compiled, make_pair, start, write_plan
 
 PLAIN_UNTIL = 12  # iterations without relaxation
 LOOK_EVERY = 8

@@ -5,7 +5,7 @@ Rows are the shorter side, so the Schur complement is the smaller of the two. Kn
 
 import numpy as np
 
-from optical_hf.ot.numba_pair import FAST, ONE, ZERO, compiled
+from optical_hf.ot.kernels.numba_pair import FAST, ONE, ZERO, compiled
 
 LONGEST = np.float32(4.0)  # as in newton.py
 RIDGE = np.float32(1.0 + 1e-6)

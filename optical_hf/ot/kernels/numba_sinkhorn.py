@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
-from optical_hf.ot.log_sinkhorn import solve_log_sinkhorn
-from optical_hf.ot.numba_sweep import sinkhorn_pairs
-from optical_hf.ot.state import Settings, Solution, marginal_error
+from optical_hf.ot.kernels.numba_sweep import sinkhorn_pairs
+from optical_hf.ot.solvers.log_sinkhorn import solve_log_sinkhorn
+from optical_hf.ot.solvers.state import Settings, Solution, marginal_error
 
 CELLS_PER_THREAD = 256 * 1024  # of the batch: with fewer, starting a thread costs more than it saves
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import torch
 
-from optical_hf.ot.state import Settings, Solution, marginal_error
+from optical_hf.ot.solvers.state import Settings, Solution, marginal_error
 
 LOOK_EVERY = 10
 LOWEST_EXPONENT = -60.0

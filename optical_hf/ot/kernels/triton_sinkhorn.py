@@ -11,8 +11,8 @@ import torch
 import triton
 import triton.language as tl
 
-from optical_hf.ot.log_sinkhorn import solve_log_sinkhorn
-from optical_hf.ot.state import Settings, Solution, entropic_logits, marginal_error
+from optical_hf.ot.solvers.log_sinkhorn import solve_log_sinkhorn
+from optical_hf.ot.solvers.state import Settings, Solution, entropic_logits, marginal_error
 
 LOOK_EVERY = 10
 

@@ -10,8 +10,8 @@ Shapes: B pairs, N source tokens, M target tokens. f and g are in units of epsil
 
 import torch
 
-from optical_hf.ot.newton import newton_step
-from optical_hf.ot.state import Settings, Solution, entropic_logits
+from optical_hf.ot.solvers.newton import newton_step
+from optical_hf.ot.solvers.state import Settings, Solution, entropic_logits
 
 LOOK_EVERY = 10
 

@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 import torch
 
-from optical_hf.ot.log_sinkhorn import solve_log_sinkhorn
-from optical_hf.ot.newton import newton_step
-from optical_hf.ot.state import Settings, Solution, entropic_logits, marginal_error
+from optical_hf.ot.solvers.log_sinkhorn import solve_log_sinkhorn
+from optical_hf.ot.solvers.newton import newton_step
+from optical_hf.ot.solvers.state import Settings, Solution, entropic_logits, marginal_error
 
 PLAIN_LOOKS = (6, 12)  # iterations at the first looks at the error, without relaxation up to here
 LOOK_EVERY = 8  # after them; every look is one synchronisation

@@ -13,7 +13,7 @@ import warnings
 import numpy as np
 import torch
 
-from optical_hf.ot.state import Settings, Solution, marginal_error
+from optical_hf.ot.solvers.state import Settings, Solution, marginal_error
 
 
 def solve_exact(

@@ -1,0 +1,1 @@
+"""Compiled Sinkhorn: Numba on a CPU, Triton on CUDA. Each gives what `solvers.sinkhorn` gives; `entropic` chooses."""
