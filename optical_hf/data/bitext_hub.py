@@ -7,11 +7,13 @@ read as the configurations that pair English with a wanted language.
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import datasets
 import pyarrow as pa
 from datasets import Dataset, IterableDataset
+from datasets.builder import InvalidConfigName
 from datasets.exceptions import DatasetNotFoundError, DatasetsError
 
 from optical_hf.data.bitext_names import pair_in_name
@@ -22,6 +24,7 @@ from optical_hf.data.readers.bad_rows import BadRows
 from optical_hf.data.readers.records import BadRecord, pairs_of_record
 from optical_hf.tables import check_table
 
+_NOT_REACHED = (DatasetNotFoundError, ConnectionError, FileNotFoundError, InvalidConfigName)
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?")
 
 
@@ -49,22 +52,23 @@ def open_tables(
         yield _saved(source, split, several=saved[0] == "dataset_dict.json"), language, source
         return
     path, config = _place(source)
-    try:
-        configs = [config] if config else _configurations(path, language, wanted)
-        for name in configs:
-            pair = pair_in_name(name)
-            origin = path if name == "default" else f"{path}:{name}"
+    for name in [config] if config else _configurations(path, language, wanted):
+        pair = pair_in_name(name)
+        with _named(source):
             table = datasets.load_dataset(path, name, split=split, streaming=streaming)
-            yield table, language or (pair[0] if pair else None), origin
-    except (DatasetNotFoundError, ConnectionError, FileNotFoundError, datasets.builder.InvalidConfigName) as error:
-        raise ValueError(
-            f"{source}: neither a file nor a data set that can be reached ({_first_line(error)})"
-        ) from None
-    except (DatasetsError, pa.ArrowException, ValueError, OSError) as error:
+        yield table, language or (pair[0] if pair else None), path if name == "default" else f"{path}:{name}"
+
+
+@contextmanager
+def _named(source: str) -> Iterator[None]:
+    """Say in one line what `datasets` could not do."""
+    try:
+        yield
+    except (DatasetsError, pa.ArrowException, ValueError, OSError, InvalidConfigName) as error:
         told = _first_line(error.__cause__ or error)
-        raise ValueError(
-            f"{source}: its files cannot be read as one table ({told}); give files of bitext one by one instead"
-        ) from None
+        if isinstance(error, _NOT_REACHED) and not os.path.isdir(_place(source)[0]):
+            raise ValueError(f"{source}: neither a file nor a data set that can be reached ({told})") from None
+        raise ValueError(f"{source}: cannot be read as one table ({told}); give files of bitext one by one") from None
 
 
 def _place(source: str) -> tuple[str, str]:
@@ -75,10 +79,8 @@ def _place(source: str) -> tuple[str, str]:
 
 def _saved(folder: str, split: str, several: bool) -> Dataset:
     """Open a folder of `save_to_disk`, with one table or several splits."""
-    try:
+    with _named(folder):
         saved = datasets.load_from_disk(folder)
-    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-        raise ValueError(f"{folder}: a damaged folder of save_to_disk ({_first_line(error)})") from None
     if not several:
         return saved
     if split not in saved:
@@ -92,7 +94,8 @@ def _first_line(error: BaseException) -> str:
 
 def _configurations(path: str, language: str | None, wanted: tuple[str, ...] | None) -> list[str]:
     """Choose the configurations of a repository that pair English with the languages that were asked for."""
-    names = datasets.get_dataset_config_names(path)
+    with _named(path):
+        names = datasets.get_dataset_config_names(path)
     if len(names) == 1:
         return names
     languages = (language,) if language else wanted

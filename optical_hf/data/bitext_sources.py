@@ -61,8 +61,6 @@ def resolve_sources(sources: Any) -> Iterator[NamedSource]:
     check_table(sources)
     items: list[tuple[str | None, Any]]
     if isinstance(sources, Mapping):
-        for value in sources.values():
-            check_table(value)
         items = [(canonical_language(code), value) for code, value in sources.items()]
     elif isinstance(sources, list):
         items = [(None, value) for value in sources]
@@ -71,10 +69,12 @@ def resolve_sources(sources: Any) -> Iterator[NamedSource]:
     if not items:
         raise ValueError("no bitext sources were given: expected a path, a list of paths or a mapping {language: path}")
     for language, value in items:
+        check_table(value)
         if isinstance(value, Mapping):
             yield from resolve_sources(value)
             continue
         for source in value if isinstance(value, list) else [value]:
+            check_table(source)
             if isinstance(source, NamedSource):
                 yield source
                 continue
@@ -145,13 +145,18 @@ def bitext_files(path: Any, language: str | None = None, columns: Columns | None
     if isinstance(path, tuple):
         if len(path) != 2:
             raise ValueError(f"expected a tuple (foreign file, English file), got {path}")
-        foreign, english = (os.fspath(part) for part in path)
+        foreign, english = (str(part) for part in path)
         if language is None:
             raise ValueError(
                 f"{foreign}: two line-aligned files need their language: {{'so': ({foreign!r}, {english!r})}}"
             )
         _refuse_columns(foreign, columns)
         return [BitextFile(foreign, "moses", language, english, stamp=_stamp(foreign, english))]
+    if not isinstance(path, str):
+        raise ValueError(
+            "expected a path, two paths (foreign, English), a Dataset or the id of one as a source of bitext, "
+            f"got {type(path).__name__}"
+        )
     if path.endswith(".zip"):
         return _archived(path, language, columns)
     stamp = _stamp(path)

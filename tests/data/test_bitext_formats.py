@@ -1,6 +1,7 @@
 import bz2
 import gzip
 import json
+import logging
 import lzma
 import zipfile
 from pathlib import Path
@@ -47,6 +48,55 @@ def test_tmx_units_become_a_pair_for_each_language(folder: Path) -> None:
     assert triples(load({"so": "x.tmx"})) == [("The end", "dhammaad", "so"), ("one", "kow", "so")]
 
 
+def tmx(*units: str) -> str:
+    """Units from lines of tag:text."""
+    made = ""
+    for unit in units:
+        variants = (part.split(":") for part in unit.split())
+        made += f"<tu>{''.join(f'<tuv xml:lang={tag!r}><seg>{text}</seg></tuv>' for tag, text in variants)}</tu>"
+    return f"<tmx><body>{made}</body></tmx>"
+
+
+def test_all_variants_of_a_language_in_a_unit_are_kept(folder: Path) -> None:
+    Path("x.tmx").write_text(
+        tmx("en:bus pt-BR:ônibus pt-PT:autocarro", "en-US:color en-GB:colour de:Farbe", "en:a so:b")
+    )
+    rows = load("x.tmx")
+    assert triples(rows) == [
+        ("bus", "ônibus", "pt"),
+        ("bus", "autocarro", "pt"),
+        ("color", "Farbe", "de"),
+        ("colour", "Farbe", "de"),
+        ("a", "b", "so"),
+    ]
+    assert len(set(rows["id"])) == 5
+    assert rows["id"][:2] == ["x.tmx:1:pt-BR", "x.tmx:1:pt-PT"]
+    assert triples(load({"pt": "x.tmx"}, languages=["pt"])) == triples(rows)[:2]
+    Path("same.tmx").write_text(tmx("en:bus pt-BR:bonde pt-PT:bonde", "en:one so:kow so:hal"))
+    assert triples(load("same.tmx")) == [("bus", "bonde", "pt"), ("one", "kow", "so"), ("one", "hal", "so")]
+    assert len(set(load("same.tmx")["id"])) == 3
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_unit_without_english_is_counted_and_blocks_no_file(
+    folder: Path, streaming: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("optical_hf"), "propagate", True)
+    Path("x.tmx").write_text(tmx("so:kow de:eins", "en:two so:laba", "en:three", "fr:un so:b"))
+    for _ in range(2):  # the second time from the cache
+        caplog.clear()
+        assert triples(load("x.tmx", streaming=streaming)) == [("two", "laba", "so")]
+        told = "x.tmx: dropped 3 rows, the first are 1, 3, 4; row 1: unit 1: no English with another language, only ['de', 'so']"
+        assert [record.getMessage() for record in caplog.records] == [told]
+
+
+def test_records_keep_all_variants_with_ids_of_their_own(folder: Path) -> None:
+    write_records("x.jsonl", {"en": "bus", "pt_BR": "ônibus", "pt_PT": "autocarro"}, {"en": "a", "so": "b", "de": "c"})
+    rows = load("x.jsonl")
+    assert rows["target"][:] == ["ônibus", "autocarro", "b", "c"]
+    assert rows["id"][:] == ["x.jsonl:1:pt_BR", "x.jsonl:1:pt_PT", "x.jsonl:2:so", "x.jsonl:2:de"]
+
+
 @pytest.mark.parametrize(
     ("segment", "text"),
     [
@@ -70,7 +120,10 @@ def test_native_markup_is_no_text(folder: Path, segment: str, text: str) -> None
         ('<!DOCTYPE t [<!ENTITY a "aaaa">]><tmx><body><tu><tuv><seg>&a;</seg></tuv></tu></body></tmx>', "refused"),
         ("<tmx>\n<body><tu></body></tmx>", r"x\.tmx:2: damaged XML"),
         ("<tmx><body></body></tmx>", "file is empty"),
-        ('<tmx><body><tu><tuv xml:lang="so"><seg>a</seg></tuv></tu></body></tmx>', "unit 1: no English"),
+        (
+            '<tmx><body><tu><tuv xml:lang="so"><seg>a</seg></tuv></tu></body></tmx>',
+            r"x\.tmx:1: unit 1: no English .* \['so'\]; the other units are no better",
+        ),
         ('<tmx><body><tu><tuv xml:lang="xq"><seg>a</seg></tuv></tu></body></tmx>', "unknown language code 'xq'"),
     ],
 )

@@ -142,7 +142,8 @@ def named_damage(where: Callable[[], str]) -> Iterator[None]:
         yield
     except _DAMAGE as error:
         told = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ValueError(f"{where()}: cannot be read on from here ({told}); is the file complete?") from None
+        advice = "" if isinstance(error, RuntimeError) else "; is the file complete?"
+        raise ValueError(f"{where()}: cannot be read on from here ({told}){advice}") from None
 
 
 def too_long(max_line_bytes: int) -> str:

@@ -44,7 +44,7 @@ def _record(line: str) -> dict[str, Any]:
     except RecursionError:
         raise BadRecord("not one JSON object a line (nested too deeply)") from None
     except ValueError as error:  # JSONDecodeError, and numbers of more than 4,300 digits
-        raise BadRecord(f"not one JSON object a line ({error})") from None
+        raise BadRecord(f"not one JSON object a line ({str(error).partition(';')[0]})") from None
     if not isinstance(record, dict):
         raise BadRecord(f"expected a JSON object, got {type(record).__name__}")
     return record
@@ -78,11 +78,8 @@ def _pairs(batches: Any, what: str, file: BitextFile, bad: BadRows) -> Iterator[
     number = 0
     with named_damage(lambda: f"{file.path}:{number + 1}: not {what}"), open_binary(file.path) as raw:
         for batch in batches(raw):
-            try:
-                records = batch.to_pylist()
-            except UnicodeDecodeError as error:
-                raise pa.ArrowInvalid(f"not UTF-8, {error.reason}") from None
-            for record in records:
+            batch.validate(full=True)  # reading damaged offsets would end the process
+            for record in batch.to_pylist():
                 number += 1
                 try:
                     pairs = pairs_of_record(record, number, file)
@@ -100,13 +97,12 @@ def pairs_of_record(record: Mapping[str, Any], number: int, file: BitextFile) ->
     Raises:
         BadRecord: no English in it, nothing beside it, no text where one is expected, or no way to tell its language.
     """
-    given = None if record.get("id") in (None, "") else str(record["id"])
+    given = _name(record.get("id"))
     translation = record.get("translation")
     if "source" in record and "target" in record and not isinstance(translation, Mapping):
         language = _code(record["language"]) if record.get("language") else file.language
-        origin = record.get("origin")
         sides = _text(record, "source"), _text(record, "target")
-        return [_checked(Pair(number, *sides, language, given, origin and str(origin)), file)]
+        return [_checked(Pair(number, *sides, language, given, _name(record.get("origin"))), file)]
     texts = _by_code(translation) if isinstance(translation, Mapping) else record
     hidden = _NOT_TEXT if texts is record else frozenset()  # "id" is Indonesian, but not as a column
     codes = {key: code_of(key) for key in texts if key not in hidden}
@@ -167,12 +163,16 @@ def _text(texts: Mapping[str, Any], key: str) -> str:
     if text is None:
         return ""
     if not isinstance(text, str):
-        raise BadRecord(f"expected a text in {key!r}, got {_described({key: text})}")
+        raise BadRecord(f"expected a text in {key!r}, got {type(text).__name__}")
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise BadRecord(f"the text in {key!r} is half a character at {error.start}, which no UTF-8 can hold") from None
     return text
+
+
+def _name(value: Any) -> str | None:
+    return None if value in (None, "") else str(value).encode(errors="replace").decode()
 
 
 def _is_text(value: Any) -> bool:
