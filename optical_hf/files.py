@@ -2,8 +2,17 @@
 
 import os
 import re
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
+
+import regex
+
+RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+"""Names that Windows keeps for devices, whatever their ending."""
+NAME_BYTES = 150
+"""Most file systems take names of 255 bytes; endings and numbers come on top."""
 
 
 def expand_path(path: str | os.PathLike[str]) -> Path:
@@ -45,6 +54,33 @@ def expand_name(name: str | os.PathLike[str]) -> str:
     """
     text = os.fspath(name)
     return str(expand_path(text)) if text.startswith("~") or "$" in text else text
+
+
+def file_names(titles: Sequence[str]) -> list[str]:
+    """A file's name for each title, without an ending: letters of any script stay, and no two names meet on any file system.
+
+    Args:
+        titles: what the files are about; equal ones, and such as differ in case or signs alone, get a number.
+
+    Example:
+        >>> file_names(["late MiniLM", "late-minilm", "学生", "../con?", "CON"])
+        ['late-MiniLM', 'late-minilm-2', '学生', '_con', '_CON-2']
+    """
+    names: list[str] = []
+    taken: set[str] = set()
+    for title in titles:
+        name = regex.sub(r"[^\p{L}\p{M}\p{N}_.]+", "-", unicodedata.normalize("NFC", title))
+        name = name.encode()[:NAME_BYTES].decode(errors="ignore").strip("-.") or "untitled"
+        name = f"_{name}" if RESERVED.fullmatch(name) else name
+        numbered = (name if number == 1 else f"{name}-{number}" for number in count(1))
+        names.append(next(one for one in numbered if _as_compared(one) not in taken))
+        taken.add(_as_compared(names[-1]))
+    return names
+
+
+def _as_compared(name: str) -> str:
+    """What is left of a name for a file system that looks at neither case nor how a letter is composed."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
 def write_text(path: str | Path, text: str) -> None:

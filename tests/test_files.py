@@ -1,10 +1,11 @@
 """Paths with `~` and variables, and files that are written whole or not at all."""
 
 import os
+import unicodedata
 
 import pytest
 
-from optical_hf.files import expand_path, write_text, write_whole
+from optical_hf.files import NAME_BYTES, expand_path, file_names, write_text, write_whole
 
 
 def test_home_and_variables_are_put_in(monkeypatch, tmp_path):
@@ -48,3 +49,18 @@ def test_a_link_stays_a_link_and_the_mode_is_that_of_any_new_file(tmp_path):
     assert link.is_symlink()
     assert target.read_text() == "new"
     assert os.stat(target).st_mode == os.stat(plain).st_mode
+
+
+def test_titles_in_any_script_become_files_that_never_meet(tmp_path):
+    titles = ["late MiniLM", "late-minilm", "Late/MiniLM", "学生", "老师", "हिंदी", "café", unicodedata.normalize("NFD", "Café"),
+              "straße", "STRASSE", "", "?", "..", "con", "CON", "a.b", "x" * 400, "x" * 401, "学" * 200]  # fmt: skip
+    names = file_names(titles)
+    for name in names:
+        (tmp_path / f"{name}.svg").write_text(name, encoding="utf-8")
+        assert not set(name) & set('/\\:*?"<>| ')
+        assert name[0] not in ".-"
+        assert len(name.encode()) <= NAME_BYTES + 3
+    assert len(list(tmp_path.iterdir())) == len(titles)
+    assert len({unicodedata.normalize("NFD", name).casefold() for name in names}) == len(titles)
+    assert [names[place] for place in (0, 3, 5, 15)] == ["late-MiniLM", "学生", "हिंदी", "a.b"]
+    assert names[13:15] == ["_con", "_CON-2"]

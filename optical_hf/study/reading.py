@@ -97,6 +97,9 @@ def _check_names(config: StudyConfig, where: str) -> None:
         raise ValueError(f"{where}: budgets: expected at least one, as some systems take gradient steps")
     if any(size is not None and size < 1 for size in config.sizes):
         raise ValueError(f"{where}: sizes: expected numbers of pairs above 0, or null for all")
+    tiers = [code for tier in (config.high, config.low, config.middle) for code in dict.fromkeys(tier or ())]
+    if twice := sorted({code for code in tiers if tiers.count(code) > 1}):
+        raise ValueError(f"{where}: {', '.join(twice)} in two of high, low and middle: name each language in one")
     for name in ("processes", "together"):
         if getattr(config, name) < 1:
             raise ValueError(f"{where}: {name} is {getattr(config, name)}: expected at least 1")

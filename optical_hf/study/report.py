@@ -4,7 +4,6 @@ Written anew from the runs that are done; a report of half a study says so. Know
 elsewhere.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from jinja2 import Environment
 
 from optical_hf.evaluation.page import STYLE, svg_of
 from optical_hf.evaluation.tables import Table, table_markdown
-from optical_hf.files import write_text
+from optical_hf.files import file_names, write_text
 from optical_hf.study.cells import Cells, cells_of, mean_hits, one_code, places, searched, shared_collections
 from optical_hf.study.comparing import SizeTest, SystemTest, size_tests, system_tests
 from optical_hf.study.config import StudyConfig
@@ -124,14 +123,27 @@ def describe(config: StudyConfig, entries: Sequence[RunFolder]) -> str:
     versions = sorted({f"{name} {version}" for run in done for name, version in run.result.versions.items()})
     return (
         f"{told}. Collections: {sets or 'none yet'}. Ties count against the system. Intervals are of {config.rounds:,} bootstrap "
-        f"rounds by group, tests are paired sign tests by group; seeds are put together by query. Tiers: high "
-        f"{', '.join(config.high or ()) or 'by Joshi et al. 2020'}; low {', '.join(config.low or ()) or 'likewise'}. "
+        f"rounds by group, tests are paired sign tests by group; seeds are put together by query. Tiers: "
+        f"{_tiers_told(config)}. "
         f"Versions: {', '.join(versions) or 'none yet'}."
     )
 
 
+def _tiers_told(config: StudyConfig) -> str:
+    if config.high is None and config.low is None:
+        return "by the classes of Joshi et al. 2020"
+    high, low = (", ".join(tier) if tier is not None else "the others" for tier in (config.high, config.low))
+    return f"high {high}; low {low}"
+
+
 def figures(config: StudyConfig, cells: Cells) -> "Iterator[tuple[str, Figure]]":
     """Every picture with the name of its file."""
+    found = list(_titled_figures(config, cells))
+    names = file_names([title for title, _ in found])
+    yield from zip(names, (figure for _, figure in found), strict=True)
+
+
+def _titled_figures(config: StudyConfig, cells: Cells) -> "Iterator[tuple[str, Figure]]":
     ran = {cell.system for cell in cells}  # of a long list only those: there are few colours
     systems = [system for system in config.systems if system in ran]
     for teacher in dict.fromkeys(cell.teacher for cell in cells):
@@ -147,13 +159,13 @@ def figures(config: StudyConfig, cells: Cells) -> "Iterator[tuple[str, Figure]]"
                     where = "all collections" if collection == ALL else collection
                     pairs = "" if size is None else f", {size:,} pairs a language"
                     title = f"{teacher}, {where}{pairs}"
-                    name = _file_name(f"{teacher} {where} {size or ''} {against}")
+                    name = f"{teacher} {where} {size or ''} {against}".lower()
                     yield name, plot_scale(points, against, systems, title)
         for student in dict.fromkeys(cell.student for cell in cells if cell.teacher == teacher):
             found = _bitext_points(config, cells, teacher, student)
             if found:
                 yield (
-                    _file_name(f"{teacher} {student} pairs"),
+                    f"{teacher} {student} pairs".lower(),
                     plot_pairs(found, systems, f"{teacher}, {student}: R@1 against the bitext pairs of the language"),
                 )
 
@@ -217,7 +229,3 @@ def _markdown(
     parts += [f"![{name}](plots/{name}.svg)" for name in pictures]
     parts += [table_markdown(table) for table in tables]
     return "\n\n".join(parts) + "\n"
-
-
-def _file_name(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from optical_hf.evaluation import RetrievalReport
 from optical_hf.evaluation.report import SystemResult
-from optical_hf.evaluation.scores import choose_tiers
+from optical_hf.evaluation.scores import HIGH_FROM, LOW_TO, choose_tiers
+from optical_hf.languages import language_info
 from optical_hf.metrics.gap import cross_lingual_gap
 from optical_hf.metrics.ranking import recall_at_k
-from optical_hf.metrics.tiers import Tiers
+from optical_hf.metrics.tiers import Tier, Tiers, split_tiers
 from optical_hf.study.config import StudyConfig
 from optical_hf.study.grid import NO_STUDENT, RunConfig
 from optical_hf.study.launching import RunFolder
@@ -128,17 +129,30 @@ def finished(entries: Sequence[RunFolder]) -> list[FinishedRun]:
     return [FinishedRun(entry.run, entry.folder) for entry in entries if entry.status == "done"]
 
 
-def tiers_of(config: StudyConfig, hits: Hits) -> Tiers | None:
-    """The tiers of these languages, or None where they have no gap: only one tier, or a tier nobody named."""
-    present = set(hits.languages.tolist())
+def tier_of(config: StudyConfig, code: str) -> Tier:
+    """The tier of a language: as the study lists it, else by its class (Joshi et al. 2020).
+
+    Of one list alone the other languages are the other tier; of two they are in neither. As in `evaluate_retrieval`.
+    """
+    listed: dict[Tier, tuple[str, ...]] = {"high": config.high or (), "low": config.low or (), "middle": config.middle}
+    for name, codes in listed.items():
+        if code in codes:
+            return name
     if config.high is None and config.low is None:
-        return choose_tiers(hits.languages.tolist(), hits.groups.tolist(), None, None)[0]
-    named = [[code for code in tier or () if code in present] for tier in (config.high, config.low)]
-    if not all(named):
+        return split_tiers({code: language_info(code).tier}, high_from=HIGH_FROM, low_to=LOW_TO).tier(code)
+    if config.high is None:
+        return "high"
+    return "low" if config.low is None else "middle"
+
+
+def tiers_of(config: StudyConfig, hits: Hits) -> Tiers | None:
+    """The tiers of these languages, or None where they have no gap: all of them in one tier, or in none."""
+    found: dict[Tier, list[str]] = {"high": [], "low": [], "middle": []}
+    for code in dict.fromkeys(hits.languages.tolist()):
+        found[tier_of(config, code)].append(code)
+    if not (found["high"] and found["low"]):
         return None
-    high, low = named
-    rest = sorted(present.difference(high, low))
-    return choose_tiers(hits.languages.tolist(), hits.groups.tolist(), high, low, rest)[0]
+    return choose_tiers(hits.languages.tolist(), hits.groups.tolist(), **found)[0]
 
 
 def rows_of(config: StudyConfig, entries: Sequence[RunFolder]) -> Iterator[dict[str, Any]]:
@@ -192,7 +206,7 @@ def _figures(config: StudyConfig, done: FinishedRun) -> Iterator[dict[str, Any]]
             known = {
                 "collection": collection,
                 "language": code,
-                "tier": _tier(config, code),
+                "tier": tier_of(config, code),
                 "language_pairs": done.result.pairs.get(code, 0),
                 "queries": found.queries,
                 "groups": found.groups,
@@ -217,11 +231,6 @@ def _gap(config: StudyConfig, collection: str, hits: Hits, tiers: Tiers) -> Iter
     known = {"collection": collection, "queries": len(hits.hits), "groups": len(set(hits.groups.tolist()))}
     for metric, estimate in ((HIGH, gap.high_mean), (LOW, gap.low_mean), (GAP, gap.gap)):
         yield {**known, "metric": metric, "value": estimate.value, "low": estimate.low, "high": estimate.high}
-
-
-def _tier(config: StudyConfig, code: str) -> str | None:
-    tiers = {"high": config.high, "low": config.low, "middle": config.middle}
-    return next((name for name, codes in tiers.items() if code in (codes or ())), None)
 
 
 def write_table(config: StudyConfig, entries: Sequence[RunFolder], path: Path) -> pa.Table:

@@ -131,6 +131,7 @@ def test_names_are_filled_in_from_the_command_line_the_environment_and_the_file(
         ({"collections": {"C": {"kind": "lines", "queries": {"mr": "x"}}}}, "kind lines needs documents"),
         ({"grid": {"students": ["huge"]}}, "grid 1: students: 'huge' is not defined; known are small, large"),
         ({"baselines": ["msee"]}, "baselines: 'msee' is not defined"),
+        ({"high": ["mr"], "low": ["mar"]}, "mr in two of high, low and middle"),
         ({"sizes": [0]}, "sizes: expected numbers of pairs above 0"),
         ({"output": "${nowhere_at_all}"}, "nothing defines 'nowhere_at_all'"),
         ({"output": "5 $ and more"}, "lone"),

@@ -19,9 +19,10 @@ from optical_hf.study.config import BudgetSpec, CollectionSpec, StudentSpec, Stu
 from optical_hf.study.families import correct_sizes, correct_systems
 from optical_hf.study.findings import size_sentences, system_sentences
 from optical_hf.study.grid import RunConfig
+from optical_hf.study.launching import RunFolder
 from optical_hf.study.report import figures
 from optical_hf.study.running import RESULT, RunResult
-from optical_hf.study.table import ALL, FinishedRun
+from optical_hf.study.table import ALL, FinishedRun, rows_of
 
 GROUPS = 200
 COLLECTION = CollectionSpec("C", "bitext", {"de": "x", "so": "x"})
@@ -70,7 +71,10 @@ def run(
     place = folder / config.key
     report.to_json(place / "report-00.json")
     result = RunResult(
-        dict.fromkeys(collections, "report-00.json"), backbone_parameters=PARAMETERS[student], versions={CODE: code}
+        dict.fromkeys(collections, "report-00.json"),
+        backbone_parameters=PARAMETERS[student],
+        versions={CODE: code},
+        seconds={"total": 1.0},
     )
     (place / RESULT).write_text(json.dumps(asdict(result)), encoding="utf-8")
     return FinishedRun(config, place)
@@ -235,6 +239,49 @@ def test_cells_that_searched_nothing_in_common_are_not_compared_and_are_reported
     assert names == [
         f"t-{collection}-500-parameters" for collection in "cde"
     ]  # no plot against bitext: nothing is shared
+
+
+@pytest.mark.parametrize(
+    ("lists", "tiers"),
+    [
+        ({"high": ("de",), "low": ("so",)}, {"de": "high", "so": "low", "mr": "middle"}),
+        ({"high": None, "low": ("so",)}, {"de": "high", "so": "low", "mr": "high"}),
+        ({"high": ("de",), "low": None}, {"de": "high", "so": "low", "mr": "low"}),
+        ({"high": ("de",), "low": None, "middle": ("mr",)}, {"de": "high", "so": "low", "mr": "middle"}),
+        ({"high": None, "low": None}, {"de": "high", "so": "low", "mr": "low"}),
+    ],
+)
+def test_tiers_are_those_of_an_evaluation_and_stand_in_the_table(
+    lists: dict, tiers: dict[str, str], tmp_path: Path
+) -> None:
+    config = replace(CONFIG, **lists)
+    done = run(tmp_path, "large", "MSE", {"de": 0.9, "so": 0.3, "mr": 0.5})
+    rows = list(rows_of(config, [RunFolder(done.run, done.folder)]))
+    assert {row["language"]: row["tier"] for row in rows if row.get("language")} == tiers
+    levels = {"de": 0.9, "so": 0.3, "mr": 0.5}
+    mean = {name: np.mean([levels[code] for code in levels if tiers[code] == name]) for name in ("high", "low")}
+    (gap,) = (row["value"] for row in rows if row["metric"] == "R@1 gap")
+    assert gap == pytest.approx(mean["high"] - mean["low"])
+
+
+def test_languages_of_one_tier_have_no_gap(tmp_path: Path) -> None:
+    done = run(tmp_path, "large", "MSE", {"so": 0.3, "mr": 0.5})
+    for lists in ({"high": None, "low": ("so", "mr")}, {"high": ("de",), "low": None}, {"high": None, "low": None}):
+        rows = list(rows_of(replace(CONFIG, **lists), [RunFolder(done.run, done.folder)]))
+        assert {row["tier"] for row in rows} == {"low"}
+
+
+def test_pictures_of_any_names_have_files_of_their_own(tmp_path: Path) -> None:
+    names = ("late MiniLM", "late-MiniLM", "Late_minilm", "学生", "हिंदी", "late?MiniLM")
+    runs = []
+    for name in names:
+        done = run(tmp_path / name, "large", "MSE", {"de": 0.6, "so": 0.5})
+        runs.append(replace(done, run=replace(done.run, teacher=replace(done.run.teacher, name=name))))
+    found = [name for name, _ in figures(CONFIG, cells_of(runs)) if "parameters" in name]
+    assert found == [
+        "late-minilm-c-500-parameters", "late-minilm-c-500-parameters-2", "late_minilm-c-500-parameters",
+        "学生-c-500-parameters", "हिंदी-c-500-parameters", "late-minilm-c-500-parameters-3",
+    ]  # fmt: skip
 
 
 def test_systems_that_ran_have_colours_of_their_own_however_many_others_the_study_names(tmp_path: Path) -> None:
