@@ -22,6 +22,7 @@ from optical_hf.data.bitext_sources import known_suffix
 from optical_hf.data.readers import BitextFile
 from optical_hf.data.readers.bad_rows import BadRows
 from optical_hf.data.readers.records import BadRecord, pairs_of_record
+from optical_hf.source_code import code_stamp
 from optical_hf.tables import check_table
 
 _NOT_REACHED = (DatasetNotFoundError, ConnectionError, FileNotFoundError, InvalidConfigName)
@@ -121,7 +122,7 @@ def bitext_of_table(
 ) -> Any:
     """Map a table with a `translation` column, or any other that `pairs_of_record` reads, to the columns of bitext."""
     check_table(table, what=origin)
-    file = BitextFile(origin, "arrow", language, max_line_bytes=max_line_bytes)
+    file = BitextFile(origin, "arrow", language, max_line_bytes=max_line_bytes, stamp=(code_stamp("data"),))
     streamed = isinstance(table, IterableDataset)
 
     def convert(batch: dict[str, list[Any]], rows: list[int]) -> dict[str, list[str]]:

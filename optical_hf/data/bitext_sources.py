@@ -16,6 +16,7 @@ from optical_hf.data.readers.files import COMPRESSIONS, archive_members, name_pa
 from optical_hf.data.readers.pairs import Columns, code_of
 from optical_hf.files import expand_name
 from optical_hf.languages import canonical_language
+from optical_hf.source_code import code_stamp
 from optical_hf.tables import check_table
 
 _FORMATS: dict[str, Format] = {
@@ -262,8 +263,8 @@ def _exists(path: str) -> bool:
 
 
 def _stamp(*paths: str) -> tuple[int, ...]:
-    """Return sizes and modification times of files that must be there."""
-    stamp: list[int] = []
+    """Return sizes and modification times of files that must be there, and the code that reads them."""
+    stamp = [code_stamp("data")]
     for path in paths:
         if not _exists(path):
             raise ValueError(f"{path}: no such file")

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from datasets import Dataset, Features, IterableDataset, Value
+from datasets.fingerprint import Hasher
 from datasets.utils.tqdm import tqdm
 from numpy.typing import NDArray
 
@@ -21,6 +22,7 @@ from optical_hf.data.bitext_rows import BITEXT_FEATURES
 from optical_hf.data.quality_language import lingua_is_here, wrong_language
 from optical_hf.data.quality_misalignment import MisalignedRun, RunFinder
 from optical_hf.data.quality_rules import RULES, Rule, key, leak_keys, length_ratio, pair_rules
+from optical_hf.source_code import code_stamp
 
 # Shape legend: N rows of the table.
 _BATCH = 1_000
@@ -145,7 +147,12 @@ def _first_pass(bitext: Dataset | IterableDataset, leaks: frozenset[int], num_pr
     notes: Dataset | IterableDataset
     if isinstance(bitext, Dataset):
         notes = bitext.map(
-            _examine, num_proc=num_proc, keep_in_memory=num_proc is None, desc="Checking pairs", **options
+            _examine,
+            num_proc=num_proc,
+            keep_in_memory=num_proc is None,
+            new_fingerprint=Hasher.hash((bitext._fingerprint, sorted(leaks), code_stamp("data"))),
+            desc="Checking pairs",
+            **options,
         )
     else:
         notes = bitext.map(_examine, **options)

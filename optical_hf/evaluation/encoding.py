@@ -18,9 +18,12 @@ from torch import Tensor
 from optical_hf.bars import bars_shown
 from optical_hf.evaluation.processes import Processes
 from optical_hf.evaluation.vectors import VectorSet, VectorStore
+from optical_hf.models.fingerprint import encoder_fingerprint
 from optical_hf.models.kinds import as_late_interaction, as_vector
 from optical_hf.models.tokens import Encoder
 
+FORMAT = 2
+"""Of what is kept in a folder; another number where the code changes what it holds."""
 READ_AT_ONCE = 256
 """Items read together to be measured and named."""
 
@@ -134,13 +137,16 @@ def _take(items: Sequence[Any], rows: list[int]) -> list[Any]:
 
 
 def fingerprint(model: Encoder, items: Sequence[Any], settings: tuple[Any, ...]) -> str:
-    """A name for these vectors that another model, other items or another prompt does not have."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    digest.update(repr((model, model.prompts, model.default_prompt_name, model.max_seq_length, settings)).encode())
+    """A name for these vectors that another model, other items or other settings do not have."""
+    digest = hashlib.blake2b(encoder_fingerprint(model).encode() + repr((FORMAT, *settings)).encode(), digest_size=16)
     for item in _in_turn(items):
-        content = item.encode() if isinstance(item, str) else item.tobytes()
+        content = _content(item)
         digest.update(len(content).to_bytes(8, "little") + content)
     return digest.hexdigest()
+
+
+def _content(item: Any) -> bytes:
+    """A text, or an image with all that makes pixels of its bytes."""
+    if isinstance(item, str):
+        return item.encode("utf-8", "surrogatepass")
+    return repr((item.mode, item.size, item.getpalette())).encode() + item.tobytes()

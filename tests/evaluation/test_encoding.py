@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import weakref
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,6 +75,28 @@ def test_another_model_prompt_or_text_is_encoded_anew(student, teacher, tmp_path
         encoding.encode(model, texts, "query", "q", Processes())
     encoding.encode(teacher, ["dog"], "query", "q", Processes())
     assert len(list(tmp_path.iterdir())) == 4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda model: setattr(model, "truncate_dim", 4),
+        lambda model: setattr(model, "max_seq_length", 3),
+        lambda model: setattr(model, "prompts", {"document": "moon moon moon "}),
+        lambda model: setattr(model[1], "pooling_mode", "cls"),
+        lambda model: model[0].model.embeddings.word_embeddings.weight.data.neg_(),
+    ],
+    ids=["truncate_dim", "max_seq_length", "prompt", "pooling", "weights"],
+)
+def test_what_is_kept_is_not_taken_by_a_model_that_changed(bert, collection, tmp_path, change):
+    """The same folder before and after the change: the figures are those of no folder at all."""
+    model = deepcopy(bert)
+    kept = {"folder": tmp_path, **SETTINGS}
+    before = evaluate_retrieval(model, model, collection, **kept).systems["student"].ranks.tolist()
+    change(model)
+    expected = evaluate_retrieval(model, model, collection, **SETTINGS).systems["student"].ranks.tolist()
+    assert evaluate_retrieval(model, model, collection, **kept).systems["student"].ranks.tolist() == expected
+    assert expected != before
 
 
 def test_two_processes_find_what_one_finds(bert, collection, tmp_path):

@@ -46,6 +46,13 @@ def test_lancedb_maxsim_is_that_of_the_exact_search(tmp_path):
     assert any(tmp_path.iterdir())
 
 
+def test_two_collections_in_one_lancedb_folder_find_their_own(tmp_path):
+    engine, [first, second] = LanceSearch(folder=tmp_path), unit(2, 5, 8)
+    indexes = [engine.index(VectorStore.of(vectors)) for vectors in (first, second)]
+    for index, vectors in zip(indexes, (first, second), strict=True):
+        assert index.search(VectorSet(vectors), 1).positions.flatten().tolist() == [0, 1, 2, 3, 4]
+
+
 @pytest.mark.parametrize("engine", [FaissSearch("hnsw"), FaissSearch("ivfpq", lists=2, probes=1, subvectors=4)])
 def test_approximate_engines_find_most_of_what_the_exact_one_finds(engine):
     centres = unit(20, 8)

@@ -4,6 +4,7 @@ Knows nothing about what the files hold. Nothing is ever unpacked to disk, so na
 power; a member larger than its limit is refused before it is read, so a small archive cannot fill the memory.
 """
 
+import hashlib
 import os
 import tarfile
 from abc import ABC, abstractmethod
@@ -12,6 +13,8 @@ from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 from zipfile import BadZipFile, ZipFile
+
+from optical_hf.source_code import code_stamp
 
 TEXT_LIMIT = 4 << 20
 
@@ -188,6 +191,8 @@ def open_members(
 
 
 def stamp(path: Path) -> tuple[int, ...]:
-    """Number, total size and newest time of a file or of the files in a folder, so that a change is read again."""
-    states = [entry.stat() for entry in path.iterdir() if entry.is_file()] if path.is_dir() else [path.stat()]
-    return len(states), sum(state.st_size for state in states), max((state.st_mtime_ns for state in states), default=0)
+    """What is made of a file or of a folder's files is known by: names, sizes and times, and the code that reads them."""
+    files = sorted(entry for entry in path.rglob("*") if entry.is_file()) if path.is_dir() else [path]
+    states = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    digest = hashlib.blake2b(repr(states).encode("utf-8", "surrogateescape"), digest_size=7).digest()
+    return len(files), int.from_bytes(digest, "big"), code_stamp("data")

@@ -48,7 +48,7 @@ class BitextFile:
         columns: of a TSV or CSV file, the foreign and the English one; None where a TSV file must have just two.
         english_first: whether the English column is the first of just two.
         max_line_bytes: bound on a line, a unit or a text.
-        stamp: sizes and modification times, so that a changed file is a new entry of the cache.
+        stamp: sizes, modification times and the code that reads, so that a change of either is a new entry of the cache.
     """
 
     path: str

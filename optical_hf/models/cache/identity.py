@@ -4,13 +4,11 @@ Two teachers share a key only where weights, modules, tokenizer, prompt, length 
 that a teacher that changed in any of these never reads what another one wrote. Knows nothing about files.
 """
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, Self, get_args
+from typing import Literal, Self, get_args
 
-import torch
-
+from optical_hf.models.fingerprint import digest_of, modules_hash, processors_hash, releases, weights_hash
 from optical_hf.models.loading import embedding_width, pooling_mode
 from optical_hf.models.tokens import Encoder, query_prompt
 
@@ -18,9 +16,6 @@ StoredDtype = Literal["float16", "int8"]
 Mass = Literal["uniform", "norm"]
 
 FORMAT = 1
-# Of a configuration, what does not change what a model computes: where it came from, who wrote it, and the dtype, which
-# the weights themselves tell.
-VOLATILE = {"_name_or_path", "transformers_version", "architectures", "dtype", "torch_dtype"}
 
 
 @dataclass(frozen=True)
@@ -37,6 +32,7 @@ class CacheIdentity:
         mass: how the token masses were made.
         width: width of the token vectors.
         pooling: how the teacher pools, for the closed form.
+        libraries: releases of the libraries that ran the teacher; caches of before do not say.
         format: version of the layout of the shards.
     """
 
@@ -49,6 +45,7 @@ class CacheIdentity:
     mass: Mass
     width: int
     pooling: str
+    libraries: str = ""
     format: int = FORMAT
 
     @classmethod
@@ -63,21 +60,25 @@ class CacheIdentity:
         if mass not in get_args(Mass):
             raise ValueError(f"unknown mass {mass!r}: expected one of {', '.join(get_args(Mass))}")
         return cls(
-            weights=_hash_weights(teacher),
-            modules=_digest([(type(m).__name__, _configuration(m)) for m in teacher]),
-            tokenizer=_digest(_tokenizer_state(teacher.tokenizer)),
+            weights=weights_hash(teacher),
+            modules=modules_hash(teacher),
+            tokenizer=processors_hash(teacher),
             prompt=query_prompt(teacher) or "",
             max_length=teacher.max_seq_length,
             dtype=dtype,
             mass=mass,
             width=embedding_width(teacher),
             pooling=pooling_mode(teacher),
+            libraries=releases(),
         )
 
     @property
     def key(self) -> str:
         """The name of the cache: 16 hexadecimal digits."""
-        return _digest(asdict(self))[:16]
+        values = asdict(self)
+        if not self.libraries:
+            del values["libraries"]
+        return digest_of(values)[:16]
 
     def stored_as(self, dtype: StoredDtype) -> Self:
         """The same teacher, stored in another way."""
@@ -97,32 +98,3 @@ class CacheIdentity:
     def from_json(cls, text: str) -> Self:
         """Read back what `to_json` wrote."""
         return cls(**json.loads(text))
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _hash_weights(model: Encoder) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()
-
-
-def _configuration(module: Any) -> dict[str, Any]:
-    found = dict(module.get_config_dict()) if hasattr(module, "get_config_dict") else {}
-    config = getattr(getattr(module, "model", None), "config", None)
-    if config is not None:
-        found["backbone"] = {name: value for name, value in config.to_dict().items() if name not in VOLATILE}
-    return found
-
-
-def _tokenizer_state(tokenizer: Any) -> Any:
-    """What a tokenizer does, without the padding and truncation that each call sets anew."""
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is None:
-        return [type(tokenizer).__name__, tokenizer.get_vocab(), tokenizer.special_tokens_map]
-    state = json.loads(backend.to_str())
-    return [state | {"padding": None, "truncation": None}, tokenizer.padding_side, tokenizer.truncation_side]
