@@ -1,13 +1,14 @@
 """The arguments of a distillation run: those of `transformers.TrainingArguments`, and ours."""
 
-from dataclasses import dataclass, field, fields
-from typing import Literal, get_args
+from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from transformers import TrainingArguments
 
 from optical_hf.files import expand_name
 from optical_hf.losses import Loss, parse_losses
+from optical_hf.training.argument_checks import check_inherited, check_own
 
 
 @dataclass
@@ -19,7 +20,8 @@ class OTDistillationArguments(TrainingArguments):
             are in `optical_hf.losses.LOSSES`. The default, contrastive steps after transport in closed form, is what won
             (docs/claim.md). It learns from the other pairs of a batch, so give it 32 or more.
         alignment: the closed form that the projection starts from when training starts: "transport", "ridge", or "none" to
-            start from the projection the student comes with.
+            start from the projection the student comes with. None takes transport for a new student, and "none" for one whose
+            projection was fitted or trained before.
         alignment_pairs: pairs of the training bitext the closed form is fitted on at most.
         projection_learning_rate: learning rate of the student's projection; None takes `learning_rate`.
         sampling_temperature: draw languages with p proportional to n^(1/T), n a language's pairs; None takes every pair once an
@@ -53,10 +55,11 @@ class OTDistillationArguments(TrainingArguments):
     )
 
     # Where the projection starts, and how fast it moves
-    alignment: Literal["transport", "ridge", "none"] = field(
-        default="transport",
+    alignment: Literal["transport", "ridge", "none"] | None = field(
+        default=None,
         metadata={
-            "help": "Closed form that the projection starts from: transport, ridge, or none to keep the student's own."
+            "help": "Closed form that the projection starts from: transport, ridge, or none to keep the student's own. The default "
+            "is transport for a new student, none for one that was aligned or trained."
         },
     )
     alignment_pairs: int = field(default=20_000, metadata={"help": "Pairs the closed form is fitted on at most."})
@@ -121,28 +124,9 @@ class OTDistillationArguments(TrainingArguments):
         if self.accelerator_config.dispatch_batches is None:
             # Each process reads and tokenizes its own share of a stream; a batch of texts cannot be cut up and sent.
             self.accelerator_config.dispatch_batches = False
+        check_own(self, OTDistillationArguments.__annotations__)
+        check_inherited(self)
         self.loss_weights  # noqa: B018  (raises where the text cannot be read)
-        for own in fields(OTDistillationArguments):
-            choices = (
-                get_args(own.type) if own.name in ("alignment", "on_bad_batch", "on_collapse", "early_stopping") else ()
-            )
-            if choices and getattr(self, own.name) not in choices:
-                listed = f"{', '.join(map(repr, choices[:-1]))} or {choices[-1]!r}"
-                raise ValueError(f"{own.name} is {getattr(self, own.name)!r}: expected {listed}")
-        for name in (
-            "alignment_pairs",
-            "early_stopping_patience",
-        ):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} is {getattr(self, name)}: expected a number above 0")
-        if self.projection_learning_rate is not None and self.projection_learning_rate < 0:
-            raise ValueError(
-                f"projection_learning_rate is {self.projection_learning_rate}: expected 0 or more, or None"
-            )
-        if not 0 <= self.early_stopping_threshold < 1:
-            raise ValueError(
-                f"early_stopping_threshold is {self.early_stopping_threshold}: expected 0 or more and less than 1"
-            )
         if self.early_stopping != "none" and self.eval_strategy == "no":
             raise ValueError(
                 f"early_stopping={self.early_stopping!r} without evaluations never stops: set eval_strategy='steps' and eval_steps"
@@ -152,10 +136,6 @@ class OTDistillationArguments(TrainingArguments):
                 "on_bad_batch='skip' cannot hold DeepSpeed's optimizer back from a step: use 'stop' with it"
             )
         self._check_batches()
-        if self.remove_unused_columns:
-            raise ValueError(
-                "remove_unused_columns=True would drop the text columns before the collator reads them; leave it off"
-            )
 
     def _expand_paths(self) -> None:
         for name in ("output_dir", "logging_dir", "deepspeed", "fsdp_config", "accelerator_config"):
@@ -163,15 +143,17 @@ class OTDistillationArguments(TrainingArguments):
                 setattr(self, name, expand_name(path))
 
     def _check_batches(self) -> None:
-        for name in ("sampling_temperature", "sampling_max_repeats"):
-            if getattr(self, name) is not None and not getattr(self, name) >= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: expected a number of at least 1, or None")
         if self.sampling_max_repeats is not None and self.sampling_temperature is None:
             raise ValueError(
                 "sampling_max_repeats caps the draws of sampling_temperature, which is not set: set it too"
             )
-        if self.tokens_per_batch is not None and self.tokens_per_batch < 1:
-            raise ValueError(f"tokens_per_batch is {self.tokens_per_batch}: expected a number above 0, or None")
+        if getattr(self, "train_sampling_strategy", None) == "sequential" and (
+            self.sampling_temperature is not None or self.tokens_per_batch is not None
+        ):
+            raise ValueError(
+                "train_sampling_strategy='sequential' takes the rows as they stand, and sampling_temperature and tokens_per_batch "
+                "choose others: leave one of them out"
+            )
 
     @property
     def grouped_by_length(self) -> bool:

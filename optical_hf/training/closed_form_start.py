@@ -4,7 +4,7 @@ Knows nothing about losses or the loop that follows.
 """
 
 import logging
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator
@@ -14,9 +14,46 @@ from datasets import Dataset, IterableDataset
 from optical_hf.models import Encoder, fit_alignment, token_projection
 from optical_hf.models.alignment import Method
 from optical_hf.models.cache import TeacherCache
+from optical_hf.models.loading import new_projection
 from optical_hf.models.teachers import SeveralTeachers
 
 logger = logging.getLogger(__name__)
+
+
+def wanted_start(student: Encoder, asked: Method | Literal["none"] | None) -> Method | None:
+    """The closed form that a run starts with, None to keep the projection; says which in the log.
+
+    Args:
+        student: not wrapped; with the same weights on every process.
+        asked: `OTDistillationArguments.alignment`.
+    """
+    if asked is None:
+        asked = "transport" if is_new(student) else "none"
+        why = (
+            "it is new"
+            if asked == "transport"
+            else "it was fitted or trained before; alignment='transport' fits it again"
+        )
+    else:
+        why = f"alignment is {asked!r}"
+    logger.info(
+        "the projection %s: %s", "is kept" if asked == "none" else f"starts from the closed form {asked!r}", why
+    )
+    return None if asked == "none" else asked
+
+
+def is_new(student: Encoder) -> bool:
+    """Whether the student's projection is the one that `load_student` makes.
+
+    Every closed form and every gradient step moves its bias away from exactly 0. So nothing has to be noted in what is saved, and
+    students of every version, loaded with any library in between, are known.
+    """
+    projection = token_projection(student)
+    fresh = new_projection(projection.in_features, projection.out_features).linear
+    weight, bias = projection.linear.weight.detach(), projection.linear.bias
+    if bias is None or bias.detach().count_nonzero() > 0:
+        return False
+    return torch.allclose(weight.float().cpu(), fresh.weight.detach(), rtol=0, atol=2e-3)  # as half precision rounds it
 
 
 def start_in_closed_form(

@@ -3,11 +3,14 @@
 Knows nothing about how retrieval is measured, nor how the loss is made.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers import ProgressCallback, TrainerControl
+from transformers.trainer_callback import CallbackHandler
 
 from optical_hf.models import Encoder
 from optical_hf.training.pushing import StudentTrainer
@@ -27,23 +30,38 @@ class EvaluatingTrainer(StudentTrainer):
         ignore_keys: list[str] | None = None,
         metric_key_prefix: str = "eval",
     ) -> dict[str, float]:
-        """The loss on `eval_dataset`, where there is one, and the metrics of every evaluator, prefixed and logged."""
-        dataset = eval_dataset if eval_dataset is not None else self.eval_dataset
-        metrics = super().evaluate(dataset, ignore_keys, metric_key_prefix) if dataset is not None else {}
-        own: dict[str, float] = {}
+        """The loss on each of the `eval_dataset`s, and once the metrics of every evaluator; prefixed and logged.
+
+        Raises:
+            ValueError: where there is neither a dataset nor an evaluator.
+        """
+        given = self.eval_dataset if eval_dataset is None else eval_dataset
+        if given is None and not self.evaluators:
+            raise ValueError("there is nothing to evaluate: pass eval_dataset, or give the trainer evaluators")
+        parts = {} if given is None else {metric_key_prefix: given}
+        if isinstance(given, Mapping):
+            # transformers knows the loader of its own datasets by their name.
+            named = {name: name if eval_dataset is None else part for name, part in given.items()}
+            parts = {f"{metric_key_prefix}_{name}": part for name, part in named.items()}
+        metrics: dict[str, float] = {}
+        with _held_back(self.callback_handler):
+            for prefix, part in parts.items():
+                metrics |= super().evaluate(part, ignore_keys, prefix)
+        own = self._ask_evaluators(metric_key_prefix)
+        if own:
+            self.log(dict(own))
+        metrics |= own
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def _ask_evaluators(self, prefix: str) -> dict[str, float]:
         student = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
         was_training = student.training
         student.eval()
         with gathered(student):
-            for evaluator in self.evaluators:
-                own.update({f"{metric_key_prefix}_{name}": float(value) for name, value in evaluator(student).items()})
+            found = [evaluator(student) for evaluator in self.evaluators]
         student.train(was_training)
-        if own:
-            self.log(own)
-        metrics = {**metrics, **own}
-        if own:
-            self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-        return metrics
+        return {f"{prefix}_{name}": float(value) for metrics in found for name, value in metrics.items()}
 
     def prediction_step(
         self,
@@ -55,3 +73,20 @@ class EvaluatingTrainer(StudentTrainer):
         """The loss of an evaluation batch; a student has no logits to return."""
         with torch.no_grad():
             return self.compute_loss(model, self._prepare_inputs(inputs)).detach(), None, None
+
+
+@contextmanager
+def _held_back(handler: CallbackHandler) -> Iterator[None]:
+    """Close the progress bars and call no `on_evaluate`: transformers calls one a dataset, and callbacks would count each."""
+
+    def close_bars(args: Any, state: Any, control: TrainerControl, metrics: Any) -> TrainerControl:
+        for callback in handler.callbacks:
+            if isinstance(callback, ProgressCallback):
+                callback.on_evaluate(args, state, control)
+        return control
+
+    handler.on_evaluate = close_bars
+    try:
+        yield
+    finally:
+        del handler.on_evaluate

@@ -39,7 +39,7 @@ from optical_hf.training.arguments import OTDistillationArguments
 from optical_hf.training.batching import BatchingTrainer
 from optical_hf.training.callbacks import TrainingBatch, batch_callbacks, default_callbacks
 from optical_hf.training.checkpoints import check_writable, clear_errors, resume_point
-from optical_hf.training.closed_form_start import some_rows, start_in_closed_form
+from optical_hf.training.closed_form_start import some_rows, start_in_closed_form, wanted_start
 from optical_hf.training.document_bank import document_bank
 from optical_hf.training.evaluating import Evaluator
 from optical_hf.training.freezing import freeze
@@ -142,7 +142,7 @@ class OTDistillationTrainer(BatchingTrainer):
         self.teacher = teacher
 
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
-        """Train; a fresh start (no checkpoint to resume from) begins with the closed form that `args.alignment` names.
+        """Train; a start without a checkpoint begins with the closed form of `args.alignment`, where the projection is new.
 
         Args:
             resume_from_checkpoint: True goes on from the newest whole checkpoint of `args.output_dir`, and starts from the
@@ -160,13 +160,15 @@ class OTDistillationTrainer(BatchingTrainer):
         if self.train_dataset is not None:
             rows = some_rows(self.train_dataset, ROWS_READ, self.args.seed)
             check_rows(rows, self.model.tokenizer, getattr(self.teacher, "tokenizer", None))
-        if checkpoint is None and self.args.alignment != "none" and self.train_dataset is not None:
+        fitted = checkpoint is None and self.train_dataset is not None
+        method = wanted_start(self.model, self.args.alignment) if fitted else None
+        if method is not None:
             start_in_closed_form(
                 self.accelerator,
                 self.model,
                 self.teacher,
                 self.train_dataset,
-                method=self.args.alignment,
+                method=method,
                 pairs=self.args.alignment_pairs,
                 seed=self.args.seed,
                 progress=not self.args.disable_tqdm,

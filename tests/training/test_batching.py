@@ -115,19 +115,6 @@ def test_languages_without_a_column_are_refused(tmp_path):
         run.train()
 
 
-@pytest.mark.parametrize(
-    ("kwargs", "told"),
-    [
-        ({"sampling_temperature": 0.5}, "at least 1"),
-        ({"sampling_max_repeats": 2.0}, "sampling_temperature, which is not set"),
-        ({"tokens_per_batch": 0}, "above 0"),
-    ],
-)
-def test_batch_arguments_out_of_range_are_refused(tmp_path, kwargs, told):
-    with pytest.raises(ValueError, match=told):
-        arguments(tmp_path, **kwargs)
-
-
 @pytest.mark.parametrize("rows", ["table", "stream"])
 def test_tokenizing_in_another_process_changes_nothing(tmp_path, rows):
     dataset = tiny_pairs.bitext()

@@ -92,7 +92,7 @@ class LanguageEarlyStopping(TrainerCallback):
         """Count the evaluations since the last progress."""
         self._evaluated = True
         if not metrics or not any(name.startswith(PREFIX) for name in metrics):
-            return  # the loss on held-out bitext, which transformers reports before the evaluators are called
+            return  # an evaluation of losses alone: the next step says what is missing
         found = standings(state.log_history)
         best, since = found[0], 0
         for standing in found[1:]:
