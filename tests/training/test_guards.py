@@ -8,6 +8,7 @@ import pytest
 import tiny_pairs
 import torch
 from test_trainer import arguments, losses
+from transformers import TrainerCallback
 
 from optical_hf.losses import PairTensors
 from optical_hf.models.tiny import tiny_tokenizer
@@ -134,20 +135,20 @@ class TestTensors:
 
 
 class Poison:
-    """A collator that makes the student's output not finite for one pair, by its id."""
+    """A collator that makes the output of a model not finite for one pair, by its id."""
 
-    def __init__(self, collator, ids):
-        self.collator, self.ids = collator, ids
+    def __init__(self, collator, ids, side="student"):
+        self.collator, self.ids, self.side = collator, ids, side
 
     def __call__(self, rows):
         batch = self.collator(rows)
-        batch["student"]["poison"] = torch.tensor([row["id"] in self.ids for row in rows])
+        batch[self.side]["poison"] = torch.tensor([row["id"] in self.ids for row in rows])
         return batch
 
 
-def poison(run, ids):
-    """Make the student of a trainer give NaN for the pairs of `ids`."""
-    run.data_collator = Poison(run.data_collator, ids)
+def poison(run, ids, side="student"):
+    """Make the student of a trainer, or its teacher, give NaN for the pairs of `ids`."""
+    run.data_collator = Poison(run.data_collator, ids, side)
 
     def spoil(module, inputs, output):
         poison_B = inputs[0].get("poison")
@@ -155,7 +156,7 @@ def poison(run, ids):
             output["token_embeddings"] = torch.where(poison_B[:, None, None], torch.nan, output["token_embeddings"])
         return output
 
-    run.model[0].register_forward_hook(spoil)
+    (run.model if side == "student" else run.teacher)[0].register_forward_hook(spoil)
     return run
 
 
@@ -165,9 +166,10 @@ def named(table):
     return table.add_column("id", [f"pair-{i}" for i in range(len(table))])
 
 
-def poisoned(folder, ids, **kwargs):
+def poisoned(folder, ids, side="student", **kwargs):
     student, teacher = tiny_pairs.pair()
-    return poison(OTDistillationTrainer(student, teacher, arguments(folder, **kwargs), named(tiny_pairs.bitext())), ids)
+    run = OTDistillationTrainer(student, teacher, arguments(folder, **kwargs), named(tiny_pairs.bitext()))
+    return poison(run, ids, side)
 
 
 class TestBadBatches:
@@ -218,6 +220,34 @@ class TestBadBatches:
         moved = [not torch.equal(a, b) for a, b in itertools.pairwise([first, *states])]
         assert moved.count(False) == 1
         assert len(moved) == 6
+
+    @pytest.mark.parametrize("clipped", [True, False])
+    @pytest.mark.parametrize("accumulated", [1, 2])
+    @pytest.mark.parametrize("side", ["student", "teacher"])
+    def test_skip_leaves_out_the_step_under_a_gradient_scaler(self, tmp_path, side, accumulated, clipped):
+        """That of fp16, which needs an accelerator, on a CPU: it takes a step whose gradients are finite."""
+        run = poisoned(
+            tmp_path, {"pair-7"}, side, max_steps=12, on_bad_batch="skip", gradient_accumulation_steps=accumulated,
+            per_device_train_batch_size=8 // accumulated, max_grad_norm=1.0 if clipped else 0.0,
+        )  # fmt: skip
+        scaler = run.accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=256.0)
+        run.accelerator.unscale_gradients = lambda optimizer=None: scaler.unscale_(run.optimizer.optimizer)
+        states = []
+
+        class Steps(TrainerCallback):
+            def on_step_end(self, args, state, control, **kwargs):
+                states.append(weights(run.model))
+
+        run.add_callback(Steps())
+        first = weights(run.model)
+        run.train()
+        moved = [not torch.equal(a, b) for a, b in itertools.pairwise([first, *states])]
+        assert [e.get("skipped_steps") for e in run.state.log_history if "loss" in e][-1] == 1
+        assert moved.count(False) == 1
+        assert states[-1].isfinite().all()
+        assert scaler.get_scale() == 256.0  # nothing overflowed
+        rates = [e["learning_rate"] for e in run.state.log_history if "learning_rate" in e]
+        assert np.diff(rates) == pytest.approx(-1e-3 / 12)  # the schedule goes on
 
     def test_skip_gives_up_after_ten_in_a_row(self, tmp_path):
         run = poisoned(

@@ -11,6 +11,7 @@ import logging
 from typing import Any, Literal, NamedTuple
 
 import torch
+from accelerate.optimizer import AcceleratedOptimizer
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase, TrainerControl, TrainerState, TrainingArguments
 
@@ -74,7 +75,7 @@ class BadBatches(BatchCallback):
         state: TrainerState,
         control: TrainerControl,
         model: nn.Module | None = None,
-        optimizer: torch.optim.Optimizer | None = None,
+        optimizer: AcceleratedOptimizer | None = None,
         **kwargs: Any,
     ) -> None:
         """Act on what was seen since the last step, on all processes alike."""
@@ -113,8 +114,7 @@ class BadBatches(BatchCallback):
                 "place, lower learning_rate or train without bf16 and fp16"
             )
         self.skipped += 1
-        if not args.fp16:  # the gradient scaler of fp16 leaves out such a step itself, and wants to see the gradients
-            optimizer.zero_grad(set_to_none=True)
+        _forget_gradients(optimizer)
         if speaks():
             logger.warning(
                 "step %d is left out: the loss is not finite for %d pairs: %s (on_bad_batch='skip'; %d so far)",
@@ -136,6 +136,19 @@ class BadBatches(BatchCallback):
             text = self.tokenizer.decode(part.input_ids_BN[row], skip_special_tokens=True)
         inside = ": ".join(filter(None, [language, repr(text[:60]) if text else ""]))
         return f"{name} ({inside})" if inside else name
+
+
+def _forget_gradients(optimizer: AcceleratedOptimizer) -> None:
+    """Let the step that follows move nothing, with the gradient scaler of fp16 or without.
+
+    The scaler looks at the gradients alone, which are finite where the teacher gave the loss that is not.
+    """
+    scaler = optimizer.scaler
+    if scaler is not None and scaler.is_enabled():
+        scaler.update(scaler.get_scale())  # forgets what it has seen of these gradients, and keeps its scale
+        optimizer.zero_grad(set_to_none=False)
+        scaler.unscale_(optimizer.optimizer)  # it takes no step before it has looked at some
+    optimizer.zero_grad(set_to_none=True)
 
 
 def _listed(pairs: list[str]) -> str:
