@@ -1,6 +1,6 @@
 """Training beside sentence-transformers' multilingual recipe: pairs a second, peak memory, the share of transport, time to R@1.
 
-    OMP_NUM_THREADS=1 python examples/benchmarks/training.py DATA MODELS [--only throughput start processes cost] [--plot FILE]
+    OMP_NUM_THREADS=1 python examples/benchmarks/training.py DATA MODELS [--only throughput start processes cost first]
 
 The recipe (Reimers and Gurevych 2020): `SentenceTransformerTrainer`, `MSELoss`, teacher vectors computed beforehand. Both sides
 train the same student (multilingual-e5-small with a projection, from `load_student`) on the same pairs, half Multi30k German and
@@ -20,7 +20,7 @@ from statistics import median
 
 import matplotlib.pyplot as plt
 import torch
-from datasets import Dataset
+from datasets import Dataset, concatenate_datasets
 from sentence_transformers import (
     SentenceTransformerTrainer,
     SentenceTransformerTrainingArguments,
@@ -47,7 +47,7 @@ BATCH = 32
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("data", type=Path)
 parser.add_argument("models", type=Path)
-parser.add_argument("--only", nargs="+", default=["throughput", "start", "processes", "cost"])
+parser.add_argument("--only", nargs="+", default=["throughput", "start", "processes", "cost", "first"])
 parser.add_argument("--pairs", type=int, default=512)
 parser.add_argument("--rounds", type=int, default=3)
 parser.add_argument("--fit", type=int, default=400, help="pairs of the closed-form start")
@@ -236,6 +236,21 @@ def cost() -> None:
         plt.savefig(options.plot, dpi=100)
 
 
+def first() -> None:
+    """Seconds until the first batch of 10^6 pairs stands."""
+    teacher, student = teacher_and_student()
+    rows = concatenate_datasets([pairs(20_000)] * 50)
+    print(f"\n{len(rows):,} pairs\n| batches | seconds | cpu s |\n|---|---|---|")
+    for name, more in (("at random", {}), ("grouped by length", GROUPED), ("4,096 tokens", {"tokens_per_batch": 4096})):
+        with tempfile.TemporaryDirectory() as folder:
+            args = OTDistillationArguments(**host(folder) | {"per_device_train_batch_size": 128} | more)
+            trainer = OTDistillationTrainer(student, teacher, args, rows)
+            begun, cpu_begun = time.perf_counter(), time.process_time()
+            next(iter(trainer.get_train_dataloader()))
+        spent, cpu = time.perf_counter() - begun, time.process_time() - cpu_begun
+        print(f"| {name} | {spent:.1f} | {cpu:.1f} |", flush=True)
+
+
 if options.run:
     run_one(options.run)
 else:
@@ -243,6 +258,12 @@ else:
         if {"throughput", "processes"} & set(options.only):
             teacher, _ = teacher_and_student()
             TeacherCache.build(teacher, pairs(options.pairs), folder, progress=False)
-        for part, arguments in (("throughput", (folder,)), ("start", ()), ("processes", (folder,)), ("cost", ())):
+        for part, arguments in (
+            ("throughput", (folder,)),
+            ("start", ()),
+            ("processes", (folder,)),
+            ("cost", ()),
+            ("first", ()),
+        ):
             if part in options.only:
                 globals()[part](*arguments)

@@ -1,10 +1,12 @@
 """Batches of pairs of about one length: by number of pairs, and by a budget of tokens after padding.
 
-Knows nothing about models, tokenizers or processes: the lengths are given. The batches of an epoch are a function of the
-order (which is one of seed and epoch) alone, so that a run that is resumed, and every rank, sees the same ones.
+Knows nothing about models, tokenizers or processes: the lengths are given, or are asked for as they are needed. The batches
+of an epoch are a function of the order (which is one of seed and epoch) alone, so that a run that is resumed, and every
+rank, sees the same ones.
 `LengthGroupedSampler` of transformers groups by length too, but draws from the global generator and knows no budget.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -26,28 +28,41 @@ class EpochOrder(Protocol):
         """Choose the epoch that is iterated next."""
 
 
+class RowLengths(Protocol):
+    """The lengths of rows, counted when they are asked for; an array is one whose lengths are known."""
+
+    def __getitem__(self, rows: NDArray[np.int64], /) -> NDArray[np.int64]:
+        """The lengths of some rows."""
+
+
 class LengthBatches(Sampler[list[int]]):
     """Cut an order of rows into batches of rows of similar length.
 
     The order is cut into windows of `window * batch_size` rows; the rows of a window are sorted by length and cut into batches;
-    the batches of the whole epoch are then shuffled. A budget does not cut a row: one longer than it is a batch alone.
+    the batches of about `together` rows are then shuffled. No more lengths than those are needed before the first batch. A
+    budget does not cut a row: one longer than it is a batch alone.
+
+    Without a budget every row is in one batch of an epoch. With one, the number of batches of an epoch is that of the first
+    `together` rows, scaled up: of more rows than those, up to about one in a hundred may be left out of an epoch, or be
+    taken twice. Which ones changes with the epoch.
 
     Args:
         sampler: the order of the rows.
-        lengths: tokens of each row.
+        lengths: tokens of each row, or what counts those of an array of rows.
         batch_size: rows in a batch at most.
         tokens: tokens of a batch at most, padding included; None sets no budget.
         window: batches' worth of rows sorted together. More of them waste less, fewer of them mix better.
+        together: rows whose batches are shuffled together.
 
     Raises:
-        ValueError: a size below 1.
+        ValueError: a size below 1, or a budget so small that most batches are of one row.
 
     Example:
         >>> batches = LengthBatches(ShuffledRows(4), [3, 9, 3, 9], batch_size=2)
         >>> sorted(sorted(batch) for batch in batches)
         [[0, 2], [1, 3]]
-        >>> len(LengthBatches(ShuffledRows(4), [3, 9, 3, 9], batch_size=4, tokens=12))
-        3
+        >>> len(LengthBatches(ShuffledRows(4), [3, 9, 3, 9], batch_size=4, tokens=18))
+        2
     """
 
     # accelerate deals whole batches out to the ranks where the size of a batch is not fixed
@@ -57,28 +72,50 @@ class LengthBatches(Sampler[list[int]]):
     def __init__(
         self,
         sampler: EpochOrder,
-        lengths: Sequence[int],
+        lengths: Sequence[int] | RowLengths,
         *,
         batch_size: int,
         tokens: int | None = None,
         window: int = 50,
+        together: int = 20_000,
     ) -> None:
-        if batch_size < 1 or window < 1 or (tokens is not None and tokens < 1):
+        if batch_size < 1 or window < 1 or together < 1 or (tokens is not None and tokens < 1):
             raise ValueError(
-                f"expected batch_size, window and tokens of at least 1, got {batch_size}, {window} and {tokens}"
+                f"expected batch_size, window, together and tokens of at least 1, got {batch_size}, {window}, {together} "
+                f"and {tokens}"
             )
         self.sampler = sampler
-        self.lengths = np.asarray(lengths, dtype=np.int64)
-        self.rows, self.tokens, self.window = batch_size, tokens, window
-        self._count = len(self._cut(0))
+        self.lengths: RowLengths = np.asarray(lengths) if isinstance(lengths, Sequence) else lengths
+        self.rows, self.tokens = batch_size, tokens
+        self._window = window * batch_size
+        self._block = max(1, together // self._window) * self._window
+        self._count = self._expected()
 
-    def _cut(self, epoch: int) -> list[NDArray[np.int64]]:
-        order = self.sampler.order(epoch)
+    def _expected(self) -> int:
+        """Batches of an epoch: those of its first block, and as many of every other row."""
+        order = self.sampler.order(0)
+        if self.tokens is None:
+            windows, rest = divmod(len(order), self._window)
+            return windows * (self._window // self.rows) + -(-rest // self.rows)
+        first = order[: self._block]
+        batches = self._cut(first)
+        alone = sum(len(batch) == 1 for batch in batches)
+        if 2 * alone > len(batches) and min(self.rows, len(first)) > 1:
+            usual = int(np.median(self.lengths[first]))
+            raise ValueError(
+                f"a budget of {self.tokens} tokens a batch (tokens_per_batch) leaves {alone} of {len(batches)} batches with one "
+                f"row: a row has {usual} tokens (the median). To fix this, give it a batch's worth, {usual * self.rows} tokens for "
+                f"{self.rows} such rows"
+            )
+        return round(len(batches) * len(order) / max(1, len(first)))
+
+    def _cut(self, block: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """The batches of a block of rows, window by window."""
         batches: list[NDArray[np.int64]] = []
-        for start in range(0, len(order), self.window * self.rows):
-            rows = order[start : start + self.window * self.rows]
-            rows = rows[np.argsort(self.lengths[rows], kind="stable")]
-            lengths = self.lengths[rows].tolist()
+        lengths_of = self.lengths[block]
+        for start in range(0, len(block), self._window):
+            order = np.argsort(lengths_of[start : start + self._window], kind="stable") + start
+            rows, lengths = block[order], lengths_of[order].tolist()
             begin = 0
             for end, length in enumerate(lengths):
                 full = end - begin == self.rows
@@ -86,15 +123,20 @@ class LengthBatches(Sampler[list[int]]):
                     batches.append(rows[begin:end])
                     begin = end
             batches.append(rows[begin:])
-        shuffle = np.random.default_rng([self.sampler.seed, epoch]).permutation(len(batches))
-        return [batches[place] for place in shuffle]
+        return batches
+
+    def _batches(self, epoch: int) -> Iterator[list[int]]:
+        order, shuffle = self.sampler.order(epoch), np.random.default_rng([self.sampler.seed, epoch])
+        for start in range(0, len(order), self._block):
+            batches = self._cut(order[start : start + self._block])
+            for place in shuffle.permutation(len(batches)):
+                yield batches[place].tolist()
 
     def __iter__(self) -> Iterator[list[int]]:
-        # As many batches as the first epoch has, whatever the draws of this one: a trainer counts steps once. What a later
-        # epoch has more is left out, what it has less is taken from its beginning again.
-        batches = self._cut(self.sampler.epoch)
-        for place in range(self._count):
-            yield batches[place % len(batches)].tolist()
+        # As many batches in every epoch, as a trainer counts steps once. What an epoch has more is left out, what it has less
+        # is taken from its beginning again.
+        again = itertools.chain.from_iterable(self._batches(self.sampler.epoch) for _ in itertools.count())
+        return itertools.islice(again, self._count)
 
     def __len__(self) -> int:
         return self._count

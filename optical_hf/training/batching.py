@@ -4,11 +4,12 @@ Knows nothing about losses. Overrides the public `get_train_dataloader` of `tran
 our arguments asks for it: else the order is that of transformers.
 """
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 from datasets import Dataset, IterableDataset
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import seed_worker
@@ -50,7 +51,8 @@ class BatchingTrainer(EvaluatingTrainer):
         budget = args.tokens_per_batch
         if budget is not None:  # auto_find_batch_size may have made the batch smaller
             budget = max(1, budget * self._train_batch_size // args.train_batch_size)
-        lengths = row_lengths(dataset, self.model, args.length_column_name)
+        column = args.length_column_name  # lengths that are known, else counted on the way
+        lengths = dataset[column][:] if column in dataset.column_names else TokenCounts(dataset, self.model)
         batches = LengthBatches(order, lengths, batch_size=self._train_batch_size, tokens=budget)
         return self._loader(dataset, batch_sampler=batches)
 
@@ -103,14 +105,25 @@ def row_order(dataset: Dataset, args: OTDistillationArguments) -> EpochOrder:
     )
 
 
-def row_lengths(dataset: Dataset, student: Encoder, column: str, chunk: int = 4096) -> Sequence[int]:
-    """Tokens of each target side as the student reads it: those of `column` where there is one, else counted now."""
-    if column in dataset.column_names:
-        return dataset[column][:]
-    prompt = query_prompt(student) or ""
-    counted: list[int] = []
-    for start in range(0, len(dataset), chunk):
-        texts = [prompt + text for text in dataset[start : start + chunk]["target"]]
-        read = student.tokenizer(texts, truncation=True, max_length=student.max_seq_length, padding=False)
-        counted += [len(ids) for ids in read["input_ids"]]
-    return counted
+class TokenCounts:
+    """Tokens of the target sides of rows as the student reads them, each counted once, when a batch first needs it."""
+
+    def __init__(self, dataset: Dataset, student: Encoder) -> None:
+        self._texts, self._student, self._prompt = (
+            dataset.select_columns("target"),
+            student,
+            query_prompt(student) or "",
+        )
+        self._counts = np.zeros(len(dataset), dtype=np.int64)
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The counts of some rows."""
+        new = np.unique(rows[self._counts[rows] == 0])
+        for start in range(0, len(new), 4096):
+            part = new[start : start + 4096]
+            texts = [self._prompt + text for text in self._texts[part]["target"]]
+            read = self._student.tokenizer(
+                texts, truncation=True, max_length=self._student.max_seq_length, padding=False
+            )
+            self._counts[part] = [max(1, len(ids)) for ids in read["input_ids"]]
+        return self._counts[rows]

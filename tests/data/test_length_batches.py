@@ -12,8 +12,19 @@ from optical_hf.data.sampling import TemperatureSampler
 lengths = st.lists(st.integers(1, 60), min_size=1, max_size=300)
 
 
+class Counted:
+    """Lengths that note which rows were asked for."""
+
+    def __init__(self, lengths: list[int]) -> None:
+        self.lengths, self.asked = np.array(lengths), set()
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        self.asked |= set(rows.tolist())
+        return self.lengths[rows]
+
+
 @settings(max_examples=50, deadline=None)
-@given(lengths, st.integers(1, 20), st.one_of(st.none(), st.integers(1, 200)), st.integers(1, 8))
+@given(lengths, st.integers(1, 20), st.one_of(st.none(), st.integers(120, 400)), st.integers(1, 8))
 def test_every_row_once_and_the_budget_kept(found: list, size: int, budget: int | None, window: int) -> None:
     batches = LengthBatches(ShuffledRows(len(found), seed=1), found, batch_size=size, tokens=budget, window=window)
     made = list(batches)
@@ -21,7 +32,51 @@ def test_every_row_once_and_the_budget_kept(found: list, size: int, budget: int 
     assert sorted(row for batch in made for row in batch) == list(range(len(found)))
     for batch in made:
         assert 1 <= len(batch) <= size
-        assert budget is None or len(batch) == 1 or len(batch) * max(found[row] for row in batch) <= budget
+        assert budget is None or len(batch) * max(found[row] for row in batch) <= budget
+
+
+@settings(max_examples=50, deadline=None)
+@given(lengths, st.integers(1, 20), st.integers(1, 8), st.integers(1, 100))
+def test_without_a_budget_every_row_once_however_many_are_shuffled_together(
+    found: list, size: int, window: int, together: int
+) -> None:
+    batches = LengthBatches(ShuffledRows(len(found)), found, batch_size=size, window=window, together=together)
+    made = list(batches)
+    assert len(made) == len(batches)
+    assert sorted(row for batch in made for row in batch) == list(range(len(found)))
+
+
+@pytest.mark.parametrize("budget", [None, 512])
+def test_the_first_batches_need_the_lengths_of_few_rows(budget: int | None) -> None:
+    found = Counted(np.random.default_rng(0).integers(3, 64, 20_000).tolist())
+    batches = LengthBatches(ShuffledRows(20_000), found, batch_size=16, tokens=budget, window=10, together=1_000)
+    first = [batch for batch, _ in zip(batches, range(20), strict=False)]
+    assert len(first) == 20
+    assert len(found.asked) <= 1_000
+
+
+def test_a_large_table_under_a_budget_is_nearly_all_seen_and_the_budget_kept_in_every_epoch() -> None:
+    found = np.random.default_rng(0).integers(3, 64, 20_000)
+    batches = LengthBatches(ShuffledRows(20_000), found, batch_size=64, tokens=512, window=10, together=2_000)
+    for epoch in range(2):
+        batches.sampler.set_epoch(epoch)
+        made = list(batches)
+        assert len(made) == len(batches)
+        assert max(len(batch) * found[batch].max() for batch in made) <= 512
+        assert len({row for batch in made for row in batch}) > 0.98 * 20_000
+        assert made == list(batches)
+
+
+@pytest.mark.parametrize(("budget", "told"), [(1, "9 tokens"), (12, "give it a batch's worth, 72 tokens for 8")])
+def test_a_budget_that_makes_batches_of_one_row_is_refused(budget: int, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        LengthBatches(ShuffledRows(40), [9] * 40, batch_size=8, tokens=budget)
+    assert len(LengthBatches(ShuffledRows(40), [9] * 40, batch_size=1, tokens=budget)) == 40
+
+
+def test_a_row_longer_than_the_budget_is_a_batch_alone() -> None:
+    made = list(LengthBatches(ShuffledRows(41), [9] * 40 + [99], batch_size=8, tokens=72))
+    assert sorted(len(batch) for batch in made) == [1, *[8] * 5]
 
 
 def test_padding_is_less_than_at_random() -> None:

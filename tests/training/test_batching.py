@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 import tiny_pairs
 import torch
+from datasets import concatenate_datasets
 from test_trainer import arguments, losses
 
 from optical_hf.training import OTDistillationTrainer
@@ -30,6 +31,29 @@ def test_a_budget_of_tokens_is_kept_and_every_pair_is_seen_once(tmp_path):
     assert max(map(student_tokens, found)) <= 400
     assert len({len(batch["ids"]) for batch in found}) > 1
     assert sorted(i for batch in found for i in batch["ids"]) == sorted(tiny_pairs.bitext()["id"])
+
+
+def test_lengths_are_counted_as_batches_need_them(tmp_path):
+    rows = concatenate_datasets([tiny_pairs.bitext()] * 220)  # 21,120
+    run = trainer(tmp_path, rows, per_device_train_batch_size=64, tokens_per_batch=400)
+    counted = []
+    read = run.model.tokenizer.__class__.__call__
+
+    def counting(self, texts, *args, **kwargs):
+        counted.append(len(texts))
+        return read(self, texts, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run.model.tokenizer.__class__, "__call__", counting)
+        batch = next(iter(run.get_train_dataloader()))
+    assert student_tokens(batch) <= 400
+    assert sum(counted) < 20_000
+
+
+def test_a_budget_for_single_pairs_is_refused(tmp_path):
+    run = trainer(tmp_path, per_device_train_batch_size=64, tokens_per_batch=1)
+    with pytest.raises(ValueError, match=r"\(tokens_per_batch\) leaves 96 of 96 batches with one row"):
+        run.train()
 
 
 def test_grouping_by_length_wastes_less_padding_and_says_so(tmp_path):
