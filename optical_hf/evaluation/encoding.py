@@ -7,6 +7,7 @@ Knows sentence-transformers models; nothing about queries, relevance or search.
 """
 
 import hashlib
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,9 @@ from optical_hf.evaluation.vectors import VectorSet, VectorStore
 from optical_hf.models.fingerprint import encoder_fingerprint
 from optical_hf.models.kinds import as_late_interaction, as_vector
 from optical_hf.models.tokens import Encoder
+from optical_hf.tensor_files import DamagedTensorsError
+
+logger = logging.getLogger(__name__)
 
 FORMAT = 2
 """Of what is kept in a folder; another number where the code changes what it holds."""
@@ -93,7 +97,7 @@ class Encoding:
         pieces: list[VectorSet | Path] = []
         for start in mine:
             path = None if folder is None else folder / f"{start:012d}.safetensors"
-            if path is None or not path.exists():
+            if path is None or not _is_whole(path):
                 vectors = self._encode(view, _take(items, order[start : start + self.piece]), task).check(what)
                 if path is not None:
                     vectors.save(path)
@@ -124,6 +128,18 @@ class Encoding:
         if vectors.lengths is None and self.unit_length:
             return VectorSet(torch.nn.functional.normalize(vectors.vectors, dim=-1))
         return vectors
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a piece is there as it was written; a damaged one is named."""
+    try:
+        VectorSet.load(path)
+    except FileNotFoundError:
+        return False
+    except DamagedTensorsError as error:
+        logger.warning("%s: encoding it again", error)
+        return False
+    return True
 
 
 def _in_turn(items: Sequence[Any]) -> Iterator[Any]:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+from optical_hf.tensor_files import load_tensors, save_tensors
 
 
 @dataclass(frozen=True)
@@ -100,16 +101,17 @@ class VectorSet:
         return self
 
     def save(self, path: Path) -> None:
-        """Write to a safetensors file, beside and then renamed: a killed process leaves no half file."""
-        tensors = {"vectors": self.vectors.contiguous()} | ({} if self.lengths is None else {"lengths": self.lengths})
-        beside = path.with_suffix(f".{torch.randint(2**31, ()).item()}.partial")
-        save_file(tensors, beside)
-        beside.replace(path)
+        """Write to a safetensors file with a checksum, whole or not at all."""
+        save_tensors(path, {"vectors": self.vectors} | ({} if self.lengths is None else {"lengths": self.lengths}))
 
     @classmethod
     def load(cls, path: Path) -> "VectorSet":
-        """Read what `save` wrote."""
-        tensors = load_file(path)
+        """Read what `save` wrote.
+
+        Raises:
+            DamagedTensorsError: (a ValueError) the file was cut or changed since.
+        """
+        tensors = load_tensors(path)
         return cls(tensors["vectors"], tensors.get("lengths"))
 
 

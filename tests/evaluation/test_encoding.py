@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import random
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
@@ -97,6 +99,27 @@ def test_what_is_kept_is_not_taken_by_a_model_that_changed(bert, collection, tmp
     expected = evaluate_retrieval(model, model, collection, **SETTINGS).systems["student"].ranks.tolist()
     assert evaluate_retrieval(model, model, collection, **kept).systems["student"].ranks.tolist() == expected
     assert expected != before
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-8], lambda data: data[:-64] + bytes(64)], ids=["cut", "zeroed"])
+def test_damaged_vectors_are_named_and_encoded_again(teacher, tmp_path, caplog, damage):
+    encoding = Encoding(folder=tmp_path, piece=2, progress=False)
+    whole = encoding.encode(teacher, ["dog", "bird", "moon"], "document", "d", Processes()).in_item_order()
+    [file, *_] = sorted(tmp_path.rglob("*.safetensors"))
+    encoded = encoding.encode(teacher, ["dog", "bird", "moon"], "document", "d", Processes())
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(ValueError, match=f"{file.name}.* is damaged"):
+        encoded.in_item_order()
+    again = encoding.encode(teacher, ["dog", "bird", "moon"], "document", "d", Processes()).in_item_order()
+    assert torch.equal(again.vectors, whole.vectors)
+    assert f"{file.name}' is damaged" in caplog.text
+
+
+def test_keeping_vectors_leaves_every_random_number_as_it_was(student, teacher, collection, tmp_path):
+    before = torch.get_rng_state(), random.getstate(), pickle.dumps(np.random.get_state())
+    evaluate_retrieval(student, teacher, collection, folder=tmp_path, piece=3, **SETTINGS)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert (random.getstate(), pickle.dumps(np.random.get_state())) == before[1:]
 
 
 def test_two_processes_find_what_one_finds(bert, collection, tmp_path):
