@@ -13,8 +13,10 @@ from optical_hf.data import load_bitext
 from optical_hf.data.readers.files import LINE_LIMIT
 from optical_hf.files import expand_path
 from optical_hf.models import fit_alignment, load_student, load_teacher
+from optical_hf.models.alignment_ranges import check_ranges
 from optical_hf.models.kinds import Kind
 from optical_hf.models.penalty import Selection
+from optical_hf.models.text_length import set_max_seq_length
 from optical_hf.training import save_student
 
 
@@ -65,15 +67,14 @@ def align(
     with usage():
         penalty = _penalty(regularisation)
         averaged = _layers(layers, context.args)
-        if not 0 < epsilon < math.inf:
-            raise ValueError(f"--epsilon is {epsilon}: expected a number above 0")
+        check_ranges(epsilon=epsilon, regularisation=penalty)
     rows = load_bitext(bitext, on_bad_row=on_bad_row, max_line_bytes=max_line_bytes)
     if pairs is not None and pairs < len(rows):
         rows = rows.shuffle(seed=seed).select(range(pairs))
     english = load_teacher(teacher, kind=kind)
     learner = load_student(student, english, layers=averaged, max_seq_length=max_seq_length)
     if max_seq_length is not None:
-        english.max_seq_length = max_seq_length
+        set_max_seq_length(english, max_seq_length)
     report = fit_alignment(
         learner, english, rows, method=method, rounds=rounds, epsilon=epsilon, regularisation=penalty,
         also_english=also_english, held_out=min(held_out, len(rows) // 10), seed=seed,

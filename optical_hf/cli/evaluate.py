@@ -18,6 +18,7 @@ from optical_hf.evaluation.translating import Translator
 from optical_hf.files import write_text
 from optical_hf.languages import canonical_language
 from optical_hf.models import load_teacher
+from optical_hf.models.text_length import set_max_seq_length
 
 
 def evaluate(
@@ -99,7 +100,7 @@ def evaluate(
     loaded = {name: load_teacher(path) for name, path in models.items()}
     if max_seq_length is not None:
         for model in (english, *loaded.values()):
-            model.max_seq_length = max_seq_length
+            set_max_seq_length(model, max_seq_length)
     report = evaluate_retrieval(
         loaded.pop("student", None), english, collections, systems=systems, models=loaded, search=search,
         high=high, low=low, batch_size=batch_size, untrained=untrained,

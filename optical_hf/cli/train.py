@@ -23,6 +23,7 @@ from optical_hf.evaluation.encoding import Search
 from optical_hf.files import expand_path
 from optical_hf.models import load_student, load_teacher
 from optical_hf.models.kinds import Kind
+from optical_hf.models.text_length import check_length, set_max_seq_length
 from optical_hf.training import OTDistillationArguments, OTDistillationTrainer
 
 COMMON = (
@@ -80,6 +81,8 @@ class TrainOptions:
     trust_remote_code: bool = field(default=False, metadata={"help": "Run code that comes with a checkpoint."})
 
     def __post_init__(self) -> None:
+        if self.max_seq_length is not None:
+            check_length(self.max_seq_length)
         if self.on_empty is not None:
             warnings.warn("--on_empty is now called --on_bad_row", FutureWarning, stacklevel=2)
             self.on_bad_row = self.on_empty
@@ -104,7 +107,7 @@ def train(context: typer.Context) -> None:
         trust_remote_code=options.trust_remote_code,
     )  # fmt: skip
     if options.max_seq_length is not None:
-        teacher.max_seq_length = options.max_seq_length
+        set_max_seq_length(teacher, options.max_seq_length)
     collections = (
         collections_of(options.evaluate, options.evaluate_limit, on_bad_row=options.on_bad_row)
         if options.evaluate

@@ -20,6 +20,7 @@ from datasets import Dataset, IterableDataset
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from optical_hf.models.alignment_ranges import check_ranges
 from optical_hf.models.alignment_report import AlignmentReport, Method
 from optical_hf.models.cache import TeacherCache
 from optical_hf.models.held_out import held_out_score, split_held_out
@@ -31,6 +32,7 @@ from optical_hf.models.pair_tokens import ENGLISH, PairTokenReader, PairTokens, 
 from optical_hf.models.penalty import POOLED_WEIGHTS, Fold, Selection, choose_weight, summed
 from optical_hf.models.teachers import SeveralTeachers, pooling_of
 from optical_hf.models.tokens import Encoder
+from optical_hf.models.weights import check_full_precision
 from optical_hf.ot import cosine_cost, solve
 
 FOLDS = 5
@@ -86,8 +88,9 @@ def fit_alignment(
         An `AlignmentReport`.
 
     Raises:
-        ValueError: for an unknown method or regularisation, a penalty that cannot be chosen, a student without a projection
-            of the teacher's width, or no pairs.
+        ValueError: for an unknown method or regularisation, a number out of its range, a penalty that cannot be chosen, a
+            student without a projection of the teacher's width or in half precision, vectors that are not finite (the
+            projection is then as it was), or no pairs.
 
     Example:
         >>> from optical_hf import fit_alignment, load_bitext, load_student, load_teacher          # doctest: +SKIP
@@ -96,12 +99,12 @@ def fit_alignment(
         >>> fit_alignment(student, teacher, load_bitext("mar-eng.tsv.gz")).transport_cost          # doctest: +SKIP
     """
     started = time.perf_counter()
-    if method not in ("ridge", "transport"):
-        raise ValueError(f"unknown method {method!r}: expected 'ridge' or 'transport'")
-    if isinstance(regularisation, str) and regularisation not in get_args(Selection):
-        raise ValueError(
-            f"unknown regularisation {regularisation!r}: expected a number or one of {', '.join(get_args(Selection))}"
-        )
+    _check_settings(method, regularisation)
+    check_ranges(
+        rounds=rounds, epsilon=epsilon, regularisation=regularisation, pooled_weight=pooled_weight, held_out=held_out,
+        batch_size=batch_size, memory_budget=memory_budget,
+    )  # fmt: skip
+    check_full_precision(student)
     projection = token_projection(student)
     if projection is None:
         raise ValueError("the student has no token projection to fit: load it with load_student(path, teacher)")
@@ -131,6 +134,8 @@ def fit_alignment(
         foreign_B = torch.tensor([language != ENGLISH for language in pair.languages])
         source_BD = pooled(pair.student, mode)
         target_BK = torch.stack([pooled(read, mode) for read in pair.teachers]).mean(dim=0)
+        _check_finite(source_BD, "student's backbone")
+        _check_finite(target_BK, "teacher")
         for name, rows in _folds(pair, regularisation).items():
             if name not in folds:
                 folds[name] = Fold.empty(projection.in_features, projection.out_features, student.device)
@@ -234,17 +239,41 @@ def _fit(
         weight, penalty = choose_weight(folds, joined, token_folds)
     else:
         penalty = regularisation
-    _assign(student, *summed(joined[weight]).solve(penalty))
+    weight_KD, bias_K = summed(joined[weight]).solve(penalty)
+    _assign(student, weight_KD, bias_K)
     return weight, penalty
 
 
 def _assign(student: Encoder, weight_KD: Tensor, bias_K: Tensor) -> None:
     projection = token_projection(student)
     assert projection is not None
+    if not bool(weight_KD.isfinite().all() and bias_K.isfinite().all()):
+        raise ValueError(
+            "the fitted projection is not finite, and the student keeps the one it had: the tokens are too large to be summed, or "
+            "the equations have no solution; check both models' weights, or raise regularisation"
+        )
     with torch.no_grad():
         projection.linear.weight.copy_(weight_KD)
         if projection.linear.bias is not None:
             projection.linear.bias.copy_(bias_K)
+
+
+def _check_settings(method: str, regularisation: float | str) -> None:
+    if method not in get_args(Method):
+        raise ValueError(f"unknown method {method!r}: expected one of {', '.join(get_args(Method))}")
+    if isinstance(regularisation, str) and regularisation not in get_args(Selection):
+        raise ValueError(
+            f"unknown regularisation {regularisation!r}: expected a number or one of {', '.join(get_args(Selection))}"
+        )
+
+
+def _check_finite(vector_BD: Tensor, whose: str) -> None:
+    bad = int((~vector_BD.isfinite().all(dim=1)).sum())
+    if bad:
+        raise ValueError(
+            f"{bad} of {len(vector_BD)} vectors of the {whose} are NaN or infinite, and nothing was fitted: check its weights, or "
+            "load it in float32"
+        )
 
 
 def _check_width(teacher_BMK: Tensor, width: int) -> None:

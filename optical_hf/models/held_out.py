@@ -37,12 +37,13 @@ def held_out_score(
     queries, documents = [p["target"] for p in pairs], [p["source"] for p in pairs]
     mode = pooling_mode(teacher)
     kwargs: dict[str, Any] = {"batch_size": batch_size, "show_progress_bar": False}
-    document_SK = as_vector(teacher, mode).encode_document(documents, convert_to_tensor=True, **kwargs)
+    document_SK = as_vector(teacher, mode).encode_document(documents, convert_to_tensor=True, **kwargs).float()
     same_SS = same_targets(text_numbers(documents), document_SK)
     score_SS = cos_sim(as_vector(student, mode).encode_query(queries, convert_to_tensor=True, **kwargs), document_SK)
     vector = (own_rank(score_SS, same_SS) == 1).float().mean()
     late, late_teacher = as_late_interaction(student), as_late_interaction(teacher)
-    score_SS = late.similarity(late.encode_query(queries, **kwargs), late_teacher.encode_document(documents, **kwargs))
+    searched = [tokens_MK.float() for tokens_MK in late_teacher.encode_document(documents, **kwargs)]
+    score_SS = late.similarity(late.encode_query(queries, **kwargs), searched)
     maxsim = (own_rank(score_SS, same_SS) == 1).float().mean()
     return HeldOutScore(len(pairs), float(vector), float(maxsim))
 

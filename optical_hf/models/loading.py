@@ -8,6 +8,7 @@ Knows nothing about training, data or transport.
 import json
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -32,7 +33,9 @@ from optical_hf.models.kinds import (
     token_projection,
 )
 from optical_hf.models.layers import Layers, average_layers, default_layers, layer_average, settle_layers
+from optical_hf.models.text_length import check_length, keep_within_positions, set_max_seq_length
 from optical_hf.models.tokens import Encoder
+from optical_hf.models.weights import check_finite, check_full_precision
 
 
 def load_teacher(
@@ -42,6 +45,7 @@ def load_teacher(
     device: str | None = None,
     revision: str | None = None,
     trust_remote_code: bool = False,
+    dtype: torch.dtype = torch.float32,
 ) -> Encoder:
     """Load a frozen English retriever.
 
@@ -53,17 +57,18 @@ def load_teacher(
         device: torch device; None lets sentence-transformers choose.
         revision: branch, tag or commit on the hub.
         trust_remote_code: run code from the checkpoint's repository; off unless you say otherwise.
+        dtype: of the weights, whatever type they are stored in; `torch.bfloat16` halves the memory of a large teacher.
 
     Returns:
         A `SentenceTransformer` or `MultiVectorEncoder` in eval mode, no parameter of which asks for a gradient.
 
     Raises:
-        ValueError: where nothing readable is found, with the path and the reason.
+        ValueError: where nothing readable is found, with the path and the reason, or the weights are not finite.
 
     Example:
         >>> teacher = load_teacher("sentence-transformers/all-MiniLM-L6-v2")  # doctest: +SKIP
     """
-    model = _load(name_or_path, "teacher", device, revision, trust_remote_code)
+    model = _load(name_or_path, "teacher", device, revision, trust_remote_code, dtype)
     if kind is not None:
         model = _as_kind(model, kind)
     model.requires_grad_(False)
@@ -87,6 +92,7 @@ def load_student(
     A checkpoint that already has a token projection of the teacher's width (a student saved before) is taken as it is.
     Otherwise a projection is put behind the backbone; it starts as the identity where the widths are equal and as a random
     orthogonal map where they are not. Start it from `fit_alignment`: from an identity nothing moves for hours.
+    Weights are loaded in float32, whatever type they are stored in: half precision is for the arguments `fp16` and `bf16`.
 
     Args:
         name_or_path: a hub id or a folder; any encoder `AutoModel` loads, or a sentence-transformers model.
@@ -96,7 +102,7 @@ def load_student(
             `{10: 1, 12: 3}`, which are not trained. None takes what a checkpoint was saved with, else the last layer; for a
             late-interaction student of 6 layers or more the last but two beside it, with a third of its weight. PyLate and ONNX
             have no place for an average: give the last layer alone for them, `[12]`.
-        max_seq_length: tokens kept of a text; None keeps the checkpoint's limit.
+        max_seq_length: tokens kept of a text, at most the backbone's positions; None keeps the checkpoint's limit.
         device: torch device; None takes the teacher's.
         revision: branch, tag or commit on the hub.
         trust_remote_code: run code from the checkpoint's repository; off unless you say otherwise.
@@ -108,18 +114,26 @@ def load_student(
         (Transformer, Dense on tokens, MultiVectorMask, Normalize); with `layers`, a WeightedLayerPooling before the Dense.
 
     Raises:
-        ValueError: where nothing readable is found, a saved projection has another width than the teacher or reads other
-            layers, or there are no such layers.
+        ValueError: where nothing readable is found, weights are not finite, a saved projection has another width than the
+            teacher or reads other layers, there are no such layers, or `max_seq_length` cannot be kept.
         ImportError: for a `BitsAndBytesConfig` without bitsandbytes.
     """
     if isinstance(quantization_config, BitsAndBytesConfig) and find_spec("bitsandbytes") is None:
         raise ImportError('quantising with BitsAndBytesConfig needs bitsandbytes: pip install "optical-hf[qlora]"')
+    if max_seq_length is not None:
+        check_length(max_seq_length)
     model = _load(
-        name_or_path, "student", device or str(teacher.device), revision, trust_remote_code, quantization_config
+        name_or_path,
+        "student",
+        device or str(teacher.device),
+        revision,
+        trust_remote_code,
+        torch.float32,
+        quantization_config,
     )
     student = build_student(model, teacher, kind=kind, layers=layers)
     if max_seq_length is not None:
-        student.max_seq_length = max_seq_length
+        set_max_seq_length(student, max_seq_length)
     return student
 
 
@@ -132,6 +146,8 @@ def build_student(
             "teacher and student are the same object: training would move the teacher and the loss would fall to zero "
             "without anything learnt; load the student on its own with load_student"
         )
+    check_full_precision(model)
+    keep_within_positions(model, "the student")
     kind = kind or kind_of(teacher)
     if any(isinstance(m, Dense) and m.module_input_name == "sentence_embedding" for m in teacher):
         raise ValueError(
@@ -203,6 +219,7 @@ def _load(
     device: str | None,
     revision: str | None,
     trust_remote_code: bool,
+    dtype: torch.dtype,
     quantization_config: QuantizationConfigMixin | None = None,
 ) -> Encoder:
     """Load with sentence-transformers, as whichever of its two classes the checkpoint names."""
@@ -213,27 +230,38 @@ def _load(
     if path.is_absolute() and not path.is_dir():
         raise ValueError(f"no {role} at {str(path)!r}: the folder does not exist; give a folder or a hub id")
     try:
-        kind = MultiVectorEncoder if _is_late_interaction(str(name_or_path), revision) else SentenceTransformer
-        quantised = {} if quantization_config is None else {"quantization_config": quantization_config}
-        return kind(
+        sentence, transformer = _configurations(str(name_or_path), revision)
+        kind = MultiVectorEncoder if _is_late_interaction(sentence, transformer) else SentenceTransformer
+        # What is quantised keeps the types it was quantised with.
+        stored = quantization_config is None and "quantization_config" not in transformer
+        how = {"dtype": dtype} if stored else {"quantization_config": quantization_config}
+        model = kind(
             str(name_or_path),
             device=device,
             revision=revision,
             trust_remote_code=trust_remote_code,
-            model_kwargs={"use_safetensors": True, **quantised},
+            model_kwargs={"use_safetensors": True, **{name: value for name, value in how.items() if value is not None}},
         )
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"cannot read the {role} {str(name_or_path)!r}: {reason[:400]}") from error
+    who = f"the {role} {str(name_or_path)!r}"
+    check_finite(model, who)
+    keep_within_positions(model, who)
+    return model
 
 
-def _is_late_interaction(name_or_path: str, revision: str | None) -> bool:
+def _configurations(name_or_path: str, revision: str | None) -> list[dict[str, Any]]:
+    """What a checkpoint says of itself to sentence-transformers and to transformers; empty where it says nothing."""
+    files = (
+        load_file_path(name_or_path, name, revision=revision)
+        for name in ("config_sentence_transformers.json", "config.json")
+    )
+    return [{} if file is None else json.loads(Path(file).read_text(encoding="utf-8")) for file in files]
+
+
+def _is_late_interaction(sentence: dict[str, Any], transformer: dict[str, Any]) -> bool:
     """Read from a checkpoint's own configuration whether it is a late-interaction encoder."""
-    found = {}
-    for name in ("config_sentence_transformers.json", "config.json"):
-        file = load_file_path(name_or_path, name, revision=revision)
-        found[name] = json.loads(Path(file).read_text(encoding="utf-8")) if file is not None else {}
-    sentence, transformer = found.values()
     if "model_type" in sentence:
         return sentence["model_type"] in ("MultiVectorEncoder", "ColBERT")
     return any(a == "HF_ColBERT" or a.endswith("ForRetrieval") for a in transformer.get("architectures") or [])

@@ -20,6 +20,7 @@ from transformers import PreTrainedTokenizerBase
 from optical_hf.bars import bars_shown
 from optical_hf.models.kinds import Encoder, before_projection
 from optical_hf.models.layers import layer_average
+from optical_hf.models.weights import HALF
 from optical_hf.ot import content_mask
 
 
@@ -74,7 +75,7 @@ def token_set(model: Encoder, features: dict[str, Any], output: dict[str, Any]) 
     """
     if "token_embeddings" not in output:
         # A CLIP text tower has one vector in the joint space and no tokens there: the vector is its one token.
-        vector_BD = output["sentence_embedding"]
+        vector_BD = _full(output["sentence_embedding"])
         mask_B1 = torch.ones(len(vector_BD), 1, dtype=torch.bool, device=vector_BD.device)
         return TokenSet(vector_BD.unsqueeze(1), mask_B1, mask_B1, vector_BD)
     if layer_average(model) is not None and "all_layer_embeddings" not in output:
@@ -84,18 +85,22 @@ def token_set(model: Encoder, features: dict[str, Any], output: dict[str, Any]) 
         )
     if "cu_seq_lens_q" in output:  # flash attention read the texts end to end, without padding
         output = repad_flattened_features(dict(output))
-    tokens_BND = output["token_embeddings"]
+    tokens_BND = _full(output["token_embeddings"])
     mask_BN = output["attention_mask"].bool()
     content_BN = mask_BN
     ids_BN = output.get("input_ids", features.get("input_ids"))
     if ids_BN is not None and ids_BN.shape == mask_BN.shape:
         found_BN = content_mask(ids_BN, mask_BN, empty_ids(model.tokenizer, len(model.tokenizer)))
         content_BN = torch.where(found_BN.any(dim=1, keepdim=True), found_BN, mask_BN)
-    vector_BD = output.get("sentence_embedding")
-    if vector_BD is None:
-        weight_BN1 = mask_BN.unsqueeze(-1).to(tokens_BND.dtype)
-        vector_BD = (tokens_BND * weight_BN1).sum(1) / weight_BN1.sum(1).clamp(min=1)
-    return TokenSet(tokens_BND, mask_BN, content_BN, vector_BD)
+    if output.get("sentence_embedding") is not None:
+        return TokenSet(tokens_BND, mask_BN, content_BN, _full(output["sentence_embedding"]))
+    weight_BN1 = mask_BN.unsqueeze(-1).to(tokens_BND.dtype)
+    return TokenSet(tokens_BND, mask_BN, content_BN, (tokens_BND * weight_BN1).sum(1) / weight_BN1.sum(1).clamp(min=1))
+
+
+def _full(values: Tensor) -> Tensor:
+    """In float32 where a teacher was loaded in half precision: costs and sums are made of them."""
+    return values.float() if values.dtype in HALF else values
 
 
 @torch.no_grad()

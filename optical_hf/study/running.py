@@ -32,6 +32,7 @@ from optical_hf.evaluation.vectors import VectorSet
 from optical_hf.files import write_text
 from optical_hf.models import Encoder, kind_of, load_student, load_teacher
 from optical_hf.models.cache import TeacherCache
+from optical_hf.models.text_length import set_max_seq_length, text_length
 from optical_hf.study.accounting import Meter, peak_memory, reset_peak_memory, versions
 from optical_hf.study.frozen_body import bodies_shared
 from optical_hf.study.grid import RunConfig
@@ -90,7 +91,7 @@ def execute(
     with meter.part("total", count=False), ExitStack() as sharing:
         teacher = load_teacher(run.teacher.path, kind=run.teacher.kind)
         if run.max_seq_length is not None:
-            teacher.max_seq_length = run.max_seq_length
+            set_max_seq_length(teacher, run.max_seq_length)
         sets = read_collections(run.collections, None if run.system.translator else run.system.reads)
         student = None
         if run.student is not None:
@@ -169,9 +170,8 @@ def _evaluate(
 ) -> RetrievalReport:
     by_kind: Search = "maxsim" if kind_of(teacher) == "late_interaction" else "vector"
     search = run.teacher.search or by_kind
-    kept, teacher.max_seq_length = teacher.max_seq_length, entry.document_length or teacher.max_seq_length
-    vectors = {part.name: _documents(teacher, part.documents["text"][:], search, workspace) for part in entry.parts}
-    teacher.max_seq_length = kept
+    with text_length(teacher, entry.document_length):
+        vectors = {part.name: _documents(teacher, part.documents["text"][:], search, workspace) for part in entry.parts}
     return evaluate_retrieval(
         student,
         teacher,

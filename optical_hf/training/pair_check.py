@@ -3,6 +3,7 @@
 from optical_hf.models import Encoder, backbone, kind_of, token_projection
 from optical_hf.models.cache import TeacherCache
 from optical_hf.models.teachers import SeveralTeachers, width_of
+from optical_hf.models.weights import check_full_precision
 
 
 def check_pair(student: Encoder, teacher: Encoder | TeacherCache | SeveralTeachers) -> None:
@@ -12,6 +13,7 @@ def check_pair(student: Encoder, teacher: Encoder | TeacherCache | SeveralTeache
         ValueError: saying what is wrong and how to load them right.
     """
     kind_of(student)
+    check_full_precision(student)
     for one in teacher.distinct if isinstance(teacher, SeveralTeachers) else [teacher]:
         cached = isinstance(one, TeacherCache)
         if not cached and kind_of(one) and (student is one or backbone(student) is backbone(one)):
