@@ -23,7 +23,7 @@ from optical_hf.evaluation.encoding import Search
 from optical_hf.files import expand_path
 from optical_hf.models import load_student, load_teacher
 from optical_hf.models.kinds import Kind
-from optical_hf.models.text_length import check_length, set_max_seq_length
+from optical_hf.models.text_length import set_max_seq_length
 from optical_hf.training import OTDistillationArguments, OTDistillationTrainer
 
 COMMON = (
@@ -81,8 +81,6 @@ class TrainOptions:
     trust_remote_code: bool = field(default=False, metadata={"help": "Run code that comes with a checkpoint."})
 
     def __post_init__(self) -> None:
-        if self.max_seq_length is not None:
-            check_length(self.max_seq_length)
         if self.on_empty is not None:
             warnings.warn("--on_empty is now called --on_bad_row", FutureWarning, stacklevel=2)
             self.on_bad_row = self.on_empty
