@@ -13,7 +13,6 @@ from optical_hf.data import load_bitext
 from optical_hf.data.readers.files import LINE_LIMIT
 from optical_hf.files import expand_path
 from optical_hf.models import fit_alignment, load_student, load_teacher
-from optical_hf.models.alignment_ranges import check_ranges
 from optical_hf.models.kinds import Kind
 from optical_hf.models.penalty import Selection
 from optical_hf.models.text_length import set_max_seq_length
@@ -67,7 +66,8 @@ def align(
     with usage():
         penalty = _penalty(regularisation)
         averaged = _layers(layers, context.args)
-        check_ranges(epsilon=epsilon, regularisation=penalty)
+        if not 0 < epsilon < math.inf:
+            raise ValueError(f"--epsilon is {epsilon}: expected a number above 0")
     rows = load_bitext(bitext, on_bad_row=on_bad_row, max_line_bytes=max_line_bytes)
     if pairs is not None and pairs < len(rows):
         rows = rows.shuffle(seed=seed).select(range(pairs))
