@@ -91,7 +91,7 @@ def _tell_usage(error: Exception) -> None:
     context = getattr(error, "ctx", None)
     verb = context.command_path if context is not None else " ".join(["optical-hf", *sys.argv[1:2]])
     if message := error.format_message():
-        _tell(f"error: {message.rstrip('.')}; `{verb} --help` lists the options")
+        _tell(f"error: {message.rstrip('.?')}; `{verb} --help` lists the options")
 
 
 def _tell_failure(error: Exception) -> None:

@@ -130,3 +130,8 @@ def test_what_nobody_foresaw_is_one_line_with_its_kind_and_the_traceback_on_requ
     code, _, err = run(monkeypatch, capsys, "card", "S")
     assert code == 1
     assert "Traceback" in err
+
+
+def test_of_several_processes_one_says_what_was_not_understood(monkeypatch, capsys):
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert run(monkeypatch, capsys, "train", "--fly") == (2, "", "")
