@@ -1,12 +1,22 @@
 """Tables of `datasets` as users hand them over. Knows nothing about what is in them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from datasets import DatasetDict, IterableDatasetDict
 
 UNKNOWN_LANGUAGE = "und"
 """The code (BCP 47) of a language that nobody said."""
+
+
+def language_of(row: Mapping[str, Any]) -> str:
+    """The language of a row of bitext; "und" where it has none.
+
+    Example:
+        >>> language_of({"source": "water", "target": "biyo"})
+        'und'
+    """
+    return row.get("language") or UNKNOWN_LANGUAGE
 
 
 def check_table(table: Any, columns: Sequence[str] = (), what: str = "the bitext") -> None:

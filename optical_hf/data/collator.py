@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from optical_hf.tables import language_of
+
 Preprocess = Callable[[list[str]], dict[str, Any]]
 
 
@@ -47,7 +49,7 @@ class PairCollator:
                     f"a pair has an empty or missing side (columns {sorted(row)}, id {row.get('id')!r}): expected text in 'source' "
                     "(English) and 'target'; load bitext with optical_hf.load_bitext, or rename the columns"
                 )
-        languages = [row.get("language", "") for row in rows]
+        languages = [language_of(row) for row in rows]
         documents = [row.get("document") for row in rows] if any("document" in row for row in rows) else []
         if not all(documents):
             raise ValueError(

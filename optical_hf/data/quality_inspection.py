@@ -9,6 +9,7 @@ from array import array
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ from optical_hf.data.quality_language import lingua_is_here, wrong_language
 from optical_hf.data.quality_misalignment import MisalignedRun, RunFinder
 from optical_hf.data.quality_rules import RULES, Rule, key, leak_keys, length_ratio, pair_rules
 from optical_hf.source_code import code_stamp
+from optical_hf.tables import UNKNOWN_LANGUAGE, check_table
 
 # Shape legend: N rows of the table.
 _BATCH = 1_000
@@ -66,6 +68,7 @@ def inspect_bitext(
 ) -> Inspection:
     """Find which rows break which rules; the arguments are those of `bitext_quality`."""
     _check_arguments(bitext, rules)
+    bitext = _completed(bitext)
     wanted = set(RULES if rules is None else rules)
     not_checked: dict[Rule, str] = {}
     if evaluation is None and "leak" in wanted:
@@ -101,19 +104,31 @@ def inspect_bitext(
 
 
 def _check_arguments(bitext: Any, rules: Collection[Rule] | None) -> None:
-    columns = bitext.column_names or list(BITEXT_FEATURES)
-    if missing := [name for name in ("source", "target", "language", "origin") if name not in columns]:
-        raise ValueError(
-            f"expected a bitext table as load_bitext makes it; the columns {missing} are missing in {columns}"
-        )
+    check_table(bitext, ["source", "target"])
     if isinstance(rules, str):
         raise ValueError(f"expected a list of rules, got the one string {rules!r}; write [{rules!r}]")
     if unknown := sorted(set(rules or ()) - set(RULES)):
         raise ValueError(f"unknown rules {unknown}; the rules are {', '.join(RULES)}")
 
 
+def _completed(bitext: Dataset | IterableDataset) -> Dataset | IterableDataset:
+    """Fill in the columns that bitext may do without."""
+    columns = bitext.column_names or list(BITEXT_FEATURES)
+    for name, value in (("language", UNKNOWN_LANGUAGE), ("origin", "")):
+        if name not in columns and isinstance(bitext, Dataset):
+            bitext = bitext.add_column(name, [value] * len(bitext))
+        elif name not in columns:
+            bitext = bitext.map(partial(_with, name, value))
+    return bitext
+
+
+def _with(name: str, value: str, row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, name: value}
+
+
 def _leaks_of(evaluation: Any) -> frozenset[int]:
     """Return the keys of a bitext table, or of a list of texts of which either side may be a copy."""
+    check_table(evaluation, ["source", "target"], "evaluation")
     if isinstance(evaluation, Dataset | IterableDataset):
         sides = [
             [row[side] for row in evaluation.select_columns(["source", "target"])] for side in ("source", "target")
@@ -175,7 +190,8 @@ def _examine(
     sources: list[str], targets: list[str], languages: list[str], leaks: frozenset[int]
 ) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {name: [] for name in _NOTES}
-    for english, foreign, language in zip(sources, targets, languages, strict=True):
+    for english, foreign, stated in zip(sources, targets, languages, strict=True):
+        language = stated or UNKNOWN_LANGUAGE
         columns["language"].append(language)
         columns["broken"].append(sum(map(_bit, pair_rules(english, foreign, language, leaks))))
         columns["ratio"].append(length_ratio(english, foreign))
@@ -212,7 +228,8 @@ class _SecondPass:
         """Add the bits of the rules `misaligned` and `language`."""
         rows = tqdm(self._texts(bitext), total=len(broken_N), desc="Following the files", disable=not bars_shown())
         waiting: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
-        for row, (english, foreign, language, origin) in enumerate(rows):
+        for row, (english, foreign, stated, origin) in enumerate(rows):
+            language = stated or UNKNOWN_LANGUAGE
             if self.follow:
                 self._finders[origin, language].add(english, foreign)
                 self._rows[origin, language].append(row)

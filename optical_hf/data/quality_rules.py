@@ -14,6 +14,7 @@ import regex
 import xxhash
 
 from optical_hf.languages import language_info
+from optical_hf.tables import UNKNOWN_LANGUAGE
 
 Rule = Literal["empty", "duplicate", "copy", "length", "script", "language", "numbers", "leak", "misaligned"]
 RULES: tuple[Rule, ...] = get_args(Rule)
@@ -102,7 +103,7 @@ def _count(pattern: regex.Pattern, text: str) -> int:
 
 @lru_cache(maxsize=1024)
 def _script_letters(language: str) -> regex.Pattern | None:
-    script = language_info(language).script
+    script = None if language == UNKNOWN_LANGUAGE else language_info(language).script
     if script is None:
         return None
     classes = "".join(rf"\p{{sc={part}}}" for part in (*_SEVERAL.get(script, (script,)), "Zyyy"))

@@ -20,6 +20,7 @@ from optical_hf.bars import bars_shown
 from optical_hf.data.collections.reading import name_of, read_rows
 from optical_hf.files import write_text
 from optical_hf.languages import canonical_language
+from optical_hf.tables import check_table
 
 _WORD = regex.compile(r"[\p{L}\p{N}][\p{L}\p{M}\p{N}\u200c\u200d'’]*")  # Marathi's vowel signs are marks
 
@@ -123,13 +124,14 @@ def learn_dictionaries(bitext: Dataset, *, rounds: int = 5, progress: bool = Tru
 
     Raises:
         ImportError: without nltk (extra `translate`).
-        ValueError: for a language whose texts have no words.
+        ValueError: for a language whose texts have no words, or no column `language`.
 
     Example:
         >>> pairs = {"target": ["guri weyn", "guri"], "source": ["big house", "house"], "language": ["so", "so"]}
         >>> learn_dictionaries(Dataset.from_dict(pairs), progress=False)["so"](["guri weyn"], "so")
         ['house big']
     """
+    check_table(bitext, ["source", "target", "language"])
     languages = bitext["language"][:]
     pairs: dict[str, list[tuple[str, str]]] = {code: [] for code in dict.fromkeys(languages)}
     for code, english, foreign in zip(languages, bitext["source"][:], bitext["target"][:], strict=True):

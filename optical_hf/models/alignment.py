@@ -34,6 +34,7 @@ from optical_hf.models.teachers import SeveralTeachers, pooling_of
 from optical_hf.models.tokens import Encoder
 from optical_hf.models.weights import check_full_precision
 from optical_hf.ot import cosine_cost, solve
+from optical_hf.tables import check_table
 
 FOLDS = 5
 Sums = dict[str, NormalEquations]
@@ -63,7 +64,7 @@ def fit_alignment(
         student: from `load_student`; its `token_projection` gets new weights, nothing else moves.
         teacher: the frozen teacher, of the width the projection gives; or the cache of one, or several: a dict by language, or
             a list whose mean teaches (all of these without `held_out`).
-        bitext: rows with `source` (English), `target`, `language`: from `load_bitext`, or anything that can be iterated
+        bitext: rows with `source` (English), `target` and maybe `language`: from `load_bitext`, or anything that can be iterated
             again (it is read once a round where its tokens exceed `memory_budget`).
         method: "ridge" fits pooled vectors only; "transport" goes on from there with `rounds` of plans and barycentres.
         rounds: rounds of plans; three do as well as six.
@@ -105,6 +106,7 @@ def fit_alignment(
         batch_size=batch_size, memory_budget=memory_budget,
     )  # fmt: skip
     check_full_precision(student)
+    check_table(bitext, ["source", "target", *(["language"] if regularisation == "held_out_language" else [])])
     projection = token_projection(student)
     if projection is None:
         raise ValueError("the student has no token projection to fit: load it with load_student(path, teacher)")

@@ -18,6 +18,7 @@ from optical_hf.models.cache import TeacherCache
 from optical_hf.models.own_rank import text_numbers
 from optical_hf.models.teachers import SeveralTeachers
 from optical_hf.models.tokens import Encoder, TokenSet, iter_token_sets
+from optical_hf.tables import language_of
 
 ENGLISH = "en"
 WINDOW = 100  # batches sorted by length together
@@ -46,7 +47,7 @@ class PairTokenReader:
     Args:
         student: read up to its backbone, before the projection.
         teacher: read whole; or the cache of one; or several.
-        bitext: rows with `source` (English), `target` and `language`; anything that can be iterated more than once.
+        bitext: rows with `source` (English), `target` and maybe `language`; anything that can be iterated more than once.
         batch_size: pairs in a batch.
         memory_budget: bytes of float16 tokens kept between rounds; beyond it, batches are encoded again.
         progress: show a progress bar with this label.
@@ -96,7 +97,7 @@ class PairTokenReader:
             bar = "Encoding pairs" if self.progress else None
             batches: Iterator[list[TokenSet]]
             if isinstance(self.teacher, SeveralTeachers):
-                codes = [row["language"] for row in window]
+                codes = [language_of(row) for row in window]
                 batches = self.teacher.iter_token_sets(english, codes, self.batch_size)
             elif isinstance(self.teacher, TeacherCache):
                 batches = ([found] for found in self.teacher.iter_token_sets(english, self.batch_size))
@@ -105,7 +106,7 @@ class PairTokenReader:
                 batches = ([found] for found in read)
             for start, teachers in zip(range(0, len(window), self.batch_size), batches, strict=True):
                 batch = window[start : start + self.batch_size]
-                languages = [row["language"] for row in batch]
+                languages = [language_of(row) for row in batch]
                 text_B = text_numbers([row["source"] for row in batch])
                 yield PairTokens(self._student_tokens([row["target"] for row in batch]), teachers, languages, text_B)
                 if self.also_english:

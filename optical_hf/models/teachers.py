@@ -19,6 +19,7 @@ from optical_hf.models.cache import TeacherCache, teacher_tokens
 from optical_hf.models.kinds import kind_of
 from optical_hf.models.loading import embedding_width, pooling_mode
 from optical_hf.models.tokens import Encoder, TokenSet, preprocess_queries
+from optical_hf.tables import UNKNOWN_LANGUAGE
 
 
 class SeveralTeachers(ABC):
@@ -100,6 +101,11 @@ class TeachersByLanguage(SeveralTeachers):
         rows: dict[str, list[int]] = {}
         for row, code in enumerate(languages):
             if code not in self.by_language:
+                if code == UNKNOWN_LANGUAGE:
+                    raise ValueError(
+                        f"teachers by language ({', '.join(self.by_language)}) need a column 'language' in the bitext, and a pair "
+                        "has none: load it with optical_hf.load_bitext, or add_column"
+                    )
                 raise ValueError(
                     f"a pair is in {code!r} and the teachers are for {', '.join(self.by_language)}: name one for it, or load the "
                     "bitext with languages=[...]"

@@ -5,6 +5,8 @@ from typing import Literal, TypeAlias
 
 from datasets import Dataset, IterableDataset
 
+from optical_hf.tables import check_table
+
 Texts: TypeAlias = "Iterable[str] | Dataset | IterableDataset"
 
 
@@ -16,6 +18,7 @@ def texts_of(texts: Texts, column: Literal["source", "target"]) -> list[str]:
     """
     if isinstance(texts, str):
         raise ValueError("texts is one string: its letters would be taken for texts; pass a list of texts")
+    check_table(texts, [column], "texts")
     if isinstance(texts, Dataset | IterableDataset):
         texts = (row[column] for row in texts.select_columns(column))
     found = list(texts)

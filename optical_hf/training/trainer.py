@@ -35,6 +35,7 @@ from optical_hf.models import Encoder, TokenSet, backbone, preprocess_queries, t
 from optical_hf.models.cache import TeacherCache
 from optical_hf.models.mean_teacher import AnyTeacher, one_teacher
 from optical_hf.models.teachers import SeveralTeachers, read_teacher
+from optical_hf.tables import check_table
 from optical_hf.training.arguments import OTDistillationArguments
 from optical_hf.training.batching import BatchingTrainer
 from optical_hf.training.callbacks import TrainingBatch, batch_callbacks, default_callbacks
@@ -106,6 +107,9 @@ class OTDistillationTrainer(BatchingTrainer):
             raise ValueError(
                 f"eval_strategy is {args.eval_strategy!r} but there is nothing to evaluate: pass evaluators or eval_dataset"
             )
+        check_table(train_dataset, ["source", "target"] if data_collator is None else [], "train_dataset")
+        for name, table in eval_dataset.items() if isinstance(eval_dataset, dict) else [("eval_dataset", eval_dataset)]:
+            check_table(table, ["source", "target"] if data_collator is None else [], name)
         self.evaluators: list[Evaluator] = [evaluators] if callable(evaluators) else list(evaluators or [])
         self.losses = checked_losses(args.loss_weights if losses is None else losses, args)
         if losses is not None:

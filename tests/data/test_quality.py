@@ -150,8 +150,8 @@ def test_the_report_reads_as_a_table_and_as_json() -> None:
 
 
 def test_bad_arguments_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"columns \['language', 'origin'\] are missing"):
-        bitext_quality(Dataset.from_dict({"source": ["a"], "target": ["b"]}))
+    with pytest.raises(ValueError, match="there is no column 'target', only source"):
+        bitext_quality(Dataset.from_dict({"source": ["a"], "text": ["b"]}))
     with pytest.raises(ValueError, match=r"unknown rules \['spelling'\]; the rules are empty"):
         bitext_quality(table(GOOD), rules=["spelling"])  # type: ignore[list-item]
     with pytest.raises(ValueError, match="expected a list of rules"):

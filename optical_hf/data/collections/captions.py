@@ -13,6 +13,7 @@ from datasets import Dataset
 
 from optical_hf.data.collections.reading import Lines, name_of, read_json_lines, read_lines
 from optical_hf.data.entities.pictures import image_id
+from optical_hf.tables import check_table
 
 CaptionsByImage = Mapping[str, Sequence[str]]
 """Image id (without .jpg) -> its captions."""
@@ -71,6 +72,7 @@ def caption_table(table: Dataset, *, unrelated: bool = False) -> dict[str, list[
         table: columns `image_id`, `captions` and `unrelated`.
         unrelated: keep captions that are listed as not describing their image.
     """
+    check_table(table, ["image_id", "captions", "unrelated"], "captions")
     return {
         row["image_id"]: [
             text for text, off in zip(row["captions"], row["unrelated"], strict=True) if unrelated or not off

@@ -21,6 +21,7 @@ from optical_hf.data.collections.soundness import Parts, Qrels, check_columns, c
 from optical_hf.data.readers.bad_rows import OnBadRow, check_on_bad_row
 from optical_hf.data.renamed import renamed_argument
 from optical_hf.languages import canonical_language
+from optical_hf.tables import check_table
 
 QUERY_COLUMNS = ("id", "text", "language", "group", "english", "translation")
 TEXT_DOCUMENTS = Features({"id": Value("string"), "text": Value("string")})
@@ -228,8 +229,8 @@ class RetrievalCollection:
 
         Args:
             name: what reports call it.
-            bitext: a Dataset as `load_bitext` returns it (`source` English, `target`, `language`), of which the rows in
-                `language` are taken; or anything that `load_bitext` reads, such as a TSV file `foreign<TAB>english` or
+            bitext: a Dataset as `load_bitext` returns it (`source` English, `target`, maybe `language`), of which the rows in
+                `language`, or in none, are taken; or anything that `load_bitext` reads, such as a TSV file `foreign<TAB>english` or
                 a tuple (foreign file, English file).
             language: the language of the queries.
             limit: the first so many pairs; the documents are then fewer too.
@@ -240,7 +241,10 @@ class RetrievalCollection:
         """
         code = canonical_language(language)
         rows = bitext if isinstance(bitext, Dataset) else load_bitext({code: bitext}, on_bad_row="keep", streaming=True)
-        wanted = ((row["target"], row["source"]) for row in rows if canonical_language(row["language"]) == code)
+        check_table(rows, ["source", "target"])
+        wanted = (
+            (row["target"], row["source"]) for row in rows if canonical_language(row.get("language") or code) == code
+        )
         pairs = list(islice(wanted, limit))
         if not pairs:
             raise ValueError(f"no translation pair in {code} in {name}")

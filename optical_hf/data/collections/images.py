@@ -23,6 +23,7 @@ from optical_hf.data.readers.bad_rows import OnBadRow
 from optical_hf.data.renamed import renamed_argument
 from optical_hf.files import expand_path
 from optical_hf.languages import canonical_language
+from optical_hf.tables import check_table
 
 logger = logging.getLogger(__name__)
 Images: TypeAlias = "str | PathLike[str] | Dataset"
@@ -156,6 +157,7 @@ def phrases_to_regions(
     Raises:
         ValueError: when no phrase has a box, or images are missing; and as `RetrievalCollection` does.
     """
+    check_table(phrases, what="phrases")
     rows: dict[str, dict[str, str | None]] = {}
     qrels: dict[str, dict[str, int]] = {}
     boxes: dict[str, dict[Box, None]] = {}
@@ -220,6 +222,7 @@ def _caption_queries(captions: Mapping[str, CaptionsByImage], english: CaptionsB
 
 def _stored(read: Any, images: Images, ids: list[str], features: Features, **options: Any) -> Dataset:
     """Image documents in the cache of `datasets`, keyed by the images' files, the ids and the options."""
+    check_table(images, what="images")
     if isinstance(images, Dataset):
         mark: Any = images._fingerprint
     else:

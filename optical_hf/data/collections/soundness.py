@@ -22,6 +22,7 @@ from datasets.utils.tqdm import tqdm
 from optical_hf.data.entities.pictures import damage
 from optical_hf.data.readers.bad_rows import OnBadRow, first_of
 from optical_hf.languages import canonical_language
+from optical_hf.tables import check_table
 
 Qrels = Mapping[str, Mapping[str, int]]
 logger = logging.getLogger(__name__)
@@ -84,6 +85,7 @@ def check_columns(queries: Dataset, documents: Dataset) -> None:
         ("queries", queries, ("id", "language", "group")),
         ("documents", documents, ("id",)),
     ):
+        check_table(dataset, what=what)
         missing = [name for name in required if name not in dataset.column_names]
         if not {"text", "image"} & set(dataset.column_names):
             missing.append("text (or image)")

@@ -22,6 +22,7 @@ from optical_hf.models.tokens import Encoder
 from optical_hf.models.vocabulary.association import associate
 from optical_hf.models.vocabulary.student_vocabulary import embedding, plain_model, replace_tokenizer
 from optical_hf.models.vocabulary.tokenizer_state import State, extended, pieces, read_state, rebuilt, runnable
+from optical_hf.tables import UNKNOWN_LANGUAGE, check_table, language_of
 
 Start = Literal["transport", "crumbs", "random"]
 
@@ -67,8 +68,8 @@ def extend_vocabulary(
 
     Args:
         student: a student, or any encoder on a Unigram or WordPiece tokenizer, without an adapter.
-        bitext: rows with `source` (English), `target` and `language`.
-        language: code of the language to learn; rows of others are passed over.
+        bitext: rows with `source` (English), `target` and maybe `language`.
+        language: code of the language to learn; rows of others are passed over, those without a language belong to it.
         size: pieces the language is written with at most; those the tokenizer has already are not added.
         start: "transport" as above; "crumbs" averages the embeddings of the pieces a new one was split into before, which
             needs no translations; "random" draws from the distribution of the matrix.
@@ -112,7 +113,8 @@ def extend_vocabulary(
 
 
 def _sides(bitext: Iterable[Mapping[str, Any]], language: str) -> tuple[list[str], list[str]]:
-    rows = [(row["source"], row["target"]) for row in bitext if row["language"] == language]
+    check_table(bitext, ["source", "target"])
+    rows = [(row["source"], row["target"]) for row in bitext if language_of(row) in (language, UNKNOWN_LANGUAGE)]
     if not rows:
         raise ValueError(
             f"the bitext has no rows of {language!r}: no piece could be learnt; check its `language` column"

@@ -60,6 +60,11 @@ def test_the_language_is_no_longer_split_into_crumbs(encoder, bitext):
     assert np.isfinite(encoder.encode([r["target"] for r in bitext[:5]])).all()
 
 
+def test_rows_without_a_language_are_in_the_one_that_is_stated(encoder, bitext):
+    rows = [{"source": r["source"], "target": r["target"]} for r in bitext]
+    assert extend_vocabulary(encoder, rows, "ru", size=200, progress=False).aligned > 0
+
+
 def test_english_keeps_its_embeddings(encoder, bitext):
     """The new pieces have letters of their own: nothing English is split otherwise."""
     english = [r["source"] for r in bitext[:20]]
