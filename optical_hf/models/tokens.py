@@ -6,13 +6,14 @@ content (special tokens such as [CLS] and </s>, and punctuation, left out). Know
 Shapes: B texts, N tokens after padding, D width.
 """
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import regex
 import torch
 from sentence_transformers.util import batch_to_device, repad_flattened_features
+from tokenizers.decoders import ByteLevel
 from torch import Tensor
 from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase
@@ -23,6 +24,13 @@ from optical_hf.models.layers import layer_average
 from optical_hf.models.weights import HALF
 from optical_hf.ot import content_mask
 
+# Letters, marks, numbers, Chinese radicals, emoji, and what is left of a character that was cut between its bytes.
+_CONTENT = regex.compile(
+    r"(?V1)[\p{L}\p{M}\p{N}\p{Han}\p{Emoji_Modifier}\p{Regional_Indicator}\uFFFD[\p{Extended_Pictographic}--\p{P}]]"
+)
+_BYTE = regex.compile(r"<0x([0-9A-F]{2})>")
+_LETTERS_TO_BYTES = ByteLevel()
+
 
 class TokenSet(NamedTuple):
     """The tokens of a batch of texts.
@@ -30,7 +38,8 @@ class TokenSet(NamedTuple):
     Attributes:
         tokens_BND: token vectors, not normalised.
         mask_BN: True where a token exists.
-        content_BN: True where a token exists and is neither special nor punctuation; `mask_BN` for a text of nothing else.
+        content_BN: True where a token exists and is neither special nor punctuation, as its text decides and not the tokenizer's
+            spelling of it; `mask_BN` for a text of nothing else.
         vector_BD: the text's one vector where the model has one, else the mean of its tokens.
     """
 
@@ -62,9 +71,19 @@ def empty_ids(tokenizer: PreTrainedTokenizerBase, size: int) -> tuple[int, ...]:
     vocabulary was trimmed or extended is read again, not remembered.
     """
     special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+    backend: Any = getattr(tokenizer, "backend_tokenizer", None)
+    of_bytes = "ByteLevel" in f"{getattr(backend, 'pre_tokenizer', None)} {getattr(backend, 'decoder', None)}"
+    end = getattr(getattr(backend, "model", None), "end_of_word_suffix", None) or ""
     pieces = tokenizer.get_vocab().items()
-    plain = {i for piece, i in pieces if not any(unicodedata.category(c)[0] in "LMN" for c in piece.removeprefix("##"))}
+    plain = {number for piece, number in pieces if not _CONTENT.search(_text_of(piece.removesuffix(end), of_bytes))}
     return tuple(sorted(special | (plain - {tokenizer.unk_token_id})))
+
+
+def _text_of(piece: str, of_bytes: bool) -> str:
+    """What a piece stands for; marks of a word's beginning or inside ("##", "\u2581") may stay, they are no content either."""
+    if byte := _BYTE.fullmatch(piece):
+        return bytes.fromhex(byte[1]).decode("utf-8", "replace")
+    return _LETTERS_TO_BYTES.decode([piece]) if of_bytes else piece
 
 
 def token_set(model: Encoder, features: dict[str, Any], output: dict[str, Any]) -> TokenSet:

@@ -15,7 +15,8 @@ from optical_hf.models.tokens import Encoder, query_prompt
 StoredDtype = Literal["float16", "int8"]
 Mass = Literal["uniform", "norm"]
 
-FORMAT = 1
+FORMAT = 2
+"""Of the layout and of what stands in it; 1 had another idea of punctuation."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class CacheIdentity:
         width: width of the token vectors.
         pooling: how the teacher pools, for the closed form.
         libraries: releases of the libraries that ran the teacher; caches of before do not say.
-        format: version of the layout of the shards.
+        format: version of the shards.
     """
 
     weights: str
