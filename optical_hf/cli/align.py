@@ -54,6 +54,10 @@ def align(
         ),
     ] = None,
     max_seq_length: Annotated[int | None, typer.Option(min=1, help="Tokens kept of a text, on both sides.")] = None,
+    query_prompt: Annotated[
+        str | None,
+        typer.Option(help="Text in front of every text the student reads, such as 'query: '; saved with it."),
+    ] = None,
     on_bad_row: Annotated[
         Literal["error", "drop"],
         typer.Option(help="A row that cannot be used, such as a pair with an empty side: error stops, drop counts."),
@@ -72,7 +76,7 @@ def align(
     if pairs is not None and pairs < len(rows):
         rows = rows.shuffle(seed=seed).select(range(pairs))
     english = load_teacher(teacher, kind=kind)
-    learner = load_student(student, english, layers=averaged, max_seq_length=max_seq_length)
+    learner = load_student(student, english, layers=averaged, max_seq_length=max_seq_length, query_prompt=query_prompt)
     if max_seq_length is not None:
         set_max_seq_length(english, max_seq_length)
     report = fit_alignment(

@@ -70,6 +70,9 @@ def evaluate(
     ] = "error",
     batch_size: Annotated[int, typer.Option(min=1, help="Texts in a batch.")] = 64,
     max_seq_length: Annotated[int | None, typer.Option(min=1, help="Tokens kept of a text.")] = None,
+    query_prompt: Annotated[
+        str | None, typer.Option(help="Text in front of every query the students read, in place of the one they state.")
+    ] = None,
     json: Annotated[Path | None, typer.Option(help="Write the report as JSON.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write the report as Markdown, for a model card.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write the report as one HTML page with its plots.")] = None,
@@ -97,7 +100,7 @@ def evaluate(
     translators = named_translators(translator, dictionary, on_bad_row)
     collections = collections_of(queries, limit, on_bad_row=on_bad_row)
     english = load_teacher(teacher)
-    loaded = {name: load_teacher(path) for name, path in models.items()}
+    loaded = {name: load_teacher(path, query_prompt=query_prompt, role="student") for name, path in models.items()}
     if max_seq_length is not None:
         for model in (english, *loaded.values()):
             set_max_seq_length(model, max_seq_length)

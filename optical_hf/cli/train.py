@@ -56,6 +56,10 @@ class TrainOptions:
         },
     )
     max_seq_length: int | None = field(default=None, metadata={"help": "Tokens kept of a text, on both sides."})
+    query_prompt: str | None = field(
+        default=None,
+        metadata={"help": "Text in front of every text the student reads, such as 'query: '; saved with it."},
+    )
     evaluate: list[str] | None = field(
         default=None,
         metadata={"help": "Files to measure R@1 on at each evaluation, as for `optical-hf evaluate --queries`."},
@@ -102,6 +106,7 @@ def train(context: typer.Context) -> None:
     teacher = load_teacher(options.teacher, kind=options.kind, trust_remote_code=options.trust_remote_code)
     student = load_student(
         options.student, teacher, layers=options.layers, max_seq_length=options.max_seq_length,
+        query_prompt=options.query_prompt,
         trust_remote_code=options.trust_remote_code,
     )  # fmt: skip
     if options.max_seq_length is not None:

@@ -22,6 +22,7 @@ from optical_hf.evaluation.translating import Translator
 from optical_hf.models.kinds import token_projection
 from optical_hf.models.layers import averaged_layers, layer_average
 from optical_hf.models.loading import build_student, load_teacher
+from optical_hf.models.prompts import prompt_of
 from optical_hf.models.tokens import Encoder
 
 SystemName = Literal["student", "untrained", "teacher", "teacher_english", "translate_query", "bm25"]
@@ -91,7 +92,7 @@ def untrained_student(
         untrained: the backbone, by name or path or loaded; a model that is not named is taken as it is if it has a
             projection already.
         teacher: for its width and its pooling.
-        student: whose limit of tokens and layers are kept, so that only the training differs.
+        student: whose prompt, limit of tokens and layers are kept, so that only the training differs.
 
     Raises:
         ValueError: where it or the teacher is missing, or the name is that of a student saved with its projection.
@@ -103,7 +104,8 @@ def untrained_student(
         )
     if not isinstance(untrained, str | Path):
         return build_student(untrained, teacher)
-    model = load_teacher(untrained, device=str(teacher.device))
+    prompt = None if student is None else prompt_of(student, "query")
+    model = load_teacher(untrained, device=str(teacher.device), query_prompt=prompt, role="student")
     if token_projection(model) is not None:
         raise ValueError(
             f"{untrained} has a projection, as a trained student has: it would be shown as untrained; name the "

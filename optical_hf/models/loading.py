@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import metadata_load
 from safetensors import SafetensorError
 from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 from sentence_transformers.base.modules import Dense, Normalize
@@ -33,6 +34,7 @@ from optical_hf.models.kinds import (
     token_projection,
 )
 from optical_hf.models.layers import Layers, average_layers, default_layers, layer_average, settle_layers
+from optical_hf.models.prompts import Role, advise_prompt, set_prompts
 from optical_hf.models.text_length import check_length, keep_within_positions, set_max_seq_length
 from optical_hf.models.tokens import Encoder
 from optical_hf.models.weights import check_finite, check_full_precision
@@ -46,6 +48,9 @@ def load_teacher(
     revision: str | None = None,
     trust_remote_code: bool = False,
     dtype: torch.dtype = torch.float32,
+    query_prompt: str | None = None,
+    document_prompt: str | None = None,
+    role: Role = "teacher",
 ) -> Encoder:
     """Load a frozen English retriever.
 
@@ -58,6 +63,9 @@ def load_teacher(
         revision: branch, tag or commit on the hub.
         trust_remote_code: run code from the checkpoint's repository; off unless you say otherwise.
         dtype: of the weights, whatever type they are stored in; `torch.bfloat16` halves the memory of a large teacher.
+        query_prompt: put in front of English queries; None takes what the checkpoint states, "" none.
+        document_prompt: put in front of documents; None and "" as for queries.
+        role: whose prompt a warning speaks of; "student" for a model that is only evaluated.
 
     Returns:
         A `SentenceTransformer` or `MultiVectorEncoder` in eval mode, no parameter of which asks for a gradient.
@@ -68,7 +76,7 @@ def load_teacher(
     Example:
         >>> teacher = load_teacher("sentence-transformers/all-MiniLM-L6-v2")  # doctest: +SKIP
     """
-    model = _load(name_or_path, "teacher", device, revision, trust_remote_code, dtype)
+    model = _load(name_or_path, role, device, revision, trust_remote_code, dtype, query_prompt, document_prompt)
     if kind is not None:
         model = _as_kind(model, kind)
     model.requires_grad_(False)
@@ -82,6 +90,7 @@ def load_student(
     kind: Kind | None = None,
     layers: Layers | None = None,
     max_seq_length: int | None = None,
+    query_prompt: str | None = None,
     device: str | None = None,
     revision: str | None = None,
     trust_remote_code: bool = False,
@@ -103,6 +112,8 @@ def load_student(
             late-interaction student of 6 layers or more the last but two beside it, with a third of its weight. PyLate and ONNX
             have no place for an average: give the last layer alone for them, `[12]`.
         max_seq_length: tokens kept of a text, at most the backbone's positions; None keeps the checkpoint's limit.
+        query_prompt: put in front of every text the student reads, in training, alignment and search, and saved with it;
+            `"query: "` for E5. None takes what the checkpoint states, with a warning where its family wants one; "" none.
         device: torch device; None takes the teacher's.
         revision: branch, tag or commit on the hub.
         trust_remote_code: run code from the checkpoint's repository; off unless you say otherwise.
@@ -122,15 +133,11 @@ def load_student(
         raise ImportError('quantising with BitsAndBytesConfig needs bitsandbytes: pip install "optical-hf[qlora]"')
     if max_seq_length is not None:
         check_length(max_seq_length)
+    device = device or str(teacher.device)
     model = _load(
-        name_or_path,
-        "student",
-        device or str(teacher.device),
-        revision,
-        trust_remote_code,
-        torch.float32,
-        quantization_config,
-    )
+        name_or_path, "student", device, revision, trust_remote_code, torch.float32, query_prompt,
+        quantization_config=quantization_config,
+    )  # fmt: skip
     student = build_student(model, teacher, kind=kind, layers=layers)
     if max_seq_length is not None:
         set_max_seq_length(student, max_seq_length)
@@ -215,11 +222,13 @@ def _as_kind(model: Encoder, kind: Kind, mode: str = "mean") -> Encoder:
 
 def _load(
     name_or_path: str | Path,
-    role: str,
+    role: Role,
     device: str | None,
     revision: str | None,
     trust_remote_code: bool,
     dtype: torch.dtype,
+    query_prompt: str | None = None,
+    document_prompt: str | None = None,
     quantization_config: QuantizationConfigMixin | None = None,
 ) -> Encoder:
     """Load with sentence-transformers, as whichever of its two classes the checkpoint names."""
@@ -248,7 +257,21 @@ def _load(
     who = f"the {role} {str(name_or_path)!r}"
     check_finite(model, who)
     keep_within_positions(model, who)
+    set_prompts(model, query_prompt, document_prompt)
+    if query_prompt is None:
+        stated = [transformer.get("_name_or_path"), *_base_models(name_or_path)]
+        advise_prompt(model, role, who, [str(name) for name in (name_or_path, *stated) if name])
     return model
+
+
+def _base_models(name_or_path: str | Path) -> list[str]:
+    """What the card in a folder says that the model was made from."""
+    card = Path(name_or_path, "README.md")
+    try:
+        stated = (metadata_load(card) or {}).get("base_model") if card.is_file() else None
+    except ValueError:  # a card that somebody wrote by hand
+        return []
+    return [stated] if isinstance(stated, str) else list(stated or [])
 
 
 def _configurations(name_or_path: str, revision: str | None) -> list[dict[str, Any]]:

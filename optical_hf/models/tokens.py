@@ -21,6 +21,7 @@ from transformers import PreTrainedTokenizerBase
 from optical_hf.bars import bars_shown
 from optical_hf.models.kinds import Encoder, before_projection
 from optical_hf.models.layers import layer_average
+from optical_hf.models.prompts import Task, prompt_of
 from optical_hf.models.weights import HALF
 from optical_hf.ot import content_mask
 
@@ -49,18 +50,14 @@ class TokenSet(NamedTuple):
     vector_BD: Tensor
 
 
-def query_prompt(model: Encoder) -> str | None:
-    """The prompt `encode_query` would put in front of a text, None where there is none."""
-    prompts = model.prompts or {}
-    return prompts.get("query") or prompts.get(model.default_prompt_name or "") or None
+def preprocess(model: Encoder, texts: Sequence[str], task: Task) -> dict[str, Any]:
+    """Tokenize texts as `encode_query` or `encode_document` does: the model's own tokenizer, length limit, prompt and marker."""
+    return model.preprocess(list(texts), prompt=prompt_of(model, task), task=task)
 
 
 def preprocess_queries(model: Encoder, texts: Sequence[str]) -> dict[str, Any]:
-    """Tokenize texts as the model tokenizes queries: its own tokenizer, length limit and "query" prompt.
-
-    The prompt is the one `encode_query` would take, so that training and searching see the same tokens.
-    """
-    return model.preprocess(list(texts), prompt=query_prompt(model), task="query")
+    """Tokenize texts as the model tokenizes queries, so that training and searching see the same tokens."""
+    return preprocess(model, texts, "query")
 
 
 @lru_cache(maxsize=16)

@@ -56,6 +56,7 @@ class StudentSpec:
             layers). None keeps the pretrained weights.
         seed: of random weights.
         mixed_layers: hidden layers of what is left whose average is projected, `[10, 12]`; None takes the last one.
+        query_prompt: put in front of every text it reads, `"query: "` for E5; None takes what the checkpoint states.
     """
 
     name: str
@@ -65,6 +66,7 @@ class StudentSpec:
     random: dict[str, Any] | None = None
     seed: int = 0
     mixed_layers: tuple[int, ...] | None = None
+    query_prompt: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", expand_name(self.path))

@@ -127,7 +127,10 @@ def _loaded(
     if run.student.trim and rows is not None:
         corpus = sorted({*rows["target"][:], *(text for entry in sets for text in entry.queries)})
     path = prepared_student(run.student, corpus, workspace / "students")
-    student = load_student(path, teacher, layers=run.student.mixed_layers, max_seq_length=run.max_seq_length)
+    student = load_student(
+        path, teacher, layers=run.student.mixed_layers, max_seq_length=run.max_seq_length,
+        query_prompt=run.student.query_prompt,
+    )  # fmt: skip
     result.parameters, result.backbone_parameters = parameters_of(student)
     return student, rows
 

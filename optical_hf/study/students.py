@@ -17,6 +17,7 @@ from sentence_transformers import SentenceTransformer
 from transformers import AutoConfig, AutoModel
 
 from optical_hf.models import Encoder, backbone
+from optical_hf.models.prompts import advise_prompt, set_prompts
 from optical_hf.models.vocabulary import trim_vocabulary
 from optical_hf.study.config import StudentSpec
 
@@ -54,6 +55,9 @@ def _cut(spec: StudentSpec, corpus: Sequence[str]) -> Encoder:
             shape = AutoConfig.from_pretrained(spec.path, **spec.random)
             backbone(model).model = AutoModel.from_config(shape)
             model = SentenceTransformer(modules=[backbone(model)], device="cpu")
+    set_prompts(model, spec.query_prompt)  # its pieces are not trimmed
+    if spec.query_prompt is None:
+        advise_prompt(model, "student", f"the student {spec.path!r}", [spec.path])
     if spec.trim:
         report = trim_vocabulary(model, corpus)
         logger.info("%s: %d pieces trimmed to %d", spec.name, report.pieces_before, report.pieces_after)
@@ -80,6 +84,8 @@ def _save(model: Encoder, place: Path) -> None:
 def _key(spec: StudentSpec, corpus: Sequence[str]) -> str:
     values = asdict(spec)
     del values["name"], values["mixed_layers"]  # averaged by the run that loads it
+    if spec.query_prompt is None:
+        del values["query_prompt"]
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
     for text in corpus if spec.trim else ():
         digest.update(text.encode() + b"\0")

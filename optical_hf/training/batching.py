@@ -18,7 +18,7 @@ from optical_hf.data.batching import EpochOrder, LengthBatches, ShuffledRows
 from optical_hf.data.sampling import TemperatureSampler
 from optical_hf.data.streams import EndlessStream
 from optical_hf.models import Encoder
-from optical_hf.models.tokens import query_prompt
+from optical_hf.models.prompts import prompt_of
 from optical_hf.training.arguments import OTDistillationArguments
 from optical_hf.training.evaluating import EvaluatingTrainer
 
@@ -112,7 +112,7 @@ class TokenCounts:
         self._texts, self._student, self._prompt = (
             dataset.select_columns("target"),
             student,
-            query_prompt(student) or "",
+            prompt_of(student, "query") or "",
         )
         self._counts = np.zeros(len(dataset), dtype=np.int64)
 

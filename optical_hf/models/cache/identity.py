@@ -10,7 +10,8 @@ from typing import Literal, Self, get_args
 
 from optical_hf.models.fingerprint import digest_of, modules_hash, processors_hash, releases, weights_hash
 from optical_hf.models.loading import embedding_width, pooling_mode
-from optical_hf.models.tokens import Encoder, query_prompt
+from optical_hf.models.prompts import prompt_of
+from optical_hf.models.tokens import Encoder
 
 StoredDtype = Literal["float16", "int8"]
 Mass = Literal["uniform", "norm"]
@@ -64,7 +65,7 @@ class CacheIdentity:
             weights=weights_hash(teacher),
             modules=modules_hash(teacher),
             tokenizer=processors_hash(teacher),
-            prompt=query_prompt(teacher) or "",
+            prompt=prompt_of(teacher, "query") or "",
             max_length=teacher.max_seq_length,
             dtype=dtype,
             mass=mass,
