@@ -37,11 +37,12 @@ class TokenSet(NamedTuple):
     """The tokens of a batch of texts.
 
     Attributes:
-        tokens_BND: token vectors, not normalised.
+        tokens_BND: token vectors as the model searches or pools them: of unit length for a late-interaction model that normalises
+            its tokens, as ours do, and of any length for a one-vector model, whose pooled vector alone is normalised.
         mask_BN: True where a token exists.
         content_BN: True where a token exists and is neither special nor punctuation, as its text decides and not the tokenizer's
             spelling of it; `mask_BN` for a text of nothing else.
-        vector_BD: the text's one vector where the model has one, else the mean of its tokens.
+        vector_BD: the text's one vector where the model has one, else the mean of its tokens, which is not of unit length.
     """
 
     tokens_BND: Tensor

@@ -4,6 +4,7 @@ import tiny_pairs
 import torch
 from transformers import BertTokenizer
 
+from optical_hf.models.kinds import as_late_interaction
 from optical_hf.models.tokens import empty_ids, iter_token_sets
 
 
@@ -39,3 +40,17 @@ def test_reading_tokens_leaves_the_model_in_its_mode():
     model = tiny_pairs.backbone().train()
     list(iter_token_sets(model, ["Ein Hund."]))
     assert model.training
+
+
+def test_tokens_have_unit_length_where_tokens_are_searched_and_any_length_where_they_are_pooled():
+    model = tiny_pairs.backbone()
+    [pooled] = iter_token_sets(model, ["Ein Hund.", "Zwei Hunde laufen."])
+    [searched] = iter_token_sets(as_late_interaction(model), ["Ein Hund.", "Zwei Hunde laufen."])
+    length = pooled.tokens_BND.norm(dim=-1)[pooled.mask_BN]
+    one = torch.ones_like(length)
+    assert (length - one).abs().min() > 0.01
+    torch.testing.assert_close(searched.tokens_BND.norm(dim=-1)[searched.mask_BN], one)
+    torch.testing.assert_close(pooled.vector_BD.norm(dim=-1), one[:2])
+    assert (searched.vector_BD.norm(dim=-1) < 1).all()
+    [raw] = iter_token_sets(as_late_interaction(model), ["Ein Hund.", "Zwei Hunde laufen."], backbone_only=True)
+    torch.testing.assert_close(raw.tokens_BND, pooled.tokens_BND)
