@@ -19,6 +19,9 @@ from optical_hf.evaluation.engines import Index, TopK, check_widths, order_resul
 from optical_hf.evaluation.vectors import VectorSet, VectorStore
 from optical_hf.files import expand_path
 
+TOLERANCE = 1e-3
+"""How far lengths of vectors may be from each other, relatively, to count as one."""
+
 
 @dataclass(frozen=True)
 class LanceSearch:
@@ -73,7 +76,11 @@ class _LanceIndex:
     temporary: Any = field(default=None, repr=False)
 
     def search(self, queries: VectorSet, k: int) -> TopK:
-        """The k documents with the largest MaxSim, or inner product of unit vectors, one query after the other."""
+        """The k documents with the largest MaxSim or inner product, one query after the other.
+
+        Raises:
+            ValueError: for a query whose token vectors differ in length.
+        """
         scores_QK = torch.full((len(queries), k), -torch.inf)
         positions_QK = torch.full((len(queries), k), -1)
         if self.shape is None:
@@ -81,15 +88,27 @@ class _LanceIndex:
         check_widths(queries, self.documents, self.shape)
         parts = queries.vectors.split(1 if queries.lengths is None else queries.lengths.tolist())
         for row, part in enumerate(parts):
+            length = _common_length(part)
             vector = part[0] if queries.lengths is None else part
             search = self.table.search(vector.numpy(), vector_column_name="vector").distance_type("cosine").limit(k)
             if self.settings.approximate:
                 search = search.nprobes(self.settings.probes).refine_factor(self.settings.refine)
             found = search.select(["position", "_distance"]).to_arrow()
             distance = torch.tensor(found["_distance"].to_pylist(), dtype=torch.float32)
-            scores_QK[row, : len(distance)] = len(part) - distance
+            scores_QK[row, : len(distance)] = length * (len(part) - distance)
             positions_QK[row, : len(distance)] = torch.tensor(found["position"].to_pylist(), dtype=torch.int64)
         return order_results(scores_QK, positions_QK)
+
+
+def _common_length(query: torch.Tensor) -> torch.Tensor:
+    """The length that all vectors of a query share: what the cosines are multiplied by to give the model's scores."""
+    lengths = query.norm(dim=-1)
+    if lengths.max() - lengths.min() > TOLERANCE * lengths.max():
+        raise ValueError(
+            f"LanceDB compares by cosine and a query has token vectors of {lengths.min():.3g} to {lengths.max():.3g} in length: "
+            "its order would differ from that of the model; take engine='exact'"
+        )
+    return lengths.mean()
 
 
 def _schema(piece: VectorSet) -> pa.Schema:
@@ -99,7 +118,7 @@ def _schema(piece: VectorSet) -> pa.Schema:
 
 def _batches(documents: VectorStore) -> Iterator[pa.RecordBatch]:
     for start, piece in documents:
-        if not torch.allclose(piece.vectors.norm(dim=-1), torch.ones(()), atol=1e-3):
+        if not torch.allclose(piece.vectors.norm(dim=-1), torch.ones(()), atol=TOLERANCE):
             raise ValueError(
                 "LanceDB compares by cosine and the documents have vectors that are not of unit length: its order "
                 "would differ from that of the model; take engine='exact'"

@@ -1,4 +1,5 @@
-"""What an evaluation keeps between systems and calls: the collections, their documents encoded and indexed once.
+"""What an evaluation keeps between systems and calls: the collections, their documents encoded and indexed once, image queries
+encoded once.
 
 Text queries are read by the system, documents (texts, images) by the teacher. Where the queries are images it is the
 other way round: the teacher reads the images and the system the documents. Knows nothing about languages or reports.
@@ -43,6 +44,7 @@ class Session:
     translator: Translator | None = None
     agreement: dict[str, list[float]] = field(default_factory=dict)
     _searchable: dict[str, SearchableCollection] = field(default_factory=dict)
+    _of_images: dict[str, VectorSet] = field(default_factory=dict)
     _texts: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
 
     def read(self, system: System, vectors: Mapping[str, Vectors] | None = None) -> None:
@@ -67,9 +69,7 @@ class Session:
         if asks_with_images(collection):
             model = _needed(system.model, system.name)
             searchable = self._index(collection, model)
-            queries = (
-                vectors if vectors is not None else self._queries(self._teacher(), collection.queries["image"], what)
-            )
+            queries = vectors if vectors is not None else self._images(collection)
         else:
             searchable = self._of_teacher(collection)
             queries = vectors
@@ -84,6 +84,12 @@ class Session:
 
     def _found(self, collection: RetrievalCollection, best: Best) -> Found:
         return found_within(best, self.depth, collection.relevance, len(collection.documents))
+
+    def _images(self, collection: RetrievalCollection) -> VectorSet:
+        if collection.name not in self._of_images:
+            what = f"the queries of {collection.name} read by the teacher"
+            self._of_images[collection.name] = self._queries(self._teacher(), collection.queries["image"], what)
+        return self._of_images[collection.name]
 
     def _read(self, collection: RetrievalCollection, system: System) -> list[Any]:
         key = collection.name, system.column

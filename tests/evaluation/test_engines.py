@@ -46,6 +46,28 @@ def test_lancedb_maxsim_is_that_of_the_exact_search(tmp_path):
     assert any(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("search", ["vector", "maxsim"])
+def test_lancedb_orders_queries_of_any_length_as_the_exact_search_does(search):
+    """Each query with a length of its own: by cosine alone all would score as if they had length 1."""
+    lengths = [0.1, 3.0, 250.0]
+    tokens = [unit(3 + row, 8) for row in range(20)]
+    if search == "maxsim":
+        documents, queries = VectorSet.of(tokens), VectorSet.of([x * unit(4 + i, 8) for i, x in enumerate(lengths)])
+    else:
+        documents, queries = VectorSet(unit(20, 8)), VectorSet(torch.tensor(lengths)[:, None] * unit(3, 8))
+    exact = ExactSearch(device="cpu").index(VectorStore.of(documents)).search(queries, 5)
+    found = LanceSearch().index(VectorStore.of(documents)).search(queries, 5)
+    assert torch.equal(found.positions, exact.positions)
+    torch.testing.assert_close(found.scores, exact.scores, rtol=1e-4, atol=1e-5)
+
+
+def test_lancedb_refuses_a_query_whose_tokens_differ_in_length():
+    index = LanceSearch().index(VectorStore.of([unit(3, 4), unit(2, 4)]))
+    query = unit(3, 4) * torch.tensor([[1.0], [5.0], [1.0]])
+    with pytest.raises(ValueError, match=r"token vectors of 1 to 5 in length.*engine='exact'"):
+        index.search(VectorSet.of([unit(2, 4), query]), 1)
+
+
 def test_two_collections_in_one_lancedb_folder_find_their_own(tmp_path):
     engine, [first, second] = LanceSearch(folder=tmp_path), unit(2, 5, 8)
     indexes = [engine.index(VectorStore.of(vectors)) for vectors in (first, second)]

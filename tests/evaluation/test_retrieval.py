@@ -5,11 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 
 from optical_hf.data import RetrievalCollection
+from optical_hf.data.collections import images_to_captions
 from optical_hf.evaluation import RetrievalEvaluator, evaluate_retrieval
+from optical_hf.evaluation.encoding import Encoding
 from optical_hf.evaluation.systems import untrained_student
+from optical_hf.evaluation.vectors import VectorSet
 from optical_hf.metrics.gap import cross_lingual_gap
 from optical_hf.metrics.ranking import ranks_from_scores
 from optical_hf.models.kinds import as_late_interaction
@@ -219,6 +223,28 @@ def test_the_evaluator_agrees_with_the_report_and_encodes_documents_once(student
         *("MRR/mean", "R@1_high", "R@1_low", "R@1_gap"),
     }
     assert second["R@1/de"] < first["R@1/de"]
+
+
+def test_image_queries_are_encoded_once_for_all_systems_and_evaluations(student, teacher, tmp_path, monkeypatch):
+    for number, name in enumerate("123"):
+        Image.new("RGB", (2, 2), (80 * number, 0, 0)).save(tmp_path / f"{name}.png")
+    captions = {"1": ["hund"], "2": ["haus"], "3": ["baum"]}
+    collection = images_to_captions("shades", tmp_path, captions, "de")
+    encode, images = Encoding._encode, []
+
+    def by_shade(self, view, items, task):
+        if isinstance(items[0], str):
+            return encode(self, view, items, task)
+        images.extend(items)
+        return VectorSet(torch.stack([torch.eye(32)[item.getpixel((0, 0))[0] // 80] for item in items]))
+
+    monkeypatch.setattr(Encoding, "_encode", by_shade)
+    report = evaluate_retrieval(student, teacher, collection, models={"same": student}, **QUIET)
+    assert len(images) == 3
+    assert report.systems["same"].ranks.tolist() == report.systems["student"].ranks.tolist()
+    evaluator = RetrievalEvaluator(collection, teacher)
+    assert evaluator(student) == evaluator(student)
+    assert len(images) == 6
 
 
 def bad_vectors(collection, change):
