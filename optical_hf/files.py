@@ -29,8 +29,9 @@ def expand_path(path: str | os.PathLike[str]) -> Path:
         >>> expand_path("$DATA/train.de").as_posix()
         '/data/train.de'
     """
-    if os.path.lexists(path):  # a name may hold a dollar sign
-        return Path(path)
+    stated = Path(path)
+    if any(os.path.lexists(part) for part in (stated, *stated.parents) if "$" in part.name or part == stated):
+        return stated  # a name may hold a dollar sign
     expanded = os.path.expanduser(os.path.expandvars(os.fspath(path)))
     if unset := re.search(r"\$(\w+|\{[^}]*\})", expanded):
         raise ValueError(

@@ -10,7 +10,7 @@ import tiny_pairs
 import yaml
 from typer.testing import CliRunner
 
-from optical_hf.cli import app
+from optical_hf.cli.app import app
 from optical_hf.cli.config import parse_options
 from optical_hf.cli.train import TrainOptions, parse_train
 from optical_hf.data import (

@@ -24,6 +24,9 @@ def test_a_variable_that_is_not_set_is_named(monkeypatch):
 def test_a_file_whose_name_holds_a_dollar_sign(tmp_path):
     (tmp_path / "in$US.tsv").touch()
     assert expand_path(tmp_path / "in$US.tsv") == tmp_path / "in$US.tsv"
+    (tmp_path / "a$folder").mkdir()
+    write_text(tmp_path / "a$folder" / "new" / "x.txt", "x")
+    assert (tmp_path / "a$folder" / "new" / "x.txt").exists()
 
 
 def test_a_write_that_fails_leaves_the_file_that_was_there(tmp_path):

@@ -51,7 +51,7 @@ def study(
         values = _given(set_ or [])
     loaded = load_study(config, values)
     runs = runs_of(loaded)
-    entries = folders_of(loaded, runs)
+    entries = folders_of(loaded, runs, fetch=not (dry_run or report_only))
     if dry_run:
         print_grid(loaded, entries)
         return

@@ -6,6 +6,7 @@ read from a cache and costs a run nothing. Knows nothing about studies.
 """
 
 import hashlib
+import json
 import platform
 import resource
 import sys
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -122,14 +124,22 @@ CODE = "optical-hf code"
 """Key under which the hash of this package's code is kept: a default that changed makes runs that cannot be compared."""
 
 
+@cache
 def versions() -> dict[str, str]:
-    """Versions of what a result depends on, and the hash of the code that makes it, from training down."""
+    """Versions of what a result depends on, and the hash of the code that makes it: all of this package but the shell's verbs
+    and the hub."""
     digest = hashlib.sha256()
     package = Path(__file__).parents[1]
-    for part in ("data", "evaluation", "metrics", "models", "losses", "ot", "training"):
-        for file in sorted((package / part).rglob("*.py")):
-            digest.update(file.read_bytes())
+    for file in sorted(package.rglob("*.py")):
+        name = file.relative_to(package)
+        if name.parts[0] not in ("cli", "hub"):
+            digest.update(name.as_posix().encode() + b"\0" + file.read_bytes())
     found = {"python": platform.python_version(), CODE: digest.hexdigest()[:12]}
-    for name in PACKAGES:
-        found[name] = version(name)
-    return found
+    return found | {name: version(name) for name in PACKAGES}
+
+
+def kept_folder(workspace: Path) -> Path:
+    """Where runs keep what others read (students, tokens, closed forms, document vectors): a folder for each set of versions,
+    so that no run begins from what other code made."""
+    mark = hashlib.sha256(json.dumps(versions(), sort_keys=True).encode()).hexdigest()[:12]
+    return workspace / "kept" / mark

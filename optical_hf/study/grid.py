@@ -7,7 +7,7 @@ was not done. Knows nothing about how a run is made.
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -24,8 +24,12 @@ from optical_hf.study.config import (
 from optical_hf.study.settings import read_settings
 
 NO_STUDENT = "(teacher)"
-FORMAT = 1
+FORMAT = 2
 """Raised when a run of the same configuration would give other files."""
+COLLECTION = "collection "
+"""What the name of a collection begins with in the contents of a run."""
+PATHS = ("queries", "documents", "images", "metadata", "english", "translations", "groups")
+"""Fields of a collection that say where it is read from."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class RunConfig:
         collections: what is searched.
         max_seq_length: tokens kept of a text.
         rounds: of the bootstrap.
+        contents: hashes of what is read (`optical_hf.study.contents`), by part: teacher, student, translator, bitext, collection
+            NAME. A part that has one is known by it, and by its path no more.
     """
 
     teacher: TeacherSpec
@@ -55,15 +61,24 @@ class RunConfig:
     collections: tuple[CollectionSpec, ...]
     max_seq_length: int | None
     rounds: int = 10_000
+    contents: dict[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
-        """A name that no run with another result has; names for display do not count."""
+        """A name that no run with another result has; names for display do not count, nor where things lie."""
         values = _stated(self.to_dict())
         for part in ("teacher", "student", "system", "budget"):
             if part in values:
-                values[part] = _stated({**values[part], "name": None})
-        values["collections"] = [_stated(entry) for entry in values["collections"]]
+                path = {"path": None} if part in self.contents else {}
+                values[part] = _stated({**values[part], "name": None, **path})
+        if "translator" in self.contents:
+            del values["system"]["translator"]
+        if "bitext" in self.contents:
+            del values["bitext"]
+        values["collections"] = [
+            _stated({**entry, **(dict.fromkeys(PATHS) if COLLECTION + entry["name"] in self.contents else {})})
+            for entry in values["collections"]
+        ]
         text = json.dumps([FORMAT, values], sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -99,6 +114,7 @@ class RunConfig:
             collections=tuple(read_settings(CollectionSpec, entry, "collections") for entry in values["collections"]),
             max_seq_length=values["max_seq_length"],
             rounds=values["rounds"],
+            contents=dict(values.get("contents", {})),
         )
 
 

@@ -1,7 +1,7 @@
 """Do the runs of a study one after the other, in processes of their own: what is done is not done again, what fails is kept.
 
-A run's folder is named by the hash of its configuration. A process does `together` runs, as starting one costs more than a short
-run. Knows nothing about what a run does inside.
+A run's folder is named by the hash of its configuration and of what it reads. A process does `together` runs, as starting one
+costs more than a short run. Knows nothing about what a run does inside.
 """
 
 import json
@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 from optical_hf.bars import NO_BARS
 from optical_hf.files import write_text
 from optical_hf.study.config import StudyConfig
+from optical_hf.study.contents import Contents
 from optical_hf.study.grid import RunConfig
 from optical_hf.study.running import CONFIG, ERROR, LOG, RESULT
 
@@ -50,9 +51,45 @@ class RunFolder:
         return path.read_text(encoding="utf-8").strip() if self.status == "failed" else ""
 
 
-def folders_of(config: StudyConfig, runs: Sequence[RunConfig]) -> list[RunFolder]:
-    """Where each run of a study has its files."""
-    return [RunFolder(run, Path(config.output) / "runs" / run.key) for run in runs]
+def folders_of(config: StudyConfig, runs: Sequence[RunConfig], *, fetch: bool = True) -> list[RunFolder]:
+    """Where each run of a study has its files: a folder named by what decides the result, contents of files included.
+
+    Args:
+        config: the study.
+        runs: of the study; of two that read the same from two places, the first is kept.
+        fetch: bring models of the hub that are not on this machine, and keep the hashes of files for the next time. Without it
+            nothing is brought or written.
+    """
+    output = Path(config.output)
+    if fetch:
+        output.mkdir(parents=True, exist_ok=True)
+    contents = Contents(output, fetch)
+    folders: dict[Path, RunFolder] = {}
+    for run in runs:
+        named = _named(run, contents, output / "runs")
+        folders.setdefault(output / "runs" / named.key, RunFolder(named, output / "runs" / named.key))
+    if fetch:
+        contents.save()
+    return list(folders.values())
+
+
+def _named(run: RunConfig, contents: Contents, folder: Path) -> RunConfig:
+    """The run with the hashes of what it reads; of what is no longer there, those of the last such run that is done."""
+    found = contents.of(run)
+    missing = [part for part, digest in found.items() if digest is None]
+    before = _last_done(run, folder) if missing else {}
+    known = {part: digest or before.get(part) for part, digest in found.items()}
+    return replace(run, contents={part: digest for part, digest in known.items() if digest is not None})
+
+
+def _last_done(run: RunConfig, folder: Path) -> dict[str, str]:
+    """What the newest finished run of these settings read."""
+    for result in sorted(folder.glob(f"*/{RESULT}"), key=lambda path: path.stat().st_mtime, reverse=True):
+        with suppress(OSError, ValueError, KeyError):
+            done = RunConfig.from_dict(json.loads((result.parent / CONFIG).read_text(encoding="utf-8")))
+            if replace(done, contents={}) == run:
+                return done.contents
+    return {}
 
 
 def launch_runs(config: StudyConfig, runs: Sequence[RunFolder]) -> Iterator[tuple[RunFolder, Status]]:

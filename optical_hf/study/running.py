@@ -1,8 +1,8 @@
 """Runs of a study, in a process of their own (or several): `accelerate launch -m optical_hf.study.running WORKSPACE FOLDER...`.
 
 Reads FOLDER/config.json; writes a report a collection and, last, result.json, whole or not at all: a folder without it was not
-finished. What the runs of a study share (students, tokens of teachers and frozen backbones, document vectors) lies in WORKSPACE.
-Knows nothing about other runs.
+finished. What the runs of a study share (students, tokens of teachers and frozen backbones, document vectors) lies in
+WORKSPACE/kept. Knows nothing about other runs.
 """
 
 import json
@@ -33,9 +33,10 @@ from optical_hf.files import write_text
 from optical_hf.models import Encoder, kind_of, load_student, load_teacher
 from optical_hf.models.cache import TeacherCache
 from optical_hf.models.text_length import set_max_seq_length, text_length
-from optical_hf.study.accounting import Meter, peak_memory, reset_peak_memory, versions
+from optical_hf.study.accounting import Meter, kept_folder, peak_memory, reset_peak_memory, versions
+from optical_hf.study.contents import Contents, check_as_named, digest_of_rows, digest_of_set
 from optical_hf.study.frozen_body import bodies_shared
-from optical_hf.study.grid import RunConfig
+from optical_hf.study.grid import COLLECTION, RunConfig
 from optical_hf.study.measuring import graded_measures
 from optical_hf.study.sets import EvaluationSet, draw_bitext, pairs_by_language, read_bitext, read_collections
 from optical_hf.study.students import parameters_of, prepared_student
@@ -87,25 +88,30 @@ def execute(
 ) -> RunResult:
     """Do one run and write its reports; the result is returned, not written."""
     reset_peak_memory()
-    meter, result = Meter(), RunResult(processes=PartialState().num_processes, versions=versions())
+    meter, result = Meter(), RunResult(processes=PartialState().num_processes, versions=dict(versions()))
+    contents, kept = Contents(workspace), kept_folder(workspace)
     with meter.part("total", count=False), ExitStack() as sharing:
         teacher = load_teacher(run.teacher.path, kind=run.teacher.kind)
         if run.max_seq_length is not None:
             set_max_seq_length(teacher, run.max_seq_length)
         sets = read_collections(run.collections, None if run.system.translator else run.system.reads)
+        check_as_named(
+            run, {"teacher": contents.model(run.teacher.path), **{COLLECTION + s.name: digest_of_set(s) for s in sets}}
+        )
         student = None
         if run.student is not None:
-            student, rows = _loaded(run, teacher, sets, workspace, result)
+            check_as_named(run, {"student": contents.model(run.student.path)})
+            student, rows = _loaded(run, teacher, sets, kept, result)
             if share_bodies and run.system.losses is None:  # no gradient step: the backbone stays what it is
-                sharing.enter_context(bodies_shared(student, workspace / "bodies", meter))
-            _train(run, student, teacher, rows, folder, workspace, meter, result)
+                sharing.enter_context(bodies_shared(student, kept / "bodies", meter))
+            _train(run, student, teacher, rows, folder, kept, meter, result)
         translator = run.system.translator
         if run.system.learns_dictionaries:
             with meter.part("fit", count=False):
                 translator = _dictionaries(run, result)
         with meter.part("evaluate", count=False):
             for number, entry in enumerate(sets):
-                report = _evaluate(run, student, teacher, entry, translator, workspace)
+                report = _evaluate(run, student, teacher, entry, translator, kept)
                 result.reports[entry.name] = f"report-{number:02d}.json"
                 result.measures[entry.name] = graded_measures(report)
                 if PartialState().is_main_process:
@@ -118,15 +124,15 @@ def execute(
 
 
 def _loaded(
-    run: RunConfig, teacher: Encoder, sets: Sequence[EvaluationSet], workspace: Path, result: RunResult
+    run: RunConfig, teacher: Encoder, sets: Sequence[EvaluationSet], kept: Path, result: RunResult
 ) -> tuple[Encoder, Dataset | None]:
     """Load the student of a run, and the bitext where there is any; how large the student is goes into `result`."""
     assert run.student is not None
-    rows = read_bitext(run.bitext) if run.bitext else None
+    rows = _bitext(run) if run.bitext else None
     corpus: list[str] = []
     if run.student.trim and rows is not None:
         corpus = sorted({*rows["target"][:], *(text for entry in sets for text in entry.queries)})
-    path = prepared_student(run.student, corpus, workspace / "students")
+    path = prepared_student(run.student, corpus, kept / "students", run.contents.get("student"))
     student = load_student(
         path, teacher, layers=run.student.mixed_layers, max_seq_length=run.max_seq_length,
         query_prompt=run.student.query_prompt,
@@ -141,7 +147,7 @@ def _train(
     teacher: Encoder,
     rows: Dataset | None,
     folder: Path,
-    workspace: Path,
+    kept: Path,
     meter: Meter,
     result: RunResult,
 ) -> None:
@@ -149,14 +155,20 @@ def _train(
     if run.system.trained and rows is not None:
         drawn = draw_bitext(rows, run.size, run.seed)
         result.pairs = pairs_by_language(drawn)
-        cache = TeacherCache.build(teacher, drawn, workspace / "tokens", progress=False)
-        result.steps, result.log = train_student(run, student, cache, drawn, folder, workspace, meter)
+        cache = TeacherCache.build(teacher, drawn, kept / "tokens", progress=False)
+        result.steps, result.log = train_student(run, student, cache, drawn, folder, kept, meter)
     student.eval()
+
+
+def _bitext(run: RunConfig) -> Dataset:
+    rows = read_bitext(run.bitext)
+    check_as_named(run, {"bitext": digest_of_rows(rows)})
+    return rows
 
 
 def _dictionaries(run: RunConfig, result: RunResult) -> Translator:
     """Learn dictionaries from the run's bitext; queries in other languages stay as they are."""
-    drawn = draw_bitext(read_bitext(run.bitext), run.size, run.seed)
+    drawn = draw_bitext(_bitext(run), run.size, run.seed)
     result.pairs = pairs_by_language(drawn)
     result.versions["nltk"] = version("nltk")
     learnt = learn_dictionaries(drawn, progress=False)
@@ -169,12 +181,12 @@ def _evaluate(
     teacher: Encoder,
     entry: EvaluationSet,
     translator: Translator | str | dict[str, str] | None,
-    workspace: Path,
+    kept: Path,
 ) -> RetrievalReport:
     by_kind: Search = "maxsim" if kind_of(teacher) == "late_interaction" else "vector"
     search = run.teacher.search or by_kind
     with text_length(teacher, entry.document_length):
-        vectors = {part.name: _documents(teacher, part.documents["text"][:], search, workspace) for part in entry.parts}
+        vectors = {part.name: _documents(teacher, part.documents["text"][:], search, kept) for part in entry.parts}
     return evaluate_retrieval(
         student,
         teacher,
@@ -188,9 +200,9 @@ def _evaluate(
     )
 
 
-def _documents(teacher: Encoder, texts: list[str], search: Search, workspace: Path) -> VectorSet:
+def _documents(teacher: Encoder, texts: list[str], search: Search, kept: Path) -> VectorSet:
     """The teacher's vectors of documents, computed by the first run that needs them and read from disk by the others."""
-    encoding = Encoding(search, by_cosine(teacher), folder=workspace / "documents", progress=False)
+    encoding = Encoding(search, by_cosine(teacher), folder=kept / "documents", progress=False)
     with PartialState().main_process_first():
         return encoding.encode(teacher, texts, "document", "the documents", Processes()).in_item_order()
 

@@ -4,20 +4,19 @@ What a kept start took is kept with it and counted in every run that uses it, so
 about gradient steps.
 """
 
-import hashlib
-import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from accelerate import PartialState
 from datasets import Dataset
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from optical_hf.files import write_whole
 from optical_hf.models import Encoder, fit_alignment, token_projection
 from optical_hf.models.cache import TeacherCache
 from optical_hf.study.accounting import Meter
+from optical_hf.study.config import SystemSpec, TeacherSpec
 from optical_hf.study.grid import RunConfig
 
 
@@ -56,18 +55,21 @@ def start_projection(
 
 def _key(run: RunConfig, teacher: TeacherCache) -> str:
     """Of all that decides the fit, and nothing that comes after it; a student's projection starts the same every time."""
-    values: dict[str, Any] = run.to_dict()
-    kept = {name: values[name] for name in ("student", "bitext", "size", "seed", "max_seq_length")}
     # The vocabulary is trimmed to the queries as well, but what it keeps has the embeddings it had.
-    kept |= {"teacher": teacher.identity.key, "alignment": run.system.alignment, "fit": run.system.fit}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
+    start = replace(
+        run,
+        teacher=TeacherSpec("", teacher.identity.key),
+        system=SystemSpec("", run.system.alignment, fit=run.system.fit),
+        budget=None,
+        collections=(),
+        contents={part: run.contents[part] for part in ("student", "bitext") if part in run.contents},
+    )
+    return start.key
 
 
 def _save(student: Encoder, place: Path, cost: dict[str, float]) -> None:
     projection = token_projection(student)
     assert projection is not None
-    place.parent.mkdir(parents=True, exist_ok=True)
-    beside = place.with_name(place.name + ".partial")
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in projection.state_dict().items()}
-    save_file(state, beside, metadata={name: repr(value) for name, value in cost.items()})
-    beside.replace(place)
+    told = {name: repr(value) for name, value in cost.items()}
+    write_whole(place, lambda beside: save_file(state, beside, metadata=told))

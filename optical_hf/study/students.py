@@ -24,20 +24,21 @@ from optical_hf.study.config import StudentSpec
 logger = logging.getLogger(__name__)
 
 
-def prepared_student(spec: StudentSpec, corpus: Sequence[str], folder: Path) -> str:
+def prepared_student(spec: StudentSpec, corpus: Sequence[str], folder: Path, content: str | None = None) -> str:
     """Where the student's backbone can be loaded from; made there by the first run that asks.
 
     Args:
         spec: what is cut.
         corpus: all texts of bitext and queries; read where the vocabulary is trimmed.
         folder: where the students of the study are kept.
+        content: hash of what lies at the student's path, which then names what is kept; None takes the path for it.
 
     Returns:
         A folder, or the hub id where nothing is cut.
     """
     if spec.layers is None and not spec.trim and spec.random is None:
         return spec.path
-    place = folder / _key(spec, corpus)
+    place = folder / _key(spec, corpus, content)
     with PartialState().main_process_first():
         if not place.exists():
             _save(_cut(spec, corpus), place)
@@ -81,8 +82,8 @@ def _save(model: Encoder, place: Path) -> None:
     beside.rename(place)
 
 
-def _key(spec: StudentSpec, corpus: Sequence[str]) -> str:
-    values = asdict(spec)
+def _key(spec: StudentSpec, corpus: Sequence[str], content: str | None) -> str:
+    values = asdict(spec) | {"path": content or spec.path}
     del values["name"], values["mixed_layers"]  # averaged by the run that loads it
     if spec.query_prompt is None:
         del values["query_prompt"]

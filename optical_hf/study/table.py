@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from optical_hf.evaluation import RetrievalReport
 from optical_hf.evaluation.report import SystemResult
 from optical_hf.evaluation.scores import HIGH_FROM, LOW_TO, choose_tiers
+from optical_hf.files import write_whole
 from optical_hf.languages import language_info
 from optical_hf.metrics.gap import cross_lingual_gap
 from optical_hf.metrics.ranking import recall_at_k
@@ -236,8 +237,5 @@ def _gap(config: StudyConfig, collection: str, hits: Hits, tiers: Tiers) -> Iter
 def write_table(config: StudyConfig, entries: Sequence[RunFolder], path: Path) -> pa.Table:
     """Write the table as Parquet, whole or not at all, and return it."""
     table = pa.Table.from_pylist(list(rows_of(config, entries)), schema=SCHEMA)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".partial")
-    pq.write_table(table, beside)
-    beside.replace(path)
+    write_whole(path, lambda beside: pq.write_table(table, beside))
     return table

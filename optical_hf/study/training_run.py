@@ -25,7 +25,7 @@ def train_student(
     teacher: TeacherCache,
     bitext: Dataset,
     folder: Path,
-    workspace: Path,
+    kept: Path,
     meter: Meter,
 ) -> tuple[int, list[dict[str, Any]]]:
     """Train in place.
@@ -36,7 +36,7 @@ def train_student(
         teacher: the cache that holds the English sides.
         bitext: the pairs drawn for this run.
         folder: for what the trainer writes.
-        workspace: where the starts of the study are kept.
+        kept: where the runs of the study keep what they share.
         meter: gets the parts "fit" and "train".
 
     Returns:
@@ -46,7 +46,7 @@ def train_student(
         ValueError: a budget that does not pay for one step.
     """
     if run.system.alignment != "none":
-        start_projection(run, student, teacher, bitext, workspace / "starts", meter)
+        start_projection(run, student, teacher, bitext, kept / "starts", meter)
     if run.budget is None or run.system.losses is None:
         return 0, []
     args = _arguments(run, folder)

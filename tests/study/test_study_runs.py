@@ -94,7 +94,7 @@ def test_runs_that_start_from_one_closed_form_fit_it_once(
     config = loaded(study_values)
     entries = folders_of(config, runs_of(config))
     list(launch_runs(config, entries))
-    assert len(list((Path(config.output) / "starts").glob("*.safetensors"))) == 1
+    assert len(list(Path(config.output).glob("kept/*/starts/*.safetensors"))) == 1
     costs = [json.loads((entry.folder / running.RESULT).read_text(encoding="utf-8"))["flops"] for entry in entries]
     assert costs[0]["fit"] == costs[1]["fit"] > 0
     assert {"fit"} == costs[0].keys()

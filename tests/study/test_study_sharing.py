@@ -73,12 +73,12 @@ def test_sharing_changes_no_figure_and_no_cost(
     study_values["teachers"]["T"]["kind"] = kind
     study_values |= {"systems": CLOSED, "grid": {"students": ["whole"]}}
     alone, costs_alone = done(loaded({**study_values, "output": str(tmp_path / "alone"), "share_bodies": False}))
-    assert not (tmp_path / "alone" / "bodies").exists()
+    assert not list((tmp_path / "alone").glob("kept/*/bodies"))
     texts_alone = sum(forwards)
     forwards.clear()
     shared, costs = done(loaded(study_values))
     assert sum(forwards) < texts_alone / 2.5
-    assert len(list((tmp_path / "out" / "bodies").glob("*.sqlite"))) == 1
+    assert len(list((tmp_path / "out").glob("kept/*/bodies/*.sqlite"))) == 1
 
     for one, other, cost, expected in zip(alone, shared, costs, costs_alone, strict=True):
         # Rounding to float16 may exchange two neighbours of a ranking that random weights made.
@@ -88,7 +88,7 @@ def test_sharing_changes_no_figure_and_no_cost(
         for part, seconds in cost["seconds"].items():
             assert seconds > 0
             assert seconds <= cost["seconds"]["total"], part
-    for ours, theirs in zip(*(sorted((tmp_path / n / "starts").iterdir()) for n in ("out", "alone")), strict=True):
+    for ours, theirs in zip(*(sorted((tmp_path / n).glob("kept/*/starts/*")) for n in ("out", "alone")), strict=True):
         for name, weight in load_file(ours).items():
             torch.testing.assert_close(weight, load_file(theirs)[name], rtol=0, atol=5e-3)
 
@@ -109,7 +109,7 @@ def test_gradient_steps_go_past_the_store(study_values: dict, loaded: Written, i
     study_values["grid"] = {"students": ["whole"], "systems": ["MSE"]}
     config = loaded(study_values)
     done(config)
-    assert not (Path(config.output) / "bodies").exists()
+    assert not list(Path(config.output).glob("kept/*/bodies"))
 
 
 def test_a_batch_comes_back_as_the_student_gives_it(
@@ -277,7 +277,7 @@ def test_the_file_of_a_broken_store_is_in_the_error_of_the_run(
     study_values |= {"systems": CLOSED, "grid": [{"students": ["whole"], "systems": ["ridge"]}]}
     config = loaded(study_values)
     done(config)
-    (path,) = (Path(config.output) / "bodies").glob("*.sqlite")
+    (path,) = Path(config.output).glob("kept/*/bodies/*.sqlite")
     path.write_bytes(b"x" * 4096)
     study_values["grid"].append({"students": ["whole"], "systems": ["transport"]})
     config = loaded(study_values)
