@@ -204,8 +204,8 @@ def test_documents_are_kept_longer_or_shorter_than_what_is_learnt_from(
     study_values: dict, loaded: Written, in_process: list[str]
 ) -> None:
     whole = study_values["collections"]["scenes"]
-    study_values["max_seq_length"] = 64
-    study_values["collections"] |= {"longer": whole | {"document_length": 96}, "cut": whole | {"document_length": 3}}
+    study_values["max_seq_length"] = 48
+    study_values["collections"] |= {"longer": whole | {"document_length": 64}, "cut": whole | {"document_length": 3}}
     study_values["grid"] = {"students": ["whole"], "systems": ["ridge"]}
     config = loaded(study_values)
     entries = folders_of(config, runs_of(config))
@@ -217,5 +217,5 @@ def test_documents_are_kept_longer_or_shorter_than_what_is_learnt_from(
     level = {
         name: [language.recall_at_1.value for language in system.languages.values()] for name, system in found.items()
     }
-    assert level["longer"] == level["scenes"]  # no document is longer than 64, and queries are cut by the study's limit
+    assert level["longer"] == level["scenes"]  # no document is longer than 48, and queries are cut by the study's limit
     assert sum(level["cut"]) < sum(level["scenes"])
