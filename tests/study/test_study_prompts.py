@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from typing import ClassVar
 
 import tiny_pairs
 
@@ -43,6 +44,7 @@ def test_a_run_gives_its_student_the_prompt(tmp_path, monkeypatch):
     class Run:
         student = StudentSpec("e5", backbone(tmp_path), query_prompt="query: ")
         bitext = None
+        contents: ClassVar[dict] = {}
         max_seq_length = None
 
     try:
