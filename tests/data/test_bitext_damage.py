@@ -12,6 +12,8 @@ import pytest
 from datasets import Dataset, DatasetDict
 
 from optical_hf import RetrievalCollection, load_bitext
+from optical_hf.data.collections import load_afriqa, load_xquad_r, reading
+from optical_hf.data.entities.splits import split_ids
 
 UNIT = '<tu><tuv xml:lang="en"><seg>one</seg></tuv><tuv xml:lang="so"><seg>kow</seg></tuv></tu>\n'
 TMX = '<tmx version="1.4"><header/><body>' + UNIT * 5_000 + "</body></tmx>"
@@ -216,7 +218,9 @@ def test_a_line_above_the_bound_is_named_or_dropped(name: str, packed: str) -> N
     write("x.en", "one\nb\ntwo\n")
     source = f"so={name}{packed}:so,en" if name.endswith("csv") else name + packed
     row = 3 if name.endswith("csv") else 2
-    with pytest.raises(ValueError, match=rf"{name}{packed}:{row}: longer than 2,999 bytes, .* raise max_line_bytes"):
+    with pytest.raises(
+        ValueError, match=rf"{name}{packed}:{row}: longer than 2,999 bytes, which max_line_bytes allows"
+    ):
         list(load_bitext(source, max_line_bytes=2_999, streaming=True))
     rows = load_bitext(source, max_line_bytes=2_999, on_bad_row="drop", streaming=True)
     assert [(row["source"], row["target"]) for row in rows] == [("one", "kow"), ("two", "laba")]
@@ -263,7 +267,20 @@ def test_a_bomb_does_not_fill_the_memory(name: str, begin: bytes) -> None:
         tracemalloc.stop()
 
 
-def test_files_of_collections_are_bounded_too() -> None:
+def test_files_of_collections_are_bounded_too_but_documents_may_be_long(monkeypatch: pytest.MonkeyPatch) -> None:
     write("x.so", b"kow\n" + b"a" * (2**20 + 1) + b"\n")
+    assert len(RetrievalCollection.from_lines("x", {"so": "x.so"}, ["one", "two"]).queries) == 2
+    monkeypatch.setattr(reading, "DOCUMENT_LIMIT", 2**20)
     with pytest.raises(ValueError, match=r"x\.so:2: longer than 1,048,576 bytes"):
         RetrievalCollection.from_lines("x", {"so": "x.so"}, ["one", "two"])
+
+
+@pytest.mark.parametrize("text", ["1" * 5_000, DEEP, "[]", "{", '{"data": 5}', '{"images": [5]}'])
+def test_json_of_collections_and_splits_is_named_too(text: str) -> None:
+    write("x.json", text)
+    with pytest.raises(ValueError, match=r"^x\.json is not in SQuAD's JSON layout"):
+        load_xquad_r({"en": "x.json"}, "x.json")
+    with pytest.raises(ValueError, match=r"^x\.json, (line 1: (not one|expected a) JSON object|question 1: lacks)"):
+        load_afriqa({"so": "x.json"})
+    with pytest.raises(ValueError, match=r"^x\.json: expected the images of dataset_flickr30k\.json"):
+        split_ids("karpathy_test", Path(), Path("x.json"))

@@ -5,7 +5,6 @@ et al. 2023, arXiv:2305.06897, github.com/masakhane-io/afriqa, gold passages); X
 arXiv:2004.05484, github.com/google-research-datasets/lareqa).
 """
 
-import json
 from bisect import bisect_right
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +15,7 @@ from optical_hf.data.collections.collection import TEXT_DOCUMENTS, RetrievalColl
 from optical_hf.data.collections.judged import judged_queries, titled
 from optical_hf.data.collections.reading import Lines, name_of, read_json_lines, read_lines
 from optical_hf.data.readers.bad_rows import OnBadRow
+from optical_hf.data.readers.records import BadRecord, json_object
 from optical_hf.data.renamed import renamed_argument
 from optical_hf.languages import canonical_language
 
@@ -133,10 +133,11 @@ def load_xquad_r(
 
 
 def _paragraphs(source: Lines) -> list[dict[str, Any]]:
+    text = "\n".join(read_lines(source))
     try:
-        content = json.loads("\n".join(read_lines(source)))
+        content = json_object(text)
         return [paragraph for article in content["data"] for paragraph in article["paragraphs"]]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (BadRecord, KeyError, TypeError) as error:
         raise ValueError(f"{name_of(source)} is not in SQuAD's JSON layout ({error!r})") from error
 
 

@@ -4,14 +4,16 @@ Knows nothing about retrieval. Files are opened by `data.readers.files`, which e
 else.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from os import PathLike
 from typing import Any
 
 from optical_hf.data.readers.files import read_lines as read_file
+from optical_hf.data.readers.records import BadRecord, json_object
 from optical_hf.files import expand_path
 
+DOCUMENT_LIMIT = 2**26
+"""Bytes that one line may have: documents are longer than sentences, and SQuAD's JSON is one line."""
 Lines = str | PathLike[str] | Sequence[str]
 
 
@@ -28,7 +30,7 @@ def read_lines(source: Lines) -> Iterator[str]:
     if not isinstance(source, (str, PathLike)):
         yield from source
         return
-    for _, line in read_file(str(expand_path(source))):
+    for _, line in read_file(str(expand_path(source)), DOCUMENT_LIMIT):
         yield line
 
 
@@ -87,12 +89,9 @@ def read_json_lines(source: Lines) -> Iterator[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{name_of(source)}, line {number}: not JSON ({error.msg}): {line[:80]!r}") from error
-        if not isinstance(row, dict):
-            raise ValueError(f"{name_of(source)}, line {number}: expected a JSON object, found {line[:80]!r}")
-        yield row
+            yield json_object(line)
+        except BadRecord as error:
+            raise ValueError(f"{name_of(source)}, line {number}: {error}: {line[:80]!r}") from None
 
 
 def name_of(source: Lines) -> str:

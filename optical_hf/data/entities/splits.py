@@ -7,7 +7,6 @@ Karpathy test images are in the official train list, so a model trained on one a
 test.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -17,10 +16,12 @@ from datasets import Dataset
 
 from optical_hf.data.entities.pictures import image_id
 from optical_hf.data.readers.files import read_lines
+from optical_hf.data.readers.records import BadRecord, json_object
 
 SplitName = Literal["train", "val", "test", "karpathy_train", "karpathy_val", "karpathy_test"]
 SPLITS: tuple[str, ...] = get_args(SplitName)
 _KARPATHY = "karpathy_"
+KARPATHY_LIMIT = 2**28  # bytes of its one line
 
 
 def family(split: str) -> str:
@@ -51,8 +52,12 @@ def split_ids(split: str, root: Path, karpathy: Path | None) -> list[str]:
             "folder image_splits of Multi30k. The official list of the same name has other images"
         )
     if karpathy.is_file():
-        images = json.loads(karpathy.read_text(encoding="utf-8"))["images"]
-        return [Path(image["filename"]).stem for image in images if image["split"] == name]
+        text = "\n".join(line for _, line in read_lines(str(karpathy), KARPATHY_LIMIT))
+        try:
+            images = json_object(text)["images"]
+            return [Path(image["filename"]).stem for image in images if image["split"] == name]
+        except (BadRecord, KeyError, TypeError) as error:
+            raise ValueError(f"{karpathy}: expected the images of dataset_flickr30k.json, got {error!r}") from None
     return _listed(karpathy, [name, "test_2016_flickr"] if name == "test" else [name], split)
 
 

@@ -148,4 +148,4 @@ def named_damage(where: Callable[[], str]) -> Iterator[None]:
 
 def too_long(max_line_bytes: int) -> str:
     """What is wrong with a line, a unit or a text above the bound."""
-    return f"longer than {max_line_bytes:,} bytes, which no sentence is; raise max_line_bytes if this one is"
+    return f"longer than {max_line_bytes:,} bytes, which max_line_bytes allows a line or a text"

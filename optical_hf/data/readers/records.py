@@ -7,8 +7,10 @@ named by theirs or with one other column of text.
 """
 
 import json
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -31,14 +33,19 @@ def read_jsonl(file: BitextFile, bad: BadRows) -> Iterator[Pair]:
             bad(number, line.told)
             continue
         try:
-            pairs = pairs_of_record(_record(line), number, file)
+            pairs = pairs_of_record(json_object(line), number, file)
         except BadRecord as error:
             bad(number, str(error))
             continue
         yield from pairs
 
 
-def _record(line: str) -> dict[str, Any]:
+def json_object(line: str) -> dict[str, Any]:
+    """Read one JSON object.
+
+    Raises:
+        BadRecord: it is none, or nothing that Python reads.
+    """
     try:
         record = json.loads(line)
     except RecursionError:
@@ -77,7 +84,7 @@ def read_arrow(file: BitextFile, bad: BadRows) -> Iterator[Pair]:
 def _pairs(batches: Any, what: str, file: BitextFile, bad: BadRows) -> Iterator[Pair]:
     number = 0
     with named_damage(lambda: f"{file.path}:{number + 1}: not {what}"), open_binary(file.path) as raw:
-        for batch in batches(raw):
+        for batch in batches(_seekable(raw)):
             batch.validate(full=True)  # reading damaged offsets would end the process
             for record in batch.to_pylist():
                 number += 1
@@ -89,6 +96,16 @@ def _pairs(batches: Any, what: str, file: BitextFile, bad: BadRows) -> Iterator[
                 yield from pairs
     if number == 0:
         raise ValueError(f"{file.path}: the file is empty, expected at least one row")
+
+
+def _seekable(raw: BinaryIO) -> BinaryIO:
+    """The file, or where one can only go forward in it (zstd) a copy on the disk."""
+    if raw.seekable():
+        return raw
+    copy = tempfile.TemporaryFile()  # noqa: SIM115  its last reader closes it
+    shutil.copyfileobj(raw, copy)
+    copy.seek(0)
+    return cast(BinaryIO, copy)
 
 
 def pairs_of_record(record: Mapping[str, Any], number: int, file: BitextFile) -> list[Pair]:
