@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from huggingface_hub import metadata_load
-from safetensors import SafetensorError
 from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 from sentence_transformers.base.modules import Dense, Normalize
 from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
@@ -34,6 +33,7 @@ from optical_hf.models.kinds import (
     token_projection,
 )
 from optical_hf.models.layers import Layers, average_layers, default_layers, layer_average, settle_layers
+from optical_hf.models.module_files import UNREADABLE, missing_module_file
 from optical_hf.models.prompts import Role, advise_prompt, set_prompts
 from optical_hf.models.text_length import check_length, keep_within_positions, set_max_seq_length
 from optical_hf.models.tokens import Encoder
@@ -251,8 +251,8 @@ def _load(
             trust_remote_code=trust_remote_code,
             model_kwargs={"use_safetensors": True, **{name: value for name, value in how.items() if value is not None}},
         )
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+    except UNREADABLE as error:
+        reason = missing_module_file(path) or " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"cannot read the {role} {str(name_or_path)!r}: {reason[:400]}") from error
     who = f"the {role} {str(name_or_path)!r}"
     check_finite(model, who)

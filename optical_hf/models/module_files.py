@@ -1,0 +1,34 @@
+"""Why a saved model cannot be put together: which file of which module is missing or is no weights. Reads names, loads nothing."""
+
+import json
+from pathlib import Path
+from pickle import UnpicklingError
+
+from safetensors import SafetensorError
+
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError, UnpicklingError)
+"""What the libraries raise for a checkpoint that is not whole."""
+CONFIGURED = ("Dense", "Pooling", "WeightedLayerPooling")
+"""Modules that cannot be made without their config.json."""
+WITH_WEIGHTS = ("Dense", "WeightedLayerPooling")
+
+
+def missing_module_file(folder: Path) -> str | None:
+    """The first file that a module of a saved model needs and does not have, as a sentence; None where all are there.
+
+    Args:
+        folder: with a modules.json, as sentence-transformers writes it; of anything else nothing is known.
+    """
+    try:
+        modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+        parts = [(str(entry["type"]).rsplit(".", 1)[-1], folder / entry["path"]) for entry in modules]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    for kind, place in parts:
+        if kind in CONFIGURED and not (place / "config.json").is_file():
+            return f"its module {kind} has no {place.name}/config.json: copy the whole folder of the model, or save it again"
+        if kind in WITH_WEIGHTS and not (place / "model.safetensors").is_file():
+            pickled = (place / "pytorch_model.bin").is_file()
+            found = ", but a pickle, and what it holds is more than weights" if pickled else ""
+            return f"its module {kind} has no {place.name}/model.safetensors{found}: save the model again with save_pretrained"
+    return None
