@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 
 from optical_hf.bars import bars_shown
 from optical_hf.data.collections.reading import name_of, read_rows
+from optical_hf.evaluation.settings_checks import check_counts
 from optical_hf.files import write_text
 from optical_hf.languages import canonical_language
 from optical_hf.tables import check_table
@@ -131,6 +132,7 @@ def learn_dictionaries(bitext: Dataset, *, rounds: int = 5, progress: bool = Tru
         >>> learn_dictionaries(Dataset.from_dict(pairs), progress=False)["so"](["guri weyn"], "so")
         ['house big']
     """
+    check_counts(rounds=rounds)
     check_table(bitext, ["source", "target", "language"])
     languages = bitext["language"][:]
     pairs: dict[str, list[tuple[str, str]]] = {code: [] for code in dict.fromkeys(languages)}

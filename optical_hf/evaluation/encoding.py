@@ -11,13 +11,14 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
 from optical_hf.bars import bars_shown
 from optical_hf.evaluation.processes import Processes
+from optical_hf.evaluation.settings_checks import check_choices, check_counts
 from optical_hf.evaluation.vectors import VectorSet, VectorStore
 from optical_hf.models.fingerprint import encoder_fingerprint
 from optical_hf.models.kinds import as_late_interaction, as_vector
@@ -57,6 +58,9 @@ class Encoding:
         piece: items in one piece: what is held in memory at a time, and what a killed run may lose.
         folder: where pieces are kept; None keeps them in memory.
         progress: whether to show sentence-transformers' progress bar.
+
+    Raises:
+        ValueError: another search, or counts below 1.
     """
 
     search: Search = "vector"
@@ -65,6 +69,10 @@ class Encoding:
     piece: int = 8192
     folder: Path | None = None
     progress: bool = True
+
+    def __post_init__(self) -> None:
+        check_choices(search=(self.search, get_args(Search)))
+        check_counts(batch_size=self.batch_size, piece=self.piece)
 
     def view(self, model: Encoder) -> Encoder:
         """The model as this search needs it; weights are shared."""

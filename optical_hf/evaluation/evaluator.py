@@ -12,9 +12,10 @@ from optical_hf.evaluation.encoding import Encoding, Search
 from optical_hf.evaluation.engines import SearchEngine
 from optical_hf.evaluation.processes import Processes
 from optical_hf.evaluation.registry import EngineName, engine_named
-from optical_hf.evaluation.retrieval import by_cosine, check_cutoffs, checked_collections, list_queries
+from optical_hf.evaluation.retrieval import by_cosine, checked_collections, list_queries
 from optical_hf.evaluation.scores import choose_tiers
 from optical_hf.evaluation.session import Session
+from optical_hf.evaluation.settings_checks import check_cutoffs
 from optical_hf.evaluation.systems import System
 from optical_hf.metrics.gap import gap_statistics
 from optical_hf.metrics.ranking import recall_at_k, reciprocal_rank
@@ -73,7 +74,7 @@ class RetrievalEvaluator:
             listed,
             teacher,
             Encoding(search, by_cosine(teacher), batch_size, progress=progress),
-            engine_named(engine)[1],
+            engine_named(engine, search)[1],
             depth,
             Processes.started() if sharded else Processes(),
         )

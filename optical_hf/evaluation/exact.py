@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from optical_hf.evaluation.engines import Index, TopK, check_widths
+from optical_hf.evaluation.settings_checks import check_counts
 from optical_hf.evaluation.vectors import VectorSet, VectorStore
 
 BLOCKS = {"cpu": (512, 8192), "other": (4096, 32_768)}
@@ -42,6 +43,9 @@ class ExactSearch:
     device: str | None = None
     query_block: int | None = None
     document_block: int | None = None
+
+    def __post_init__(self) -> None:
+        check_counts(**{n: size for n in ("query_block", "document_block") if (size := getattr(self, n)) is not None})
 
     @property
     def exact(self) -> bool:

@@ -5,14 +5,20 @@ Douze et al. 2024, "The Faiss library" (arXiv:2401.08281). Knows nothing about m
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 
 from optical_hf.evaluation.engines import Index, TopK, check_widths, order_results
+from optical_hf.evaluation.settings_checks import check_choices, check_counts
 from optical_hf.evaluation.vectors import VectorSet, VectorStore
 
+Kind = Literal["flat", "ivfpq", "hnsw"]
+
 PQ_CENTROIDS = 256
+SINGLE_VECTORS = (
+    "FAISS compares single vectors, MaxSim one vector a token: take engine='exact' or 'lancedb', or search='vector'"
+)
 
 
 @dataclass(frozen=True)
@@ -27,18 +33,26 @@ class FaissSearch:
         neighbours: HNSW links of a document.
         breadth: HNSW candidates kept while searching, and twice as many while building.
 
+    Raises:
+        ValueError: another kind, or counts below 1.
+
     Example:
         >>> index = FaissSearch("flat").index(VectorStore.of(torch.eye(3)))
         >>> index.search(VectorSet.of(torch.tensor([[0.1, 0.9, 0.2]])), k=2).positions
         tensor([[1, 2]])
     """
 
-    kind: Literal["flat", "ivfpq", "hnsw"] = "flat"
+    kind: Kind = "flat"
     lists: int | None = None
     probes: int = 32
     subvectors: int | None = None
     neighbours: int = 32
     breadth: int = 128
+
+    def __post_init__(self) -> None:
+        check_choices(kind=(self.kind, get_args(Kind)))
+        check_counts(probes=self.probes, neighbours=self.neighbours, breadth=self.breadth)
+        check_counts(**{name: value for name in ("lists", "subvectors") if (value := getattr(self, name)) is not None})
 
     @property
     def exact(self) -> bool:
@@ -59,10 +73,7 @@ class FaissSearch:
         index = None
         for _, piece in documents:
             if piece.lengths is not None:
-                raise ValueError(
-                    "FAISS compares single vectors, the documents have one vector a token: take engine='exact' or "
-                    "'lancedb' for MaxSim, or search='vector'"
-                )
+                raise ValueError(SINGLE_VECTORS)
             if index is None:
                 index = faiss.index_factory(
                     piece.width, self._description(documents, piece), faiss.METRIC_INNER_PRODUCT

@@ -16,6 +16,7 @@ import pyarrow as pa
 import torch
 
 from optical_hf.evaluation.engines import Index, TopK, check_widths, order_results
+from optical_hf.evaluation.settings_checks import check_counts
 from optical_hf.evaluation.vectors import VectorSet, VectorStore
 from optical_hf.files import expand_path
 
@@ -38,6 +39,9 @@ class LanceSearch:
     approximate: bool = False
     probes: int = 32
     refine: int = 10
+
+    def __post_init__(self) -> None:
+        check_counts(probes=self.probes, refine=self.refine)
 
     @property
     def exact(self) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from optical_hf.evaluation.scores import Bootstrap, LanguageResult, choose_tiers, score_gap, score_languages
+from optical_hf.evaluation.settings_checks import check_cutoffs
 from optical_hf.evaluation.vectors import VectorSet
 from optical_hf.languages import canonical_language
 from optical_hf.metrics.ranking import ranks_from_scores
@@ -86,6 +87,9 @@ def evaluate_regions(
         >>> evaluate_regions(phrases, regions).ranks
         array([1., 2.])
     """
+    check_cutoffs(k)
+    if not 0 < overlap <= 1:
+        raise ValueError(f"overlap: expected an intersection over union above 0 and up to 1, got {overlap}")
     asked, found = (
         VectorSet.of(phrases.vectors).check("the phrases"),
         VectorSet.of(regions.vectors).check("the regions"),

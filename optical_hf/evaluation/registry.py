@@ -2,9 +2,10 @@
 
 from typing import Literal
 
+from optical_hf.evaluation.encoding import Search
 from optical_hf.evaluation.engines import SearchEngine
 from optical_hf.evaluation.exact import ExactSearch
-from optical_hf.evaluation.faiss_engine import FaissSearch
+from optical_hf.evaluation.faiss_engine import SINGLE_VECTORS, FaissSearch
 from optical_hf.evaluation.lance_engine import LanceSearch
 
 EngineName = Literal["exact", "faiss-flat", "faiss-ivfpq", "faiss-hnsw", "lancedb", "lancedb-ivfpq"]
@@ -19,14 +20,15 @@ ENGINES: dict[str, SearchEngine] = {
 }
 
 
-def engine_named(engine: EngineName | SearchEngine) -> tuple[str, SearchEngine]:
+def engine_named(engine: EngineName | SearchEngine, search: Search) -> tuple[str, SearchEngine]:
     """The name and the engine; an engine of the user's own is called by its settings.
 
     Raises:
-        ValueError: for an unknown name.
+        ValueError: for an unknown name, what is no engine, or one that cannot search so.
     """
-    if not isinstance(engine, str):
-        return repr(engine), engine
-    if engine not in ENGINES:
-        raise ValueError(f"unknown search engine {engine!r}; known are {', '.join(ENGINES)}")
-    return engine, ENGINES[engine]
+    name, settings = (engine, ENGINES.get(engine)) if isinstance(engine, str) else (repr(engine), engine)
+    if not hasattr(settings, "index"):
+        raise ValueError(f"unknown search engine {engine!r}; known are {', '.join(ENGINES)}, and settings of one")
+    if isinstance(settings, FaissSearch) and search == "maxsim":
+        raise ValueError(SINGLE_VECTORS)
+    return name, settings

@@ -18,6 +18,7 @@ from optical_hf.evaluation.report import Queries, RetrievalReport, SystemResult
 from optical_hf.evaluation.scores import Bootstrap, choose_tiers, score_gap, score_languages
 from optical_hf.evaluation.searching import Found
 from optical_hf.evaluation.session import Session, Vectors, asks_with_images
+from optical_hf.evaluation.settings_checks import check_cutoffs, check_vectors
 from optical_hf.evaluation.systems import SystemName, resolve_systems
 from optical_hf.evaluation.translating import Translator, Translators, translator_of
 from optical_hf.files import expand_path
@@ -111,18 +112,21 @@ def evaluate_retrieval(
     listed = checked_collections(collections)
     check_cutoffs(k, depth)
     given = query_vectors or {}
+    encoding = Encoding(
+        search, by_cosine(teacher), batch_size, piece, None if folder is None else expand_path(folder), progress
+    )
+    bootstrap = Bootstrap(confidence, rounds, seed)
+    engine_name, settings = engine_named(engine, search)
     resolved = resolve_systems(student, teacher, systems, models or {}, untrained)
+    named = [collection.name for collection in listed]
+    check_vectors(given, document_vectors or {}, [system.name for system in resolved], named)
     queries = list_queries(listed, shared_groups)
     languages, groups = np.array(queries.languages), np.array(queries.groups)
     tiers, no_gap = choose_tiers(queries.languages, queries.groups, high, low, middle)
-    bootstrap = Bootstrap(confidence, rounds, seed)
-    engine_name, settings = engine_named(engine)
     session = Session(
         listed,
         teacher,
-        Encoding(
-            search, by_cosine(teacher), batch_size, piece, None if folder is None else expand_path(folder), progress
-        ),
+        encoding,
         settings,
         depth,
         Processes.started() if sharded else Processes(),
@@ -187,14 +191,6 @@ def checked_collections(
             f"two collections have one name ({', '.join(names)}): their results would be mixed up; rename one"
         )
     return listed
-
-
-def check_cutoffs(k: Sequence[int], depth: int) -> None:
-    """Raise ValueError for cutoffs that the search depth cannot answer."""
-    if not k or min(k) < 1 or max(k) > depth:
-        raise ValueError(
-            f"cutoffs k must lie between 1 and the search depth {depth}, got {tuple(k)}: R@k beyond it is unknown"
-        )
 
 
 def list_queries(collections: Sequence[RetrievalCollection], shared_groups: bool | None = None) -> Queries:

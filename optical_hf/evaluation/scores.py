@@ -5,13 +5,15 @@ Knows ranks, languages and groups; nothing about models or search.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from optical_hf.evaluation.settings_checks import check_counts, check_lists
 from optical_hf.languages import canonical_language, language_info
-from optical_hf.metrics.bootstrap import interval, resampled_sums
+from optical_hf.metrics.bootstrap import checked_confidence, interval, resampled_sums
 from optical_hf.metrics.gap import cross_lingual_gap
 from optical_hf.metrics.observations import observe
 from optical_hf.metrics.ranking import recall_at_k, reciprocal_rank
@@ -44,11 +46,17 @@ class LanguageResult:
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """Settings of the intervals."""
+    """Settings of the intervals: a confidence between 0 and 1, rounds and a seed that are whole numbers (ValueError otherwise)."""
 
     confidence: float = 0.95
     rounds: int = 10_000
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        checked_confidence(self.confidence)
+        check_counts(rounds=self.rounds)
+        if not isinstance(self.seed, Integral) or self.seed < 0:
+            raise ValueError(f"seed: expected a whole number of at least 0, got {self.seed!r}")
 
 
 def choose_tiers(
@@ -74,6 +82,7 @@ def choose_tiers(
         ValueError: a language in no tier or in two, a tier without queries, fewer than two languages for the user's
             tiers, a language of one group.
     """
+    check_lists(high=high, low=low, middle=middle)
     present = list(dict.fromkeys(languages))
     if high is None and low is None:
         if len(present) < 2:

@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from optical_hf.data import RetrievalCollection
 from optical_hf.evaluation.processes import Processes
+from optical_hf.evaluation.settings_checks import check_lists
 from optical_hf.evaluation.translating import Translator
 from optical_hf.models.kinds import token_projection
 from optical_hf.models.layers import averaged_layers, layer_average
@@ -62,6 +63,7 @@ def resolve_systems(
         "translate_query": System("translate_query", teacher, "translation"),
         "bm25": System("bm25", None, "translation"),
     }
+    check_lists(systems=systems)
     unknown = [name for name in systems if name not in known]
     if unknown:
         raise ValueError(

@@ -18,6 +18,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from optical_hf.bars import bars_shown
 from optical_hf.evaluation.dictionary import read_dictionary
+from optical_hf.evaluation.settings_checks import check_counts
 from optical_hf.files import expand_name
 from optical_hf.languages import canonical_language, language_info
 
@@ -150,6 +151,7 @@ def load_translator(
         ['A dog is sleeping.']
     """
     name_or_path = expand_name(name_or_path)
+    check_counts(batch_size=batch_size)
     settings = {"revision": revision, "trust_remote_code": trust_remote_code}
     try:
         tokenizer = AutoTokenizer.from_pretrained(name_or_path, **settings)
@@ -180,7 +182,10 @@ def translator_of(stated: "Translator | str | Path | Translators", *, progress: 
         return load_translator(stated, progress=progress)
     if not isinstance(stated, Mapping):
         return stated
-    named = {canonical_language(code): _of_language(one, code, progress) for code, one in stated.items()}
+    codes = [canonical_language(code) for code in stated]
+    if len(set(codes)) < len(codes):
+        raise ValueError(f"two translators of one language ({', '.join(stated)}): one would have hidden the other")
+    named = {code: _of_language(one, code, progress) for code, one in zip(codes, stated.values(), strict=True)}
 
     def translate(texts: list[str], language: str) -> list[str]:
         if language not in named:

@@ -1,0 +1,89 @@
+"""Every choice and range is checked where it enters, before a model reads anything."""
+
+import numpy as np
+import pytest
+from sentence_transformers import SentenceTransformer
+
+from optical_hf.evaluation import RetrievalEvaluator, evaluate_regions, evaluate_retrieval, learn_dictionaries
+from optical_hf.evaluation.exact import ExactSearch
+from optical_hf.evaluation.faiss_engine import FaissSearch
+from optical_hf.evaluation.lance_engine import LanceSearch
+from optical_hf.evaluation.regions import Phrases, Regions
+from optical_hf.evaluation.translating import load_translator, translator_of
+
+SHARED = [
+    ({"search": "cosine"}, "search: expected one of vector, maxsim, got 'cosine'"),
+    ({"search": None}, "search: expected one of vector, maxsim, got None"),
+    ({"engine": "exakt"}, "unknown search engine 'exakt'"),
+    ({"engine": 3}, "unknown search engine 3"),
+    ({"engine": "faiss-flat", "search": "maxsim"}, "FAISS compares single vectors"),
+    ({"depth": 0}, "depth: expected a whole number of at least 1, got 0"),
+    ({"depth": 2.5}, "depth: expected a whole number of at least 1, got 2.5"),
+    ({"k": 1}, r"k: expected a list, got 1; write \[1\]"),
+    ({"k": "1"}, "k: expected a list, got '1'"),
+    ({"k": ()}, "k: expected at least one cutoff of R@k, got none"),
+    ({"k": (0,)}, "k: expected a whole number of at least 1, got 0"),
+    ({"k": (1.5,)}, "k: expected a whole number of at least 1, got 1.5"),
+    ({"k": (1, 500)}, "between 1 and the search depth 100"),
+    ({"batch_size": 0}, "batch_size: expected a whole number of at least 1, got 0"),
+    ({"high": "de"}, "high: expected a list, got 'de'"),
+    ({"low": "so"}, "low: expected a list, got 'so'"),
+]
+OWN = [
+    ({"piece": 0}, "piece: expected a whole number of at least 1, got 0"),
+    ({"rounds": 0}, "rounds: expected a whole number of at least 1, got 0"),
+    ({"rounds": True}, "rounds: expected a whole number of at least 1, got True"),
+    ({"confidence": 95}, "confidence must be between 0 and 1"),
+    ({"seed": -1}, "seed: expected a whole number of at least 0, got -1"),
+    ({"systems": "student"}, "systems: expected a list, got 'student'"),
+    ({"query_vectors": {"studnet": {}}}, "query_vectors: no 'studnet' here, only student"),
+    ({"query_vectors": {"student": {"wrods": []}}}, "query_vectors of student: no 'wrods' here, only words"),
+    ({"document_vectors": {"wrods": []}}, "document_vectors: no 'wrods' here, only words"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), [*SHARED, *OWN])
+def test_evaluate_retrieval_checks_its_settings(student, teacher, collection, *, monkeypatch, arguments, message):
+    monkeypatch.setattr(SentenceTransformer, "encode", lambda *a, **k: pytest.fail("encoded first"))
+    with pytest.raises(ValueError, match=message):
+        evaluate_retrieval(student, teacher, collection, **arguments)
+
+
+@pytest.mark.parametrize(("arguments", "message"), SHARED)
+def test_the_evaluator_checks_its_settings_when_it_is_made(teacher, collection, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        RetrievalEvaluator(collection, teacher, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("engine", "arguments", "message"),
+    [
+        (FaissSearch, {"kind": "flta"}, "kind: expected one of flat, ivfpq, hnsw, got 'flta'"),
+        *((FaissSearch, {name: 0}, name) for name in ("lists", "probes", "subvectors", "neighbours", "breadth")),
+        *((LanceSearch, {name: -1}, name) for name in ("probes", "refine")),
+        *((ExactSearch, {name: 0}, name) for name in ("query_block", "document_block")),
+    ],
+)
+def test_an_engine_checks_its_settings_when_it_is_made(engine, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        engine(**arguments)
+
+
+@pytest.mark.parametrize("arguments", [{"overlap": 0}, {"overlap": 50}, {"k": (0,)}, {"k": 1}, {"k": ()}])
+def test_evaluate_regions_checks_its_settings(arguments):
+    box = [[0, 0, 4, 4]]
+    with pytest.raises(ValueError, match=r"(overlap|k): expected"):
+        evaluate_regions(
+            Phrases(np.eye(2), ["1", "2"], [box, box], ["de", "de"]),
+            Regions(np.eye(2), ["1", "2"], box * 2),
+            **arguments,
+        )
+
+
+def test_translators_check_theirs():
+    with pytest.raises(ValueError, match="rounds: expected a whole number"):
+        learn_dictionaries(None, rounds=0)
+    with pytest.raises(ValueError, match="batch_size: expected a whole number"):
+        load_translator("nowhere", batch_size=0)
+    with pytest.raises(ValueError, match=r"two translators of one language \(so, som\)"):
+        translator_of({"so": lambda texts, language: texts, "som": lambda texts, language: texts})
