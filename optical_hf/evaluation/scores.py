@@ -4,7 +4,7 @@ Knows ranks, languages and groups; nothing about models or search.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
 from numbers import Integral
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from optical_hf.evaluation.settings_checks import check_counts, check_lists
 from optical_hf.languages import canonical_language, language_info
-from optical_hf.metrics.bootstrap import checked_confidence, interval, resampled_sums
+from optical_hf.metrics.bootstrap import checked_confidence, grouped_level
 from optical_hf.metrics.gap import cross_lingual_gap
 from optical_hf.metrics.observations import observe
 from optical_hf.metrics.ranking import recall_at_k, reciprocal_rank
@@ -116,16 +116,12 @@ def score_languages(
     results = {}
     for language in dict.fromkeys(languages.tolist()):
         mine = languages == language
-        hits, (names, codes) = recall_at_k(ranks[mine], 1), np.unique(groups[mine], return_inverse=True)
+        hits = recall_at_k(ranks[mine], 1)
         measures = {f"R@{k}": float(recall_at_k(ranks[mine], k).mean()) for k in cutoffs}
         measures["MRR"] = float(reciprocal_rank(ranks[mine]).mean())
-        level = Level(float(hits.mean()), None, None)
-        if len(names) > 1:
-            rows = np.stack([np.bincount(codes, weights=hits), np.bincount(codes)], axis=1)
-            sums = resampled_sums(rows, bootstrap.rounds, np.random.default_rng(bootstrap.seed))
-            estimate = interval(level.value, sums[:, 0] / sums[:, 1], bootstrap.confidence)
-            level = Level(estimate.value, estimate.low, estimate.high)
-        results[language] = LanguageResult(int(mine.sum()), len(names), level, measures)
+        estimate, count = grouped_level(hits, groups[mine], **asdict(bootstrap))
+        level = Level(*astuple(estimate)) if estimate else Level(float(hits.mean()), None, None)
+        results[language] = LanguageResult(int(mine.sum()), count, level, measures)
     return results
 
 

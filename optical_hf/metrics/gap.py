@@ -15,7 +15,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from optical_hf.metrics.bootstrap import Estimate, checked_confidence, interval, resampled_means
+from optical_hf.metrics.bootstrap import (
+    Estimate,
+    Sample,
+    checked_confidence,
+    interval,
+    level,
+    resampled_means,
+    sample_behind,
+)
 from optical_hf.metrics.observations import observe
 from optical_hf.metrics.resampling import Floats
 from optical_hf.metrics.tiers import Tier, Tiers, checked_tiers
@@ -123,8 +131,8 @@ def cross_lingual_gap(
 
     Returns:
         Figures by language and over languages, each with its interval. `reference_gap` is the reference minus the low
-        mean. Intervals are the middle of the resampled values; those of `worst` and `spread` are corrected for the bias
-        of picking a minimum and of adding noise to differences.
+        mean. Intervals are the middle of the resampled values, widened for few groups; those of `worst` and `spread` are
+        corrected for the bias of picking a minimum and of adding noise to differences.
 
     Raises:
         ValueError: A language in no tier or in two, an empty tier, fewer than two languages, a language of one group,
@@ -146,54 +154,87 @@ def cross_lingual_gap(
     resampled_RL = resampled_means(observations, rounds, seed)[:, 0]
     values = gap_statistics(means_L[None], names, tiers)
     resampled = gap_statistics(resampled_RL, names, tiers)
+    weights = _weights(means_L, names, tiers)
 
-    def estimate(value: float, resampled_R: Floats) -> Estimate:
-        return interval(value, resampled_R, confidence)
+    def estimate(value: float, resampled_R: Floats, weights_L: Floats) -> Estimate:
+        return interval(value, resampled_R, confidence, sample_behind(observations, resampled_RL, weights_L))
 
-    ceiling = _reference(reference, names, means_L, resampled_RL)
+    def level_of(column: int) -> Estimate:
+        return level(means_L[column], resampled_RL[:, column], confidence, int(observations.groups[column]))
+
+    def of_tiers(figure: str) -> Estimate:
+        value, resampled_R, weights_L = (getattr(figures, f"{figure}_R") for figures in (values, resampled, weights))
+        return estimate(value[0], resampled_R, weights_L)
+
+    alone_LL = np.eye(len(names))
+    ceiling = None
+    if isinstance(reference, str):
+        column = names.index(reference)
+        ceiling = _Ceiling(level_of(column), resampled_RL[:, column], alone_LL[column])
+    elif reference is not None:
+        ceiling = _known(reference, names)
+
+    def behind(value: float, resampled_R: Floats, weights_L: Floats) -> Estimate | None:
+        if ceiling is None:
+            return None
+        level_R, level_L = ceiling.resampled_R - resampled_R, ceiling.weights_L - weights_L
+        return estimate(ceiling.level.value - value, level_R, level_L)
+
     scores = {
         name: LanguageScore(
             tier=tiers.tier(name),
             queries=int(observations.queries[column]),
             groups=int(observations.groups[column]),
-            mean=estimate(means_L[column], resampled_RL[:, column]),
-            reference_gap=estimate(ceiling[0] - means_L[column], ceiling[1] - resampled_RL[:, column])
-            if ceiling
-            else None,
+            mean=level_of(column),
+            reference_gap=behind(means_L[column], resampled_RL[:, column], alone_LL[column]),
         )
         for column, name in enumerate(names)
         if name != reference
     }
     worst_language = min(scores, key=lambda name: scores[name].mean.value)
+    spread_sample = sample_behind(observations, resampled_RL, weights.spread_R)
     return GapReport(
         languages=scores,
-        high_mean=estimate(values.high_R[0], resampled.high_R),
-        low_mean=estimate(values.low_R[0], resampled.low_R),
-        gap=estimate(values.gap_R[0], resampled.gap_R),
-        relative_gap=estimate(values.relative_gap_R[0], resampled.relative_gap_R),
+        high_mean=of_tiers("high"),
+        low_mean=of_tiers("low"),
+        gap=of_tiers("gap"),
+        relative_gap=of_tiers("relative_gap"),
         worst_language=worst_language,
         worst=_worst(scores[worst_language].mean, resampled.worst_R),
-        spread=_spread(values.spread_R[0], resampled.spread_R, confidence),
-        reference=estimate(*ceiling) if ceiling else None,
-        reference_gap=estimate(ceiling[0] - values.low_R[0], ceiling[1] - resampled.low_R) if ceiling else None,
+        spread=_spread(values.spread_R[0], resampled.spread_R, confidence, spread_sample),
+        reference=ceiling.level if ceiling else None,
+        reference_gap=behind(values.low_R[0], resampled.low_R, weights.low_R),
         confidence=confidence,
         rounds=rounds,
         seed=seed,
     )
 
 
-def _reference(
-    reference: str | float | None, names: Sequence[str], means_L: Floats, resampled_RL: Floats
-) -> tuple[float, Floats] | None:
-    """The level of the reference on the data and in each round; a number given by the user is taken as certain."""
-    if reference is None:
-        return None
-    if isinstance(reference, str):
-        column = names.index(reference)
-        return float(means_L[column]), resampled_RL[:, column]
+class _Ceiling(NamedTuple):
+    """The level of the reference on the data and in each round."""
+
+    level: Estimate
+    resampled_R: Floats
+    weights_L: Floats
+
+
+def _known(reference: float, names: Sequence[str]) -> _Ceiling:
+    """A level that the user gives is taken as certain."""
     if not 0 <= reference <= 1:
         raise ValueError(f"reference must be a label or a fraction in [0, 1], but is {reference}; 60 % is 0.6.")
-    return float(reference), np.full(len(resampled_RL), float(reference))
+    return _Ceiling(Estimate(*[float(reference)] * 3), np.array(float(reference)), np.zeros(len(names)))
+
+
+def _weights(means_L: Floats, languages: Sequence[str], tiers: Tiers) -> Statistics:
+    """How each figure changes with the language means (L,), up to a factor: what `sample_behind` asks for."""
+    high_L, low_L = (np.isin(languages, tier) / len(tier) for tier in (tiers.high, tiers.low))
+    counted_L = np.isin(languages, [*tiers.high, *tiers.low, *tiers.middle])
+    apart_L = (means_L - means_L[counted_L].mean()) * counted_L
+    worst_L = np.where(counted_L & (means_L == means_L[counted_L].min()), 1.0, 0.0)
+    spread_L = apart_L if apart_L.any() else counted_L.astype(np.float64)
+    return Statistics(
+        high_L, low_L, high_L - low_L, (low_L @ means_L) * high_L - (high_L @ means_L) * low_L, worst_L, spread_L
+    )
 
 
 def _worst(mean: Estimate, worst_R: Floats) -> Estimate:
@@ -205,11 +246,14 @@ def _worst(mean: Estimate, worst_R: Floats) -> Estimate:
     return Estimate(mean.value, mean.low, min(1.0, mean.high + max(0.0, mean.value - float(worst_R.mean()))))
 
 
-def _spread(value: float, spread_R: Floats, confidence: float) -> Estimate:
-    """Basic interval of the variance, 2 v - q, as a deviation: noise adds to a variance, resampling adds it again."""
-    variance = interval(value**2, spread_R**2, confidence)
-    low, high = (math.sqrt(max(0.0, 2 * variance.value - end)) for end in (variance.high, variance.low))
-    return Estimate(float(value), low, high)
+def _spread(value: float, spread_R: Floats, confidence: float, sample: Sample) -> Estimate:
+    """Interval of the variance, as a deviation: noise adds to a variance, and resampling adds it once more.
+
+    So resampled variances are too large by twice what they are on average above the value, and are moved down by it.
+    """
+    twice = 2 * (float((spread_R**2).mean()) - value**2)
+    variance = interval(value**2, spread_R**2 - twice, confidence, sample)
+    return Estimate(float(value), *(math.sqrt(max(0.0, end)) for end in (variance.low, variance.high)))
 
 
 def _without_nan(value: Any) -> Any:

@@ -42,11 +42,10 @@ class Observations(NamedTuple):
         return means_SL
 
     def difference(self) -> "Observations":
-        """The first system minus the second, as one system: what both share is gone before anything is resampled."""
-        blocks = (
-            block._replace(totals_GSL=block.totals_GSL[:, :1] - block.totals_GSL[:, 1:2]) for block in self.blocks
+        """The first half of the systems minus the second, pair by pair: what both share is gone before anything is resampled."""
+        return self._replace(
+            blocks=tuple(block._replace(totals_GSL=_halves(block.totals_GSL)) for block in self.blocks)
         )
-        return self._replace(blocks=tuple(blocks))
 
 
 def observe(hits: Sequence[ArrayLike], languages: Sequence[str], groups: Sequence[object] | None) -> Observations:
@@ -85,6 +84,11 @@ def observe(hits: Sequence[ArrayLike], languages: Sequence[str], groups: Sequenc
         _block(np.flatnonzero(block_L == block), language_Q, group_Q, hits_SQ) for block in range(block_L.max() + 1)
     )
     return Observations(tuple(map(str, names)), np.bincount(language_Q), groups_L, blocks)
+
+
+def _halves(totals_GSL: Floats) -> Floats:
+    half = totals_GSL.shape[1] // 2
+    return totals_GSL[:, :half] - totals_GSL[:, half:]
 
 
 def _block(

@@ -15,7 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from optical_hf.metrics.bootstrap import Estimate, checked_confidence, interval, resampled_means
+from optical_hf.metrics.bootstrap import (
+    Estimate,
+    checked_confidence,
+    interval,
+    resampled_means,
+    sample_behind,
+    sample_of,
+)
 from optical_hf.metrics.naming import first_few
 from optical_hf.metrics.observations import Block, Observations, observe
 from optical_hf.metrics.resampling import Floats, signed_sums
@@ -108,8 +115,9 @@ def compare_systems(
     contrast_L = gap_contrast(names, tiers)
     means_SL = observations.means_SL()
     difference_L = means_SL[0] - means_SL[1]
-    resampled_RL = resampled_means(observations.difference(), rounds, seed)[:, 0]
-    *tests_L, gap_test = _sign_tests(observations.difference(), contrast_L, rounds, seed)
+    differences = observations.difference()
+    resampled_RL = resampled_means(differences, rounds, seed)[:, 0]
+    *tests_L, gap_test = _sign_tests(differences, contrast_L, rounds, seed)
     *p_holm_L, gap_p_holm = holm([test.value for test in (*tests_L, gap_test)])
     return SystemComparison(
         languages={
@@ -119,7 +127,12 @@ def compare_systems(
                 groups=int(observations.groups[column]),
                 mean=float(means_SL[0, column]),
                 other_mean=float(means_SL[1, column]),
-                difference=interval(difference_L[column], resampled_RL[:, column], confidence),
+                difference=interval(
+                    difference_L[column],
+                    resampled_RL[:, column],
+                    confidence,
+                    sample_of(int(observations.groups[column])),
+                ),
                 p_value=tests_L[column].value,
                 p_holm=float(p_holm_L[column]),
                 test=tests_L[column].test,
@@ -128,7 +141,12 @@ def compare_systems(
         },
         gap=float(means_SL[0] @ contrast_L),
         other_gap=float(means_SL[1] @ contrast_L),
-        gap_change=interval(difference_L @ contrast_L, resampled_RL @ contrast_L, confidence),
+        gap_change=interval(
+            difference_L @ contrast_L,
+            resampled_RL @ contrast_L,
+            confidence,
+            sample_behind(differences, resampled_RL, contrast_L),
+        ),
         gap_p_value=gap_test.value,
         gap_p_holm=float(gap_p_holm),
         gap_test=gap_test.test,

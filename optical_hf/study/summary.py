@@ -10,9 +10,8 @@ import numpy as np
 
 from optical_hf.evaluation.tables import DASH, Table, corrected, percent, tests_caption
 from optical_hf.languages import language_info
-from optical_hf.metrics.bootstrap import Estimate, interval
+from optical_hf.metrics.bootstrap import Estimate, grouped_level
 from optical_hf.metrics.gap import GapReport, cross_lingual_gap
-from optical_hf.metrics.resampling import resampled_sums
 from optical_hf.study.cells import Cell, Cells, collections_of, mean_hits, places, searched
 from optical_hf.study.comparing import SystemTest
 from optical_hf.study.config import StudyConfig
@@ -25,13 +24,8 @@ from optical_hf.study.table import ALL, FinishedRun, Hits, tiers_of
 
 def level(hits: Hits, rounds: int) -> Estimate:
     """Mean R@1 of these queries, with its bootstrap interval by group."""
-    names, codes = np.unique(hits.groups, return_inverse=True)
-    rows = np.stack([np.bincount(codes, weights=hits.hits), np.bincount(codes).astype(np.float64)], axis=1)
-    value = float(hits.hits.mean())
-    if len(names) < 2:
-        return Estimate(value, value, value)
-    sums = resampled_sums(rows, rounds, np.random.default_rng(0))
-    return interval(value, sums[:, 0] / sums[:, 1], 0.95)
+    estimate, _ = grouped_level(hits.hits, hits.groups, rounds=rounds)
+    return estimate or Estimate(*[float(hits.hits.mean())] * 3)
 
 
 def of_language(hits: Hits, code: str) -> Hits:

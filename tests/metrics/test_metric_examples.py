@@ -6,7 +6,9 @@ from importlib import import_module
 import pytest
 
 
-@pytest.mark.parametrize("name", ["gap", "naming", "ranking", "sign_test", "significance", "tiers"])
+@pytest.mark.parametrize(
+    "name", ["bootstrap", "gap", "naming", "ranking", "seeds", "sign_test", "significance", "tiers"]
+)
 def test_examples_run(name):
     result = doctest.testmod(import_module(f"optical_hf.metrics.{name}"))
     assert result.attempted > 0
