@@ -30,6 +30,7 @@ from optical_hf.study.cells import (
 )
 from optical_hf.study.config import StudentSpec, StudyConfig
 from optical_hf.study.grid import NO_STUDENT
+from optical_hf.study.seed_changes import gap_change_over_seeds
 from optical_hf.study.table import ALL, FinishedRun, Hits, tiers_of
 
 
@@ -38,7 +39,9 @@ class GapTest:
     """How the gap and the level of the low tier change from one cell to another, on one collection or on all.
 
     Args:
+        change: of the runs at hand, with an interval over queries.
         p_holm: corrected over the `family` of gap tests that are shown together.
+        over_seeds: the change with an interval over seeds and queries; None where two cells share fewer than two seeds.
     """
 
     collection: str
@@ -49,6 +52,7 @@ class GapTest:
     test: SignTest
     low_change: Estimate
     p_holm: float
+    over_seeds: Estimate | None
     family: int = 1
 
 
@@ -204,6 +208,7 @@ def gap_tests(config: StudyConfig, cells: Cells, ours: Cell, other: Cell) -> Ite
             tests.gap_test,
             low,
             tests.gap_p_value,
+            gap_change_over_seeds(runs, others, collections, tiers, config.rounds),
         )
 
 

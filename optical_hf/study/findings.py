@@ -40,7 +40,10 @@ def p_value(value: float) -> str:
 def gap_p(test: GapTest) -> str:
     """The corrected p-value of a change of the gap, with its family."""
     exact = ", exact" if test.test == "exact" else ""
-    return f"{p_value(test.p_holm)}{exact}, corrected over {test.family} tests"
+    seeds = ""
+    if test.over_seeds is not None:
+        seeds = f"; over seeds and queries [{100 * test.over_seeds.low:+.1f}, {100 * test.over_seeds.high:+.1f}]"
+    return f"{p_value(test.p_holm)}{exact}, corrected over {test.family} tests{seeds}"
 
 
 def _where(collection: str) -> str:
@@ -52,9 +55,12 @@ def gap_verdict(test: GapTest) -> str:
     if test.p_holm >= SIGNIFICANT:
         return "no change detected"
     smaller = test.change.value < 0
+    went = f"it moved in favour of the {'low' if smaller else 'high'} tier"
     if min(test.gap, test.other_gap) >= 0:
-        return "it narrowed" if smaller else "it widened"
-    return f"it moved in favour of the {'low' if smaller else 'high'} tier"
+        went = "it narrowed" if smaller else "it widened"
+    if test.over_seeds is not None and test.over_seeds.low <= 0 <= test.over_seeds.high:
+        return f"{went} in these runs, no change detected over seeds"
+    return went
 
 
 def size_sentences(test: SizeTest) -> Iterator[str]:

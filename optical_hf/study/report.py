@@ -123,7 +123,7 @@ def describe(config: StudyConfig, entries: Sequence[RunFolder]) -> str:
     versions = sorted({f"{name} {version}" for run in done for name, version in run.result.versions.items()})
     return (
         f"{told}. Collections: {sets or 'none yet'}. Ties count against the system. Intervals are of {config.rounds:,} bootstrap "
-        f"rounds by group, tests are paired sign tests by group; seeds are put together by query. Tiers: "
+        f"rounds by group, tests are paired sign tests by group, of the runs at hand; seeds are put together by query. Tiers: "
         f"{_tiers_told(config)}. "
         f"Versions: {', '.join(versions) or 'none yet'}."
     )

@@ -179,6 +179,33 @@ def test_changes_of_the_gap_by_size_are_corrected_over_all_that_the_study_shows(
     assert "corrected over 6 tests): no change detected" in next(size_sentences(tests[0]))
 
 
+def test_a_change_that_one_seed_makes_is_not_one_over_seeds(tmp_path: Path) -> None:
+    runs = [run(tmp_path, "large", "MSE", {"de": 0.8, "so": 0.4}, seed) for seed in range(3)]
+    runs += [
+        run(tmp_path, "large", "transport", {"de": 0.8, "so": share}, seed)
+        for seed, share in enumerate((0.75, 0.41, 0.40))
+    ]
+    (test,) = correct_systems(list(system_tests(CONFIG, cells_of(runs))))
+    (gap,) = test.gaps
+    assert gap.p_holm < 0.05  # of these runs
+    assert gap.over_seeds.value == pytest.approx(gap.change.value)
+    assert gap.over_seeds.low < gap.change.low < gap.change.high < 0 < gap.over_seeds.high
+    *_, sentence = system_sentences(test)
+    assert "corrected over 1 tests; over seeds and queries [" in sentence
+    assert sentence.endswith("it narrowed in these runs, no change detected over seeds.")
+
+
+def test_seeds_that_agree_say_the_same_over_seeds_and_one_seed_says_nothing(tmp_path: Path) -> None:
+    runs = [run(tmp_path, "large", "transport", {"de": 0.8, "so": 0.6}, seed) for seed in range(3)]
+    untrained = run(tmp_path, "large", "untrained", {"de": 0.8, "so": 0.2})
+    config = replace(CONFIG, baselines=("untrained",))
+    (test,) = system_tests(config, cells_of([*runs, untrained]))
+    assert test.gaps[0].over_seeds.high < 0
+    assert test.gaps[0].over_seeds.value == pytest.approx(-0.4)
+    (test,) = system_tests(config, cells_of([runs[0], untrained]))
+    assert test.gaps[0].over_seeds is None
+
+
 def test_runs_of_different_code_are_not_compared(tmp_path: Path) -> None:
     runs = [
         run(tmp_path, "small", "transport", {"de": 0.90, "so": 0.40}),
