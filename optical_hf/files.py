@@ -1,7 +1,10 @@
 """Paths as users write them, and files that are written whole or not at all. Knows nothing about what is in them."""
 
+import errno
 import os
 import re
+import shutil
+import tempfile
 import unicodedata
 from collections.abc import Callable, Sequence
 from itertools import count
@@ -84,6 +87,74 @@ def _as_compared(name: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
+def check_file(path: str | os.PathLike[str]) -> Path:
+    """The path of a file that will be written, after trying that it can be: before the work and not after it.
+
+    Args:
+        path: of the file; it and its folder need not exist, and neither is made.
+
+    Returns:
+        The path with `~` and variables put in.
+
+    Raises:
+        OSError: a folder is there, a file that may not be written, or no folder that can be made or written to.
+    """
+    place = Path(os.path.realpath(expand_path(path)))
+    if place.is_dir():
+        raise _not_written(path, errno.EISDIR)
+    _try_folder(place.parent, path)
+    if place.exists() and not os.access(place, os.W_OK):
+        raise _not_written(path, errno.EACCES)
+    return expand_path(path)
+
+
+def check_folder(path: str | os.PathLike[str]) -> Path:
+    """The path of a folder that will be written to, after trying that it can be: before the work and not after it.
+
+    Args:
+        path: of the folder; it need not exist, and is not made.
+
+    Returns:
+        The path with `~` and variables put in.
+
+    Raises:
+        OSError: a file is there, or no folder that can be made or written to.
+    """
+    _try_folder(Path(os.path.realpath(expand_path(path))), path)
+    return expand_path(path)
+
+
+def check_new_folder(path: str | os.PathLike[str]) -> Path:
+    """As `check_folder`, for a folder that must not be there yet, or hold nothing.
+
+    Raises:
+        ValueError: something is in it.
+        OSError: as `check_folder`.
+    """
+    folder = check_folder(path)
+    if folder.exists() and any(folder.iterdir()):
+        raise ValueError(f"{str(folder)!r} is not an empty folder: name a new one, nothing is overwritten")
+    return folder
+
+
+def _try_folder(folder: Path, path: str | os.PathLike[str]) -> None:
+    """Write into a folder, or into the one it would be made in."""
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise _not_written(path, error.errno or errno.EIO) from error
+
+
+def _not_written(path: str | os.PathLike[str], number: int) -> OSError:
+    return OSError(
+        number,
+        f"{os.strerror(number)}: {os.fspath(path)!r} cannot be written; nothing was done yet, name another place",
+    )
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write a text file whole or not at all: whoever reads it, after a kill or on a full disk, finds the old one or the new one.
 
@@ -122,5 +193,33 @@ def write_whole(path: str | Path, write: Callable[[Path], object]) -> None:
         with beside.open("rb+") as file:
             os.fsync(file.fileno())
         beside.replace(path)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        told = f"{os.strerror(error.errno)}: {str(path)!r} was not written; what was there is as it was"
+        raise OSError(error.errno, told) from error
     finally:
         beside.unlink(missing_ok=True)
+
+
+def write_folder(path: str | os.PathLike[str], write: Callable[[Path], object]) -> None:
+    """Let `write` fill a folder beside its place, and move it there when it is whole.
+
+    Args:
+        path: of the folder; it must not exist, or be empty.
+        write: fills the folder at the path it is given, which it finds empty.
+
+    Raises:
+        ValueError: something is in the folder.
+        OSError: where it cannot be written; nothing is left then.
+    """
+    folder = check_new_folder(path)
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    beside.mkdir(parents=True)
+    try:
+        write(beside)
+        if folder.exists():
+            folder.rmdir()  # it is empty
+        beside.rename(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)

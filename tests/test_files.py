@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from optical_hf.files import NAME_BYTES, expand_path, file_names, write_text, write_whole
+from optical_hf.files import NAME_BYTES, expand_path, file_names, write_folder, write_text, write_whole
 
 
 def test_home_and_variables_are_put_in(monkeypatch, tmp_path):
@@ -41,6 +41,21 @@ def test_a_write_that_fails_leaves_the_file_that_was_there(tmp_path):
         write_whole(path, half)
     assert path.read_text() == "old"
     assert [file.name for file in path.parent.iterdir()] == ["README.md"]
+
+
+def test_a_folder_whose_writing_fails_is_not_there(tmp_path):
+    def half(beside):
+        (beside / "one").touch()
+        raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space"):
+        write_folder(tmp_path / "out", half)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "out").mkdir()
+    write_folder(tmp_path / "out", lambda beside: (beside / "one").touch())
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["one"]
+    with pytest.raises(ValueError, match="not an empty folder"):
+        write_folder(tmp_path / "out", lambda beside: None)
 
 
 def test_a_link_stays_a_link_and_the_mode_is_that_of_any_new_file(tmp_path):

@@ -11,7 +11,7 @@ from rich.console import Console
 from optical_hf.cli.ending import usage
 from optical_hf.data import load_bitext
 from optical_hf.data.readers.files import LINE_LIMIT
-from optical_hf.files import expand_path
+from optical_hf.files import check_folder, write_text
 from optical_hf.models import fit_alignment, load_student, load_teacher
 from optical_hf.models.kinds import Kind
 from optical_hf.models.penalty import Selection
@@ -66,12 +66,12 @@ def align(
     seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
 ) -> None:
     """Fit the student's projection in closed form: transport plans and ridge regression by turns."""
-    output = expand_path(output)
     with usage():
         penalty = _penalty(regularisation)
         averaged = _layers(layers, context.args)
         if not 0 < epsilon < math.inf:
             raise ValueError(f"--epsilon is {epsilon}: expected a number above 0")
+    output = check_folder(output)
     rows = load_bitext(bitext, on_bad_row=on_bad_row, max_line_bytes=max_line_bytes)
     if pairs is not None and pairs < len(rows):
         rows = rows.shuffle(seed=seed).select(range(pairs))
@@ -84,7 +84,7 @@ def align(
         also_english=also_english, held_out=min(held_out, len(rows) // 10), seed=seed,
     )  # fmt: skip
     save_student(learner, output)
-    (output / "alignment.json").write_text(json.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
+    write_text(output / "alignment.json", json.dumps(report.to_dict(), indent=2) + "\n")
     console = Console(highlight=False)
     console.print(f"Closed form: {report}")
     console.print(f"The student is in {output}")

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from optical_hf.cli.ending import usage
-from optical_hf.files import expand_path, write_text
+from optical_hf.files import check_file, expand_path, write_text
 from optical_hf.hub import model_card, push_student
 from optical_hf.hub.card import checked_repo_id
 from optical_hf.losses import parse_losses
@@ -33,12 +33,15 @@ def card(
     private: Annotated[bool | None, typer.Option(help="Make the repository private.")] = None,
 ) -> None:
     """Write a student's model card: what it is, how to load it, how well it finds. Nothing that is not given is guessed."""
-    student = expand_path(student)
     with usage():
         pairs = dict(map(_pairs, bitext or []))
         weighted = parse_losses(losses) if losses else None
         if push_to is not None:
             checked_repo_id(push_to)
+    student = expand_path(student)
+    if not student.is_dir():
+        raise NotADirectoryError(f"no folder {str(student)!r}: give the folder of a saved student")
+    check_file(student / "README.md")
     figures = None if report is None else json.loads(expand_path(report).read_text(encoding="utf-8"))
     text = model_card(
         load_teacher(str(student)), repo_id=push_to, teacher=teacher, base_model=base_model,

@@ -11,7 +11,7 @@ from optical_hf.cli.ending import usage
 from optical_hf.data import bitext_quality, clean_bitext, load_bitext
 from optical_hf.data.quality_rules import Rule
 from optical_hf.data.readers.files import LINE_LIMIT
-from optical_hf.files import expand_path, write_text
+from optical_hf.files import check_file, check_new_folder, write_folder, write_text
 from optical_hf.scenes import LANGUAGES, export_flickr30k_entities, generate_scenes
 
 data_app = typer.Typer(help="Check and clean bitext; export synthetic scenes.", no_args_is_help=True)
@@ -49,6 +49,10 @@ def check(
             raise ValueError(f"--drop {unknown[0]!r} is no rule: expected one of {', '.join(get_args(Rule))}")
         if "leak" in (drop or []) and not evaluation:
             raise ValueError("--drop leak needs --evaluation, the texts that must not be in the training data")
+    if json_ is not None:
+        check_file(json_)
+    if output is not None:
+        output = check_new_folder(output)
     rows = load_bitext(bitext, on_bad_row=on_bad_row, max_line_bytes=max_line_bytes)
     held_out = load_bitext(evaluation, on_bad_row=on_bad_row, max_line_bytes=max_line_bytes) if evaluation else None
     report = bitext_quality(rows, evaluation=held_out)
@@ -57,8 +61,7 @@ def check(
         write_text(json_, json.dumps(report.to_dict(), indent=2) + "\n")
     if drop and output is not None:
         cleaned = clean_bitext(rows, drop, evaluation=held_out)
-        output = expand_path(output)
-        cleaned.bitext.save_to_disk(str(output))
+        write_folder(output, cleaned.bitext.save_to_disk)
         print(cleaned)
         Console(highlight=False).print(f"{len(cleaned.bitext)} pairs are in {output}")
 
@@ -77,5 +80,6 @@ def scenes(
     with usage():
         if unknown := sorted({*(languages or ())} - {*LANGUAGES}):
             raise ValueError(f"--languages {unknown[0]!r} has no scenes: expected one of {', '.join(LANGUAGES)}")
+    check_new_folder(output)
     export_flickr30k_entities(generate_scenes(count, seed=seed), output, languages or LANGUAGES)
     Console(highlight=False).print(f"{count} scenes in the Flickr30k Entities format: {output}")

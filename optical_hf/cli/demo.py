@@ -6,6 +6,7 @@ The scenes are synthetic: what the table shows is that the machinery works, neve
 import copy
 import time
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,7 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from optical_hf.data import RetrievalCollection
 from optical_hf.evaluation import RetrievalReport, evaluate_retrieval
 from optical_hf.evaluation.plots import plot_recall
-from optical_hf.files import expand_path, write_text
+from optical_hf.files import check_folder, write_text, write_whole
 from optical_hf.models import Encoder, build_student, fit_alignment
 from optical_hf.models.tiny import tiny_encoder
 from optical_hf.scenes import (
@@ -44,7 +45,7 @@ def demo(
 ) -> None:
     """Distil a student on synthetic scenes in six languages and print R@1 by language and the gap; a few minutes."""
     started = time.perf_counter()
-    output = expand_path(output)
+    output = check_folder(output)
     console = Console(highlight=False)
     high = ", ".join(f"{language} {HIGH_PAIRS}" for language in HIGH_RESOURCE)
     low = ", ".join(f"{language} {LOW_PAIRS}" for language in LOW_RESOURCE)
@@ -119,5 +120,5 @@ def write_report(report: RetrievalReport, output: Path) -> Iterable[tuple[str, P
     }
     report.to_json(paths["JSON"])
     write_text(paths["Markdown"], report.to_markdown())
-    plot_recall(report).savefig(paths["plot"], dpi=150)
+    write_whole(paths["plot"], partial(plot_recall(report).savefig, format="png", dpi=150))
     yield from paths.items()

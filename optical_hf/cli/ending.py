@@ -5,6 +5,7 @@ The verbs are imported inside, as that takes seconds: Ctrl-C ends them in one li
 
 import logging
 import os
+import re
 import signal
 import sys
 import traceback
@@ -98,7 +99,8 @@ def _tell_failure(error: Exception) -> None:
     if os.environ.get("OPTICAL_HF_TRACEBACK"):
         traceback.print_exc()
     if isinstance(error, EXPECTED):
-        return _tell(f"error: {error or type(error).__name__}")
+        message = re.sub(r"^\[Errno \d+\] ", "", str(error))
+        return _tell(f"error: {message or type(error).__name__}")
     return _tell(f"error: {type(error).__name__}: {error}; OPTICAL_HF_TRACEBACK=1 shows where")
 
 

@@ -15,7 +15,7 @@ from optical_hf.evaluation import RetrievalReport, evaluate_retrieval, learn_dic
 from optical_hf.evaluation.encoding import Search
 from optical_hf.evaluation.systems import SystemName
 from optical_hf.evaluation.translating import Translator
-from optical_hf.files import write_text
+from optical_hf.files import check_file, check_folder, write_text
 from optical_hf.languages import canonical_language
 from optical_hf.models import load_teacher
 from optical_hf.models.text_length import set_max_seq_length
@@ -97,6 +97,10 @@ def evaluate(
         counts = named_counts(pairs)
         models = named_students(student, other)
         high, low = ([canonical_language(code) for code in group or []] or None for group in (high, low))
+    for file in filter(None, (json, markdown, html)):
+        check_file(file)
+    if runs is not None:
+        check_folder(runs)
     translators = named_translators(translator, dictionary, on_bad_row)
     collections = collections_of(queries, limit, on_bad_row=on_bad_row)
     english = load_teacher(teacher)

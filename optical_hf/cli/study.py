@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from optical_hf.cli.ending import usage
+from optical_hf.files import check_folder
 from optical_hf.study import RunFolder, StudyConfig, folders_of, launch_runs, load_study, runs_of
 from optical_hf.study.estimating import estimates
 from optical_hf.study.launching import LOG
@@ -50,6 +51,8 @@ def study(
     with usage():
         values = _given(set_ or [])
     loaded = load_study(config, values)
+    if not dry_run:
+        check_folder(loaded.output)
     runs = runs_of(loaded)
     entries = folders_of(loaded, runs, fetch=not (dry_run or report_only))
     if dry_run:

@@ -20,7 +20,7 @@ from optical_hf.data.mixing import stream_bitext
 from optical_hf.data.readers.files import LINE_LIMIT
 from optical_hf.evaluation import RetrievalEvaluator
 from optical_hf.evaluation.encoding import Search
-from optical_hf.files import expand_path
+from optical_hf.files import check_folder, expand_path
 from optical_hf.models import load_student, load_teacher
 from optical_hf.models.kinds import Kind
 from optical_hf.models.text_length import set_max_seq_length
@@ -102,6 +102,7 @@ def train(context: typer.Context) -> None:
         return
     with usage():
         options, args = parse_train(arguments)
+    check_folder(options.output)
     bitext = bitext_of(options, args)
     teacher = load_teacher(options.teacher, kind=options.kind, trust_remote_code=options.trust_remote_code)
     student = load_student(

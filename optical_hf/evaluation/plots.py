@@ -6,10 +6,11 @@ turning the head. Knows the report only. Needs matplotlib (the extra `viz`); nam
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from optical_hf.files import expand_path
+from optical_hf.files import expand_path, write_whole
 from optical_hf.languages import canonical_language, language_info
 
 if TYPE_CHECKING:
@@ -212,9 +213,8 @@ def save_plots(
     if pairs is not None:
         figures["bitext"] = plot_bitext(report, pairs)
     folder = expand_path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     for name, figure in figures.items():
-        figure.savefig(folder / f"{name}.{kind}", dpi=200)
+        write_whole(folder / f"{name}.{kind}", partial(figure.savefig, format=kind, dpi=200))
     return [folder / f"{name}.{kind}" for name in figures]
 
 

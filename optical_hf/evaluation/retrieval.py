@@ -21,7 +21,7 @@ from optical_hf.evaluation.session import Session, Vectors, asks_with_images
 from optical_hf.evaluation.settings_checks import check_cutoffs, check_vectors
 from optical_hf.evaluation.systems import SystemName, resolve_systems
 from optical_hf.evaluation.translating import Translator, Translators, translator_of
-from optical_hf.files import expand_path
+from optical_hf.files import check_folder
 from optical_hf.models.tokens import Encoder
 
 
@@ -113,7 +113,7 @@ def evaluate_retrieval(
     check_cutoffs(k, depth)
     given = query_vectors or {}
     encoding = Encoding(
-        search, by_cosine(teacher), batch_size, piece, None if folder is None else expand_path(folder), progress
+        search, by_cosine(teacher), batch_size, piece, None if folder is None else check_folder(folder), progress
     )
     bootstrap = Bootstrap(confidence, rounds, seed)
     engine_name, settings = engine_named(engine, search)

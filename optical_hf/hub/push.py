@@ -14,6 +14,8 @@ from pathlib import Path
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
+from optical_hf.files import write_text
+
 try:
     from huggingface_hub.utils import httpx
 except ImportError:  # huggingface_hub before 1.31
@@ -97,7 +99,7 @@ def push_student(
         _base_on_the_hub(Path(staging), adapter_base)
         student_files(staging)
         if card is not None:
-            Path(staging, "README.md").write_text(card, encoding="utf-8")
+            write_text(Path(staging, "README.md"), card)
         upload = _Upload(HfApi(token=token, library_name="optical-hf"), staging, repo_id)
         return upload.run(private, revision, commit_message)
 
@@ -150,7 +152,7 @@ def _base_on_the_hub(folder: Path, base: str | None) -> None:
     # With it, transformers takes a download for a whole model and looks for the backbone's weights in it.
     (folder / "config.json").unlink(missing_ok=True)
     keep_hidden_states(folder)
-    place.write_text(json.dumps({**config, "base_model_name_or_path": base}, indent=2) + "\n", encoding="utf-8")
+    write_text(place, json.dumps({**config, "base_model_name_or_path": base}, indent=2) + "\n")
 
 
 class _Upload:

@@ -8,6 +8,7 @@ know is written. sentence-transformers reads the layout too. Knows nothing about
 import json
 import shutil
 import tempfile
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from safetensors.torch import save_file
 from transformers import PreTrainedModel
 
-from optical_hf.files import expand_path
+from optical_hf.files import expand_path, write_text, write_whole
 from optical_hf.models.kinds import backbone, token_projection
 from optical_hf.models.layers import layer_average
 from optical_hf.models.loading import new_projection
@@ -70,7 +71,7 @@ def save_pylate(model: Encoder, folder: str | PathLike[str], *, document_length:
         _write(staging / "config_sentence_transformers.json", _settings(model, document_length or limit))
         (staging / DENSE).mkdir()
         weights = {name: tensor.detach().contiguous() for name, tensor in projection.state_dict().items()}
-        save_file(weights, staging / DENSE / "model.safetensors")
+        write_whole(staging / DENSE / "model.safetensors", partial(save_file, weights))
         _write(staging / DENSE / "config.json", _dense(projection))
         if place.exists():
             place.rmdir()
@@ -115,4 +116,4 @@ def rename_general_class(place: Path) -> None:
 
 
 def _write(place: Path, content: Any) -> None:
-    place.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(place, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

@@ -17,6 +17,7 @@ from sentence_transformers.base.modules import Transformer
 from sentence_transformers.sentence_transformer.modules import WeightedLayerPooling
 from torch import nn
 
+from optical_hf.files import write_text
 from optical_hf.models.kinds import Encoder, Kind, backbone
 
 Layers = Sequence[int] | Mapping[int, float]
@@ -127,7 +128,7 @@ def keep_hidden_states(folder: str | Path) -> None:
     place = Path(folder, "sentence_bert_config.json")
     settings = json.loads(place.read_text(encoding="utf-8"))
     settings.setdefault("config_kwargs", {})["output_hidden_states"] = True
-    place.write_text(json.dumps(settings, indent=4) + "\n", encoding="utf-8")
+    write_text(place, json.dumps(settings, indent=4) + "\n")
 
 
 def _count(transformer: Transformer) -> int:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from optical_hf.files import expand_path
+from optical_hf.files import expand_path, write_text
 from optical_hf.models.export import rename_general_class
 from optical_hf.models.kinds import backbone
 from optical_hf.models.layers import layer_average
@@ -119,4 +119,4 @@ def _general_names(place: Path) -> None:
         name = module["type"].rsplit(".", 1)[-1]
         if name in MOVED and module["type"].startswith("sentence_transformers."):
             module["type"] = GENERAL + name
-    place.write_text(json.dumps(modules, indent=2) + "\n", encoding="utf-8")
+    write_text(place, json.dumps(modules, indent=2) + "\n")

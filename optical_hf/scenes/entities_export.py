@@ -7,15 +7,13 @@ The folder holds what the release holds: ``Sentences/<id>.txt``, ``Annotations/<
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from datasets.utils import tqdm
 
 from optical_hf.bars import bars_shown
-from optical_hf.files import expand_path
+from optical_hf.files import expand_path, write_folder
 from optical_hf.scenes.corpus import caption
 from optical_hf.scenes.pictures import boxes, render
 from optical_hf.scenes.scene_captions import Caption
@@ -52,6 +50,7 @@ def export_flickr30k_entities(
 
     Raises:
         ValueError: for an unknown language or a folder that holds something.
+        OSError: where it cannot be written.
 
     Example:
         >>> from tempfile import mkdtemp
@@ -61,18 +60,7 @@ def export_flickr30k_entities(
         ['Annotations', 'Sentences', 'UNRELATED_CAPTIONS', 'test.txt', 'train.txt', 'val.txt']
     """
     folder = expand_path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ValueError(f"{folder} is not an empty folder: name a new one, nothing is overwritten.")
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    beside.mkdir(parents=True)
-    try:
-        _write(scenes, beside, languages, size, images)
-        if folder.exists():
-            folder.rmdir()  # it is empty
-        beside.rename(folder)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
+    write_folder(folder, lambda beside: _write(scenes, beside, languages, size, images))
     return folder
 
 

@@ -20,7 +20,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from optical_hf.bars import NO_BARS
-from optical_hf.files import write_text
+from optical_hf.files import check_folder, write_text
 from optical_hf.study.config import StudyConfig
 from optical_hf.study.contents import Contents
 from optical_hf.study.grid import RunConfig
@@ -138,7 +138,7 @@ def _launched(config: StudyConfig, entries: Sequence[RunFolder]) -> Iterator[tup
 
 @contextmanager
 def _alone(output: Path) -> Iterator[None]:
-    output.mkdir(parents=True, exist_ok=True)
+    check_folder(output).mkdir(parents=True, exist_ok=True)
     lock = FileLock(output / "study.lock")
     try:
         lock.acquire(timeout=0)

@@ -17,7 +17,7 @@ from transformers import Trainer
 from transformers.trainer import PushInProgress
 from transformers.trainer_utils import HubStrategy
 
-from optical_hf.files import expand_path
+from optical_hf.files import expand_path, write_text
 from optical_hf.models import Encoder
 from optical_hf.training.checkpoints import begin_writing
 from optical_hf.training.saving import load_weights, merged, save_student
@@ -74,7 +74,7 @@ class StudentTrainer(Trainer):
         save_student(merged(student) if self._merge_on_save else student, folder, state_dict)
         # As text and without tokens, where transformers would pickle the arguments, hub_token included.
         told = self.args.to_dict() | {"world_size": self.args.world_size}
-        (folder / "training_args.json").write_text(json.dumps(told, indent=2, default=str) + "\n")
+        write_text(folder / "training_args.json", json.dumps(told, indent=2, default=str) + "\n")
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         student = self.accelerator.unwrap_model(self.model if model is None else model, keep_torch_compile=False)

@@ -123,11 +123,11 @@ def test_what_nobody_foresaw_is_one_line_with_its_kind_and_the_traceback_on_requ
         raise RuntimeError("out of\nmemory")
 
     monkeypatch.setattr("optical_hf.cli.card.load_teacher", broken)
-    code, _, err = run(monkeypatch, capsys, "card", "S")
+    code, _, err = run(monkeypatch, capsys, "card", ".")
     assert code == 1
     assert err == "optical-hf: error: RuntimeError: out of memory; OPTICAL_HF_TRACEBACK=1 shows where\n"
     monkeypatch.setenv("OPTICAL_HF_TRACEBACK", "1")
-    code, _, err = run(monkeypatch, capsys, "card", "S")
+    code, _, err = run(monkeypatch, capsys, "card", ".")
     assert code == 1
     assert "Traceback" in err
 

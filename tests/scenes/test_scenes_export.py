@@ -106,7 +106,7 @@ def test_nothing_is_overwritten(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(ValueError, match="not an empty folder"):
         export_flickr30k_entities(SCENES[:1], tmp_path)
-    with pytest.raises(ValueError, match="not an empty folder"):
+    with pytest.raises(NotADirectoryError, match="cannot be written"):
         export_flickr30k_entities(SCENES[:1], tmp_path / "mine.txt")
 
 

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 from optical_hf.bars import bars_shown
+from optical_hf.files import write_text
 from optical_hf.models.cache.identity import CacheIdentity
 from optical_hf.models.cache.shards import (
     DamagedShardError,
@@ -60,7 +61,7 @@ def fill(
         lock.acquire()
     try:
         remove_unfinished(folder)
-        _write_identity(folder, identity)
+        write_text(folder / IDENTITY, identity.to_json())
         missing = _missing(folder, texts)
         if not missing:
             return
@@ -178,10 +179,3 @@ def _parts(texts: list[str], lengths: list[int], identity: CacheIdentity, shard_
         used += size
     if part:
         yield part
-
-
-def _write_identity(folder: Path, identity: CacheIdentity) -> None:
-    place = folder / IDENTITY
-    beside = folder / f".{IDENTITY}"
-    beside.write_text(identity.to_json())
-    beside.replace(place)
