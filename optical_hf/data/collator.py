@@ -22,7 +22,8 @@ class PairCollator:
     Attributes:
         student: tokenizes the `target` sides, as the student reads queries.
         teacher: tokenizes the `source` (English) sides, as the teacher reads queries.
-        by_language: `teacher` takes the languages of the pairs beside the texts.
+        by_language: `teacher` takes the languages of the pairs beside the texts, and so does `documents`.
+        documents: tokenizes the `document` texts, as the teacher reads documents; None reads them as `teacher` does.
 
     Returns:
         A dict with `student` and `teacher` (the features each model takes), `labels` (ones, (B,): what the trainer counts the
@@ -33,12 +34,13 @@ class PairCollator:
     student: Preprocess
     teacher: Callable[..., dict[str, Any]]
     by_language: bool = False
+    documents: Callable[..., dict[str, Any]] | None = None
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Collate `rows`, each with `source` and `target`, and optionally `language`, `id` and `document`.
 
         `document` is an English text that `target` is to find in place of `source`: of query and passage, the passage. The
-        teacher reads it as it reads `source`.
+        teacher reads it as a document.
 
         Raises:
             ValueError: where a row lacks a side, naming the columns that came, or has nothing in its column `document`.
@@ -57,15 +59,15 @@ class PairCollator:
                 "text in each, or no such column; where a pair has no document, its 'source' may stand there"
             )
 
-        def english(texts: list[Any]) -> dict[str, Any]:
-            return self.teacher(texts, *([languages] if self.by_language else []))
+        beside = [languages] if self.by_language else []
+        read = self.documents or self.teacher
 
         return {
             # First: the size of a batch is that of its first tensor, and flash attention's texts lie end to end in one row.
             "labels": torch.ones(len(rows), dtype=torch.long),
             "student": self.student([row["target"] for row in rows]),
-            "teacher": english([row["source"] for row in rows]),
-            **({"documents": english(documents)} if documents else {}),
+            "teacher": self.teacher([row["source"] for row in rows], *beside),
+            **({"documents": read(documents, *beside)} if documents else {}),
             "targets": torch.tensor([_number(row["target"]) for row in rows]),
             "ids": [row.get("id", "") for row in rows],
             "languages": languages,

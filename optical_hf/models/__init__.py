@@ -13,7 +13,7 @@ from optical_hf.models.kinds import (
 )
 from optical_hf.models.layers import Layers, averaged_layers, layer_average
 from optical_hf.models.loading import build_student, embedding_width, load_student, load_teacher
-from optical_hf.models.tokens import TokenSet, iter_token_sets, preprocess_queries, token_set
+from optical_hf.models.tokens import TokenSet, iter_token_sets, preprocess, preprocess_queries, token_set
 
 __all__ = [
     "AlignmentReport",
@@ -34,6 +34,7 @@ __all__ = [
     "layer_average",
     "load_student",
     "load_teacher",
+    "preprocess",
     "preprocess_queries",
     "token_projection",
     "token_set",

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from optical_hf.models.cache import TeacherCache, teacher_tokens
+from optical_hf.models.prompts import Task
 from optical_hf.models.teachers import SeveralTeachers, TeachersByLanguage, read_texts
 from optical_hf.models.tokens import Encoder, TokenSet
 
@@ -40,17 +41,19 @@ class MeanOfTeachers(SeveralTeachers):
         self.teachers = list(teachers)
         super().__init__({str(place): teacher for place, teacher in enumerate(self.teachers)})
 
-    def features(self, texts: Sequence[str], languages: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+    def features(
+        self, texts: Sequence[str], languages: Sequence[str] = (), task: Task = "query"
+    ) -> dict[str, dict[str, Any]]:
         """What each teacher reads of a batch, by its place; the languages make no difference."""
-        return {str(place): read_texts(teacher, list(texts)) for place, teacher in enumerate(self.teachers)}
+        return {str(place): read_texts(teacher, list(texts), task) for place, teacher in enumerate(self.teachers)}
 
-    def token_sets(self, features: Mapping[str, Mapping[str, Any]]) -> list[TokenSet]:
+    def token_sets(self, features: Mapping[str, Mapping[str, Any]], task: Task = "query") -> list[TokenSet]:
         """One token set a teacher, without gradient.
 
         Their lengths are made equal text by text, to the mean of the teachers: the closed form reads tokens before they are
         normalised, and the teacher with the longer ones would be heard alone.
         """
-        sets = [teacher_tokens(teacher, features[str(place)]) for place, teacher in enumerate(self.teachers)]
+        sets = [teacher_tokens(teacher, features[str(place)], task) for place, teacher in enumerate(self.teachers)]
         token_TB = _to_mean_length([_token_length(found) for found in sets])
         vector_TB = _to_mean_length([found.vector_BD.norm(dim=-1) for found in sets])
         return [

@@ -8,6 +8,8 @@ import shlex
 from collections.abc import Iterable
 from typing import Literal
 
+from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
+
 from optical_hf.models.kinds import Encoder, token_projection
 from optical_hf.models.prompt_families import family_of
 
@@ -32,6 +34,20 @@ def prompt_of(model: Encoder, task: Task) -> str | None:
     prompts = model.prompts or {}
     name = next((name for name in NAMES[task] if name in prompts), model.default_prompt_name)
     return prompts.get(name or "") or None
+
+
+def reads_alike(model: Encoder) -> bool:
+    """Whether a model reads a text as a document as it reads it as a query: one prompt, one length, no marker of either."""
+    first = model[0]
+    lengths = {getattr(first, name, None) for name in ("query_length", "document_length")}
+    masks = [module for module in model if isinstance(module, MultiVectorMask)]
+    return (
+        prompt_of(model, "query") == prompt_of(model, "document")
+        and len(lengths) == 1
+        and getattr(first, "query_expansion", None) is None
+        and "message" not in (getattr(first, "modality_config", None) or {})  # a chat template may know the task
+        and not any(mask.skiplist_words or mask.keep_only_token_ids for mask in masks)
+    )
 
 
 def set_prompts(model: Encoder, query: str | None = None, document: str | None = None) -> None:

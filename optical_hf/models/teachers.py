@@ -18,7 +18,8 @@ from torch.nn.functional import pad
 from optical_hf.models.cache import TeacherCache, teacher_tokens
 from optical_hf.models.kinds import kind_of
 from optical_hf.models.loading import embedding_width, pooling_mode
-from optical_hf.models.tokens import Encoder, TokenSet, preprocess_queries
+from optical_hf.models.prompts import Task
+from optical_hf.models.tokens import Encoder, TokenSet, preprocess
 from optical_hf.tables import UNKNOWN_LANGUAGE
 
 
@@ -52,11 +53,13 @@ class SeveralTeachers(ABC):
         self.distinct = list({id(teacher): teacher for teacher in named.values()}.values())
 
     @abstractmethod
-    def features(self, texts: Sequence[str], languages: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """What the teachers read of a batch."""
+    def features(
+        self, texts: Sequence[str], languages: Sequence[str], task: Task = "query"
+    ) -> dict[str, dict[str, Any]]:
+        """What the teachers read of a batch, of queries or of documents."""
 
     @abstractmethod
-    def token_sets(self, features: Mapping[str, Mapping[str, Any]]) -> list[TokenSet]:
+    def token_sets(self, features: Mapping[str, Mapping[str, Any]], task: Task = "query") -> list[TokenSet]:
         """The token sets each text is taught by, in the order of the texts, without gradient."""
 
     def iter_token_sets(
@@ -91,7 +94,9 @@ class TeachersByLanguage(SeveralTeachers):
         self.by_language = dict(by_language)
         super().__init__(self.by_language)
 
-    def features(self, texts: Sequence[str], languages: Sequence[str]) -> dict[str, dict[str, Any]]:
+    def features(
+        self, texts: Sequence[str], languages: Sequence[str], task: Task = "query"
+    ) -> dict[str, dict[str, Any]]:
         """What each teacher reads of a batch: by its place, the rows that are its own, and their features.
 
         Raises:
@@ -114,14 +119,14 @@ class TeachersByLanguage(SeveralTeachers):
         return {
             place: {
                 "rows": torch.tensor(own),
-                "features": read_texts(self.distinct[int(place)], [texts[row] for row in own]),
+                "features": read_texts(self.distinct[int(place)], [texts[row] for row in own], task),
             }
             for place, own in rows.items()
         }
 
-    def token_sets(self, features: Mapping[str, Mapping[str, Any]]) -> list[TokenSet]:
+    def token_sets(self, features: Mapping[str, Mapping[str, Any]], task: Task = "query") -> list[TokenSet]:
         """One token set, in the order of the texts, each row by its own teacher; without gradient."""
-        parts = [teacher_tokens(self.distinct[int(place)], part["features"]) for place, part in features.items()]
+        parts = [teacher_tokens(self.distinct[int(place)], part["features"], task) for place, part in features.items()]
         longest = max(part.mask_BN.shape[1] for part in parts)
         order_B = torch.cat([part["rows"] for part in features.values()]).argsort()
 
@@ -148,11 +153,15 @@ def pooling_of(teacher: Encoder | TeacherCache | SeveralTeachers) -> str:
     return teacher.identity.pooling if isinstance(teacher, TeacherCache) else pooling_mode(teacher)
 
 
-def read_teacher(teacher: Encoder | TeacherCache | SeveralTeachers, features: Mapping[str, Any]) -> list[TokenSet]:
+def read_teacher(
+    teacher: Encoder | TeacherCache | SeveralTeachers, features: Mapping[str, Any], task: Task = "query"
+) -> list[TokenSet]:
     """What a batch is taught by, whatever the teacher is: one token set, or one of each whose mean is taken; without gradient."""
-    return teacher.token_sets(features) if isinstance(teacher, SeveralTeachers) else [teacher_tokens(teacher, features)]
+    if isinstance(teacher, SeveralTeachers):
+        return teacher.token_sets(features, task)
+    return [teacher_tokens(teacher, features, task)]
 
 
-def read_texts(teacher: Encoder | TeacherCache, texts: list[str]) -> dict[str, Any]:
+def read_texts(teacher: Encoder | TeacherCache, texts: list[str], task: Task = "query") -> dict[str, Any]:
     """What one teacher, or its cache, reads of a batch of texts."""
-    return teacher.features(texts) if isinstance(teacher, TeacherCache) else preprocess_queries(teacher, texts)
+    return teacher.features(texts, task) if isinstance(teacher, TeacherCache) else preprocess(teacher, texts, task)

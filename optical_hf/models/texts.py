@@ -7,10 +7,10 @@ from datasets import Dataset, IterableDataset
 
 from optical_hf.tables import check_table
 
-Texts: TypeAlias = "Iterable[str] | Dataset | IterableDataset"
+Texts: TypeAlias = Iterable[str] | Dataset | IterableDataset
 
 
-def texts_of(texts: Texts, column: Literal["source", "target"]) -> list[str]:
+def texts_of(texts: Texts, column: Literal["source", "target", "document"]) -> list[str]:
     """The texts as a list; of a table of bitext, those of `column` ("source" is English).
 
     Raises:

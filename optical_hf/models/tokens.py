@@ -40,8 +40,8 @@ class TokenSet(NamedTuple):
         tokens_BND: token vectors as the model searches or pools them: of unit length for a late-interaction model that normalises
             its tokens, as ours do, and of any length for a one-vector model, whose pooled vector alone is normalised.
         mask_BN: True where a token exists.
-        content_BN: True where a token exists and is neither special nor punctuation, as its text decides and not the tokenizer's
-            spelling of it; `mask_BN` for a text of nothing else.
+        content_BN: True where a token exists and is neither special nor punctuation nor of the prompt, as its text decides and not
+            the tokenizer's spelling of it; `mask_BN` for a text of nothing else.
         vector_BD: the text's one vector where the model has one, else the mean of its tokens, which is not of unit length.
     """
 
@@ -84,7 +84,7 @@ def _text_of(piece: str, of_bytes: bool) -> str:
     return _LETTERS_TO_BYTES.decode([piece]) if of_bytes else piece
 
 
-def token_set(model: Encoder, features: dict[str, Any], output: dict[str, Any]) -> TokenSet:
+def token_set(model: Encoder, features: dict[str, Any], output: dict[str, Any], task: Task = "query") -> TokenSet:
     """Read the token set from what a model returned for `features`; `model` must not be wrapped (DDP, compile).
 
     Raises:
@@ -108,11 +108,27 @@ def token_set(model: Encoder, features: dict[str, Any], output: dict[str, Any]) 
     ids_BN = output.get("input_ids", features.get("input_ids"))
     if ids_BN is not None and ids_BN.shape == mask_BN.shape:
         found_BN = content_mask(ids_BN, mask_BN, empty_ids(model.tokenizer, len(model.tokenizer)))
+        found_BN &= _behind_the_prompt(model, features, mask_BN, task)
         content_BN = torch.where(found_BN.any(dim=1, keepdim=True), found_BN, mask_BN)
     if output.get("sentence_embedding") is not None:
         return TokenSet(tokens_BND, mask_BN, content_BN, _full(output["sentence_embedding"]))
     weight_BN1 = mask_BN.unsqueeze(-1).to(tokens_BND.dtype)
     return TokenSet(tokens_BND, mask_BN, content_BN, (tokens_BND * weight_BN1).sum(1) / weight_BN1.sum(1).clamp(min=1))
+
+
+def _behind_the_prompt(model: Encoder, features: dict[str, Any], mask_BN: Tensor, task: Task) -> Tensor:
+    """True behind the prompt, which says nothing of the text it stands in front of."""
+    prompt, real_BN = prompt_of(model, task), features.get("attention_mask", mask_BN)
+    if not prompt or "prompt_length" not in features or real_BN.shape != mask_BN.shape:
+        return torch.ones_like(mask_BN)
+    return real_BN.cumsum(dim=1) > _prompt_pieces(model.tokenizer, prompt.rstrip(), len(model.tokenizer))
+
+
+@lru_cache(maxsize=64)
+def _prompt_pieces(tokenizer: PreTrainedTokenizerBase, prompt: str, size: int) -> int:
+    """Pieces of a prompt in front of a text, with what the tokenizer puts before it; a space at its end is the text's."""
+    ids = tokenizer(prompt)["input_ids"]
+    return len(ids) - (ids[-1] in tokenizer.all_special_ids)
 
 
 def _full(values: Tensor) -> Tensor:
@@ -127,6 +143,7 @@ def iter_token_sets(
     *,
     batch_size: int = 64,
     backbone_only: bool = False,
+    task: Task = "query",
     progress: str | None = None,
 ) -> Iterator[TokenSet]:
     """Encode texts in order, a padded batch at a time, without gradients.
@@ -136,6 +153,7 @@ def iter_token_sets(
         texts: the texts; sort them by length beforehand to waste little on padding.
         batch_size: texts in a batch.
         backbone_only: stop before the projection: the tokens of the backbone, its layers averaged where the model does so.
+        task: whether the texts are read as queries or as documents.
         progress: the label of a progress bar; None shows none.
 
     Yields:
@@ -147,13 +165,13 @@ def iter_token_sets(
         for start in tqdm(
             range(0, len(texts), batch_size), desc=progress, disable=not bars_shown(progress is not None)
         ):
-            features = batch_to_device(preprocess_queries(model, texts[start : start + batch_size]), model.device)
+            features = batch_to_device(preprocess(model, texts[start : start + batch_size], task), model.device)
             if backbone_only:
                 output = dict(features)
                 for module in before_projection(model):
                     output = module(output)
             else:
-                output = model(dict(features), task="query")
-            yield token_set(model, features, output)
+                output = model(dict(features), task=task)
+            yield token_set(model, features, output, task)
     finally:
         model.train(was_training)

@@ -57,8 +57,8 @@ def document_bank(
         if "targets" in batch:
             targets.append(batch["targets"])
         with accelerator.autocast():  # as the batches are read, so that a copy of a text is known by its vector
-            texts = batch.get("documents", batch["teacher"])
-            encoded.append([tokens.vector_BD.float() for tokens in read_teacher(teacher, texts)])
+            read = (batch["documents"], "document") if "documents" in batch else (batch["teacher"], "query")
+            encoded.append([tokens.vector_BD.float() for tokens in read_teacher(teacher, *read)])
     target_K = accelerator.gather(torch.cat(targets)) if targets else None
     banks = [DocumentBank(accelerator.gather(torch.cat(vectors)), target_K) for vectors in zip(*encoded, strict=True)]
     for vectors_KD, _ in banks:

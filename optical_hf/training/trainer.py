@@ -31,7 +31,7 @@ from optical_hf.losses import (
     loss_terms,
     losses_text,
 )
-from optical_hf.models import Encoder, TokenSet, backbone, preprocess_queries, token_projection, token_set
+from optical_hf.models import Encoder, TokenSet, backbone, preprocess, token_projection, token_set
 from optical_hf.models.cache import TeacherCache
 from optical_hf.models.mean_teacher import AnyTeacher, one_teacher
 from optical_hf.models.teachers import SeveralTeachers, read_teacher
@@ -123,9 +123,11 @@ class OTDistillationTrainer(BatchingTrainer):
             set_seed(args.seed)  # the adapter a run starts from is that of its seed, as its dropout is
             module.model = get_peft_model(module.model, peft_config)
         several = isinstance(teacher, SeveralTeachers)
-        reads = several or isinstance(teacher, TeacherCache)
-        read_english = teacher.features if reads else partial(preprocess_queries, teacher)
-        collator = data_collator or PairCollator(partial(preprocess_queries, model), read_english, by_language=several)
+        read = teacher.features if several or isinstance(teacher, TeacherCache) else partial(preprocess, teacher)
+        queries, english, documents = (
+            partial(preprocess, model, task="query"), partial(read, task="query"), partial(read, task="document")
+        )  # fmt: skip
+        collator = data_collator or PairCollator(queries, english, several, documents)
         super().__init__(
             model=model,
             args=args,
@@ -245,7 +247,7 @@ class OTDistillationTrainer(BatchingTrainer):
             )
         if not self._losses_of(SearchLoss):
             return []
-        return [tokens.vector_BD for tokens in read_teacher(self.teacher, inputs["documents"])]
+        return [tokens.vector_BD for tokens in read_teacher(self.teacher, inputs["documents"], "document")]
 
     def _pairs(
         self,

@@ -10,7 +10,7 @@ Shapes: T texts, R tokens of all texts together, D width, B texts of a batch, N 
 import errno
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -32,7 +32,8 @@ from optical_hf.models.cache.shards import (
     text_hash,
     write_shard,
 )
-from optical_hf.models.tokens import Encoder, TokenSet, iter_token_sets, preprocess_queries
+from optical_hf.models.prompts import Task
+from optical_hf.models.tokens import Encoder, TokenSet, iter_token_sets, preprocess
 from optical_hf.ot.masses import normalise_mass, uniform_mass
 
 logger = logging.getLogger(__name__)
@@ -45,13 +46,13 @@ def fill(
     folder: Path,
     identity: CacheIdentity,
     teacher: Encoder,
-    texts: Sequence[str],
+    texts: Mapping[Task, Sequence[str]],
     *,
     batch_size: int,
     shard_bytes: int,
     progress: bool,
 ) -> None:
-    """Bring every text into the cache at `folder`; see `TeacherCache.build`."""
+    """Bring every text into the cache at `folder`, by how it is read; see `TeacherCache.build`."""
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / LOCK)
     try:
@@ -62,21 +63,35 @@ def fill(
     try:
         remove_unfinished(folder)
         write_text(folder / IDENTITY, identity.to_json())
-        missing = _missing(folder, texts)
-        if not missing:
-            return
-        lengths = _token_counts(teacher, missing, batch_size)
-        need = check_disk(folder, identity, len(missing), sum(lengths))
-        told = f"token cache: {len(missing):,} texts, {sum(lengths):,} tokens, {need:,} bytes to write at {folder}"
-        logger.info(told)
-        if bars_shown(progress):
-            tqdm.write(told)
-        with tqdm(total=len(missing), desc="Caching teacher tokens", disable=not bars_shown(progress)) as bar:
-            for part in _parts(missing, lengths, identity, shard_bytes):
-                write_shard(folder, compute_shard(teacher, part, identity, batch_size), identity.key)
-                bar.update(len(part))
+        present = _present(folder)
+        for task, wanted in texts.items():
+            missing = _missing(present, wanted, task)
+            if missing:
+                _write(folder, identity, teacher, missing, task, batch_size, shard_bytes, bars_shown(progress))
     finally:
         lock.release()
+
+
+def _write(
+    folder: Path,
+    identity: CacheIdentity,
+    teacher: Encoder,
+    missing: list[str],
+    task: Task,
+    batch_size: int,
+    shard_bytes: int,
+    progress: bool,
+) -> None:
+    lengths = _token_counts(teacher, missing, batch_size, task)
+    need = check_disk(folder, identity, len(missing), sum(lengths))
+    told = f"token cache: {len(missing):,} texts, {sum(lengths):,} tokens, {need:,} bytes to write at {folder}"
+    logger.info(told)
+    if progress:
+        tqdm.write(told)
+    with tqdm(total=len(missing), desc="Caching teacher tokens", disable=not progress) as bar:
+        for part in _parts(missing, lengths, identity, shard_bytes):
+            write_shard(folder, compute_shard(teacher, part, identity, batch_size, task), identity.key)
+            bar.update(len(part))
 
 
 def check_disk(folder: Path, identity: CacheIdentity, texts: int, tokens: int) -> int:
@@ -101,10 +116,12 @@ def check_disk(folder: Path, identity: CacheIdentity, texts: int, tokens: int) -
 
 
 @torch.no_grad()
-def compute_shard(teacher: Encoder, texts: Sequence[str], identity: CacheIdentity, batch_size: int) -> Shard:
+def compute_shard(
+    teacher: Encoder, texts: Sequence[str], identity: CacheIdentity, batch_size: int, task: Task = "query"
+) -> Shard:
     """Run the teacher on the texts of a shard and lay its tokens end to end, padding left out."""
     tokens, scales, contents, masses, vectors, counts = [], [], [], [], [], []
-    for batch in iter_token_sets(teacher, texts, batch_size=batch_size):
+    for batch in iter_token_sets(teacher, texts, batch_size=batch_size, task=task):
         flat_RD = batch.tokens_BND[batch.mask_BN].cpu()
         if identity.dtype == "int8":
             packed_RD, scale_R = pack_int8(flat_RD)
@@ -117,7 +134,9 @@ def compute_shard(teacher: Encoder, texts: Sequence[str], identity: CacheIdentit
         vectors.append(pack_float16(batch.vector_BD.cpu()))
         counts.append(batch.mask_BN.sum(dim=1).cpu())
     offset_T1 = torch.cat([torch.zeros(1, dtype=torch.long), torch.cat(counts).cumsum(0)])
-    hashes = torch.frombuffer(bytearray(b"".join(map(text_hash, texts))), dtype=torch.uint8).reshape(-1, 16)
+    hashes = torch.frombuffer(bytearray(b"".join(text_hash(text, task) for text in texts)), dtype=torch.uint8).reshape(
+        -1, 16
+    )
     return Shard(
         hashes,
         offset_T1,
@@ -135,8 +154,8 @@ def _mass(batch: TokenSet, identity: CacheIdentity) -> torch.Tensor:
     return uniform_mass(batch.content_BN)
 
 
-def _missing(folder: Path, texts: Sequence[str]) -> list[str]:
-    """The texts not in the cache, each once; damaged shards are named, deleted and count as missing."""
+def _present(folder: Path) -> set[bytes]:
+    """The names of the texts in the cache; damaged shards are named, deleted and count as missing."""
     present: set[bytes] = set()
     for path in shard_files(folder):
         try:
@@ -150,18 +169,23 @@ def _missing(folder: Path, texts: Sequence[str]) -> list[str]:
             )
             path.unlink()
         present.update(hashes[i : i + 16] for i in range(0, len(hashes), 16))
+    return present
+
+
+def _missing(present: set[bytes], texts: Sequence[str], task: Task) -> list[str]:
+    """The texts that are not there, each once."""
     missing: dict[bytes, str] = {}
     for text in texts:
-        name = text_hash(text)
+        name = text_hash(text, task)
         if name not in present:
             missing.setdefault(name, text)
     return list(missing.values())
 
 
-def _token_counts(teacher: Encoder, texts: Sequence[str], batch_size: int) -> list[int]:
+def _token_counts(teacher: Encoder, texts: Sequence[str], batch_size: int, task: Task) -> list[int]:
     counts: list[int] = []
     for start in range(0, len(texts), batch_size):
-        features = preprocess_queries(teacher, texts[start : start + batch_size])
+        features = preprocess(teacher, texts[start : start + batch_size], task)
         counts += features["attention_mask"].sum(dim=1).tolist()
     return counts
 

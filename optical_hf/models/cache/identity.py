@@ -10,7 +10,7 @@ from typing import Literal, Self, get_args
 
 from optical_hf.models.fingerprint import digest_of, modules_hash, processors_hash, releases, weights_hash
 from optical_hf.models.loading import embedding_width, pooling_mode
-from optical_hf.models.prompts import prompt_of
+from optical_hf.models.prompts import prompt_of, reads_alike
 from optical_hf.models.tokens import Encoder
 
 StoredDtype = Literal["float16", "int8"]
@@ -35,6 +35,7 @@ class CacheIdentity:
         width: width of the token vectors.
         pooling: how the teacher pools, for the closed form.
         libraries: releases of the libraries that ran the teacher; caches of before do not say.
+        document: what documents are read with, "" where they are read as queries are.
         format: version of the shards.
     """
 
@@ -48,6 +49,7 @@ class CacheIdentity:
     width: int
     pooling: str
     libraries: str = ""
+    document: str = ""
     format: int = FORMAT
 
     @classmethod
@@ -72,15 +74,15 @@ class CacheIdentity:
             width=embedding_width(teacher),
             pooling=pooling_mode(teacher),
             libraries=releases(),
+            document="" if reads_alike(teacher) else f"prompt {prompt_of(teacher, 'document') or ''!r}",
         )
 
     @property
     def key(self) -> str:
         """The name of the cache: 16 hexadecimal digits."""
         values = asdict(self)
-        if not self.libraries:
-            del values["libraries"]
-        return digest_of(values)[:16]
+        stated = {name: value for name, value in values.items() if value or name not in ("libraries", "document")}
+        return digest_of(stated)[:16]
 
     def stored_as(self, dtype: StoredDtype) -> Self:
         """The same teacher, stored in another way."""

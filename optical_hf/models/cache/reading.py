@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from datasets import Dataset
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
@@ -21,6 +22,7 @@ from optical_hf.files import expand_path
 from optical_hf.models.cache.building import IDENTITY, fill
 from optical_hf.models.cache.identity import CacheIdentity, Mass, StoredDtype
 from optical_hf.models.cache.shards import Shard, damaged, is_whole, map_shard, shard_files, text_hash
+from optical_hf.models.prompts import Task
 from optical_hf.models.texts import Texts, texts_of
 from optical_hf.models.tokens import Encoder, TokenSet, token_set
 
@@ -63,6 +65,7 @@ class TeacherCache:
         texts: Texts,
         folder: str | PathLike[str],
         *,
+        documents: Texts | None = None,
         dtype: StoredDtype = "float16",
         mass: Mass = "uniform",
         batch_size: int = 64,
@@ -76,8 +79,10 @@ class TeacherCache:
 
         Args:
             teacher: the teacher; texts are read as its queries are, prompt and length limit included.
-            texts: texts, or a table of bitext, of which `source` is taken. A text that comes twice is kept once.
+            texts: texts, or a table of bitext, of which `source` is taken, and `document` as `documents` where it has one. A text
+                that comes twice is kept once.
             folder: where caches lie, one subfolder a teacher (and prompt, length, dtype); others are left alone.
+            documents: texts that the teacher reads as documents, for training with a column `document`.
             dtype: "float16", or "int8" with a float32 scale for each token, in half the space.
             mass: "uniform" over the content tokens, or "norm", in proportion to the length of the token vectors.
             batch_size: texts the teacher reads together.
@@ -92,7 +97,12 @@ class TeacherCache:
             OSError: where the disk has not the room (before anything is computed), or fills up on the way.
         """
         identity = CacheIdentity.of(teacher, dtype, mass)
-        wanted = texts_of(texts, "source")
+        if documents is None and isinstance(texts, Dataset) and "document" in texts.column_names:
+            documents = texts
+        wanted: dict[Task, list[str]] = {"query": texts_of(texts, "source")}
+        if documents is not None:
+            read_as: Task = "document" if identity.document else "query"
+            wanted[read_as] = [*wanted.get(read_as, []), *texts_of(documents, "document")]
         place = expand_path(folder) / identity.key
         fill(place, identity, teacher, wanted, batch_size=batch_size, shard_bytes=shard_bytes, progress=progress)
         return cls(place, identity)
@@ -132,19 +142,20 @@ class TeacherCache:
     def __contains__(self, text: str) -> bool:
         return self._find([text])[0] >= 0
 
-    def lookup(self, texts: Sequence[str]) -> CachedTokens:
-        """The tokens of a batch of texts, padded, float32, on the CPU.
+    def lookup(self, texts: Sequence[str], task: Task = "query") -> CachedTokens:
+        """The tokens of a batch of texts, read as queries or as documents; padded, float32, on the CPU.
 
         Raises:
             ValueError: where a text is not in the cache, naming it.
             DamagedShardError: where its shard is damaged, naming the shard.
         """
-        rows = self._find(texts)
+        rows = self._find(texts, task)
         if (rows < 0).any():
             absent = [text for text, row in zip(texts, rows, strict=True) if row < 0]
             raise ValueError(
-                f"{len(absent)} of {len(texts)} texts are not in the token cache {str(self.folder)!r}, the first is "
-                f"{absent[0][:80]!r}: add them with TeacherCache.build(teacher, texts, folder)"
+                f"{len(absent)} of {len(texts)} {'documents' if task == 'document' else 'texts'} are not in the token cache "
+                f"{str(self.folder)!r}, the first is {absent[0][:80]!r}: add them with TeacherCache.build(teacher, texts, folder"
+                f"{', documents=documents' if task == 'document' else ''})"
             )
         tokens, contents, masses, vectors = [], [], [], []
         for row in rows:
@@ -164,12 +175,12 @@ class TeacherCache:
         tokens_BND, content_BN, mass_BN = padded
         return CachedTokens(TokenSet(tokens_BND, mask_BN, content_BN, torch.stack(vectors)), mass_BN)
 
-    def features(self, texts: Sequence[str]) -> dict[str, Tensor]:
+    def features(self, texts: Sequence[str], task: Task = "query") -> dict[str, Tensor]:
         """The tokens as a dict of tensors, in place of the features a tokenizer gives: what a collator wants.
 
         `PairCollator(student=..., teacher=cache.features)` reads the teacher's side from disk, in the loaders.
         """
-        return dict(zip(FEATURES, self.lookup(texts).tokens, strict=True))
+        return dict(zip(FEATURES, self.lookup(texts, task).tokens, strict=True))
 
     def iter_token_sets(self, texts: Sequence[str], batch_size: int = 64) -> Iterator[TokenSet]:
         """Token sets a padded batch at a time, in the order of the texts, as the function of this name gives them."""
@@ -192,9 +203,10 @@ class TeacherCache:
         self._shard_of = np.concatenate(shard_of)[first_T] if names else np.empty(0, np.int32)
         self._row_of = np.concatenate(row_of)[first_T] if names else np.empty(0, np.int32)
 
-    def _find(self, texts: Sequence[str]) -> np.ndarray:
+    def _find(self, texts: Sequence[str], task: Task = "query") -> np.ndarray:
         """Where each text stands in the index, -1 where it does not."""
-        wanted = np.array([text_hash(text) for text in texts], dtype="S16")
+        read_as: Task = task if self.identity.document else "query"
+        wanted = np.array([text_hash(text, read_as) for text in texts], dtype="S16")
         if not len(self._names):
             return np.full(len(wanted), -1)
         places = np.minimum(np.searchsorted(self._names, wanted), len(self._names) - 1)
@@ -215,12 +227,13 @@ class TeacherCache:
         self.__init__(**state)  # type: ignore[misc]
 
 
-def teacher_tokens(teacher: Encoder | TeacherCache, features: Mapping[str, Any]) -> TokenSet:
+def teacher_tokens(teacher: Encoder | TeacherCache, features: Mapping[str, Any], task: Task = "query") -> TokenSet:
     """The teacher's side of a batch: taken from features a cache gave, computed from features a tokenizer gave.
 
     Args:
         teacher: the teacher; not touched where the features come from a cache.
-        features: from `TeacherCache.features` or `preprocess_queries`, on the device of the trainer.
+        features: from `TeacherCache.features` or `preprocess`, on the device of the trainer.
+        task: what the texts were read as.
 
     Returns:
         The token set, without gradient.
@@ -235,4 +248,4 @@ def teacher_tokens(teacher: Encoder | TeacherCache, features: Mapping[str, Any])
             "the batch holds tokenized text and the teacher is a cache: collate with teacher=cache.features"
         )
     with torch.no_grad():
-        return token_set(teacher, dict(features), teacher(dict(features), task="query"))
+        return token_set(teacher, dict(features), teacher(dict(features), task=task), task)

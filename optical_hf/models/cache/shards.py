@@ -19,6 +19,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from optical_hf.models.prompts import Task
+
 SUFFIX = ".safetensors"
 UNFINISHED = ".unfinished-"
 FLOAT16_MAX = 65504.0
@@ -53,9 +55,10 @@ class Shard(NamedTuple):
     vector_TD: Tensor
 
 
-def text_hash(text: str) -> bytes:
-    """The name of a text in a cache: the first 16 bytes of its SHA-256."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
+def text_hash(text: str, task: Task = "query") -> bytes:
+    """The name of a text in a cache: the first 16 bytes of its SHA-256, and another one where it was read as a document."""
+    marker = b"" if task == "query" else f"\0{task}\0".encode()
+    return hashlib.sha256(marker + text.encode("utf-8", "surrogatepass")).digest()[:16]
 
 
 def pack_float16(tokens_RD: Tensor) -> Tensor:
