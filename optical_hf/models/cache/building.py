@@ -21,7 +21,6 @@ from optical_hf.bars import bars_shown
 from optical_hf.files import write_text
 from optical_hf.models.cache.identity import CacheIdentity
 from optical_hf.models.cache.shards import (
-    DamagedShardError,
     Shard,
     is_whole,
     map_shard,
@@ -40,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 IDENTITY = "cache.json"
 LOCK = "cache.lock"
+READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def fill(
@@ -53,23 +53,41 @@ def fill(
     progress: bool,
 ) -> None:
     """Bring every text into the cache at `folder`, by how it is read; see `TeacherCache.build`."""
-    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / LOCK)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
         logger.warning("another process is building the token cache at %s: waiting for it", folder)
         lock.acquire()
+    except OSError as error:
+        if error.errno not in READ_ONLY:
+            raise
+        _check_complete(folder, identity, texts, error)
+        return
     try:
         remove_unfinished(folder)
-        write_text(folder / IDENTITY, identity.to_json())
-        present = _present(folder)
+        if not (folder / IDENTITY).exists() or (folder / IDENTITY).read_text(encoding="utf-8") != identity.to_json():
+            write_text(folder / IDENTITY, identity.to_json())
+        present = _present(folder, identity)
         for task, wanted in texts.items():
             missing = _missing(present, wanted, task)
             if missing:
                 _write(folder, identity, teacher, missing, task, batch_size, shard_bytes, bars_shown(progress))
     finally:
         lock.release()
+
+
+def _check_complete(folder: Path, identity: CacheIdentity, texts: Mapping[Task, Sequence[str]], error: OSError) -> None:
+    """Make sure that a cache nobody can write to has every text."""
+    present = _present(folder, identity, mend=False)
+    missing = [text for task, wanted in texts.items() for text in _missing(present, wanted, task)]
+    if missing:
+        raise OSError(
+            error.errno,
+            f"the token cache at {str(folder)!r} cannot be written ({error.strerror}), and {len(missing):,} texts are not in it "
+            f"(the first: {missing[0][:80]!r}): build it in a folder that can be written",
+        ) from error
 
 
 def _write(
@@ -154,16 +172,16 @@ def _mass(batch: TokenSet, identity: CacheIdentity) -> torch.Tensor:
     return uniform_mass(batch.content_BN)
 
 
-def _present(folder: Path) -> set[bytes]:
-    """The names of the texts in the cache; damaged shards are named, deleted and count as missing."""
+def _present(folder: Path, identity: CacheIdentity, mend: bool = True) -> set[bytes]:
+    """The names of the texts in the cache; damaged shards are named, deleted where `mend`, and count as missing."""
     present: set[bytes] = set()
     for path in shard_files(folder):
         try:
             whole = is_whole(path)
-            hashes = map_shard(path).hash_T16.numpy().tobytes() if whole else b""
-        except DamagedShardError:
-            whole, hashes = False, b""
-        if not whole:
+        except OSError:
+            whole = False
+        hashes = map_shard(path, identity.key).hash_T16.numpy().tobytes() if whole else b""
+        if not whole and mend:
             logger.warning(
                 "the shard %s is damaged (its bytes do not match its checksum): its texts are computed again", path
             )

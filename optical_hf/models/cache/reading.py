@@ -94,7 +94,8 @@ class TeacherCache:
 
         Raises:
             ValueError: an unknown dtype or mass; no texts; tokens that float16 cannot hold.
-            OSError: where the disk has not the room (before anything is computed), or fills up on the way.
+            OSError: where the disk has not the room (before anything is computed) or fills up on the way, or the folder cannot be
+                written and does not hold every text.
         """
         identity = CacheIdentity.of(teacher, dtype, mass)
         if documents is None and isinstance(texts, Dataset) and "document" in texts.column_names:
@@ -116,7 +117,8 @@ class TeacherCache:
             key: which of its caches (the name of the subfolder); needed where there are several.
 
         Raises:
-            ValueError: where there is none, or several and no key.
+            ValueError: where there is none, or several and no key, or its `cache.json` cannot be read.
+            DamagedShardError: for a shard that cannot be read, or is one of another cache.
         """
         found = {path.parent.name: path for path in sorted(expand_path(folder).glob(f"*/{IDENTITY}"))}
         if key is None and len(found) == 1:
@@ -134,7 +136,14 @@ class TeacherCache:
                 f"{str(folder)!r} {problem} (found: {names}): build one with TeacherCache.build(teacher, texts, "
                 "folder), or pass its key"
             )
-        return cls(found[key].parent, CacheIdentity.from_json(found[key].read_text()))
+        try:
+            identity = CacheIdentity.from_json(found[key].read_text(encoding="utf-8"))
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{str(found[key])!r} does not say whose tokens the cache holds ({error}): it is cut or of another version; build "
+                "with the teacher (TeacherCache.build), which writes it anew and computes only what is missing"
+            ) from error
+        return cls(found[key].parent, identity)
 
     def __len__(self) -> int:
         return len(self._names)
@@ -192,7 +201,7 @@ class TeacherCache:
         self._shards: dict[int, Shard] = {}
         names, shard_of, row_of = [], [], []
         for number, path in enumerate(self._paths):
-            hashes = map_shard(path).hash_T16.numpy().tobytes()
+            hashes = map_shard(path, self.identity.key).hash_T16.numpy().tobytes()
             count = len(hashes) // 16
             names.append(np.frombuffer(hashes, dtype="S16"))
             shard_of.append(np.full(count, number, dtype=np.int32))
@@ -217,7 +226,7 @@ class TeacherCache:
             path = self._paths[number]
             if not path.exists() or not is_whole(path):
                 raise damaged(path)
-            self._shards[number] = map_shard(path)
+            self._shards[number] = map_shard(path, self.identity.key)
         return self._shards[number]
 
     def __getstate__(self) -> dict[str, Any]:

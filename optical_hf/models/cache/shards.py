@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -24,6 +24,12 @@ from optical_hf.models.prompts import Task
 SUFFIX = ".safetensors"
 UNFINISHED = ".unfinished-"
 FLOAT16_MAX = 65504.0
+FULL = {
+    errno.ENOSPC: ("the disk of {} is full", "Free some space"),
+    errno.EDQUOT: ("the disk quota of {} is used up", "Free some space"),
+    errno.EFBIG: ("no file may grow that large in {}", "Raise the limit (ulimit -f), or make shard_bytes smaller"),
+}
+"""What a shard that does not fit says, and what to do."""
 NOT_NUMBERS = (
     "the teacher's tokens contain NaN or infinity: nothing could be learnt from them; check its weights and its dtype"
 )
@@ -105,12 +111,13 @@ def write_shard(folder: Path, shard: Shard, key: str) -> Path:
             os.fsync(file.fileno())
         beside.replace(place)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in FULL:
             raise
+        what, fix = FULL[error.errno]
         raise OSError(
             error.errno,
-            f"the disk of {str(folder)!r} is full: a shard of {len(data):,} bytes does not fit; the shards before it "
-            "are kept. Free some space and build again, it goes on from there",
+            f"{what.format(repr(str(folder)))}: a shard of {len(data):,} bytes does not fit; the shards before it are kept. "
+            f"{fix} and build again, it goes on from there",
         ) from error
     finally:
         beside.unlink(missing_ok=True)
@@ -135,17 +142,29 @@ def is_whole(path: Path) -> bool:
         return hashlib.file_digest(file, "sha256").hexdigest() == path.name.removesuffix(SUFFIX)
 
 
-def map_shard(path: Path) -> Shard:
+def map_shard(path: Path, key: str) -> Shard:
     """Map a shard into memory; its checksum is not looked at.
 
+    Args:
+        path: the shard.
+        key: of the cache it is in.
+
     Raises:
-        DamagedShardError: where it cannot be read as a shard at all.
+        DamagedShardError: where it cannot be read as a shard at all, or is one of another cache.
     """
     try:
+        with safe_open(path, "pt") as file:
+            own = (file.metadata() or {}).get("key")
         tensors: Mapping[str, Tensor] = load_file(path)
-        return Shard(**tensors)
+        shard = Shard(**tensors)
     except (SafetensorError, TypeError, OSError, ValueError) as error:
         raise damaged(path) from error
+    if own != key:
+        raise DamagedShardError(
+            f"the shard {str(path)!r} was written for the token cache {own!r} and lies in {key!r}: its tokens are those of another "
+            "teacher, prompt or length; move it out of the folder"
+        )
+    return shard
 
 
 def damaged(path: Path) -> DamagedShardError:

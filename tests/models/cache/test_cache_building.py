@@ -24,9 +24,9 @@ def counting(monkeypatch) -> list[int]:
     computed: list[int] = []
     compute = building.compute_shard
 
-    def count(teacher, texts, identity, batch_size):
+    def count(teacher, texts, *rest):
         computed.append(len(texts))
-        return compute(teacher, texts, identity, batch_size)
+        return compute(teacher, texts, *rest)
 
     monkeypatch.setattr(building, "compute_shard", count)
     return computed
@@ -124,7 +124,7 @@ def test_two_processes_build_one_cache(teacher, captions, tmp_path):
         child.join(60)
     assert [child.exitcode for child in children] == [0, 0]
     cache = TeacherCache.open(tmp_path)
-    held = sum(len(shards.map_shard(path).hash_T16) for path in shard_files(cache.folder))
+    held = sum(len(shards.map_shard(path, cache.identity.key).hash_T16) for path in shard_files(cache.folder))
     assert held == len(cache) == len(captions)
     assert cache.lookup(captions).tokens.tokens_BND.isfinite().all()
 

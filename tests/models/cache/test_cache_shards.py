@@ -55,7 +55,7 @@ def test_what_float16_cannot_hold_is_refused():
 
 def test_a_shard_comes_back_from_a_mapped_file(shard, tmp_path):
     path = write_shard(tmp_path, shard, "key")
-    mapped = map_shard(path)
+    mapped = map_shard(path, "key")
     assert is_whole(path)
     for name, tensor in mapped._asdict().items():
         assert torch.equal(tensor, getattr(shard, name)), name
@@ -76,7 +76,7 @@ def test_a_cut_shard_is_named(shard, tmp_path):
     path.write_bytes(path.read_bytes()[:100])
     assert not is_whole(path)
     with pytest.raises(DamagedShardError, match=path.name):
-        map_shard(path)
+        map_shard(path, "key")
 
 
 def test_a_failed_write_leaves_nothing(shard, tmp_path, monkeypatch):
