@@ -13,11 +13,13 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from langcodes import Language, LanguageTagError
 from langcodes import find as find_language_by_name
 from langcodes.data_dicts import LIKELY_SUBTAGS
+
+T = TypeVar("T")
 
 TIER_NAMES = ("Left-Behinds", "Scraping-Bys", "Hopefuls", "Rising Stars", "Underdogs", "Winners")
 """What Joshi et al. 2020 call their classes 0 to 5."""
@@ -80,6 +82,30 @@ def canonical_language(code: str) -> str:
     return base if usual is None or script == usual else f"{base}-{script}"
 
 
+def by_canonical_language(named: Mapping[str, T]) -> dict[str, T]:
+    """The same values under the canonical codes of their languages.
+
+    Args:
+        named: language, by any code that `canonical_language` takes, -> value.
+
+    Raises:
+        ValueError: an unknown code, or two codes of one language.
+
+    Example:
+        >>> by_canonical_language({"som": 5101, "de": 29000})
+        {'so': 5101, 'de': 29000}
+    """
+    found: dict[str, T] = {}
+    for code, value in named.items():
+        canonical = canonical_language(code)
+        if canonical in found:
+            raise ValueError(
+                f"{', '.join(map(repr, named))} name the language {canonical!r} twice: one value would hide the other; keep one"
+            )
+        found[canonical] = value
+    return found
+
+
 def language_info(code: str, tiers: Mapping[str, int] | None = None) -> LanguageInfo:
     """Return name, script and resource tier of a language.
 
@@ -103,7 +129,7 @@ def language_info(code: str, tiers: Mapping[str, int] | None = None) -> Language
     """
     canonical = canonical_language(code)
     language = Language.get(canonical)
-    own = {canonical_language(key): tier for key, tier in (tiers or {}).items()}
+    own = by_canonical_language(tiers or {})
     base = canonical.split("-")[0]
     tier = own.get(canonical, own.get(base, _joshi_tiers().get(base, 0)))
     name = "Tagalog" if canonical == "tl" else language.display_name()

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optical_hf.languages import canonical_language, language_info, tiers_from_counts
+from optical_hf.languages import by_canonical_language, canonical_language, language_info, tiers_from_counts
 
 
 @pytest.mark.parametrize(
@@ -89,3 +89,9 @@ def test_tiers_from_counts_refuses_what_makes_no_sense() -> None:
         tiers_from_counts({"de": 1}, edges=[10, 10])
     with pytest.raises(ValueError, match="number of pairs"):
         tiers_from_counts({"de": -1})
+
+
+def test_two_codes_of_one_language_do_not_hide_each_other() -> None:
+    assert by_canonical_language({"som": 1, "pt_br": 2}) == {"so": 1, canonical_language("pt-BR"): 2}
+    with pytest.raises(ValueError, match="'so', 'som' name the language 'so' twice"):
+        by_canonical_language({"so": 1, "som": 2})

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from optical_hf.files import expand_path, write_whole
-from optical_hf.languages import canonical_language, language_info
+from optical_hf.languages import by_canonical_language, language_info
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -128,7 +128,7 @@ def plot_bitext(report: "RetrievalReport", pairs: Mapping[str, int]) -> "Figure"
     Raises:
         ValueError: when no language of the report has pairs.
     """
-    counts = {canonical_language(code): count for code, count in pairs.items()}
+    counts = by_canonical_language(pairs)
     seen = [counts[code] for code in report.languages if counts.get(code, 0) > 0]
     if not seen:
         raise ValueError(

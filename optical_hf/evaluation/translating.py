@@ -20,7 +20,7 @@ from optical_hf.bars import bars_shown
 from optical_hf.evaluation.dictionary import read_dictionary
 from optical_hf.evaluation.settings_checks import check_counts
 from optical_hf.files import expand_name
-from optical_hf.languages import canonical_language, language_info
+from optical_hf.languages import by_canonical_language, canonical_language, language_info
 
 Translator = Callable[[list[str], str], list[str]]
 """Texts and the code of their language in, translations into the documents' language out."""
@@ -182,10 +182,7 @@ def translator_of(stated: "Translator | str | Path | Translators", *, progress: 
         return load_translator(stated, progress=progress)
     if not isinstance(stated, Mapping):
         return stated
-    codes = [canonical_language(code) for code in stated]
-    if len(set(codes)) < len(codes):
-        raise ValueError(f"two translators of one language ({', '.join(stated)}): one would have hidden the other")
-    named = {code: _of_language(one, code, progress) for code, one in zip(codes, stated.values(), strict=True)}
+    named = {code: _of_language(one, code, progress) for code, one in by_canonical_language(stated).items()}
 
     def translate(texts: list[str], language: str) -> list[str]:
         if language not in named:

@@ -13,7 +13,7 @@ from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
 from optical_hf.hub.figures import eval_results, gap_sentence, recall_table, table
-from optical_hf.languages import canonical_language, language_info
+from optical_hf.languages import by_canonical_language, language_info
 from optical_hf.losses import Loss
 from optical_hf.models import Encoder, averaged_layers, backbone, embedding_width, kind_of, layer_average
 
@@ -114,7 +114,7 @@ def model_card(
     """
     name = "path/to/student" if repo_id is None else checked_repo_id(repo_id)
     title = name.split("/")[-1]
-    pairs = {canonical_language(code): count for code, count in (bitext or {}).items()}
+    pairs = by_canonical_language(bitext or {})
     origin = _hub_id(base_model or student.model_card_data.base_model)
     measured, found, results = [], None, "Not measured."
     if report is not None:

@@ -20,7 +20,7 @@ from optical_hf.data.collections.reading import Lines, name_of, read_lines
 from optical_hf.data.collections.soundness import Parts, Qrels, check_columns, column, sound_part
 from optical_hf.data.readers.bad_rows import OnBadRow, check_on_bad_row
 from optical_hf.data.renamed import renamed_argument
-from optical_hf.languages import canonical_language
+from optical_hf.languages import by_canonical_language, canonical_language
 from optical_hf.tables import check_table
 
 QUERY_COLUMNS = ("id", "text", "language", "group", "english", "translation")
@@ -189,7 +189,7 @@ class RetrievalCollection:
         first_with: dict[str, str] = {}
         answers = [first_with.setdefault(text.strip(), key) for key, text in zip(line_ids, texts, strict=True)]
         line_groups = aligned(groups, "groups") if groups is not None else answers
-        machine = {canonical_language(code): lines for code, lines in (translations or {}).items()}
+        machine = by_canonical_language(translations or {})
         spare = machine.keys() - {canonical_language(code) for code in queries}
         if spare:
             raise ValueError(f"{name}: translations from {', '.join(sorted(spare))}, but no queries in that language")
