@@ -18,7 +18,7 @@ from optical_hf.study.config import Bitext, CollectionSpec
 
 
 def read_bitext(bitext: Bitext) -> Dataset:
-    """All the bitext of a study as one table; pairs with an empty side are dropped and counted in the log."""
+    """All the bitext of a study as one table; rows that cannot be used are dropped and counted in the log."""
     return load_bitext({code: list(files) for code, files in bitext.items()}, on_bad_row="drop")
 
 

@@ -172,6 +172,8 @@ def test_on_empty_is_the_old_name_of_on_bad_row():
             assert len(list(read("so-en.tsv", on_empty="drop"))) == 1
     with pytest.warns(FutureWarning, match="on_empty= is now called on_bad_row="):
         assert len(list(load_bitext("so-en.tsv", on_empty="keep"))) == 2
+    with pytest.warns(FutureWarning, match="on_empty= is now called on_bad_row="):
+        assert Bitext("so-en.tsv", on_empty="drop", cache_dir="cache").config.on_bad_row == "drop"
     with pytest.raises(ValueError, match="on_bad_row is 'foo': expected one of 'error', 'drop', 'keep'"):
         load_bitext("so-en.tsv", on_bad_row="foo")
 

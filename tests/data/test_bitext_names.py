@@ -7,9 +7,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from optical_hf import load_bitext
 from optical_hf.data.bitext_names import names_language, pair_in_name
+from optical_hf.data.bitext_sources import split_columns
+from optical_hf.languages import canonical_language
 
 
 @pytest.mark.parametrize(
@@ -43,6 +47,29 @@ def test_regions_and_scripts_in_any_case_and_separator(name: str, foreign: str, 
 @pytest.mark.parametrize("part", ["dev_de", "txt", "README", "en_qq", "test_en", "dev_test", "ids"])
 def test_words_are_no_codes(part: str) -> None:
     assert not names_language(part)
+
+
+WORDS = st.sampled_from(
+    ["en", "eng", "pt", "br", "zh", "tw", "Latn", "hans", "dev", "so", "de", "419", "x", "2", "corpus"]
+)
+
+
+@given(st.lists(WORDS, min_size=1, max_size=7), st.lists(st.sampled_from("-_."), min_size=7, max_size=7))
+def test_any_name_states_a_pair_with_a_language_that_is_known_or_none(words: list[str], joints: list[str]) -> None:
+    name = "".join(word + joint for word, joint in zip(words, joints, strict=False)) + "tsv"
+    found = pair_in_name(name)
+    assert found is None or (canonical_language(found[0]) == found[0] != "en" and {"en", "eng"} & set(words))
+
+
+@given(st.text(max_size=20) | st.text("abc:,=/\\.12", max_size=20))
+def test_any_text_is_a_path_with_or_without_columns(text: str) -> None:
+    try:
+        path, columns = split_columns(text)
+    except ValueError as error:  # one number and one name, or the same column twice
+        assert "expected the foreign and the English one" in str(error) or "null" in str(error)  # noqa: PT017
+        return
+    assert text.startswith(path)
+    assert (columns is None) == (path == text)
 
 
 @pytest.mark.parametrize("region", ["zh_tw", "zh_TW", "zh-tw", "zh-TW", "zh_hant", "zh-Hant", "ZH_TW"])
