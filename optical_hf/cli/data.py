@@ -28,9 +28,12 @@ def check(
     json_: Annotated[Path | None, typer.Option("--json", help="Write the counts as JSON.")] = None,
     drop: Annotated[
         list[str] | None,
-        typer.Option(help=f"Rule whose pairs to drop into --output: {', '.join(get_args(Rule))}; repeat it for more."),
+        typer.Option(help=f"Rule whose pairs to drop or list: {', '.join(get_args(Rule))}; repeat it for more."),
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Folder for the cleaned bitext, a datasets folder.")] = None,
+    list_: Annotated[
+        Path | None, typer.Option("--list", help="TSV file for the pairs of --drop: rule, id, English, foreign side.")
+    ] = None,
     on_bad_row: Annotated[
         Literal["error", "drop", "keep"],
         typer.Option(
@@ -41,9 +44,10 @@ def check(
 ) -> None:
     """Count what looks wrong, by language: empty sides, duplicates, wrong language, leaks, runs of misalignment, ..."""
     with usage():
-        if bool(drop) != (output is not None):
+        if bool(drop) != (output is not None or list_ is not None):
             raise ValueError(
-                "--drop and --output belong together: name the rules to drop and the folder for what is left"
+                "--drop and --output belong together: name the rules to drop and the folder for what is left, or with --list "
+                "the file for what breaks them"
             )
         if unknown := [rule for rule in drop or [] if rule not in get_args(Rule)]:
             raise ValueError(f"--drop {unknown[0]!r} is no rule: expected one of {', '.join(get_args(Rule))}")
@@ -59,10 +63,17 @@ def check(
     print(report)
     if json_ is not None:
         write_text(json_, json.dumps(report.to_dict(), indent=2) + "\n")
-    if drop and output is not None:
-        cleaned = clean_bitext(rows, drop, evaluation=held_out)
+    if not drop:
+        return
+    cleaned = clean_bitext(rows, drop, evaluation=held_out)
+    print(cleaned)
+    if list_ is not None:
+        columns = ("rule", "id", "source", "target")
+        lines = ("\t".join(" ".join(row[name].split()) for name in columns) + "\n" for row in cleaned.taken)
+        write_text(list_, "".join(lines))
+        Console(highlight=False).print(f"{len(cleaned.taken)} pairs are listed in {list_}")
+    if output is not None:
         write_folder(output, cleaned.bitext.save_to_disk)
-        print(cleaned)
         Console(highlight=False).print(f"{len(cleaned.bitext)} pairs are in {output}")
 
 

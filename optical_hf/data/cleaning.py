@@ -24,11 +24,13 @@ class CleanedBitext(NamedTuple):
         bitext: the pairs that are left, in their order.
         dropped: by language and rule, how many pairs a rule took; a pair that breaks several counts for the first.
         report: the quality report of the bitext before.
+        taken: the pairs that were dropped, in their order, with a column `rule`.
     """
 
     bitext: Any
     dropped: dict[str, dict[Rule, int]]
     report: BitextReport
+    taken: Any
 
     def __str__(self) -> str:
         lines = []
@@ -73,18 +75,21 @@ def clean_bitext(
             "the rule leak needs evaluation=, the texts that must not be in the training data; none were given"
         )
     found = inspect_bitext(bitext, list(drop), evaluation, None, num_proc)
-    kept_N = np.ones(len(found.broken_N), dtype=bool)
+    rule_N = np.full(len(found.broken_N), len(drop))  # which of them takes a row, the last of all none
     dropped: dict[str, dict[Rule, int]] = {code: {} for code in found.codes}
-    for rule in drop:
-        taken_N = kept_N & found.breaks(rule)
-        kept_N &= ~taken_N
+    for number, rule in enumerate(drop):
+        taken_N = (rule_N == len(drop)) & found.breaks(rule)
+        rule_N[taken_N] = number
         for place, code in enumerate(found.codes):
             dropped[code][rule] = int((taken_N & (found.language_N == place)).sum())
-    rest = (
-        bitext.select(np.flatnonzero(kept_N))
-        if isinstance(bitext, Dataset)
-        else bitext.filter(lambda _, row: bool(kept_N[row]), with_indices=True)
-    )
-    cleaned = CleanedBitext(rest, dropped, report_of(found, list(drop)))
+    kept_N = rule_N == len(drop)
+    if isinstance(bitext, Dataset):
+        rest, rows = bitext.select(np.flatnonzero(kept_N)), np.flatnonzero(~kept_N)
+        taken = bitext.select(rows).add_column("rule", [drop[number] for number in rule_N[rows]])
+    else:
+        rest = bitext.filter(lambda _, row: bool(kept_N[row]), with_indices=True)
+        taken = bitext.map(lambda _, row: {"rule": (*drop, None)[rule_N[row]]}, with_indices=True)
+        taken = taken.filter(lambda row: row["rule"] is not None)
+    cleaned = CleanedBitext(rest, dropped, report_of(found, list(drop)), taken)
     logger.warning(f"clean_bitext: {cleaned}")
     return cleaned

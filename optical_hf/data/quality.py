@@ -13,6 +13,7 @@ from datasets import Dataset, IterableDataset
 
 from optical_hf.data.quality_inspection import Inspection, inspect_bitext
 from optical_hf.data.quality_misalignment import MisalignedRun
+from optical_hf.data.quality_mismatch import MismatchedPairs
 from optical_hf.data.quality_rules import RULES, Rule
 
 
@@ -26,6 +27,7 @@ class BitextReport:
         runs: runs of rows whose translations stand in other rows, file by file.
         looked_at: pairs by language that the language detector looked at; it looks at a sample.
         not_checked: rules that were not checked, for all or for some languages, and why.
+        mismatches: how many single pairs of each file look wrong, and which; files of too few pairs are left out.
     """
 
     pairs: dict[str, int]
@@ -33,6 +35,7 @@ class BitextReport:
     runs: tuple[MisalignedRun, ...]
     looked_at: dict[str, int]
     not_checked: dict[Rule, str]
+    mismatches: tuple[MismatchedPairs, ...] = ()
 
     def total(self, rule: Rule) -> int:
         """Return how many pairs of all languages break a rule."""
@@ -40,7 +43,10 @@ class BitextReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain dicts and lists, for JSON."""
-        return asdict(self) | {"runs": [run._asdict() for run in self.runs]}
+        return asdict(self) | {
+            "runs": [run._asdict() for run in self.runs],
+            "mismatches": [found._asdict() for found in self.mismatches],
+        }
 
     def __str__(self) -> str:
         widths = [max(8, len(rule)) + 2 for rule in RULES]
@@ -59,6 +65,10 @@ class BitextReport:
         lines += [f"misaligned: {run}" for run in self.runs] or ["misaligned: no run of rows has slipped"] * (
             "misaligned" not in self.not_checked
         )
+        lines += [f"mismatched: {found}" for found in self.mismatches if found.rows] or [
+            f"mismatched: no sign of single wrong pairs; at most {found.high:.1%} of {found.origin}"
+            for found in sorted(self.mismatches, key=lambda found: -found.high)[:1]
+        ]
         return "\n".join(lines)
 
     def _cell(self, language: str, rule: Rule) -> str:
@@ -81,7 +91,8 @@ def bitext_quality(
     The rules: `empty` side; `duplicate` of an earlier pair (without case and punctuation); `copy` of the source;
     `length` ratio three times off the median of its language; `script` of most letters is not that of the language;
     `language` is another one (lingua); `numbers` differ between the sides; `leak`: a side stands in the evaluation set;
-    `misaligned`: in a run of rows whose translations stand in other rows (`find_misaligned_runs`).
+    `misaligned`: in a run of rows whose translations stand in other rows (`find_misaligned_runs`); `mismatched`: outside such
+    runs, its sides look put together at random, where a file has more of those than a clean one (`find_mismatched_pairs`).
 
     Args:
         bitext: a table as `load_bitext` makes it, its rows in the order of the files; a streamed one is read twice.
@@ -118,4 +129,5 @@ def report_of(found: Inspection, rules: Collection[Rule] | None) -> BitextReport
         runs=found.runs,
         looked_at=found.looked_at,
         not_checked=not_asked | found.not_checked,
+        mismatches=() if "mismatched" in not_asked else found.mismatches,
     )

@@ -22,6 +22,7 @@ from optical_hf.bars import bars_shown
 from optical_hf.data.bitext_rows import BITEXT_FEATURES
 from optical_hf.data.quality_language import lingua_is_here, wrong_language
 from optical_hf.data.quality_misalignment import MisalignedRun, RunFinder
+from optical_hf.data.quality_mismatch import FEWEST, MismatchedPairs, PairJudge
 from optical_hf.data.quality_rules import RULES, Rule, key, leak_keys, length_ratio, pair_rules
 from optical_hf.source_code import code_stamp
 from optical_hf.tables import UNKNOWN_LANGUAGE, check_table
@@ -43,6 +44,7 @@ class Inspection:
         language_N: which of them each row is in.
         broken_N: for each row one bit a rule, in the order of `RULES`.
         runs: runs of misalignment, file by file.
+        mismatches: how many single pairs look wrong, file by file.
         looked_at: number of pairs a language that the detector looked at.
         not_checked: why a rule was not checked, for all or for some languages.
     """
@@ -51,6 +53,7 @@ class Inspection:
     language_N: NDArray[np.int64]
     broken_N: NDArray[np.int32]
     runs: tuple[MisalignedRun, ...]
+    mismatches: tuple[MismatchedPairs, ...]
     looked_at: dict[str, int]
     not_checked: dict[Rule, str]
 
@@ -91,15 +94,24 @@ def inspect_bitext(
             middle = np.median(ratio_N[here_N]) if here_N.any() else 0.0
             broken_N[here_N & (np.abs(ratio_N - middle) > np.log(_LENGTH_FACTOR))] |= _bit("length")
     second = _SecondPass(
-        "misaligned" in wanted, _sample(codes, language_N, language_rows) if "language" in wanted else None
+        bool({"misaligned", "mismatched"} & wanted),
+        _sample(codes, language_N, language_rows) if "language" in wanted else None,
     )
     if second.needed:
         second.go_over(bitext, broken_N)
     if second.unknown:
         not_checked["language"] = f"the detector does not know {', '.join(sorted(second.unknown))}"
+    if "mismatched" in wanted and not second.mismatches:
+        not_checked["mismatched"] = f"a file teaches enough from {FEWEST} pairs on"
     broken_N &= sum(_bit(rule) for rule in wanted)
     return Inspection(
-        tuple(codes.tolist()), language_N, broken_N, tuple(second.runs), dict(second.looked_at), not_checked
+        tuple(codes.tolist()),
+        language_N,
+        broken_N,
+        tuple(second.runs) if "misaligned" in wanted else (),
+        tuple(second.mismatches),
+        dict(second.looked_at),
+        not_checked,
     )
 
 
@@ -215,9 +227,10 @@ class _SecondPass:
     def __init__(self, follow: bool, chosen_N: NDArray[np.bool_] | None) -> None:
         self.follow, self.chosen_N = follow, chosen_N
         self.runs: list[MisalignedRun] = []
+        self.mismatches: list[MismatchedPairs] = []
         self.unknown: set[str] = set()
         self.looked_at: dict[str, int] = defaultdict(int)
-        self._finders: dict[tuple[str, str], RunFinder] = defaultdict(RunFinder)
+        self._files: dict[tuple[str, str], tuple[RunFinder, PairJudge]] = {}
         self._rows: dict[tuple[str, str], array] = defaultdict(lambda: array("q"))
 
     @property
@@ -225,13 +238,14 @@ class _SecondPass:
         return self.follow or self.chosen_N is not None
 
     def go_over(self, bitext: Dataset | IterableDataset, broken_N: NDArray[np.int32]) -> None:
-        """Add the bits of the rules `misaligned` and `language`."""
+        """Add the bits of the rules `misaligned`, `mismatched` and `language`."""
         rows = tqdm(self._texts(bitext), total=len(broken_N), desc="Following the files", disable=not bars_shown())
         waiting: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
         for row, (english, foreign, stated, origin) in enumerate(rows):
             language = stated or UNKNOWN_LANGUAGE
             if self.follow:
-                self._finders[origin, language].add(english, foreign)
+                for reader in self._file(origin, language):
+                    reader.add(english, foreign)
                 self._rows[origin, language].append(row)
             if self.chosen_N is not None and self.chosen_N[row]:
                 waiting[language].append((row, english, foreign))
@@ -239,11 +253,21 @@ class _SecondPass:
                     self._detect(language, waiting.pop(language), broken_N)
         for language, pairs in waiting.items():
             self._detect(language, pairs, broken_N)
-        for (origin, language), finder in self._finders.items():
-            places = self._rows[origin, language]
+        for (origin, language), (finder, judge) in self._files.items():
+            places = np.array(self._rows[origin, language])
             for run in finder.finish():
                 self.runs.append(run._replace(origin=origin, language=language))
                 broken_N[places[run.first - 1 : run.last]] |= _bit("misaligned")
+            if (found := judge.finish()) is not None:
+                self.mismatches.append(found._replace(origin=origin, language=language))
+                broken_N[places[np.array(found.rows, dtype=int) - 1]] |= _bit("mismatched")
+
+    def _file(self, origin: str, language: str) -> tuple[RunFinder, PairJudge]:
+        """What follows a file; runs come first, as their rows are not judged one by one."""
+        if (origin, language) not in self._files:
+            finder = RunFinder()
+            self._files[origin, language] = finder, PairJudge(lambda: finder.runs)
+        return self._files[origin, language]
 
     def _texts(self, bitext: Dataset | IterableDataset) -> Iterator[tuple[str, str, str, str]]:
         columns = ["source", "target", "language", "origin"]

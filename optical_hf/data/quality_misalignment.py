@@ -106,6 +106,9 @@ class RunFinder:
     Args:
         max_offset: as for `find_misaligned_runs`.
         penalty: as for `find_misaligned_runs`.
+
+    Attributes:
+        runs: those found so far.
     """
 
     def __init__(self, *, max_offset: int = 10, penalty: float = 20.0) -> None:
@@ -113,7 +116,7 @@ class RunFinder:
         self._english: list[str] = []
         self._foreign: list[str] = []
         self._rows_before, self._state = 0, max_offset  # the middle state is offset 0
-        self._runs: list[MisalignedRun] = []
+        self.runs: list[MisalignedRun] = []
 
     def add(self, english: str, foreign: str) -> None:
         """Take the next row."""
@@ -126,17 +129,17 @@ class RunFinder:
         """Return the runs of all rows taken."""
         if self._english:
             self._search()
-        return self._runs
+        return self.runs
 
     def _search(self) -> None:
         block = _Block(self._english, self._foreign, self.max_offset)
         found, self._state = block.runs(self.penalty, self._state)
         for run in found:
             moved = run._replace(first=run.first + self._rows_before, last=run.last + self._rows_before)
-            before = self._runs[-1] if self._runs else None
+            before = self.runs[-1] if self.runs else None
             if before and before.last + 1 == moved.first and before.offset == moved.offset:
-                moved = moved._replace(first=self._runs.pop().first)
-            self._runs.append(moved)
+                moved = moved._replace(first=self.runs.pop().first)
+            self.runs.append(moved)
         self._rows_before += len(self._english)
         self._english, self._foreign = [], []
 

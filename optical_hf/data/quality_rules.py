@@ -16,7 +16,9 @@ import xxhash
 from optical_hf.languages import language_info
 from optical_hf.tables import UNKNOWN_LANGUAGE
 
-Rule = Literal["empty", "duplicate", "copy", "length", "script", "language", "numbers", "leak", "misaligned"]
+Rule = Literal[
+    "empty", "duplicate", "copy", "length", "script", "language", "numbers", "leak", "misaligned", "mismatched"
+]
 RULES: tuple[Rule, ...] = get_args(Rule)
 """What a quality report counts and `clean_bitext` can drop, in the order of the report."""
 

@@ -208,6 +208,18 @@ def test_data_check_counts_and_cleans(folder, tmp_path, monkeypatch, capsys):
     assert len(load_from_disk(str(tmp_path / "clean"))) == 2
 
 
+def test_data_check_lists_the_pairs_of_a_rule(folder, tmp_path, monkeypatch, capsys):
+    file = tmp_path / "mar-eng.tsv"
+    file.write_text("जा.\tGo.\n" * 3 + "तो 7 वाजता आला.\tHe came at 7.\n", encoding="utf-8")
+    listed = tmp_path / "wrong.tsv"
+    code, out, err = run(monkeypatch, capsys, "data", "check", file, "--drop", "duplicate", "--list", listed)
+    assert code == 0, err
+    assert "2 pairs are listed in" in out
+    rows = [line.split("\t") for line in listed.read_text(encoding="utf-8").splitlines()]
+    assert [(rule, english, foreign) for rule, _, english, foreign in rows] == [("duplicate", "Go.", "जा.")] * 2
+    assert rows[0][1].endswith(":2")
+
+
 def test_data_scenes_are_a_release(tmp_path, monkeypatch, capsys):
     code, _, err = run(monkeypatch, capsys, "data", "scenes", "--count", 4, "--output", tmp_path / "release")
     assert code == 0, err
