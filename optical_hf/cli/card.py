@@ -1,6 +1,5 @@
 """`optical-hf card`: the model card of a saved student, with the figures of a report, and the push to the hub."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -8,9 +7,11 @@ import typer
 from rich.console import Console
 
 from optical_hf.cli.ending import usage
+from optical_hf.evaluation import RetrievalReport
 from optical_hf.files import check_file, expand_path, write_text
 from optical_hf.hub import model_card, push_student
 from optical_hf.hub.card import checked_repo_id
+from optical_hf.hub.licences import checked_licence
 from optical_hf.losses import parse_losses
 from optical_hf.models import load_teacher
 
@@ -38,11 +39,13 @@ def card(
         weighted = parse_losses(losses) if losses else None
         if push_to is not None:
             checked_repo_id(push_to)
+        if license is not None:
+            checked_licence(license)
     student = expand_path(student)
     if not student.is_dir():
         raise NotADirectoryError(f"no folder {str(student)!r}: give the folder of a saved student")
     check_file(student / "README.md")
-    figures = None if report is None else json.loads(expand_path(report).read_text(encoding="utf-8"))
+    figures = None if report is None else RetrievalReport.from_json(report).to_dict()
     text = model_card(
         load_teacher(str(student)), repo_id=push_to, teacher=teacher, base_model=base_model,
         bitext=pairs, report=figures, system=system, license=license,

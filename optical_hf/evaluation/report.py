@@ -139,14 +139,22 @@ class RetrievalReport:
             ValueError: when the file is not JSON or not a report of this schema.
         """
         inline = isinstance(source, str) and source.lstrip().startswith("{")
-        text = str(source) if inline else expand_path(source).read_text(encoding="utf-8")
+        named = "the text" if inline else str(source)
         try:
+            text = str(source) if inline else expand_path(source).read_text(encoding="utf-8")
             values = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{'the text' if inline else source} is not JSON ({error})") from None
+        except ValueError as error:
+            raise ValueError(f"{named} is not JSON ({error})") from None
         if not isinstance(values, dict):
-            raise ValueError(f"{'the text' if inline else source} is JSON but not a report: expected an object")
-        return cls.from_dict(values)
+            raise ValueError(f"{named} is JSON but not a report: expected an object")
+        try:
+            return cls.from_dict(values)
+        except ValueError as error:
+            raise ValueError(f"{named}: {error}") from None
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"{named} is a retrieval report that is not whole ({error!r}): evaluate again, or give another"
+            ) from error
 
     def to_html(self, path: str | Path, **options: Any) -> None:
         """Write the report as one HTML page; the options are those of `optical_hf.evaluation.page.write_html`."""

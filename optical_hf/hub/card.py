@@ -12,7 +12,9 @@ from huggingface_hub import ModelCard, ModelCardData
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
-from optical_hf.hub.figures import eval_results, gap_sentence, recall_table, table
+from optical_hf.hub.figures import checked_report, eval_results, gap_sentence, recall_table, table
+from optical_hf.hub.licences import checked_licence
+from optical_hf.hub.public_names import is_local, public_name
 from optical_hf.languages import by_canonical_language, language_info
 from optical_hf.losses import Loss
 from optical_hf.models import Encoder, averaged_layers, backbone, embedding_width, kind_of, layer_average
@@ -89,7 +91,7 @@ def model_card(
     Args:
         student: the student.
         repo_id: where it will live on the hub; None writes "path/to/student".
-        teacher: hub id or name of the teacher, which encodes the documents.
+        teacher: hub id or name of the teacher, which encodes the documents. A path of this machine is left out.
         base_model: hub id of the checkpoint the student started from; None takes the one sentence-transformers knows.
             A folder of this machine is left out.
         bitext: pairs the student was trained on, by language code.
@@ -97,13 +99,13 @@ def model_card(
         report: what `RetrievalReport.to_dict` returns.
         system: the system of the report that is this student; None takes the one called "student", or the only one.
         license: the student's licence as the hub calls it, such as "apache-2.0".
-        datasets: hub ids of the data sets it was trained on.
+        datasets: hub ids of the data sets it was trained on. Paths of this machine are left out.
 
     Returns:
         The card, YAML metadata and Markdown.
 
     Raises:
-        ValueError: for a repository id or language code that is none, or a report without that system.
+        ValueError: for a repository id, licence or language code that is none, what is no report, or one without that system.
 
     Example:
         >>> from optical_hf.models.tiny import tiny_encoder
@@ -116,17 +118,20 @@ def model_card(
     title = name.split("/")[-1]
     pairs = by_canonical_language(bitext or {})
     origin = _hub_id(base_model or student.model_card_data.base_model)
+    teacher = public_name(teacher, "teacher")
+    named = [checked_repo_id(name) for name in datasets if public_name(name, "data set") is not None]
     measured, found, results = [], None, "Not measured."
     if report is not None:
+        report = checked_report(report)
         own = _own_system(report, system)
         measured, found = list(report["systems"][own]["languages"]), eval_results(report, own)
         results = f"{recall_table(report)}\n\n{gap_sentence(report, own)}"
     languages = list(dict.fromkeys([*pairs, *measured]))
     data = ModelCardData(
         language=list(dict.fromkeys(["en", *(code.split("-")[0] for code in languages)])),
-        license=license,
+        license=None if license is None else checked_licence(license),
         base_model=origin,
-        datasets=list(datasets) or None,
+        datasets=named or None,
         pipeline_tag="sentence-similarity",
         library_name="sentence-transformers",
         tags=TAGS,
@@ -168,7 +173,7 @@ def _own_system(report: Mapping[str, Any], system: str | None) -> str:
 def _hub_id(name: str | None) -> str | None:
     """A name that may stand as base_model; the hub rejects a path, and it says nothing to others."""
     try:
-        return None if name is None or Path(name).exists() else checked_repo_id(name)
+        return None if name is None or Path(name).exists() or is_local(name) else checked_repo_id(name)
     except ValueError:
         return None
 

@@ -8,9 +8,28 @@ from typing import Any
 
 from huggingface_hub import EvalResult
 
+from optical_hf.hub.public_names import last_part
 from optical_hf.languages import language_info
 
 Report = Mapping[str, Any]
+
+
+PARTS = ("systems", "documents", "tiers", "no_gap", "settings")
+
+
+def checked_report(report: Any) -> Report:
+    """The report, if it is one.
+
+    Raises:
+        ValueError: it is something else, or lacks a part.
+    """
+    missing = [name for name in PARTS if name not in report] if isinstance(report, Mapping) else list(PARTS)
+    if missing:
+        raise ValueError(
+            f"this is no retrieval report, as it has no {', '.join(missing)}: give RetrievalReport.to_dict(), or the file that "
+            "optical-hf evaluate --json wrote"
+        )
+    return report
 
 
 def eval_results(report: Report, system: str) -> list[EvalResult]:
@@ -51,7 +70,7 @@ def recall_table(report: Report) -> str:
         rows.append([f"{language_info(code).name} ({code})", tiers.get(code, "–"), f"{queries:,}", *levels])
     rows.append(["mean over languages", "", "", *(f"{100 * system['mean']:.1f}" for system in systems.values())])
     note = f"R@1 in percent, with {100 * report['settings']['confidence']:g} % intervals, on {_collections(report)}."
-    return f"{note}\n\n{table(['language', 'tier', 'queries', *systems], rows)}"
+    return f"{note}\n\n{table(['language', 'tier', 'queries', *map(last_part, systems)], rows)}"
 
 
 def gap_sentence(report: Report, system: str) -> str:
@@ -61,7 +80,7 @@ def gap_sentence(report: Report, system: str) -> str:
         return f"No R@1 gap: {report['no_gap']}."
     worst = language_info(gap["worst_language"]).name
     return (
-        f"The R@1 gap of {system} is {_percent(gap['gap'])} points: {_percent(gap['high_mean'])} in the high-resource "
+        f"The R@1 gap of {last_part(system)} is {_percent(gap['gap'])} points: {_percent(gap['high_mean'])} in the high-resource "
         f"languages less {_percent(gap['low_mean'])} in the low-resource ones. The worst language is {worst}, "
         f"{_percent(gap['worst'])}."
     )
@@ -81,7 +100,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _collections(report: Report) -> str:
-    return ", ".join(report["documents"])
+    return ", ".join(map(last_part, report["documents"]))
 
 
 def _percent(estimate: Mapping[str, float | None]) -> str:

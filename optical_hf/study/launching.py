@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -39,16 +40,46 @@ class RunFolder:
 
     @property
     def status(self) -> Status:
-        """Done once its result is there; failed where an error is; else open."""
+        """Done once its result is there and whole; failed where an error is, or a damaged file; else open."""
         if (self.folder / RESULT).exists():
-            return "done"
+            return "failed" if self._damage() else "done"
         return "failed" if (self.folder / ERROR).exists() else "open"
 
     @property
     def error(self) -> str:
         """Why it failed, in one line; empty where it did not."""
+        if self.status != "failed":
+            return ""
         path = self.folder / ERROR
-        return path.read_text(encoding="utf-8").strip() if self.status == "failed" else ""
+        return self._damage() or path.read_text(encoding="utf-8").strip()
+
+    def _damage(self) -> str:
+        """Which file of a finished run cannot be read, and what to do; empty where all can."""
+        result = self.folder / RESULT
+        damage = _unreadable(result)
+        if not damage and result.exists():
+            reports = json.loads(result.read_text(encoding="utf-8")).get("reports", {}).values()
+            damage = next(filter(None, (_unreadable(self.folder / name) for name in reports)), "")
+        return f"{damage}: start the study again, which does this run again" if damage else ""
+
+
+def _unreadable(path: Path) -> str:
+    """Why a JSON file that this package wrote cannot be read; empty where it can, or where it is not there and need not be."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return "" if path.name == RESULT else f"{path} is missing"
+    return _not_an_object(path, stat.st_mtime_ns, stat.st_size)
+
+
+@cache
+def _not_an_object(path: Path, *_: int) -> str:
+    """The same of a file of this time and size, which is read once."""
+    try:
+        whole = isinstance(json.loads(path.read_text(encoding="utf-8")), dict)
+    except ValueError as error:
+        return f"{path} is damaged ({error})"
+    return "" if whole else f"{path} is damaged (no 'key: value' object)"
 
 
 def folders_of(config: StudyConfig, runs: Sequence[RunConfig], *, fetch: bool = True) -> list[RunFolder]:
@@ -115,7 +146,8 @@ def _launched(config: StudyConfig, entries: Sequence[RunFolder]) -> Iterator[tup
     """Do some runs in one process (or one a rank); where it dies, the run it was at has failed and the rest stays open."""
     for entry in entries:
         entry.folder.mkdir(parents=True, exist_ok=True)
-        (entry.folder / ERROR).unlink(missing_ok=True)
+        for left in (ERROR, RESULT):  # a damaged result as well
+            (entry.folder / left).unlink(missing_ok=True)
         write_text(entry.folder / CONFIG, json.dumps(entry.run.to_dict(), indent=1, ensure_ascii=False))
     process = _start(config, entries)
     try:
@@ -153,12 +185,13 @@ def _alone(output: Path) -> Iterator[None]:
 
 
 def _start(config: StudyConfig, entries: Sequence[RunFolder]) -> "subprocess.Popen[bytes]":
-    """Start a process in a session of its own, so that a signal reaches what accelerate started as well."""
+    """Start a process in a session of its own, so that a signal reaches what accelerate started as well; it ends with this one."""
     environment = {"TOKENIZERS_PARALLELISM": "false", **NO_BARS, **os.environ}
     with (entries[0].folder / LOG).open("w", encoding="utf-8") as log:
         return subprocess.Popen(
-            command(config, entries), stdout=log, stderr=subprocess.STDOUT, start_new_session=True, env=environment
-        )
+            command(config, entries), stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            env=environment,
+        )  # fmt: skip
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
@@ -171,6 +204,8 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+    if process.stdin is not None:
+        process.stdin.close()
 
 
 def command(config: StudyConfig, entries: Sequence[RunFolder]) -> list[str]:
@@ -181,7 +216,7 @@ def command(config: StudyConfig, entries: Sequence[RunFolder]) -> list[str]:
         settings.append("--multi_gpu")  # accelerate's name for its torchrun launcher, which needs no GPU
     elif not torch.accelerator.is_available():
         settings.append("--cpu")
-    module = ["-m", "optical_hf.study.running", *running_arguments(config, entries)]
+    module = ["-m", "optical_hf.study.running", *running_arguments(config, entries), "--end-with-parent"]
     return [sys.executable, "-m", "accelerate.commands.launch", *settings, *config.launch, *module]
 
 

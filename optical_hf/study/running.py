@@ -38,6 +38,7 @@ from optical_hf.study.contents import Contents, check_as_named, digest_of_rows, 
 from optical_hf.study.frozen_body import bodies_shared
 from optical_hf.study.grid import COLLECTION, RunConfig
 from optical_hf.study.measuring import graded_measures
+from optical_hf.study.parent import end_with_parent
 from optical_hf.study.sets import EvaluationSet, draw_bitext, pairs_by_language, read_bitext, read_collections
 from optical_hf.study.students import parameters_of, prepared_student
 from optical_hf.study.training_run import train_student
@@ -213,8 +214,10 @@ def main(arguments: Sequence[str]) -> None:
     What goes wrong in one is left in its error.txt, in one line, and the next one is begun.
 
     Args:
-        arguments: the workspace, the folders of the runs, and perhaps `--keep-student`, `--read-anew`.
+        arguments: the workspace, the folders of the runs, and perhaps `--keep-student`, `--read-anew`, `--end-with-parent`.
     """
+    if "--end-with-parent" in arguments:
+        end_with_parent()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     PartialState(
         cpu=not torch.accelerator.is_available()

@@ -4,13 +4,17 @@ What a kept start took is kept with it and counted in every run that uses it, so
 about gradient steps.
 """
 
+import hashlib
+import logging
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import torch
 from accelerate import PartialState
 from datasets import Dataset
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from optical_hf.files import write_whole
 from optical_hf.models import Encoder, fit_alignment, token_projection
@@ -18,6 +22,8 @@ from optical_hf.models.cache import TeacherCache
 from optical_hf.study.accounting import Meter
 from optical_hf.study.config import SystemSpec, TeacherSpec
 from optical_hf.study.grid import RunConfig
+
+logger = logging.getLogger(__name__)
 
 
 def start_projection(
@@ -37,17 +43,17 @@ def start_projection(
     method = run.system.alignment
     assert method != "none"
     with PartialState().main_process_first():
-        there = place.exists()
+        there = place.exists() and _read(place) is not None
         if not there:
             with meter.cost() as cost:
                 options = {"seed": run.seed, "progress": False, **run.system.fit}
                 fit_alignment(student, teacher, bitext, method=method, **options)
             _save(student, place, asdict(cost))
-    with safe_open(str(place), "pt") as file:
-        kept = file.metadata()
-        projection = token_projection(student)
-        assert projection is not None
-        projection.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 (no dict)
+    found, projection = _read(place), token_projection(student)
+    assert found is not None
+    assert projection is not None
+    state, kept = found
+    projection.load_state_dict(state)
     meter.seconds["fit"], meter.flops["fit"] = float(kept["seconds"]), float(kept["flops"])
     if there:
         meter.spare(meter.seconds["fit"])
@@ -71,5 +77,25 @@ def _save(student: Encoder, place: Path, cost: dict[str, float]) -> None:
     projection = token_projection(student)
     assert projection is not None
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in projection.state_dict().items()}
-    told = {name: repr(value) for name, value in cost.items()}
+    told = {"checksum": _checksum(state), **{name: repr(value) for name, value in cost.items()}}
     write_whole(place, lambda beside: save_file(state, beside, metadata=told))
+
+
+def _read(place: Path) -> tuple[dict[str, Tensor], dict[str, str]] | None:
+    """A kept start and what it took; None where its bytes are not those that were written, which is said."""
+    try:
+        with safe_open(str(place), "pt") as file:
+            state, told = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118 (no dict)
+        if told["checksum"] == _checksum(state):
+            return state, told
+    except (SafetensorError, OSError, KeyError, TypeError):
+        pass
+    logger.warning("the closed form kept in %s is damaged: it is fitted again", place)
+    return None
+
+
+def _checksum(state: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(state.items()):
+        digest.update(name.encode() + tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]

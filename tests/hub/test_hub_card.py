@@ -7,7 +7,9 @@ import pytest
 from huggingface_hub import ModelCard
 from sentence_transformers import SentenceTransformer
 from tiny_pairs import pair
+from typer.testing import CliRunner
 
+from optical_hf.cli.app import app
 from optical_hf.data import RetrievalCollection
 from optical_hf.evaluation import evaluate_retrieval
 from optical_hf.hub import model_card
@@ -111,6 +113,65 @@ class TestCard:
         monkeypatch.chdir(tmp_path)
         for name in ("models", str(tmp_path), "../models"):
             assert ModelCard(model_card(student, base_model=name)).data.base_model is None
+
+    def test_no_path_of_this_machine_is_published(
+        self, student: Encoder, report: dict, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ):
+        paths = [str(tmp_path), "~/secret", "./secret/x", "$DATA/secret", "C:\\secret", "runs/secret/x"]
+        systems = {"/home/secret/student": report["systems"]["student"]}
+        local = {**report, "systems": systems, "documents": {"/home/secret/test.so": 4}}
+        for path in paths:
+            text = model_card(
+                student,
+                teacher=path,
+                base_model=path,
+                datasets=[path, "org/pairs"],
+                report=local,
+                system="/home/secret/student",
+            )
+            assert path not in text
+            assert "secret" not in text
+            assert ModelCard(text).data.datasets == ["org/pairs"]
+            assert "test.so" in text
+        assert caplog.text.count("is a path of this machine") == 2 * len(paths)
+
+    @pytest.mark.parametrize("name", ["Apache 2.0", "apache2", "MIT License", "GPL-3.0", "no such licence"])
+    def test_a_licence_that_the_hub_does_not_know(self, student: Encoder, name: str):
+        with pytest.raises(ValueError, match=f"the hub has no licence '{name}': (did you mean|take one of)"):
+            model_card(student, license=name)
+
+    def test_every_licence_of_the_hub(self, student: Encoder):
+        for name in ("apache-2.0", "cc-by-sa-4.0", "llama3.3", "openrail++", "other", "unknown"):
+            assert ModelCard(model_card(student, license=name)).data.license == name
+
+    def test_a_data_set_that_is_no_id(self, student: Encoder):
+        with pytest.raises(ValueError, match="'my pairs' is not the id of a hub repository"):
+            model_card(student, datasets=["my pairs"])
+
+    @pytest.mark.parametrize("other", [{}, {"a": 1}, [], {"systems": {}}])
+    def test_what_is_no_report(self, student: Encoder, other: object):
+        with pytest.raises(ValueError, match="no retrieval report, as it has no"):
+            model_card(student, report=other)
+
+    @pytest.mark.parametrize(
+        ("text", "told"),
+        [
+            ('{"a": 1}', "not a retrieval report"),
+            ("[1]", "expected an object"),
+            ("", "is not JSON"),
+            ('{"schema": ', "is not JSON"),
+            ('{"schema": "optical_hf.retrieval_report", "version": 1}', "a retrieval report that is not whole"),
+        ],
+    )
+    def test_another_file_in_the_shell(self, student: Encoder, text: str, told: str, tmp_path: Path):
+        student.save_pretrained(str(tmp_path / "student"))
+        path = tmp_path / "other.json"
+        path.write_text(text, encoding="utf-8")
+        before = (tmp_path / "student" / "README.md").read_text(encoding="utf-8")
+        with pytest.raises(ValueError, match=told) as caught:
+            CliRunner().invoke(app, ["card", str(tmp_path / "student"), "--report", str(path)], catch_exceptions=False)
+        assert str(path) in str(caught.value)
+        assert (tmp_path / "student" / "README.md").read_text(encoding="utf-8") == before
 
     def test_a_system_that_the_report_does_not_have(self, student: Encoder, report: dict):
         with pytest.raises(ValueError, match="no system 'ridge': pass system=, one of student, untrained"):

@@ -82,7 +82,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     started: list[str] = []
 
     class Over:
-        pid, returncode = 0, 0
+        pid, returncode, stdin = 0, 0, None
 
         def poll(self) -> int:
             return 0

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import torch
+from safetensors.torch import load, load_file
 from sentence_transformers import SentenceTransformer
 
 from optical_hf.evaluation import RetrievalReport
@@ -156,8 +159,8 @@ def test_a_run_that_dies_is_told_and_the_others_of_its_process_are_done(
     results = [repr(str(entry.folder / running.RESULT)) for entry in entries]
     codes = iter(
         [
-            f"import os; open({results[0]}, 'w').write('done'); os.abort()",
-            f"open({results[2]}, 'w').write('done'); open({results[3]}, 'w').write('done')",
+            f"import os; open({results[0]}, 'w').write('{{}}'); os.abort()",
+            f"open({results[2]}, 'w').write('{{}}'); open({results[3]}, 'w').write('{{}}')",
         ]
     )
     monkeypatch.setattr(launching, "command", lambda *_: [sys.executable, "-c", next(codes)])
@@ -180,6 +183,104 @@ def test_a_stopped_study_takes_its_run_with_it(
     under_way.close()  # what an exception in the caller does: Ctrl-C, SIGTERM
     with pytest.raises(ProcessLookupError):
         os.kill(int(told.read_text()), signal.SIGTERM)
+
+
+def test_children_end_with_a_study_that_is_killed(
+    study_values: dict, tmp_path: Path, write: Callable[[dict, Path], Path]
+) -> None:
+    """SIGKILL leaves the study no time to end anybody: whoever it started, and whoever they started, ends all the same."""
+    told, child = tmp_path / "pids", tmp_path / "child.py"
+    child.write_text(
+        f"""
+import subprocess, sys, time, os
+with open({str(told)!r}, "a") as file:
+    file.write(f"{{os.getpid()}}\\n")
+if len(sys.argv) == 1:  # as accelerate does: it starts who works, and knows nothing of the study
+    subprocess.run([sys.executable, __file__, "works"])
+exec(open({launching.__file__.replace("launching", "parent")!r}).read())
+end_with_parent()
+time.sleep(60)
+""",
+        encoding="utf-8",
+    )
+    study = f"""
+import sys, time
+from optical_hf.study import folders_of, launching, load_study, runs_of
+launching.command = lambda *_: [sys.executable, {str(child)!r}]
+config = load_study({str(write(study_values, tmp_path))!r})
+under_way = launching.launch_runs(config, folders_of(config, runs_of(config)))
+next(under_way)
+time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", study]) as killed:
+        while not told.exists() or told.read_text().count("\n") < 2:
+            assert killed.poll() is None
+            time.sleep(0.02)
+        killed.send_signal(signal.SIGKILL)
+    for pid in map(int, told.read_text().split()):
+        while alive(pid):  # the clock of the test session ends a wait without end
+            time.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/status")
+    return not (status.exists() and "State:\tZ" in status.read_text())
+
+
+def test_runs_are_told_to_end_with_the_study(study_values: dict, loaded: Written) -> None:
+    config = loaded(study_values)
+    assert launching.command(config, folders_of(config, runs_of(config)))[-1] == "--end-with-parent"
+
+
+@pytest.mark.parametrize("name", ["result.json", "report-00.json"])
+@pytest.mark.parametrize("damage", ["cut", "zeroed", "gone"])
+def test_a_damaged_file_of_a_finished_run_is_named_and_the_run_done_again(
+    name: str, damage: str, study_values: dict, loaded: Written, in_process: list[str]
+) -> None:
+    study_values["grid"] = {"systems": ["ridge"]}
+    config = loaded(study_values)
+    entries = folders_of(config, runs_of(config))
+    list(launch_runs(config, entries))
+    path = entries[0].folder / name
+    content = path.read_bytes()
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(content[: len(content) // 2] if damage == "cut" else bytes(len(content)))
+    if (name, damage) == ("result.json", "gone"):
+        assert [entry.status for entry in entries] == ["open", "done"]
+    else:
+        assert [entry.status for entry in entries] == ["failed", "done"]
+        assert str(path) in entries[0].error
+        assert entries[0].error.endswith("start the study again, which does this run again")
+        assert entries[0].error in write_study(config, entries).read_text(encoding="utf-8").replace("&#39;", "'")
+    in_process.clear()
+    list(launch_runs(config, entries))
+    assert in_process == [entries[0].run.label]
+    assert [entry.status for entry in entries] == ["done", "done"]
+
+
+@pytest.mark.parametrize("damage", ["cut", "zeroed"])
+def test_a_damaged_closed_form_is_fitted_again(
+    damage: str, study_values: dict, loaded: Written, in_process: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    study_values["grid"] = {"students": ["short"]}
+    config = loaded(study_values)
+    entries = folders_of(config, runs_of(config))
+    list(launch_runs(config, entries[:1]))
+    (kept,) = Path(config.output).glob("kept/*/starts/*")
+    content = kept.read_bytes()
+    kept.write_bytes(content[:-100] if damage == "cut" else content[:-100] + bytes(100))
+    list(launch_runs(config, entries[1:]))
+    assert entries[1].status == "done", entries[1].error
+    assert f"kept in {kept} is damaged" in caplog.text
+    again, first = load_file(kept), load(content)  # a run with gradient steps reads tokens that were not rounded
+    for name, weight in again.items():
+        torch.testing.assert_close(weight, first[name], rtol=0, atol=5e-3)
 
 
 def test_two_processes_do_not_do_one_study(study_values: dict, loaded: Written, in_process: list[str]) -> None:
