@@ -65,7 +65,11 @@ def align(
     max_line_bytes: Annotated[int, typer.Option(min=1, help="Bound on a line of a bitext file.")] = LINE_LIMIT,
     seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
 ) -> None:
-    """Fit the student's projection in closed form: transport plans and ridge regression by turns."""
+    """Fit the student's projection in closed form: transport plans and ridge regression by turns. Minutes, no gradient step.
+
+    Example: optical-hf align --teacher sentence-transformers/all-MiniLM-L6-v2 --student intfloat/multilingual-e5-small
+    --query-prompt "query: " --bitext swh-eng.tsv.gz --bitext train.de.gz --output students/e5
+    """
     with usage():
         penalty = _penalty(regularisation)
         averaged = _layers(layers, context.args)

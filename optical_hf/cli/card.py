@@ -33,7 +33,10 @@ def card(
     push_to: Annotated[str | None, typer.Option(help="Push the student with this card to owner/name.")] = None,
     private: Annotated[bool | None, typer.Option(help="Make the repository private.")] = None,
 ) -> None:
-    """Write a student's model card: what it is, how to load it, how well it finds. Nothing that is not given is guessed."""
+    """Write a student's model card: what it is, how to load it, how well it finds. Nothing that is not given is guessed.
+
+    Example: optical-hf card students/e5 --report report.json --teacher sentence-transformers/all-MiniLM-L6-v2 --license mit
+    """
     with usage():
         pairs = dict(map(_pairs, bitext or []))
         weighted = parse_losses(losses) if losses else None

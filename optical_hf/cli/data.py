@@ -42,7 +42,10 @@ def check(
     ] = "keep",
     max_line_bytes: Annotated[int, typer.Option(min=1, help="Bound on a line of a bitext file.")] = LINE_LIMIT,
 ) -> None:
-    """Count what looks wrong, by language: empty sides, duplicates, wrong language, leaks, runs of misalignment, ..."""
+    """Count what looks wrong, by language: empty sides, duplicates, wrong language, leaks, runs of misalignment.
+
+    Example: optical-hf data check swh-eng.tsv.gz --evaluation test.sw --drop duplicate --drop misaligned --output clean
+    """
     with usage():
         if bool(drop) != (output is not None or list_ is not None):
             raise ValueError(

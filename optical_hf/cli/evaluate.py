@@ -29,7 +29,12 @@ def evaluate(
             "(with test.en.gz beside it), so=FILE, or so=FILE:2,1 by columns; give the option again for more."
         ),
     ] = None,
-    teacher: Annotated[str | None, typer.Option(help="Encodes the documents: a hub id or a folder.")] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            help="Encodes the documents: a hub id or a folder. Needed except with --compare, as are --student and --queries."
+        ),
+    ] = None,
     student: Annotated[str | None, typer.Option(help="Encodes the queries; any sentence-transformers model.")] = None,
     other: Annotated[
         list[str] | None, typer.Option(help="A further student beside it, as NAME=FOLDER; may be repeated.")
@@ -85,7 +90,13 @@ def evaluate(
         tuple[Path, Path] | None, typer.Option(help="Compare two reports (JSON) by paired tests instead.")
     ] = None,
 ) -> None:
-    """Measure R@1 by language and the gap between high- and low-resource languages, with confidence intervals."""
+    """Measure R@1 by language and the gap between high- and low-resource languages, with confidence intervals.
+
+    Example: optical-hf evaluate --teacher sentence-transformers/all-MiniLM-L6-v2 --student students/e5
+    --queries swh-eng.tsv.gz --queries test.de.gz --html report.html
+
+    Two saved reports: optical-hf evaluate --compare first.json second.json
+    """
     if compare is not None:
         if queries or teacher or student or json or markdown or html or runs:
             raise WrongUsageError("--compare reads two reports and prints: leave the other options out")

@@ -130,6 +130,7 @@ BAD_OPTIONS = {
     "no tokens": (["--max_seq_length", "0"], "expected 1 or more"),
     "no pairs": (["--evaluate_limit", "0"], "expected 1 or more"),
     "an adapter of no rank": (["--lora_rank", "0"], "expected 1 or more"),
+    "no such solver": (["--losses", "transport(solver=sinkhron)"], "sinkhorn"),
     "a value is missing": (["--seed"], "expected one argument"),
     "a stray word": (["--bf16", "false", "stray"], "stray"),
 }
