@@ -137,6 +137,16 @@ def test_a_tie_gives_the_least_value_that_any_order_of_the_tied_documents_has(re
     assert trec_measures({"q": grades}, {"q": scores}, [name])[name]["q"] == min(metric.value for metric in values)
 
 
+@given(ties(), st.integers(1, 7))
+@settings(deadline=None, max_examples=50)
+def test_ranks_of_a_run_with_grades_and_unjudged_documents_are_those_of_its_measures(retrieval, k):
+    grades, scores = retrieval
+    ranks = ranks_from_run({"q": grades}, {"q": scores})
+    expected = trec_measures({"q": grades}, {"q": scores}, ["RR", f"Success@{k}"])
+    assert reciprocal_rank(ranks).tolist() == [expected["RR"]["q"]]
+    assert recall_at_k(ranks, k).tolist() == [expected[f"Success@{k}"]["q"]]
+
+
 def test_scores_that_differ_beyond_single_precision_are_still_ordered():
     run = {"q": {"a": 1.0 + 1e-12, "z": 1.0}}
     assert trec_measures({"q": {"a": 1}}, run, ["P@1"])["P@1"]["q"] == 1.0
