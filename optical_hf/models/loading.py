@@ -6,6 +6,7 @@ Knows nothing about training, data or transport.
 """
 
 import json
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from optical_hf.models.kinds import (
 from optical_hf.models.layers import Layers, average_layers, default_layers, layer_average, settle_layers
 from optical_hf.models.module_files import UNREADABLE, missing_module_file
 from optical_hf.models.prompts import Role, advise_prompt, set_prompts
+from optical_hf.models.student_folder import student_folder
 from optical_hf.models.text_length import check_length, keep_within_positions, set_max_seq_length
 from optical_hf.models.tokens import Encoder
 from optical_hf.models.weights import check_finite, check_full_precision
@@ -234,6 +236,8 @@ def _load(
     """Load with sentence-transformers, as whichever of its two classes the checkpoint names."""
     name_or_path = expand_name(name_or_path)
     path = Path(name_or_path)
+    with suppress(OSError):  # a folder that cannot be written to is read as it is
+        student_folder(path).mend()
     if path.is_file():
         raise ValueError(f"the {role} {str(path)!r} is a file: give the folder that holds it, or a hub id")
     if path.is_absolute() and not path.is_dir():

@@ -23,7 +23,9 @@ from transformers import TrainerCallback, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from optical_hf.files import expand_path
+from optical_hf.models.student_folder import student_folder
 from optical_hf.training.callbacks.termination import CheckpointOnTermination
+from optical_hf.training.checksums import CHECKSUMS, other_content
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +53,9 @@ def damage(checkpoint: str | Path, *, weights_only: bool = False) -> str | None:
             problem = _unreadable(path)
             if problem:
                 return f"{name} {problem}"
-    return _missing_weights(folder, files) or (None if weights_only else _missing_states(files))
+    return (
+        _missing_weights(folder, files) or other_content(folder) or (None if weights_only else _missing_states(files))
+    )
 
 
 def resume_point(asked: str | bool | None, args: TrainingArguments) -> str | None:
@@ -94,10 +98,14 @@ def resume_point(asked: str | bool | None, args: TrainingArguments) -> str | Non
 
 
 def begin_writing(checkpoint: Path) -> None:
-    """Make a checkpoint that is about to be written again count as not whole until it is, and clear what a kill left."""
+    """Make a checkpoint that is about to be written again count as not whole until it is, and clear what was there of a student."""
     (checkpoint / STATE).unlink(missing_ok=True)
-    for leftover in checkpoint.glob(".saving-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+    (checkpoint / CHECKSUMS).unlink(missing_ok=True)
+    before = student_folder(checkpoint)
+    before.mend()
+    for path in checkpoint.iterdir() if checkpoint.is_dir() else ():
+        if path.is_file() and before.owned(path.name):
+            path.unlink()
 
 
 def check_writable(folder: str | Path) -> None:
@@ -229,6 +237,9 @@ def _missing_weights(folder: Path, files: dict[str, Path]) -> str | None:
         return "it has no modules.json"
     if not {"model.safetensors", "adapter_model.safetensors", "model.safetensors.index.json"} & set(files):
         return "it has no weights (model.safetensors)"
+    configuration = "adapter_config.json" if "adapter_model.safetensors" in files else "config.json"
+    if configuration not in files:
+        return f"it has no {configuration}"
     for entry in json.loads(files["modules.json"].read_text()):
         name = f"{entry['path']}/model.safetensors"
         if entry["type"].rsplit(".", 1)[-1] == "Dense" and name not in files:

@@ -18,9 +18,12 @@ from transformers.trainer import PushInProgress
 from transformers.trainer_utils import HubStrategy
 
 from optical_hf.files import expand_path, write_text
+from optical_hf.folders import flush
 from optical_hf.models import Encoder
-from optical_hf.training.checkpoints import begin_writing
-from optical_hf.training.saving import load_weights, merged, save_student
+from optical_hf.models.student_folder import student_folder
+from optical_hf.training.checkpoints import ARGUMENTS, begin_writing, damage
+from optical_hf.training.checksums import write_checksums
+from optical_hf.training.saving import load_weights, merged, write_student
 from optical_hf.training.sharded import filled, load_sharded
 
 logger = logging.getLogger(__name__)
@@ -71,10 +74,20 @@ class StudentTrainer(Trainer):
         folder = Path(output_dir or self.args.output_dir)
         if self._skeleton is not None and state_dict is not None:
             student, state_dict = filled(self._skeleton, state_dict), None
-        save_student(merged(student) if self._merge_on_save else student, folder, state_dict)
         # As text and without tokens, where transformers would pickle the arguments, hub_token included.
-        told = self.args.to_dict() | {"world_size": self.args.world_size}
-        write_text(folder / "training_args.json", json.dumps(told, indent=2, default=str) + "\n")
+        told = json.dumps(self.args.to_dict() | {"world_size": self.args.world_size}, indent=2, default=str) + "\n"
+
+        def write(place: Path) -> None:
+            write_student(merged(student) if self._merge_on_save else student, place, state_dict)
+            write_text(place / ARGUMENTS, told)
+
+        if self._merge_on_save:
+            student_folder(folder).write(write)
+        else:  # in its place: other processes write into a checkpoint too, and it counts as whole when it is complete
+            folder.mkdir(parents=True, exist_ok=True)
+            write(folder)
+            write_checksums(folder)
+            flush(folder)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         student = self.accelerator.unwrap_model(self.model if model is None else model, keep_torch_compile=False)
@@ -84,6 +97,13 @@ class StudentTrainer(Trainer):
             load_weights(student, resume_from_checkpoint)
 
     def _load_best_model(self) -> None:
+        problem = damage(self.state.best_model_checkpoint, weights_only=True)
+        if problem is not None:
+            logger.warning(
+                "the best student, %s, is not whole (%s): the student stays that of the last step",
+                self.state.best_model_checkpoint, problem,
+            )  # fmt: skip
+            return
         logger.info("loading the best student, %s (%s)", self.state.best_model_checkpoint, self.state.best_metric)
         self._load_from_checkpoint(self.state.best_model_checkpoint)
 

@@ -8,8 +8,6 @@ import copy
 import json
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +22,7 @@ from transformers import PreTrainedModel
 from optical_hf.files import expand_path
 from optical_hf.models import Encoder, backbone, layer_average
 from optical_hf.models.layers import check_same_layers, keep_hidden_states
+from optical_hf.models.student_folder import student_folder
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
@@ -62,42 +61,43 @@ def merge_and_save(model: Encoder, folder: str | Path) -> None:
 def save_student(model: Encoder, folder: str | Path, state_dict: dict[str, Tensor] | None = None) -> None:
     """Save a student as sentence-transformers saves it: complete, or not at all.
 
-    The files are written beside their place and moved there when all of them are done, so that a full disk or a kill leaves
-    what was there before.
+    It is written beside its place, and the folders then change names. A full disk or a kill leaves the student that was there, or
+    the new one, whole.
 
     Args:
         model: the student, not wrapped; with an adapter, the adapter is what is saved for the backbone.
-        folder: where to; made where it is missing, other files in it stay.
+        folder: where to; made where it is missing, files that are none of a student's stay.
         state_dict: weights gathered from many devices to save in place of the model's own.
 
     Raises:
         OSError: where it cannot be written: a full disk, a read-only folder.
     """
+    student_folder(folder).write(lambda beside: write_student(model, beside, state_dict))
+
+
+def write_student(model: Encoder, folder: Path, state_dict: dict[str, Tensor] | None = None) -> None:
+    """Write the files of a student one by one; see `save_student`.
+
+    Raises:
+        OSError: where they cannot be written, also where safetensors does not say so.
+    """
     if state_dict is not None:
         model = copy.deepcopy(model)
         model.load_state_dict(state_dict)
-    folder = expand_path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=".saving-", dir=folder))
     try:
-        model.save_pretrained(str(staging))
-        if has_adapter(model):
-            # With it, transformers takes the folder for a whole model and looks for the backbone's weights in it.
-            (staging / "config.json").unlink(missing_ok=True)
-            keep_hidden_states(staging)
-        for part in sorted(staging.iterdir(), key=lambda p: p.name == "modules.json"):
-            _replace(part, folder / part.name)
+        model.save_pretrained(str(folder))
     except SafetensorError as error:  # it says in its text only what the disk answered
         answered = re.search(r"os error (\d+)", str(error))
         if answered is None:
             raise
         number = int(answered[1])
         raise OSError(
-            number,
-            f"{os.strerror(number)}: the student could not be written to {str(folder)!r}; what was there is as it was",
+            number, f"{os.strerror(number)}: the student could not be written; what was there before is as it was"
         ) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+    if has_adapter(model):
+        # With it, transformers takes the folder for a whole model and looks for the backbone's weights in it.
+        (folder / "config.json").unlink(missing_ok=True)
+        keep_hidden_states(folder)
 
 
 def load_weights(model: Encoder, folder: str | Path) -> None:
@@ -164,13 +164,3 @@ def _named(place: Path) -> Iterator[None]:
         yield
     except Exception as error:
         raise ValueError(f"cannot read the weights in {str(place)!r}: {' '.join(str(error).split())[:300]}") from error
-
-
-def _replace(source: Path, target: Path) -> None:
-    """Move a file or a folder over what is at `target`."""
-    if source.is_dir():
-        target.mkdir(exist_ok=True)
-        for part in source.iterdir():
-            _replace(part, target / part.name)
-    else:
-        os.replace(source, target)

@@ -20,7 +20,7 @@ from torch import nn
 from transformers import TrainerCallback, TrainerState
 
 from optical_hf.models.cache import TeacherCache
-from optical_hf.training import OTDistillationArguments, OTDistillationTrainer
+from optical_hf.training import OTDistillationArguments, OTDistillationTrainer, pushing
 
 SERVER = multiprocessing.get_context("forkserver")
 STEPS = 6  # more than an epoch of the 40 draws in batches of 4, accumulated by twos
@@ -87,17 +87,17 @@ def train(folder: Path, resume: bool | str, at: tuple[int, Callable[[], None]] |
 def train_killed_writing(folder, resume, at, options) -> None:
     """Be killed when half of a part of a checkpoint is written."""
     part, checkpoint = options.pop("part"), options.pop("checkpoint")
-    replace, save, save_state = os.replace, torch.save, TrainerState.save_to_json
+    note, save, save_state = pushing.write_checksums, torch.save, TrainerState.save_to_json
 
     def cut(path: str) -> None:
         whole = Path(path).read_bytes()
         Path(path).write_bytes(whole[: len(whole) // 2])
         os.kill(os.getpid(), signal.SIGKILL)
 
-    def replace_half(source, target):
-        replace(source, target)
-        if part == "weights" and f"/{checkpoint}/" in str(target):
-            os.kill(os.getpid(), signal.SIGKILL)
+    def note_half(folder):
+        if part == "weights" and folder.name == checkpoint:
+            cut(folder / "model.safetensors")
+        note(folder)
 
     def save_half(value, file, **kwargs):
         save(value, file, **kwargs)
@@ -109,7 +109,7 @@ def train_killed_writing(folder, resume, at, options) -> None:
         if str(file).endswith(f"{checkpoint}/{part}"):
             cut(file)
 
-    os.replace, torch.save, TrainerState.save_to_json = replace_half, save_half, state_half
+    pushing.write_checksums, torch.save, TrainerState.save_to_json = note_half, save_half, state_half
     train(folder, resume, at, options)
 
 

@@ -6,13 +6,15 @@ import shutil
 
 import fault_runs
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 from optical_hf.training import OTDistillationArguments, load_weights
 from optical_hf.training.checkpoints import begin_writing, checkpoints, damage, resume_point
 
 FILES = (
-    "model.safetensors", "1_Dense/model.safetensors", "modules.json", "optimizer.pt", "scheduler.pt", "rng_state.pth",
+    "model.safetensors", "1_Dense/model.safetensors", "modules.json", "config.json", "tokenizer.json", "optimizer.pt",
+    "scheduler.pt", "rng_state.pth",
     "trainer_state.json",
 )  # fmt: skip
 
@@ -62,13 +64,45 @@ def test_a_damaged_checkpoint_is_named_and_skipped(run, caplog, file, how):
     assert "\n" not in str(error.value)
 
 
-def test_a_bit_that_turned_over_is_found(run):
-    folder, _ = run
-    path = folder / "checkpoint-4" / "optimizer.pt"
+def turn_a_bit(path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    assert "optimizer.pt is" in damage(folder / "checkpoint-4")
+
+
+def lose_half(path):
+    """As a disk does that lost power: the name and the size are there."""
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2] + bytes(len(content) - len(content) // 2))
+
+
+@pytest.mark.parametrize("how", [turn_a_bit, lose_half])
+@pytest.mark.parametrize("file", ["optimizer.pt", "model.safetensors", "1_Dense/model.safetensors"])
+def test_content_that_is_not_what_was_written_is_found_and_the_checkpoint_before_is_taken(run, file, how):
+    folder, args = run
+    how(folder / "checkpoint-4" / file)
+    assert file in damage(folder / "checkpoint-4")
+    assert resume_point(True, args) == str(folder / "checkpoint-2")
+
+
+def test_a_checkpoint_without_checksums_is_gone_on_from(run):
+    """Those of version 0.1."""
+    folder, args = run
+    (folder / "checkpoint-4" / "checksums.json").unlink()
+    assert resume_point(True, args) == str(folder / "checkpoint-4")
+    (folder / "checkpoint-4" / "config.json").unlink()
+    assert "it has no config.json" in damage(folder / "checkpoint-4")
+
+
+def test_a_best_student_that_is_damaged_is_not_loaded(run, caplog):
+    folder, _ = run
+    turn_a_bit(folder / "checkpoint-2" / "model.safetensors")
+    made = fault_runs.trainer(folder, max_steps=4)
+    before = fault_runs.weights(made.model)
+    made.state.best_model_checkpoint = str(folder / "checkpoint-2")
+    made._load_best_model()
+    assert torch.equal(fault_runs.weights(made.model), before)
+    assert "checkpoint-2, is not whole (model.safetensors does not hold what was written" in caplog.text
 
 
 def test_without_a_whole_checkpoint_the_run_starts_from_the_beginning_and_says_so(run, caplog):
@@ -116,7 +150,9 @@ def test_a_checkpoint_that_is_written_again_counts_as_cut_off_until_it_is_done(r
     (folder / "checkpoint-4" / ".saving-left").mkdir()
     begin_writing(folder / "checkpoint-4")
     assert "trainer_state.json" in damage(folder / "checkpoint-4")
-    assert not (folder / "checkpoint-4" / ".saving-left").exists()
+    left = {path.name for path in (folder / "checkpoint-4").iterdir()}
+    assert not left & {".saving-left", "model.safetensors", "config.json", "checksums.json"}
+    assert "rng_state.pth" in left  # another process may have been quicker
 
 
 def test_weights_of_a_module_that_are_missing_are_not_passed_over(run):
