@@ -1,8 +1,9 @@
 """Training: the arguments, the trainer, and how a student is saved. Knows nothing about evaluation or the command line."""
 
+from optical_hf.training.adapters import merged
 from optical_hf.training.arguments import OTDistillationArguments
 from optical_hf.training.pair_check import check_pair
-from optical_hf.training.saving import load_weights, merge_and_save, merged, save_student
+from optical_hf.training.saving import load_weights, merge_and_save, save_student
 from optical_hf.training.trainer import OTDistillationTrainer
 
 __all__ = [

@@ -4,13 +4,15 @@ Knows nothing about losses. Overrides the public `get_train_dataloader` of `tran
 our arguments asks for it: else the order is that of transformers.
 """
 
+from collections.abc import Sized
 from functools import partial
 from typing import Any
 
 import numpy as np
+from accelerate.data_loader import prepare_data_loader
 from datasets import Dataset, IterableDataset
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader
+from torch.utils.data import BatchSampler, DataLoader
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import seed_worker
 
@@ -21,12 +23,15 @@ from optical_hf.models import Encoder
 from optical_hf.models.prompts import prompt_of
 from optical_hf.training.arguments import OTDistillationArguments
 from optical_hf.training.evaluating import EvaluatingTrainer
+from optical_hf.training.sharing import SharedBatches
 
 
 class BatchingTrainer(EvaluatingTrainer):
     """A trainer that makes its training batches as `OTDistillationArguments` says."""
 
     args: OTDistillationArguments
+    least_pairs = 1
+    """Pairs that a step must have to teach something."""
 
     def get_train_dataloader(self) -> DataLoader:
         """The training batches of this process."""
@@ -40,36 +45,66 @@ class BatchingTrainer(EvaluatingTrainer):
                 )
             group = self._train_batch_size * args.world_size if args.grouped_by_length else None
             stream = EndlessStream(dataset, group=group, seed=args.seed)
-            return self._loader(stream, batch_size=self._train_batch_size, drop_last=args.dataloader_drop_last)
-        if dataset is None or not (args.sampling_temperature is not None or args.grouped_by_length):
+            loader = self._texts(stream, batch_size=self._train_batch_size, drop_last=args.dataloader_drop_last)
+            return self.accelerator.prepare(loader)
+        if dataset is None or not isinstance(dataset, Sized):
             return super().get_train_dataloader()
-        order = row_order(dataset, args)
+        if args.sampling_temperature is not None or args.grouped_by_length:
+            order: Any = row_order(dataset, args)
+            batches: Any = BatchSampler(order, self._train_batch_size, drop_last=False)
+            if args.grouped_by_length:
+                batches = self._by_length(dataset, order)
+        else:
+            loader = super().get_train_dataloader()
+            left = len(dataset) % self._train_batch_size
+            if args.world_size == 1 and not 0 < left < self.least_pairs:
+                return loader
+            batches = loader.batch_sampler  # where there are several processes, accelerate has put its own around it
+            batches = getattr(batches, "batch_sampler", batches)
+            order = batches.sampler
         self.remove_callback(SetEpoch)  # that of a batch size that did not fit
-        self.add_callback(SetEpoch(order))
-        if not args.grouped_by_length:
-            return self._loader(dataset, batch_size=self._train_batch_size, sampler=order)
+        if hasattr(order, "set_epoch"):
+            self.add_callback(SetEpoch(order))
+        shares = SharedBatches(
+            batches, args.world_size, args.process_index, least=self.least_pairs, drop_last=args.dataloader_drop_last
+        )
+        return prepare_data_loader(
+            self._texts(dataset, batch_sampler=shares),
+            self.accelerator.device,
+            num_processes=1,
+            process_index=0,
+            put_on_device=True,
+            dispatch_batches=False,
+            non_blocking=self.accelerator.non_blocking,
+        )
+
+    def _by_length(self, dataset: Any, order: EpochOrder) -> LengthBatches:
+        args = self.args
         budget = args.tokens_per_batch
         if budget is not None:  # auto_find_batch_size may have made the batch smaller
             budget = max(1, budget * self._train_batch_size // args.train_batch_size)
         column = args.length_column_name  # lengths that are known, else counted on the way
         lengths = dataset[column][:] if column in dataset.column_names else TokenCounts(dataset, self.model)
-        batches = LengthBatches(order, lengths, batch_size=self._train_batch_size, tokens=budget)
-        return self._loader(dataset, batch_sampler=batches)
+        return LengthBatches(order, lengths, batch_size=self._train_batch_size, tokens=budget)
 
-    def _loader(self, dataset: Any, **batches: Any) -> DataLoader:
+    def _texts(self, dataset: Any, **batches: Any) -> DataLoader:
         args = self.args
         seeded = partial(seed_worker, num_workers=args.dataloader_num_workers, rank=args.process_index)
-        return self.accelerator.prepare(
-            DataLoader(
-                dataset,
-                collate_fn=self.data_collator,
-                num_workers=args.dataloader_num_workers,
-                pin_memory=args.dataloader_pin_memory,
-                persistent_workers=args.dataloader_persistent_workers,
-                prefetch_factor=args.dataloader_prefetch_factor,
-                worker_init_fn=seeded,
-                **batches,
-            )
+        newer = {
+            name: getattr(args, f"dataloader_{name}")
+            for name in ("multiprocessing_context", "in_order")  # not in transformers 5.0
+            if getattr(args, f"dataloader_{name}", None) is not None
+        }
+        return DataLoader(
+            dataset,
+            collate_fn=self.data_collator,
+            num_workers=args.dataloader_num_workers,
+            pin_memory=args.dataloader_pin_memory,
+            persistent_workers=args.dataloader_persistent_workers,
+            prefetch_factor=args.dataloader_prefetch_factor,
+            worker_init_fn=seeded,
+            **newer,
+            **batches,
         )
 
 

@@ -86,15 +86,33 @@ def resume_point(asked: str | bool | None, args: TrainingArguments) -> str | Non
     if chosen is None:
         _say(args, f"no whole checkpoint in {args.output_dir!r}: the run starts from the beginning")
         return None
-    saved_by = _arguments(chosen).get("world_size")
+    saved_by = saved_arguments(chosen).get("world_size")
     if saved_by not in (None, args.world_size):
         _say(
             args,
             f"{chosen.name} was saved by {saved_by} processes and {args.world_size} go on: the order of the data is not that of "
             "a run that was not interrupted",
         )
+    if lacks_states(chosen):
+        _say(
+            args,
+            f"{chosen.name} was saved with save_only_model=True: the run goes on from its step with a fresh optimizer, a schedule "
+            "that starts anew, warm-up included, and other random numbers than a run that was not interrupted",
+        )
     logger.info("the run goes on from %s", chosen)
     return str(chosen)
+
+
+def saved_arguments(checkpoint: str | Path) -> dict[str, Any]:
+    """The arguments of the run that saved a checkpoint; empty where it has none."""
+    file = Path(checkpoint) / ARGUMENTS
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
+def lacks_states(checkpoint: str | Path) -> str | None:
+    """What a checkpoint lacks of optimizer, schedule and random numbers, as the end of a sentence; None where it lacks nothing."""
+    folder = Path(checkpoint)
+    return _missing_states({path.relative_to(folder).as_posix(): path for path in folder.rglob("*")})
 
 
 def begin_writing(checkpoint: Path) -> None:
@@ -258,8 +276,3 @@ def _missing_states(files: dict[str, Path]) -> str | None:
     processes = json.loads(files[ARGUMENTS].read_text()).get("world_size", 1) if ARGUMENTS in files else 1
     wanted = ["rng_state.pth"] if processes == 1 else [f"rng_state_{rank}.pth" for rank in range(processes)]
     return next((f"it has no {name}" for name in wanted if name not in files), None)
-
-
-def _arguments(checkpoint: Path) -> dict[str, Any]:
-    file = checkpoint / ARGUMENTS
-    return json.loads(file.read_text()) if file.is_file() else {}

@@ -11,6 +11,11 @@ def bank_size(losses: Mapping[Loss, float]) -> int:
     return max((loss.bank for loss in losses if isinstance(loss, SearchLoss)), default=0)
 
 
+def compares_only(losses: Mapping[Loss, float]) -> bool:
+    """Whether all losses compare the pairs of a batch and no bank is there: they cost nothing in a batch of one pair."""
+    return all(isinstance(loss, SearchLoss | MaxSimLoss) for loss in losses) and not bank_size(losses)
+
+
 def checked_losses(losses: Mapping[Loss, float], args: OTDistillationArguments) -> dict[Loss, float]:
     """The losses as a dict, if they are losses and learn something from batches of this size.
 
@@ -30,8 +35,7 @@ def checked_losses(losses: Mapping[Loss, float], args: OTDistillationArguments) 
             raise ValueError(
                 f"the weight of {loss} is {weight}: expected a positive number; leave the loss out for none"
             )
-    alone = all(isinstance(loss, SearchLoss | MaxSimLoss) for loss in losses) and not bank_size(losses)
-    if alone and args.train_batch_size * args.world_size == 1:
+    if compares_only(losses) and args.train_batch_size * args.world_size == 1:
         raise ValueError(
             f"the losses {', '.join(map(str, losses))} compare the pairs of a batch and cost nothing in a batch of one: "
             "raise per_device_train_batch_size (accumulation does not help), give contrastive a bank, or add pooled_mse"

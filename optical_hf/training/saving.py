@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from peft import PeftModel, set_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from sentence_transformers.sentence_transformer.modules import WeightedLayerPooling
@@ -23,23 +22,7 @@ from optical_hf.files import expand_path
 from optical_hf.models import Encoder, backbone, layer_average
 from optical_hf.models.layers import check_same_layers, keep_hidden_states
 from optical_hf.models.student_folder import student_folder
-
-ADAPTER_WEIGHTS = "adapter_model.safetensors"
-
-
-def has_adapter(model: Encoder) -> bool:
-    """Whether the student's backbone is wrapped by PEFT."""
-    return isinstance(backbone(model).model, PeftModel)
-
-
-def merged(model: Encoder) -> Encoder:
-    """The student with its adapter folded into the backbone, as a copy; the model itself where it has none."""
-    if not has_adapter(model):
-        return model
-    whole = copy.deepcopy(model)
-    module = backbone(whole)
-    module.model = module.model.merge_and_unload()
-    return whole
+from optical_hf.training.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS, has_adapter, load_adapter, merged
 
 
 def merge_and_save(model: Encoder, folder: str | Path) -> None:
@@ -92,9 +75,9 @@ def write_student(model: Encoder, folder: Path, state_dict: dict[str, Tensor] | 
             raise
         number = int(answered[1])
         raise OSError(
-            number, f"{os.strerror(number)}: the student could not be written; what was there before is as it was"
+            number, f"{os.strerror(number)}: the student could not be written; what was there is as it was"
         ) from error
-    if has_adapter(model):
+    if (folder / ADAPTER_CONFIG).exists():
         # With it, transformers takes the folder for a whole model and looks for the backbone's weights in it.
         (folder / "config.json").unlink(missing_ok=True)
         keep_hidden_states(folder)
@@ -128,13 +111,8 @@ def load_weights(model: Encoder, folder: str | Path) -> None:
         with _named(folder / averaged["path"]):
             saved = WeightedLayerPooling.load(str(folder), subfolder=averaged["path"], local_files_only=True)
         check_same_layers(model, saved, folder)
-    if has_adapter(model):
-        adapter = folder / ADAPTER_WEIGHTS
-        if not adapter.exists():
-            raise ValueError(
-                f"{str(folder)!r} has no {ADAPTER_WEIGHTS}: it was saved without an adapter; resume without peft_config"
-            )
-        set_peft_model_state_dict(backbone(model).model, load_file(adapter))
+    if has_adapter(model) or (folder / ADAPTER_WEIGHTS).exists():
+        load_adapter(model, folder)
     else:
         _load_backbone_into(backbone(model).model, folder)
     for entry, module in zip(entries, model, strict=True):

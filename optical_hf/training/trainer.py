@@ -3,8 +3,8 @@
 The trainer orchestrates: it runs both models, hands tensors to the losses and logs what comes back. It knows nothing of
 how plans are found or how retrieval is measured: evaluators are callables from a student to a dict of numbers.
 
-Its bases are `BatchingTrainer` (batching.py), `EvaluatingTrainer` (evaluating.py) and `StudentTrainer` (pushing.py: saving,
-loading, pushing).
+Its bases are `ResumingTrainer` (resuming.py), `BatchingTrainer` (batching.py), `EvaluatingTrainer` (evaluating.py) and
+`StudentTrainer` (pushing.py: saving, loading, pushing).
 
 Shapes: B pairs, T teachers whose mean is taken.
 """
@@ -16,9 +16,9 @@ from typing import Any
 
 import torch
 from datasets import Dataset, IterableDataset
-from peft import PeftConfig, get_peft_model
+from peft import PeftConfig
 from torch import Tensor, nn
-from transformers import TrainerCallback, set_seed
+from transformers import TrainerCallback
 
 from optical_hf.data.collator import PairCollator
 from optical_hf.losses import (
@@ -31,28 +31,29 @@ from optical_hf.losses import (
     loss_terms,
     losses_text,
 )
-from optical_hf.models import Encoder, TokenSet, backbone, preprocess, token_projection, token_set
+from optical_hf.models import Encoder, TokenSet, preprocess, token_set
 from optical_hf.models.cache import TeacherCache
 from optical_hf.models.mean_teacher import AnyTeacher, one_teacher
 from optical_hf.models.teachers import SeveralTeachers, read_teacher
 from optical_hf.tables import check_table
+from optical_hf.training.adapters import put_adapter
 from optical_hf.training.arguments import OTDistillationArguments
-from optical_hf.training.batching import BatchingTrainer
 from optical_hf.training.callbacks import TrainingBatch, batch_callbacks, default_callbacks
-from optical_hf.training.checkpoints import check_writable, clear_errors, resume_point
+from optical_hf.training.checkpoints import check_writable, resume_point
 from optical_hf.training.closed_form_start import some_rows, start_in_closed_form, wanted_start
 from optical_hf.training.document_bank import document_bank
 from optical_hf.training.evaluating import Evaluator
 from optical_hf.training.freezing import freeze
 from optical_hf.training.gathering import gather_batch
 from optical_hf.training.guards import ROWS_READ, check_rows, finite_pairs
-from optical_hf.training.loss_check import bank_size, checked_losses
+from optical_hf.training.loss_check import bank_size, checked_losses, compares_only
 from optical_hf.training.pair_check import check_pair
+from optical_hf.training.resuming import ResumingTrainer
 from optical_hf.training.sharded import check_deepspeed, skeleton_before_sharding
 from optical_hf.training.term_means import TermMeans, padding
 
 
-class OTDistillationTrainer(BatchingTrainer):
+class OTDistillationTrainer(ResumingTrainer):
     """Distil `teacher` into `model` on bitext.
 
     Args:
@@ -114,14 +115,12 @@ class OTDistillationTrainer(BatchingTrainer):
         self.losses = checked_losses(args.loss_weights if losses is None else losses, args)
         if losses is not None:
             args.losses = losses_text(self.losses)  # what is saved beside the student says what it learnt by
+        self.least_pairs = 2 if compares_only(self.losses) else 1
         self._names = loss_names(self.losses)
         self._terms = TermMeans()
         self._banks: list[DocumentBank] = []
         freeze(model, args.freeze_embeddings)
-        if peft_config is not None:
-            module = backbone(model)
-            set_seed(args.seed)  # the adapter a run starts from is that of its seed, as its dropout is
-            module.model = get_peft_model(module.model, peft_config)
+        put_adapter(model, peft_config, args.seed)
         several = isinstance(teacher, SeveralTeachers)
         read = teacher.features if several or isinstance(teacher, TeacherCache) else partial(preprocess, teacher)
         queries, english, documents = (
@@ -152,7 +151,8 @@ class OTDistillationTrainer(BatchingTrainer):
 
         Args:
             resume_from_checkpoint: True goes on from the newest whole checkpoint of `args.output_dir`, and starts from the
-                beginning where there is none; a path goes on from that one.
+                beginning where there is none; a path goes on from that one. Where the run had come to its end, nothing is
+                trained and the student is the one it ended with.
             **kwargs: as for `transformers.Trainer.train`.
 
         Raises:
@@ -163,6 +163,9 @@ class OTDistillationTrainer(BatchingTrainer):
         if self.args.save_strategy != "no" and self.args.should_save:
             check_writable(self.args.output_dir)
         checkpoint = resume_point(resume_from_checkpoint, self.args)
+        finished = None if checkpoint is None else self.already_finished(checkpoint)
+        if finished is not None:
+            return finished
         if self.train_dataset is not None:
             rows = some_rows(self.train_dataset, ROWS_READ, self.args.seed)
             check_rows(rows, self.model.tokenizer, getattr(self.teacher, "tokenizer", None))
@@ -187,8 +190,7 @@ class OTDistillationTrainer(BatchingTrainer):
         check_deepspeed(self.args)
         if self.is_fsdp_enabled and self._skeleton is None:
             self._skeleton = skeleton_before_sharding(self.accelerator, self.model)
-        with clear_errors(self.args, self.callback_handler.callbacks):
-            return super().train(resume_from_checkpoint=checkpoint, **kwargs)
+        return super().train(checkpoint, **kwargs)
 
     def compute_loss(
         self,
@@ -290,23 +292,3 @@ class OTDistillationTrainer(BatchingTrainer):
             for callback in batch_callbacks(self.callback_handler.callbacks):
                 logs.update(callback.logs())
         super().log(logs, start_time)
-
-    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """The optimizer of `transformers`, with the projection's parameters in groups of their own learning rate."""
-        optimizer = super().create_optimizer(model) if model is not None else super().create_optimizer()
-        rate = self.args.projection_learning_rate
-        if rate is None:
-            return optimizer
-        projection = {
-            id(p)
-            for p in token_projection(self.accelerator.unwrap_model(self.model, keep_torch_compile=False)).parameters()
-        }
-        for group in list(optimizer.param_groups):
-            own = [p for p in group["params"] if id(p) in projection]
-            others = [p for p in group["params"] if id(p) not in projection]
-            if own and others:
-                group["params"] = others
-                optimizer.add_param_group({**group, "params": own, "lr": rate})
-            elif own:  # frozen backbones, and a second call of train() with the optimizer of the first
-                group["lr"] = rate
-        return optimizer

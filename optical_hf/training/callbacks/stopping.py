@@ -93,13 +93,7 @@ class LanguageEarlyStopping(TrainerCallback):
         self._evaluated = True
         if not metrics or not any(name.startswith(PREFIX) for name in metrics):
             return  # an evaluation of losses alone: the next step says what is missing
-        found = standings(state.log_history)
-        best, since = found[0], 0
-        for standing in found[1:]:
-            if self._better(standing, best):
-                best, since = standing, 0
-            else:
-                since += 1
+        best, since = self._progress(state)
         if since >= self.patience:
             control.should_training_stop = True
             if not state.is_world_process_zero:
@@ -110,6 +104,21 @@ class LanguageEarlyStopping(TrainerCallback):
                 state.global_step, {"worst": "worst language", "gap": "gap"}[self.on], since, best.step, best.language, best.worst,
                 best.mean, "not known" if best.gap is None else f"{best.gap:.3f}",
             )  # fmt: skip
+
+    def without_progress(self, state: TrainerState) -> int:
+        """Evaluations in a row without progress, at the end of the log."""
+        return self._progress(state)[1] if standings(state.log_history) else 0
+
+    def _progress(self, state: TrainerState) -> tuple[Standing, int]:
+        """The best evaluation, and how many came after it."""
+        found = standings(state.log_history)
+        best, since = found[0], 0
+        for standing in found[1:]:
+            if self._better(standing, best):
+                best, since = standing, 0
+            else:
+                since += 1
+        return best, since
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
