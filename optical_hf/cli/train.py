@@ -197,7 +197,8 @@ def print_help(everything: bool = False) -> None:
         console.print()
     if not everything:
         console.print(
-            "--help-all lists every option of transformers.TrainingArguments; all of them work here.", highlight=False
+            "--help-all lists every option of transformers.TrainingArguments; what a student cannot have is refused.",
+            highlight=False,
         )
 
 

@@ -53,8 +53,20 @@ REFUSED: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: value not in ("no", False),
         "transformers cannot count the tokens of pairs; leave it at 'no', the logs have the share of padding",
     ),
+    "include_for_metrics": (
+        bool,
+        "a student gives no predictions to compute metrics of; leave it out, and pass evaluators",
+    ),
+    "batch_eval_metrics": (
+        bool,
+        "a student gives no predictions to compute metrics of; leave it off, and pass evaluators",
+    ),
     "bf16_full_eval": (bool, "it would leave the student in half precision after an evaluation; train with bf16=True"),
     "fp16_full_eval": (bool, "it would leave the student in half precision after an evaluation; train with fp16=True"),
+    "debug": (
+        lambda value: "underflow_overflow" in [getattr(option, "value", option) for option in value],
+        "it cannot read the masks of attention; leave it out, a loss that is not finite names its pairs",
+    ),
     "optim": (
         lambda value: getattr(value, "value", value) in IN_BACKWARD,
         "it moves the weights during the backward pass, before a loss that is not finite can stop the step; take another "
