@@ -6,8 +6,6 @@ know is written. sentence-transformers reads the layout too. Knows nothing about
 """
 
 import json
-import shutil
-import tempfile
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -20,6 +18,7 @@ from optical_hf.files import expand_path, write_text, write_whole
 from optical_hf.models.kinds import backbone, token_projection
 from optical_hf.models.layers import layer_average
 from optical_hf.models.loading import new_projection
+from optical_hf.models.student_folder import student_folder
 from optical_hf.models.tokens import Encoder
 
 DENSE = "1_Dense"
@@ -60,9 +59,8 @@ def save_pylate(model: Encoder, folder: str | PathLike[str], *, document_length:
         )
     width, limit = module.get_embedding_dimension(), model.max_seq_length
     projection = token_projection(model) or new_projection(width, width)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=".saving-", dir=place.parent))
-    try:
+
+    def write(staging: Path) -> None:
         module.model.save_pretrained(staging)
         model.tokenizer.save_pretrained(staging)
         rename_general_class(staging / "tokenizer_config.json")
@@ -73,12 +71,8 @@ def save_pylate(model: Encoder, folder: str | PathLike[str], *, document_length:
         weights = {name: tensor.detach().contiguous() for name, tensor in projection.state_dict().items()}
         write_whole(staging / DENSE / "model.safetensors", partial(save_file, weights))
         _write(staging / DENSE / "config.json", _dense(projection))
-        if place.exists():
-            place.rmdir()
-        staging.chmod(0o755)
-        staging.replace(place)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+
+    student_folder(place).write(write)
 
 
 def _settings(model: Encoder, document_length: int | None) -> dict[str, Any]:

@@ -6,8 +6,6 @@ Knows nothing about training.
 """
 
 import json
-import shutil
-import tempfile
 from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
@@ -20,6 +18,7 @@ from optical_hf.files import expand_path, write_text
 from optical_hf.models.export import rename_general_class
 from optical_hf.models.kinds import backbone
 from optical_hf.models.layers import layer_average
+from optical_hf.models.student_folder import student_folder
 from optical_hf.models.tokens import Encoder, preprocess_queries
 
 NEEDED = ("onnx", "onnxscript")
@@ -78,23 +77,20 @@ def save_onnx(model: Encoder, folder: str | PathLike[str]) -> Path:
         raise ValueError(
             f"{str(place)!r} is not an empty folder: what is in it would be mixed with the student; give another"
         )
-    place.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=".saving-", dir=place.parent))
-    was_training = model.training
-    model.eval()
-    try:
+
+    def write(staging: Path) -> None:
         model.save_pretrained(str(staging))
         _general_names(staging / "modules.json")
         rename_general_class(staging / "tokenizer_config.json")
         (staging / GRAPH).parent.mkdir()
         _export(model, module, staging / GRAPH)
-        if place.exists():
-            place.rmdir()
-        staging.chmod(0o755)
-        staging.replace(place)
+
+    was_training = model.training
+    model.eval()
+    try:
+        student_folder(place).write(write)
     finally:
         model.train(was_training)
-        shutil.rmtree(staging, ignore_errors=True)
     return place / GRAPH
 
 

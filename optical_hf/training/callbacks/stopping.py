@@ -91,7 +91,7 @@ class LanguageEarlyStopping(TrainerCallback):
     ) -> None:
         """Count the evaluations since the last progress."""
         self._evaluated = True
-        if not metrics or not any(name.startswith(PREFIX) for name in metrics):
+        if not metrics or not standings([metrics]):
             return  # an evaluation of losses alone: the next step says what is missing
         best, since = self._progress(state)
         if since >= self.patience:
