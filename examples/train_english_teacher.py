@@ -21,6 +21,7 @@ from optical_hf import RetrievalCollection, evaluate_retrieval
 from optical_hf.data.collections import load_afriqa
 from optical_hf.data.collections.reading import read_lines
 from optical_hf.models import as_late_interaction, load_teacher
+from optical_hf.models.text_length import set_max_seq_length
 
 AFRIQA = ("bem", "hau", "ibo", "kin", "twi", "yor", "zul")
 CAPTION_FILES = range(1, 6)
@@ -69,7 +70,7 @@ collection = RetrievalCollection.from_lines(
 )
 base = load_teacher(options.base)
 model = as_late_interaction(base)
-model.max_seq_length = options.max_seq_length
+set_max_seq_length(model, options.max_seq_length)
 print(f"R@1 before, one vector {recall(base, 'vector')}, MaxSim {recall(model, 'maxsim')}", flush=True)
 
 train = {"captions": captions(), "questions": questions()}

@@ -116,12 +116,15 @@ def evaluate(
     collections = collections_of(queries, limit, on_bad_row=on_bad_row)
     english = load_teacher(teacher)
     loaded = {name: load_teacher(path, query_prompt=query_prompt, role="student") for name, path in models.items()}
+    # Beside a student it is read with that one's prompt.
+    alone = untrained is not None and query_prompt is not None and "student" not in loaded
+    before = load_teacher(str(untrained), query_prompt=query_prompt, role="student") if alone else untrained
     if max_seq_length is not None:
         for model in (english, *loaded.values()):
             set_max_seq_length(model, max_seq_length)
     report = evaluate_retrieval(
         loaded.pop("student", None), english, collections, systems=systems, models=loaded, search=search,
-        high=high, low=low, batch_size=batch_size, untrained=untrained,
+        high=high, low=low, batch_size=batch_size, untrained=before,
         translator=translators,
     )  # fmt: skip
     report.print()

@@ -24,6 +24,7 @@ from optical_hf.models.kinds import token_projection
 from optical_hf.models.layers import averaged_layers, layer_average
 from optical_hf.models.loading import build_student, load_teacher
 from optical_hf.models.prompts import prompt_of
+from optical_hf.models.text_length import set_max_seq_length
 from optical_hf.models.tokens import Encoder
 
 SystemName = Literal["student", "untrained", "teacher", "teacher_english", "translate_query", "bm25"]
@@ -116,7 +117,7 @@ def untrained_student(
     layers = None if student is None or layer_average(student) is None else averaged_layers(student)
     model = build_student(model, teacher, layers=layers)
     if student is not None and student.max_seq_length is not None:
-        model.max_seq_length = min(student.max_seq_length, model.max_seq_length or student.max_seq_length)
+        set_max_seq_length(model, min(student.max_seq_length, model.max_seq_length or student.max_seq_length))
     return model
 
 

@@ -9,6 +9,7 @@ import torch
 from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 
 from optical_hf.cli import main
+from optical_hf.evaluation.systems import untrained_student
 from optical_hf.models import fit_alignment, load_student, load_teacher, preprocess_queries
 from optical_hf.models.cache.identity import CacheIdentity
 from optical_hf.models.prompt_families import FAMILIES, family_of
@@ -174,6 +175,28 @@ def test_align_and_evaluate_take_it(folder, tmp_path, monkeypatch, capsys):
         assert not shell(monkeypatch, *asked, "--json", report, *more)
         found.append(json.loads(report.read_text())["systems"])
     assert found[0] == found[1] != found[2]
+
+
+def test_an_untrained_student_is_read_with_it(folder, tmp_path, monkeypatch):
+    asked = [
+        "evaluate",
+        "--teacher",
+        folder / "teacher",
+        "--system",
+        "untrained",
+        "--queries",
+        f"so={folder / 'so.tsv'}",
+    ]
+    found = []
+    for prompt in ("query: ", "another text in front: "):
+        report = tmp_path / f"{len(found)}.json"
+        more = ["--untrained", folder / "multilingual-e5-small", "--query-prompt", prompt, "--json", report]
+        assert not shell(monkeypatch, *asked, *more)
+        found.append(json.loads(report.read_text())["systems"])
+    assert found[0] != found[1]
+    teacher = load_teacher(folder / "teacher")
+    student = load_student(folder / "multilingual-e5-small", teacher, query_prompt="query: ")
+    assert prompt_of(untrained_student(folder / "multilingual-e5-small", teacher, student), "query") == "query: "
 
 
 def test_train_takes_it(folder, tmp_path, monkeypatch):

@@ -67,8 +67,9 @@ def fill(
         return
     try:
         remove_unfinished(folder)
-        if not (folder / IDENTITY).exists() or (folder / IDENTITY).read_text(encoding="utf-8") != identity.to_json():
-            write_text(folder / IDENTITY, identity.to_json())
+        told = identity.to_json()
+        if not (folder / IDENTITY).exists() or (folder / IDENTITY).read_bytes() != told.encode():
+            write_text(folder / IDENTITY, told)
         present = _present(folder, identity)
         for task, wanted in texts.items():
             missing = _missing(present, wanted, task)

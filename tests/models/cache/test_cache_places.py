@@ -98,10 +98,10 @@ def test_a_shard_of_another_cache_is_named(teacher, captions, tmp_path):
         TeacherCache.build(teacher, captions[:10], tmp_path / "own", **SMALL)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"weights": "x"}'])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"weights": "x"}', bytes(300), b"\xff\xfe"])
 def test_a_cut_cache_json_is_named_and_written_anew(teacher, captions, tmp_path, content):
     cache = TeacherCache.build(teacher, captions, tmp_path, **SMALL)
-    (cache.folder / module.IDENTITY).write_text(content)
+    (cache.folder / module.IDENTITY).write_bytes(content)
     with pytest.raises(
         ValueError, match=r"cache.json' does not say whose tokens the cache holds .* build with the teacher"
     ):
