@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from optical_hf.evaluation.tables import DASH, Table, corrected, percent, print_table, table_markdown, tests_caption
+from optical_hf.evaluation.tables import DASH, Table, caption_of_tests, corrected, percent, print_table, table_markdown
 from optical_hf.languages import language_info
 from optical_hf.metrics.ranking import recall_at_k
 from optical_hf.metrics.significance import SystemComparison, align_queries, compare_systems
@@ -64,7 +64,7 @@ class Comparison:
                 corrected(self.tests.gap_p_holm, self.tests.gap_test),
             ]
         )
-        title = f"R@1 of {self.system} minus {self.other}: {tests_caption(len(rows), self.tests.rounds)}"
+        title = f"R@1 of {self.system} minus {self.other}: {caption_of_tests(len(rows), self.tests.rounds)}"
         return Table(title, ["language", "tier", self.system, self.other, "difference", "p (Holm)"], rows)
 
 

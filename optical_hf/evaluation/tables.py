@@ -46,15 +46,15 @@ def percent(value: float | None, low: float | None = None, high: float | None = 
     return shown if low is None or high is None else f"{shown} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def tests_caption(tests: int, rounds: int) -> str:
+def caption_of_tests(tests: int, rounds: int) -> str:
     """What the p-values of a table are, and which family of tests they are corrected over.
 
     Example:
-        >>> tests_caption(21, 10_000)[-50:]
+        >>> caption_of_tests(21, 10_000)[-50:]
         'p corrected over the 21 tests of this table (Holm)'
     """
     least = tests / (2 * (rounds + 1))
-    more = f"; a p of random signs cannot be below {least:.2g}, with more rounds it could" if least > 0.001 else ""
+    more = f"; a p of random signs cannot be below {least:.2g}, with more rounds it could" if least > 0.01 else ""
     return (
         "paired sign tests by group: exact, over all patterns of signs, where at most 20 groups differ, else mid-p of "
         f"{rounds:,} random patterns; p corrected over the {tests} tests of this table (Holm){more}"

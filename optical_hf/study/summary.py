@@ -8,7 +8,7 @@ from itertools import chain, groupby
 
 import numpy as np
 
-from optical_hf.evaluation.tables import DASH, Table, corrected, percent, tests_caption
+from optical_hf.evaluation.tables import DASH, Table, caption_of_tests, corrected, percent
 from optical_hf.languages import language_info
 from optical_hf.metrics.bootstrap import Estimate, grouped_level
 from optical_hf.metrics.gap import GapReport, cross_lingual_gap
@@ -149,7 +149,7 @@ def test_tables(tests: Sequence[SystemTest], rounds: int) -> Iterator[Table]:
         named = ", ".join(part for part in (setting.teacher, setting.student, setting.setting) if part)
         heads = ["systems", "collection", "language", "first", "second", "difference", "p (Holm)"]
         if rows:
-            yield Table(f"{named}: R@1 of two systems; {tests_caption(len(rows), rounds)}", heads, rows)
+            yield Table(f"{named}: R@1 of two systems; {caption_of_tests(len(rows), rounds)}", heads, rows)
 
 
 def failure_table(entries: Sequence[RunFolder]) -> Table | None:

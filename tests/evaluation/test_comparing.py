@@ -17,6 +17,7 @@ from optical_hf.data import RetrievalCollection
 from optical_hf.data.collections import captions_to_images, images_to_captions
 from optical_hf.evaluation import RetrievalReport, evaluate_retrieval
 from optical_hf.evaluation.comparing import compare_reports, disagreements
+from optical_hf.evaluation.tables import caption_of_tests
 from optical_hf.evaluation.trec import write_trec
 from optical_hf.metrics.significance import compare_systems
 
@@ -50,6 +51,11 @@ def test_systems_of_one_report_and_of_two_compare_alike(report, student, teacher
     assert "p corrected over the 3 tests of this table (Holm)" in compared.table().title
     assert compared.table().rows[0][-1] == f"{comparison.languages['de'].p_holm:.3f} (exact)"
     assert [row[0] for row in compared.table().rows] == ["German (de)", "Somali (so)", "gap (high − low)"]
+
+
+def test_a_caption_says_where_rounds_are_too_few_for_its_tests():
+    assert caption_of_tests(21, 10_000).endswith("p corrected over the 21 tests of this table (Holm)")
+    assert "a p of random signs cannot be below 0.25" in caption_of_tests(500, 1000)
 
 
 def test_a_comparison_is_printed_and_written(report, capsys):
