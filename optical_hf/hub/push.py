@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from huggingface_hub import HfApi
+from huggingface_hub import HfApi, metadata_load
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
 from optical_hf.files import write_text
@@ -24,6 +24,7 @@ from huggingface_hub.utils import validate_repo_id
 
 from optical_hf.files import expand_path
 from optical_hf.hub.card import checked_repo_id, model_card
+from optical_hf.hub.public_names import is_local
 from optical_hf.models import Encoder
 from optical_hf.models.layers import keep_hidden_states
 
@@ -75,9 +76,9 @@ def push_student(
         Address of the commit.
 
     Raises:
-        ValueError: for a repository id that is none, a refused or unreadable token, a public repository where a
-            private one was asked for, an adapter whose backbone is a folder of this machine, or a folder that holds no
-            student.
+        ValueError: for a repository id that is none, a card that names a path of this machine, a refused or unreadable
+            token, a public repository where a private one was asked for, an adapter whose backbone is a folder of this
+            machine, or a folder that holds no student.
         ConnectionError: where the hub cannot be reached or keeps answering with an error of its own.
 
     Example:
@@ -100,6 +101,7 @@ def push_student(
         student_files(staging)
         if card is not None:
             write_text(Path(staging, "README.md"), card)
+        _check_card(Path(staging, "README.md"))
         upload = _Upload(HfApi(token=token, library_name="optical-hf"), staging, repo_id)
         return upload.run(private, revision, commit_message)
 
@@ -125,6 +127,24 @@ def student_files(folder: str | Path) -> list[Path]:
             "them can run anything; load it and save it again with save_pretrained"
         )
     return files
+
+
+def _check_card(path: Path) -> None:
+    """Refuse a card whose metadata name a path of this machine: the hub would take it, and everybody would read it."""
+    try:
+        data = (metadata_load(path) if path.exists() else None) or {}
+    except ValueError:  # no metadata that can be read
+        return
+    stated = [value for field in ("base_model", "datasets") for value in _listed(data.get(field))]
+    if local := [name for name in stated if isinstance(name, str) and is_local(name)]:
+        raise ValueError(
+            f"the card names {local[0]!r}, a path of this machine: take it out of the metadata in README.md, or write the card "
+            "anew with model_card (optical-hf card)"
+        )
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
 
 
 def _base_on_the_hub(folder: Path, base: str | None) -> None:

@@ -1,6 +1,7 @@
 """`push_student` against a hub on the loopback, in this process: what goes up, and what a hub can do wrong."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +57,19 @@ class TestPush:
         assert all(len(hub.asked(route)) > times for route, times in planned.items())
         commit, _, text = hub.repos["tester/student"].branches["first"][-1]
         assert (address, text) == (f"{hub.endpoint}/tester/student/commit/{commit}", "After 500s")
+
+    @pytest.mark.parametrize("field", ["base_model", "datasets"])
+    def test_a_card_that_names_a_path_of_this_machine_stays_at_home(
+        self, hub: LocalHub, saved: Path, field: str, tmp_path: Path
+    ):
+        shutil.copytree(saved, tmp_path / "student")
+        stated = {"base_model": "/home/me/e5", "datasets": ["org/pairs", "/home/me/pairs"]}
+        text = f"---\n{field}: {json.dumps(stated[field])}\n---\n# A student\n"
+        (tmp_path / "student" / "README.md").write_text(text, encoding="utf-8")
+        with pytest.raises(ValueError, match=r"the card names '/home/me/.*a path of this machine") as caught:
+            push_student(tmp_path / "student", "tester/local", token=TOKEN)
+        message(caught)
+        assert "tester/local" not in hub.repos
 
     @pytest.mark.parametrize("route", ["create", "preupload", "commit"])
     def test_a_hub_that_stays_broken_is_named_in_one_line(self, hub: LocalHub, saved: Path, route: str):
