@@ -20,6 +20,7 @@ def reader_errors() -> Iterator[None]:
 
     Raises:
         ValueError: the reader's.
+        OSError: of the disk, such as a full one.
 
     Example:
         >>> with reader_errors():
@@ -32,6 +33,8 @@ def reader_errors() -> Iterator[None]:
         while cause is not None:
             if isinstance(cause, ValueError):
                 raise ValueError(str(cause)) from None
+            if isinstance(cause, OSError):  # of the disk that the table is written to
+                raise OSError(*cause.args) from None
             if told := _OF_ANOTHER_PROCESS.search(str(cause)):
                 raise ValueError(told[1]) from None
             cause = cause.__cause__

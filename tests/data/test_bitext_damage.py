@@ -1,5 +1,6 @@
 """Files that are damaged, or built to fill the memory: one line that names file, row and what was expected."""
 
+import errno
 import gzip
 import os
 import tracemalloc
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from datasets import Dataset, DatasetDict
+from datasets.arrow_writer import ArrowWriter
 
 from optical_hf import RetrievalCollection, load_bitext
 from optical_hf.data.collections import load_afriqa, load_xquad_r, reading
@@ -199,6 +201,17 @@ def test_of_several_splits_one_is_to_be_chosen() -> None:
     assert load_bitext("saved", split="validation")["source"][:] == ["validation"]
     with pytest.raises(ValueError, match="saved: has no split 'test', only train, validation"):
         load_bitext("saved", split="test")
+
+
+def test_a_full_disk_is_said_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    write("so-en.tsv", "kow\tone\n")
+    monkeypatch.setattr(ArrowWriter, "finalize", full)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        load_bitext("so-en.tsv", cache_dir="cache")
+    assert caught.value.errno == errno.ENOSPC
 
 
 LONG = b"a" * 3_000
