@@ -6,6 +6,7 @@ Knows nothing about what is in the files.
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from optical_hf.files import expand_path
 from optical_hf.folders import WholeFolder
 
 OPENED_BY = ("adapter_config.json", "config.json", "modules.json")
@@ -18,4 +19,4 @@ READ = (
 
 def student_folder(path: str | Path) -> WholeFolder:
     """A folder that a student is saved in as a whole; files that are none of a student's stay in it."""
-    return WholeFolder(Path(path), lambda name: any(fnmatchcase(name, pattern) for pattern in READ), OPENED_BY)
+    return WholeFolder(expand_path(path), lambda name: any(fnmatchcase(name, pattern) for pattern in READ), OPENED_BY)
