@@ -230,6 +230,7 @@ class TestBadBatches:
             tmp_path, {"pair-7"}, side, max_steps=12, on_bad_batch="skip", gradient_accumulation_steps=accumulated,
             per_device_train_batch_size=8 // accumulated, max_grad_norm=1.0 if clipped else 0.0,
         )  # fmt: skip
+        run.args.fp16 = True
         scaler = run.accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=256.0)
         run.accelerator.unscale_gradients = lambda optimizer=None: scaler.unscale_(run.optimizer.optimizer)
         states = []
