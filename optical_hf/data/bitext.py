@@ -18,7 +18,7 @@ from datasets import Dataset, IterableDataset, concatenate_datasets
 from datasets.utils.logging import get_logger
 
 from optical_hf.data.bitext_hub import bitext_of_table, is_table, open_tables
-from optical_hf.data.bitext_rows import BITEXT_FEATURES, OnBadPair, bitext_rows, told_notes
+from optical_hf.data.bitext_rows import BITEXT_FEATURES, OnBadPair, bitext_rows, describe_left_out, told_notes
 from optical_hf.data.bitext_sources import NamedSource, bitext_files, checked_columns, resolve_sources
 from optical_hf.data.generation import reader_errors
 from optical_hf.data.readers import READERS, BitextFile
@@ -59,8 +59,8 @@ class Bitext(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder):
         columns: of TSV and CSV files, the foreign and the English column: numbers from 1, such as (2, 1), for files without
             a header, or names in the first line. One file alone says it in its path, `"sw=x.csv:swahili,english"`.
         on_bad_row: "error" stops at the first row that cannot be used, such as one with an empty side, and names file and
-            line; "drop" leaves such rows out, and the log has their count and the first three; "keep" stops as well, but
-            keeps empty sides, for a report.
+            line; "drop" leaves such rows out; the log and the quality report have their count and the first three; "keep"
+            stops as well, but keeps empty sides, for a report.
         max_line_bytes: bound on a line, a unit of TMX or a text.
         **kwargs: what every builder of `datasets` takes, such as `cache_dir`.
 
@@ -148,8 +148,8 @@ def load_bitext(
         columns: of TSV and CSV files, the foreign and the English column: numbers from 1, such as (2, 1), for files without
             a header, or names in the first line. One file alone says it in its path, `"sw=x.csv:swahili,english"`.
         on_bad_row: "error" stops at the first row that cannot be used, such as one with an empty side, and names file and
-            line; "drop" leaves such rows out, and the log has their count and the first three; "keep" stops as well, but
-            keeps empty sides, for a report.
+            line; "drop" leaves such rows out; the log and the quality report have their count and the first three; "keep"
+            stops as well, but keeps empty sides, for a report.
         max_line_bytes: bound on a line, a unit of TMX or a text.
         split: which split of a hub data set to read.
         streaming: return an `IterableDataset`, which holds one line at a time, instead of a table in the cache.
@@ -244,7 +244,9 @@ def _without_notes(bitext: Dataset) -> Dataset:
     if not ranges:
         first, left_out = next(iter(found.items()))
         raise ValueError(f"{first}: no row is left; {left_out}")
-    return concatenate_datasets([bitext.select(rows) for rows in ranges])
+    kept = concatenate_datasets([bitext.select(rows) for rows in ranges])
+    describe_left_out(kept, (f"{origin}: {left_out}" for origin, left_out in found.items()))
+    return kept
 
 
 def _canonical(languages: Sequence[str] | None) -> tuple[str, ...] | None:

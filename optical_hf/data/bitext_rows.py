@@ -6,7 +6,7 @@ Knows nothing about formats or about where tables lie.
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from datasets import Features, Value
+from datasets import Dataset, Features, Value
 from datasets.utils.logging import get_logger
 
 from optical_hf.data.readers import BitextFile, Pair
@@ -20,6 +20,10 @@ BITEXT_FEATURES = Features({name: Value("string") for name in ("source", "target
 
 OnBadPair = OnBadRow | Literal["keep"]
 """Also: keep a pair that has an empty side, for a report."""
+
+
+LEFT_OUT = "left out of "
+"""How a line of a table's description begins that says which rows of a file were left out."""
 
 
 def bitext_rows(
@@ -72,3 +76,15 @@ def told_notes(bad: BadRows, notes: bool) -> Iterator[dict[str, str]]:
         yield note_of(bad)
     elif bad.left_out.count:
         logger.warning(f"{bad.path}: {bad.left_out}")
+
+
+def describe_left_out(bitext: Dataset, lines: Iterable[str]) -> None:
+    """Keep in a table's description what was left out of it; it stays there when rows are chosen."""
+    bitext.info.description = "\n".join(LEFT_OUT + line for line in lines)
+
+
+def left_out_of(bitext: object) -> tuple[str, ...]:
+    """What was left out of a table when it was read, a line a file; nothing where that is not known."""
+    description = bitext.info.description if isinstance(bitext, Dataset) else ""
+    lines = (description or "").splitlines()
+    return tuple(line.removeprefix(LEFT_OUT) for line in lines if line.startswith(LEFT_OUT))

@@ -6,11 +6,12 @@ arXiv:2103.12028), and none of them says that a pair is bad, only that somebody 
 """
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from datasets import Dataset, IterableDataset
 
+from optical_hf.data.bitext_rows import left_out_of
 from optical_hf.data.quality_inspection import Inspection, inspect_bitext
 from optical_hf.data.quality_misalignment import MisalignedRun
 from optical_hf.data.quality_mismatch import MismatchedPairs
@@ -28,6 +29,7 @@ class BitextReport:
         looked_at: pairs by language that the language detector looked at; it looks at a sample.
         not_checked: rules that were not checked, for all or for some languages, and why.
         mismatches: how many single pairs of each file look wrong, and which; files of too few pairs are left out.
+        left_out: rows that `load_bitext(on_bad_row="drop")` left out: a line a file, with their count and the first three.
     """
 
     pairs: dict[str, int]
@@ -36,6 +38,7 @@ class BitextReport:
     looked_at: dict[str, int]
     not_checked: dict[Rule, str]
     mismatches: tuple[MismatchedPairs, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def total(self, rule: Rule) -> int:
         """Return how many pairs of all languages break a rule."""
@@ -69,6 +72,7 @@ class BitextReport:
             f"mismatched: no sign of single wrong pairs; at most {found.high:.1%} of {found.origin}"
             for found in sorted(self.mismatches, key=lambda found: -found.high)[:1]
         ]
+        lines += [f"left out: {line}" for line in self.left_out]
         return "\n".join(lines)
 
     def _cell(self, language: str, rule: Rule) -> str:
@@ -116,7 +120,8 @@ def bitext_quality(
         >>> report.broken["so"]["duplicate"], report.broken["so"]["numbers"]
         (1, 0)
     """
-    return report_of(inspect_bitext(bitext, rules, evaluation, language_rows, num_proc), rules)
+    report = report_of(inspect_bitext(bitext, rules, evaluation, language_rows, num_proc), rules)
+    return replace(report, left_out=left_out_of(bitext))
 
 
 def report_of(found: Inspection, rules: Collection[Rule] | None) -> BitextReport:

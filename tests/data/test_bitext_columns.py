@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from optical_hf import Bitext, RetrievalCollection, load_bitext
-from optical_hf.data import stream_bitext
+from optical_hf.data import bitext_quality, stream_bitext
 from optical_hf.data.bitext_sources import resolve_sources, split_columns
 
 ANKI = "Go.\tGeh.\tCC-BY 2.0 (France) Attribution: tatoeba.org #1 (a)\nHi.\tHallo!\tCC-BY 2.0\n"
@@ -144,6 +144,20 @@ def test_bad_rows_are_dropped_counted_and_the_first_three_named(name, streaming,
         assert [record.getMessage() for record in caplog.records if told in record.getMessage()]
     with pytest.raises(ValueError, match=rf"{name}:{first[0]}: "):
         load(source, streaming=streaming)
+
+
+def test_the_quality_report_says_what_was_left_out():
+    Path("so-en.tsv").write_bytes(MIXED["so-en.tsv"])
+    Path("sw-en.tsv").write_text("a\tb\n")
+    for _ in range(2):  # the second time from the cache
+        report = bitext_quality(
+            load_bitext(["so-en.tsv", "sw-en.tsv"], on_bad_row="drop", cache_dir="cache"), rules=["duplicate"]
+        )
+        (line,) = report.left_out
+        assert "so-en.tsv: dropped 4 rows, the first are 2, 3, 4; row 2: " in line
+        assert f"left out: {line}" in str(report)
+        assert report.to_dict()["left_out"] == (line,)
+    assert bitext_quality(load_bitext("sw-en.tsv", cache_dir="cache"), rules=["duplicate"]).left_out == ()
 
 
 def test_a_file_of_which_no_row_is_left_is_an_error():
