@@ -19,8 +19,8 @@ from optical_hf.data import (
     bitext_quality,
     load_bitext,
 )
+from optical_hf.data.bitext.mixing import stream_bitext
 from optical_hf.data.collections import caption_lines, captions_to_images, load_beir, load_trec
-from optical_hf.data.mixing import stream_bitext
 from optical_hf.evaluation import RetrievalReport, evaluate_retrieval, read_dictionary, write_trec
 from optical_hf.files import expand_name
 from optical_hf.hub import student_files

@@ -23,11 +23,11 @@ from xml.etree import ElementTree
 import datasets
 
 from optical_hf import load_bitext
-from optical_hf.data import quality_misalignment
 from optical_hf.data.entities import load_flickr30k_entities
 from optical_hf.data.entities.records import Release, phrase_rows
 from optical_hf.data.entities.splits import split_ids
-from optical_hf.data.quality_misalignment import find_misaligned_runs
+from optical_hf.data.quality import misalignment as finder
+from optical_hf.data.quality.misalignment import find_misaligned_runs
 from optical_hf.scenes import generate_scenes
 from optical_hf.scenes.entities_export import export_flickr30k_entities
 
@@ -141,7 +141,7 @@ def misalignment(folder):
     print(
         "| file | rows | false alarms | 10 | 30 | 100 | 300 | 300, by lengths alone |\n|---|---|---|---|---|---|---|---|"
     )
-    tokens = quality_misalignment._tokens
+    tokens = finder._tokens
     for label, name in CLEAN.items():
         english, foreign = texts(folder, name)
         alarms = find_misaligned_runs(english, foreign)
@@ -150,9 +150,9 @@ def misalignment(folder):
         for rows in (10, 30, 100, 300):
             found = find_misaligned_runs(english, slip(foreign, first, rows))
             shares.append(covered(found, first + 1, first + rows - 1, -1))
-        quality_misalignment._tokens = lambda text: set()
+        finder._tokens = lambda text: set()
         found = find_misaligned_runs(english, slip(foreign, first, 300))
-        quality_misalignment._tokens = tokens
+        finder._tokens = tokens
         shares.append(covered(found, first + 1, first + 299, -1))
         told = " | ".join(f"{share:.0%}" for share in shares)
         print(f"| {label} | {len(english):,} | {len(alarms)} | {told} |", flush=True)

@@ -17,7 +17,7 @@ import numpy as np
 from data import CLEAN, texts
 
 from optical_hf import load_bitext
-from optical_hf.data.quality_mismatch import ALARM, FEWEST, find_mismatched_pairs
+from optical_hf.data.quality.mismatch import ALARM, FEWEST, find_mismatched_pairs
 
 SHARES = (0.01, 0.05, 0.10)
 MADE_ON = {

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from optical_hf.cli.ending import usage
 from optical_hf.data import load_bitext
-from optical_hf.data.readers.files import LINE_LIMIT
+from optical_hf.data.bitext.bitext_files import LINE_LIMIT
 from optical_hf.files import check_folder, write_text
 from optical_hf.models import fit_alignment, load_student, load_teacher
 from optical_hf.models.kinds import Kind

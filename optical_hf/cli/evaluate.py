@@ -10,7 +10,7 @@ from rich.console import Console
 from optical_hf.cli.collections import collections_of
 from optical_hf.cli.ending import WrongUsageError, usage
 from optical_hf.data import load_bitext
-from optical_hf.data.readers.bad_rows import OnBadRow
+from optical_hf.data.bitext.bad_rows import OnBadRow
 from optical_hf.evaluation import RetrievalReport, evaluate_retrieval, learn_dictionaries, write_trec
 from optical_hf.evaluation.encoding import Search
 from optical_hf.evaluation.systems import SystemName

@@ -16,8 +16,8 @@ from optical_hf.cli.collections import collections_of
 from optical_hf.cli.config import parse_options
 from optical_hf.cli.ending import usage
 from optical_hf.data import load_bitext
-from optical_hf.data.mixing import stream_bitext
-from optical_hf.data.readers.files import LINE_LIMIT
+from optical_hf.data.bitext.bitext_files import LINE_LIMIT
+from optical_hf.data.bitext.mixing import stream_bitext
 from optical_hf.evaluation import RetrievalEvaluator
 from optical_hf.evaluation.encoding import Search
 from optical_hf.files import check_folder, expand_path

@@ -1,11 +1,9 @@
 """Data: bitext in many formats, Flickr30k Entities, retrieval collections. Knows nothing about models."""
 
-from optical_hf.data.bitext import Bitext, load_bitext
-from optical_hf.data.cleaning import clean_bitext
+from optical_hf.data.bitext import Bitext, load_bitext, stream_bitext
 from optical_hf.data.collections import RetrievalCollection
 from optical_hf.data.entities import Flickr30kEntities, load_flickr30k_entities
-from optical_hf.data.mixing import stream_bitext
-from optical_hf.data.quality import BitextReport, bitext_quality
+from optical_hf.data.quality import BitextReport, bitext_quality, clean_bitext
 
 __all__ = [
     "Bitext",

@@ -16,9 +16,9 @@ from torch.utils.data import BatchSampler, DataLoader
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import seed_worker
 
-from optical_hf.data.batching import EpochOrder, LengthBatches, ShuffledRows
-from optical_hf.data.sampling import TemperatureSampler
-from optical_hf.data.streams import EndlessStream
+from optical_hf.data.batches.length_batches import EpochOrder, LengthBatches, ShuffledRows
+from optical_hf.data.batches.sampling import TemperatureSampler
+from optical_hf.data.bitext.streams import EndlessStream
 from optical_hf.models import Encoder
 from optical_hf.models.prompts import prompt_of
 from optical_hf.training.arguments import OTDistillationArguments
@@ -40,8 +40,8 @@ class BatchingTrainer(EvaluatingTrainer):
             if args.sampling_temperature is not None or args.tokens_per_batch is not None:
                 raise ValueError(
                     "sampling_temperature and tokens_per_batch need a table, and train_dataset is a stream, whose languages "
-                    "and lengths are not known: mix streams with optical_hf.data.sampling.interleave_languages and group them "
-                    "with train_sampling_strategy='group_by_length', or load the bitext with streaming=False"
+                    "and lengths are not known: mix streams with optical_hf.data.batches.sampling.interleave_languages "
+                    "and group them with train_sampling_strategy='group_by_length', or load the bitext with streaming=False"
                 )
             group = self._train_batch_size * args.world_size if args.grouped_by_length else None
             stream = EndlessStream(dataset, group=group, seed=args.seed)

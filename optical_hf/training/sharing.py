@@ -35,7 +35,7 @@ class SharedBatches(Sampler[list[int]]):
 
     Example:
         >>> [list(SharedBatches([[5, 2], [0, 4], [3]], 2, process)) for process in (0, 1)]
-        [[[5, 2], [3]], [[0], [4]]]
+        [[[5], [2]], [[0, 4], [3]]]
     """
 
     # As LengthBatches: accelerate asks for both.

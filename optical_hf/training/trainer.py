@@ -20,7 +20,7 @@ from peft import PeftConfig
 from torch import Tensor, nn
 from transformers import TrainerCallback
 
-from optical_hf.data.collator import PairCollator
+from optical_hf.data.batches.collator import PairCollator
 from optical_hf.losses import (
     DocumentBank,
     Loss,

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optical_hf import Bitext, load_bitext
-from optical_hf.data.bitext_rows import BITEXT_FEATURES
+from optical_hf.data.bitext.bitext_rows import BITEXT_FEATURES
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optical_hf import load_bitext
-from optical_hf.data.bitext_names import names_language, pair_in_name
-from optical_hf.data.bitext_sources import split_columns
+from optical_hf.data.bitext.bitext_names import names_language, pair_in_name
+from optical_hf.data.bitext.bitext_sources import split_columns
 from optical_hf.languages import canonical_language
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from optical_hf import load_bitext
-from optical_hf.data import bitext_sources
+from optical_hf.data.bitext import bitext_sources
 from optical_hf.data.collections import captions_to_images
 from optical_hf.data.entities.members import stamp
 

@@ -6,8 +6,8 @@ from accelerate.data_loader import BatchSamplerShard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optical_hf.data.batching import LengthBatches, ShuffledRows
-from optical_hf.data.sampling import TemperatureSampler
+from optical_hf.data.batches.length_batches import LengthBatches, ShuffledRows
+from optical_hf.data.batches.sampling import TemperatureSampler
 
 lengths = st.lists(st.integers(1, 60), min_size=1, max_size=300)
 

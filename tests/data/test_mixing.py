@@ -5,8 +5,8 @@ from itertools import islice
 
 import pytest
 
-from optical_hf.data.mixing import stream_bitext
-from optical_hf.data.streams import EndlessStream
+from optical_hf.data.bitext.mixing import stream_bitext
+from optical_hf.data.bitext.streams import EndlessStream
 
 COUNTS = {"deu": 300, "som": 30}
 

@@ -6,9 +6,10 @@ import pytest
 from datasets import Dataset
 
 from optical_hf import load_bitext
-from optical_hf.data import bitext_quality, quality_inspection, quality_language
-from optical_hf.data.quality_language import wrong_language
-from optical_hf.data.quality_rules import RULES, numbers, pair_rules, plain
+from optical_hf.data import bitext_quality
+from optical_hf.data.quality import quality_inspection, quality_language
+from optical_hf.data.quality.quality_language import wrong_language
+from optical_hf.data.quality.quality_rules import RULES, numbers, pair_rules, plain
 
 GOOD = [
     ("The water is cold today.", "Biyuhu waa qabow yihiin maanta."),

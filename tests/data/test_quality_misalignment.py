@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from optical_hf.data import quality_misalignment
-from optical_hf.data.quality_misalignment import MisalignedRun, RunFinder, find_misaligned_runs
+from optical_hf.data.quality import misalignment
+from optical_hf.data.quality.misalignment import MisalignedRun, RunFinder, find_misaligned_runs
 
 CLEAN = ("mr", "sw", "tl", "zu", "ha", "id")
 
@@ -87,7 +87,7 @@ def test_blocks_give_what_one_block_gives(monkeypatch: pytest.MonkeyPatch) -> No
     slipped = foreign[:300] + foreign[301:800] + foreign[300:301] + foreign[800:]
     whole = find_misaligned_runs(english, slipped)
     assert len(whole) == 1
-    monkeypatch.setattr(quality_misalignment, "BLOCK", 250)
+    monkeypatch.setattr(misalignment, "BLOCK", 250)
     finder = RunFinder()
     for pair in zip(english, slipped, strict=True):
         finder.add(*pair)

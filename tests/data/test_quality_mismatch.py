@@ -9,9 +9,10 @@ import pytest
 from datasets import Dataset
 from test_quality_misalignment import invented, tico
 
-from optical_hf.data import bitext_quality, clean_bitext, quality_mismatch
-from optical_hf.data.quality_association import side_of, translation_tables, units
-from optical_hf.data.quality_mismatch import ALARM, FEWEST, PairJudge, find_mismatched_pairs
+from optical_hf.data import bitext_quality, clean_bitext
+from optical_hf.data.quality import mismatch
+from optical_hf.data.quality.mismatch import ALARM, FEWEST, PairJudge, find_mismatched_pairs
+from optical_hf.data.quality.quality_association import side_of, translation_tables, units
 
 
 def word(number: int, letters: str) -> str:
@@ -120,7 +121,7 @@ def test_unrelated_sides_are_wrong_all_over() -> None:
 def test_blocks_are_judged_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
     english, foreign = translated(2_200)
     given, wrong = mixed_up(foreign, 0.1)
-    monkeypatch.setattr(quality_mismatch, "BLOCK", 1_000)
+    monkeypatch.setattr(mismatch, "BLOCK", 1_000)
     judge = PairJudge()
     for pair in zip(english, given, strict=True):
         judge.add(*pair)

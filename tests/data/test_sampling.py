@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import BatchSampler, DataLoader
 
-from optical_hf.data.sampling import TemperatureSampler, interleave_languages, language_probabilities
+from optical_hf.data.batches.sampling import TemperatureSampler, interleave_languages, language_probabilities
 
 COUNTS = {"de": 290, "mr": 60, "so": 10}
 LANGUAGES = [code for code, count in COUNTS.items() for _ in range(count)]

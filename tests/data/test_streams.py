@@ -6,8 +6,8 @@ from accelerate.data_loader import IterableDatasetShard
 from datasets import Dataset
 from torch.utils.data import DataLoader
 
-from optical_hf.data.sampling import interleave_languages
-from optical_hf.data.streams import EndlessStream
+from optical_hf.data.batches.sampling import interleave_languages
+from optical_hf.data.bitext.streams import EndlessStream
 
 
 def stream(count: int = 10, shards: int = 1):

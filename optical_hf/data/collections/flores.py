@@ -7,9 +7,9 @@ file.
 
 from collections.abc import Mapping
 
+from optical_hf.data.bitext.bad_rows import OnBadRow
 from optical_hf.data.collections.collection import RetrievalCollection
 from optical_hf.data.collections.reading import Lines, name_of, read_lines, read_rows
-from optical_hf.data.readers.bad_rows import OnBadRow
 from optical_hf.data.renamed import renamed_argument
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from datasets import Dataset
 
+from optical_hf.data.bitext.bad_rows import OnBadRow
+from optical_hf.data.bitext.bitext_records import BadRecord, json_object
 from optical_hf.data.collections.collection import TEXT_DOCUMENTS, RetrievalCollection
 from optical_hf.data.collections.judged import judged_queries, titled
 from optical_hf.data.collections.reading import Lines, name_of, read_json_lines, read_lines
-from optical_hf.data.readers.bad_rows import OnBadRow
-from optical_hf.data.readers.records import BadRecord, json_object
 from optical_hf.data.renamed import renamed_argument
 from optical_hf.languages import canonical_language
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from os import PathLike
 from typing import Any
 
-from optical_hf.data.readers.files import read_lines as read_file
-from optical_hf.data.readers.records import BadRecord, json_object
+from optical_hf.data.bitext.bitext_files import read_lines as read_file
+from optical_hf.data.bitext.bitext_records import BadRecord, json_object
 from optical_hf.files import expand_path
 
 DOCUMENT_LIMIT = 2**26

@@ -12,11 +12,11 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from optical_hf.data.bitext.bad_rows import OnBadRow
 from optical_hf.data.collections.collection import RetrievalCollection
 from optical_hf.data.collections.judged import document_table, judged_queries, qrels_from, titled
 from optical_hf.data.collections.reading import Lines, name_of, read_json_lines, read_pairs, read_rows
 from optical_hf.data.collections.trec import read_qrels
-from optical_hf.data.readers.bad_rows import OnBadRow
 from optical_hf.data.renamed import renamed_argument
 from optical_hf.files import expand_path
 

@@ -11,11 +11,11 @@ from html import unescape
 from os import PathLike
 from typing import Any, Literal
 
+from optical_hf.data.bitext.bad_rows import OnBadRow
+from optical_hf.data.bitext.bitext_files import name_parts
 from optical_hf.data.collections.collection import RetrievalCollection
 from optical_hf.data.collections.judged import document_table, judged_queries, qrels_from, titled
 from optical_hf.data.collections.reading import Lines, name_of, read_json_lines, read_lines, read_pairs, read_rows
-from optical_hf.data.readers.bad_rows import OnBadRow
-from optical_hf.data.readers.files import name_parts
 from optical_hf.data.renamed import renamed_argument
 from optical_hf.files import expand_path
 from optical_hf.languages import canonical_language

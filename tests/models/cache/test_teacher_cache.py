@@ -11,7 +11,7 @@ from sentence_transformers.base.modules import Normalize
 from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 from torch.utils.data import DataLoader
 
-from optical_hf.data.collator import PairCollator
+from optical_hf.data.batches.collator import PairCollator
 from optical_hf.losses import PairTensors, Transport
 from optical_hf.models import as_late_interaction, build_student, iter_token_sets, preprocess_queries, token_set
 from optical_hf.models.cache import TeacherCache, teacher_tokens

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from langcodes import Language
 
-from optical_hf.data.readers.pairs import code_of
+from optical_hf.data.bitext.pairs import code_of
 from optical_hf.languages import canonical_language
 
 _NO_LANGUAGES = frozenset({"bin", "bpe", "csv", "doc", "ids", "low", "raw", "tok", "tsv", "txt", "xml"})  # codes, too

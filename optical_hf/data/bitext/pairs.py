@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from optical_hf.data.readers.files import LINE_LIMIT
+from optical_hf.data.bitext.bitext_files import LINE_LIMIT
 from optical_hf.languages import canonical_language
 
 Format = Literal["tsv", "csv", "moses", "tmx", "jsonl", "parquet", "arrow"]

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.stats import beta
 
-from optical_hf.data.quality_association import Side, explained, side_of, translation_tables, units
-from optical_hf.data.quality_misalignment import BLOCK, MisalignedRun
+from optical_hf.data.quality.misalignment import BLOCK, MisalignedRun
+from optical_hf.data.quality.quality_association import Side, explained, side_of, translation_tables, units
 
 # Shape legend: N rows of a block, K features.
 FEWEST = 500

@@ -10,9 +10,9 @@ import numpy as np
 from datasets import Dataset, IterableDataset
 from datasets.utils.logging import get_logger
 
-from optical_hf.data.quality import BitextReport, report_of
-from optical_hf.data.quality_inspection import inspect_bitext
-from optical_hf.data.quality_rules import Rule
+from optical_hf.data.quality.quality_inspection import inspect_bitext
+from optical_hf.data.quality.quality_report import BitextReport, report_of
+from optical_hf.data.quality.quality_rules import Rule
 
 logger = get_logger(__name__)
 

@@ -8,12 +8,12 @@ from functools import partial
 
 from datasets import IterableDataset
 
-from optical_hf.data.bitext import Sources, load_bitext
-from optical_hf.data.readers.bad_rows import OnBadRow
-from optical_hf.data.readers.files import LINE_LIMIT
-from optical_hf.data.readers.pairs import Columns
+from optical_hf.data.batches.sampling import interleave_languages
+from optical_hf.data.bitext.bad_rows import OnBadRow
+from optical_hf.data.bitext.bitext_builder import Sources, load_bitext
+from optical_hf.data.bitext.bitext_files import LINE_LIMIT
+from optical_hf.data.bitext.pairs import Columns
 from optical_hf.data.renamed import renamed_argument
-from optical_hf.data.sampling import interleave_languages
 
 
 @renamed_argument("on_empty", "on_bad_row")

@@ -11,11 +11,11 @@ from typing import Any
 
 from datasets import Dataset, IterableDataset
 
-from optical_hf.data.bitext_rows import left_out_of
-from optical_hf.data.quality_inspection import Inspection, inspect_bitext
-from optical_hf.data.quality_misalignment import MisalignedRun
-from optical_hf.data.quality_mismatch import MismatchedPairs
-from optical_hf.data.quality_rules import RULES, Rule
+from optical_hf.data.bitext.bitext_rows import left_out_of
+from optical_hf.data.quality.misalignment import MisalignedRun
+from optical_hf.data.quality.mismatch import MismatchedPairs
+from optical_hf.data.quality.quality_inspection import Inspection, inspect_bitext
+from optical_hf.data.quality.quality_rules import RULES, Rule
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,11 @@ from datasets.utils.tqdm import tqdm
 from numpy.typing import NDArray
 
 from optical_hf.bars import bars_shown
-from optical_hf.data.bitext_rows import BITEXT_FEATURES
-from optical_hf.data.quality_language import lingua_is_here, wrong_language
-from optical_hf.data.quality_misalignment import MisalignedRun, RunFinder
-from optical_hf.data.quality_mismatch import FEWEST, MismatchedPairs, PairJudge
-from optical_hf.data.quality_rules import RULES, Rule, key, leak_keys, length_ratio, pair_rules
+from optical_hf.data.bitext.bitext_rows import BITEXT_FEATURES
+from optical_hf.data.quality.misalignment import MisalignedRun, RunFinder
+from optical_hf.data.quality.mismatch import FEWEST, MismatchedPairs, PairJudge
+from optical_hf.data.quality.quality_language import lingua_is_here, wrong_language
+from optical_hf.data.quality.quality_rules import RULES, Rule, key, leak_keys, length_ratio, pair_rules
 from optical_hf.source_code import code_stamp
 from optical_hf.tables import UNKNOWN_LANGUAGE, check_table
 

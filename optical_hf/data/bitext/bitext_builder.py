@@ -17,14 +17,14 @@ import pyarrow.compute as pc
 from datasets import Dataset, IterableDataset, concatenate_datasets
 from datasets.utils.logging import get_logger
 
-from optical_hf.data.bitext_hub import bitext_of_table, is_table, open_tables
-from optical_hf.data.bitext_rows import BITEXT_FEATURES, OnBadPair, bitext_rows, describe_left_out, told_notes
-from optical_hf.data.bitext_sources import NamedSource, bitext_files, checked_columns, resolve_sources
+from optical_hf.data.bitext.bad_rows import BadRows, LeftOut, check_on_bad_row
+from optical_hf.data.bitext.bitext_files import LINE_LIMIT
+from optical_hf.data.bitext.bitext_hub import bitext_of_table, is_table, open_tables
+from optical_hf.data.bitext.bitext_rows import BITEXT_FEATURES, OnBadPair, bitext_rows, describe_left_out, told_notes
+from optical_hf.data.bitext.bitext_sources import NamedSource, bitext_files, checked_columns, resolve_sources
+from optical_hf.data.bitext.pairs import Columns
+from optical_hf.data.bitext.readers import READERS, BitextFile
 from optical_hf.data.generation import reader_errors
-from optical_hf.data.readers import READERS, BitextFile
-from optical_hf.data.readers.bad_rows import BadRows, LeftOut, check_on_bad_row
-from optical_hf.data.readers.files import LINE_LIMIT
-from optical_hf.data.readers.pairs import Columns
 from optical_hf.data.renamed import renamed_argument
 from optical_hf.files import expand_path
 from optical_hf.languages import canonical_language

@@ -16,12 +16,12 @@ from datasets import Dataset, IterableDataset
 from datasets.builder import InvalidConfigName
 from datasets.exceptions import DatasetNotFoundError, DatasetsError
 
-from optical_hf.data.bitext_names import pair_in_name
-from optical_hf.data.bitext_rows import BITEXT_FEATURES, OnBadPair, bitext_rows, told_notes
-from optical_hf.data.bitext_sources import known_suffix
-from optical_hf.data.readers import BitextFile
-from optical_hf.data.readers.bad_rows import BadRows
-from optical_hf.data.readers.records import BadRecord, pairs_of_record
+from optical_hf.data.bitext.bad_rows import BadRows
+from optical_hf.data.bitext.bitext_names import pair_in_name
+from optical_hf.data.bitext.bitext_records import BadRecord, pairs_of_record
+from optical_hf.data.bitext.bitext_rows import BITEXT_FEATURES, OnBadPair, bitext_rows, told_notes
+from optical_hf.data.bitext.bitext_sources import known_suffix
+from optical_hf.data.bitext.readers import BitextFile
 from optical_hf.source_code import code_stamp
 from optical_hf.tables import check_table
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator
 
-from optical_hf.data.readers.bad_rows import BadRows
-from optical_hf.data.readers.lines import read_csv, read_moses, read_tsv
-from optical_hf.data.readers.pairs import BitextFile, Format, Pair
-from optical_hf.data.readers.records import read_arrow, read_jsonl, read_parquet
-from optical_hf.data.readers.tmx import read_tmx
+from optical_hf.data.bitext.bad_rows import BadRows
+from optical_hf.data.bitext.bitext_records import read_arrow, read_jsonl, read_parquet
+from optical_hf.data.bitext.lines import read_csv, read_moses, read_tsv
+from optical_hf.data.bitext.pairs import BitextFile, Format, Pair
+from optical_hf.data.bitext.tmx import read_tmx
 
 __all__ = ["READERS", "BitextFile", "Format", "Pair"]
 

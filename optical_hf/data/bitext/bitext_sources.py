@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any, NamedTuple, cast
 
-from optical_hf.data.bitext_names import language_in_name, names_language, pair_in_name
-from optical_hf.data.readers import BitextFile, Format
-from optical_hf.data.readers.files import COMPRESSIONS, archive_members, name_parts, split_archive
-from optical_hf.data.readers.pairs import Columns, code_of
+from optical_hf.data.bitext.bitext_files import COMPRESSIONS, archive_members, name_parts, split_archive
+from optical_hf.data.bitext.bitext_names import language_in_name, names_language, pair_in_name
+from optical_hf.data.bitext.pairs import Columns, code_of
+from optical_hf.data.bitext.readers import BitextFile, Format
 from optical_hf.files import expand_name
 from optical_hf.languages import canonical_language
 from optical_hf.source_code import code_stamp

@@ -9,9 +9,9 @@ from typing import Literal
 from datasets import Dataset, Features, Value
 from datasets.utils.logging import get_logger
 
-from optical_hf.data.readers import BitextFile, Pair
-from optical_hf.data.readers.bad_rows import BadRows, OnBadRow
-from optical_hf.data.readers.files import too_long
+from optical_hf.data.bitext.bad_rows import BadRows, OnBadRow
+from optical_hf.data.bitext.bitext_files import too_long
+from optical_hf.data.bitext.readers import BitextFile, Pair
 
 logger = get_logger(__name__)
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from typing import TypeAlias
 
-from optical_hf.data.readers.bad_rows import BadRows
-from optical_hf.data.readers.files import BadLine, lines_of
-from optical_hf.data.readers.pairs import BitextFile, Pair
+from optical_hf.data.bitext.bad_rows import BadRows
+from optical_hf.data.bitext.bitext_files import BadLine, lines_of
+from optical_hf.data.bitext.pairs import BitextFile, Pair
 
 Row: TypeAlias = "tuple[int, list[str] | BadLine]"
 

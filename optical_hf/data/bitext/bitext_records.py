@@ -15,9 +15,9 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from optical_hf.data.readers.bad_rows import BadRows
-from optical_hf.data.readers.files import BadLine, lines_of, named_damage, open_binary
-from optical_hf.data.readers.pairs import BitextFile, Pair, code_of
+from optical_hf.data.bitext.bad_rows import BadRows
+from optical_hf.data.bitext.bitext_files import BadLine, lines_of, named_damage, open_binary
+from optical_hf.data.bitext.pairs import BitextFile, Pair, code_of
 
 _NOT_TEXT = frozenset({"id", "language", "origin", "license", "url", "domain", "split"})
 

@@ -1,0 +1,1 @@
+"""Which pairs share a batch, in which order, and how a batch of pairs is made."""
