@@ -6,7 +6,7 @@ python examples/extend_vocabulary.py sentence-transformers/all-MiniLM-L6-v2 trai
 import argparse
 
 from optical_hf import fit_alignment, load_bitext, load_student, load_teacher
-from optical_hf.models.held_out import held_out_score
+from optical_hf.models.alignment.held_out import held_out_score
 from optical_hf.models.vocabulary import extend_vocabulary, trim_vocabulary
 
 HELD_OUT = 200

@@ -19,7 +19,7 @@ from sentence_transformers.multi_vector_encoder.losses import MultiVectorMultipl
 
 from optical_hf import RetrievalCollection, evaluate_retrieval
 from optical_hf.data.collections import load_afriqa
-from optical_hf.data.collections.reading import read_lines
+from optical_hf.data.collections.collection_files import read_lines
 from optical_hf.models import as_late_interaction, load_teacher
 from optical_hf.models.text_length import set_max_seq_length
 

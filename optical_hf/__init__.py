@@ -15,7 +15,7 @@ _PUBLIC = {
     "load_teacher": "optical_hf.models",
     "load_student": "optical_hf.models",
     "fit_alignment": "optical_hf.models",
-    "TeacherCache": "optical_hf.models.cache",
+    "TeacherCache": "optical_hf.models.teachers.token_cache",
     "trim_vocabulary": "optical_hf.models.vocabulary",
     "extend_vocabulary": "optical_hf.models.vocabulary",
     "model_card": "optical_hf.hub",

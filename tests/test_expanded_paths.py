@@ -11,7 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 from optical_hf.cli.app import app
-from optical_hf.cli.config import parse_options
+from optical_hf.cli.config_file import parse_options
 from optical_hf.cli.train import TrainOptions, parse_train
 from optical_hf.data import (
     Flickr30kEntities,
@@ -25,8 +25,8 @@ from optical_hf.evaluation import RetrievalReport, evaluate_retrieval, read_dict
 from optical_hf.files import expand_name
 from optical_hf.hub import student_files
 from optical_hf.models import load_student, load_teacher
-from optical_hf.models.cache import TeacherCache
-from optical_hf.models.export import save_pylate
+from optical_hf.models.export.pylate import save_pylate
+from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.scenes import export_flickr30k_entities, generate_scenes
 from optical_hf.study import load_study
 from optical_hf.training import OTDistillationArguments, load_weights, save_student

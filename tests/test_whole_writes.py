@@ -14,18 +14,18 @@ WHOLE = {"write_whole", "write_folder"}
 """What a writer may be given to, or called in."""
 EXCEPTIONS = {
     "files.py: open": "to flush what was written",
-    "evaluation/page.py: savefig": "into memory",
-    "evaluation/encoding.py: save": "VectorSet.save writes whole",
+    "evaluation/report/report_page.py: savefig": "into memory",
+    "evaluation/encode/encoding.py: save": "VectorSet.save writes whole",
     "hub/push.py: copyfile": "into a temporary folder",
     "models/tiny.py: write_text": "into a temporary folder that is read at once",
     "models/tiny.py: save_file": "into a temporary folder that is read at once",
-    "models/cache/shards.py: open": "flushed and renamed there, with the advice that a token cache needs",
+    "models/teachers/token_cache/cache_shards.py: open": "flushed and renamed there, with the advice that a token cache needs",
     "scenes/entities_export.py: write_text": "into a folder that is renamed when all of its files are there",
     "scenes/entities_export.py: save": "into a folder that is renamed when all of its files are there",
-    "study/accounting.py: write_text": "no file: a switch of Linux",
-    "study/launching.py: open": "a log, written while it happens",
-    "study/launching.py: save": "Contents.save writes whole",
-    "study/running.py: open": "a log, written while it happens",
+    "study/run/run_cost.py: write_text": "no file: a switch of Linux",
+    "study/run/launching.py: open": "a log, written while it happens",
+    "study/run/launching.py: save": "Contents.save writes whole",
+    "study/run/running.py: open": "a log, written while it happens",
 }
 
 

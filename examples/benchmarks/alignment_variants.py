@@ -1,6 +1,6 @@
 """What was tried for the closed form, a line each: features of both models are computed once, then a variant costs seconds.
 
-Run by `alignment.py --variants`. The round here is that of `optical_hf.models.alignment` with its choices opened up; the first
+Run by `alignment.py --variants`. The round here is that of `fit_alignment` with its choices opened up; the first
 lines repeat the library's own, so a difference between the two would show. The choice of the default was made on the six reference
 sets; the last column, other languages and domains, was looked at beside them.
 
@@ -22,8 +22,8 @@ from torch.nn.functional import normalize
 from torch.nn.utils.rnn import pad_sequence
 
 from optical_hf.models import Encoder
-from optical_hf.models.normal_equations import NormalEquations
-from optical_hf.models.penalty import Fold, choose_penalty, summed
+from optical_hf.models.alignment.ridge_penalty import Fold, choose_penalty, summed
+from optical_hf.models.alignment.ridge_regression import NormalEquations
 from optical_hf.ot import cosine_cost, solve
 
 SHARES = 5

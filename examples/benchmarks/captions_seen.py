@@ -14,8 +14,8 @@ from pathlib import Path
 
 from optical_hf import RetrievalCollection, evaluate_retrieval
 from optical_hf.data.collections import captions_to_captions
-from optical_hf.data.collections.reading import read_lines
-from optical_hf.evaluation.tables import percent
+from optical_hf.data.collections.collection_files import read_lines
+from optical_hf.evaluation.report.report_tables import percent
 from optical_hf.models import load_student, load_teacher
 
 IMAGES = 800

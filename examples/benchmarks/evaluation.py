@@ -20,8 +20,8 @@ import torch
 from sentence_transformers.util import semantic_search
 from sentence_transformers.util.similarity import maxsim
 
-from optical_hf.evaluation.exact import ExactSearch
-from optical_hf.evaluation.vectors import VectorSet, VectorStore
+from optical_hf.stores.exact_search import ExactSearch
+from optical_hf.stores.vectors import VectorSet, VectorStore
 
 ROUNDS = 7
 QUERIES, K = 512, 100

@@ -19,7 +19,7 @@ from optical_hf.losses import PairTensors, Transport
 from optical_hf.models import preprocess_queries, token_set
 from optical_hf.training.callbacks.collapse import spread
 from optical_hf.training.callbacks.transport_diagnostics import mass_beside_content
-from optical_hf.training.guards import english_share
+from optical_hf.training.checks.guards import english_share
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("data", type=Path)

@@ -43,10 +43,10 @@ from torch.optim.swa_utils import AveragedModel
 from optical_hf import OTDistillationArguments, OTDistillationTrainer, RetrievalCollection, evaluate_retrieval
 from optical_hf.data import load_bitext
 from optical_hf.data.collections import caption_lines, captions_to_captions
-from optical_hf.data.collections.reading import read_lines
+from optical_hf.data.collections.collection_files import read_lines
 from optical_hf.evaluation import learn_dictionaries
-from optical_hf.evaluation.tables import percent
-from optical_hf.evaluation.translating import Translator
+from optical_hf.evaluation.report.report_tables import percent
+from optical_hf.evaluation.translate.seq2seq import Translator
 from optical_hf.models import Encoder, fit_alignment, load_student, load_teacher
 from optical_hf.models.vocabulary import trim_vocabulary
 

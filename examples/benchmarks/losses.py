@@ -19,12 +19,12 @@ from pathlib import Path
 from datasets import Dataset
 
 from optical_hf import OTDistillationArguments, OTDistillationTrainer, RetrievalCollection, evaluate_retrieval
-from optical_hf.evaluation.tables import percent
+from optical_hf.evaluation.report.report_tables import percent
 from optical_hf.models import fit_alignment, kind_of, load_student, load_teacher
-from optical_hf.models.cache import TeacherCache
+from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.study import load_study
-from optical_hf.study.sets import draw_bitext, read_bitext
-from optical_hf.study.students import prepared_student
+from optical_hf.study.run.run_data import draw_bitext, read_bitext
+from optical_hf.study.run.students import prepared_student
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("study", type=Path)

@@ -13,7 +13,7 @@ from itertools import islice
 import torch
 
 from optical_hf.models import iter_token_sets, load_teacher
-from optical_hf.models.cache import TeacherCache
+from optical_hf.models.teachers.token_cache import TeacherCache
 
 BATCH, REPEATS = 32, 40
 

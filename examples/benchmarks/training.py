@@ -31,8 +31,8 @@ from transformers import TrainerCallback
 from optical_hf import OTDistillationArguments, OTDistillationTrainer, load_bitext, load_student, load_teacher
 from optical_hf.losses import Transport
 from optical_hf.models import fit_alignment
-from optical_hf.models.cache import TeacherCache
-from optical_hf.models.held_out import held_out_score
+from optical_hf.models.alignment.held_out import held_out_score
+from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.models.tokens import empty_ids
 
 GROUPED = {"train_sampling_strategy": "group_by_length"}

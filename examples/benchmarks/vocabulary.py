@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 
 from optical_hf.data import load_bitext
-from optical_hf.data.collections.reading import read_lines
+from optical_hf.data.collections.collection_files import read_lines
 from optical_hf.models import Encoder, fit_alignment, load_student, load_teacher
-from optical_hf.models.cache import TeacherCache
-from optical_hf.models.held_out import held_out_score
+from optical_hf.models.alignment.held_out import held_out_score
+from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.models.vocabulary import extend_vocabulary
 
 LANGUAGE, QUERIES = "de", slice(300, 800)

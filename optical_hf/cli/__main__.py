@@ -1,5 +1,5 @@
 """`python -m optical_hf.cli`, so that `accelerate launch -m optical_hf.cli train ...` works."""
 
-from optical_hf.cli.ending import main
+from optical_hf.cli.command_line import main
 
 main()

@@ -13,9 +13,9 @@ from optical_hf.data import load_bitext
 from optical_hf.data.bitext.bitext_files import LINE_LIMIT
 from optical_hf.files import check_folder, write_text
 from optical_hf.models import fit_alignment, load_student, load_teacher
-from optical_hf.models.kinds import Kind
-from optical_hf.models.penalty import Selection
+from optical_hf.models.alignment.ridge_penalty import Selection
 from optical_hf.models.text_length import set_max_seq_length
+from optical_hf.models.views import Kind
 from optical_hf.training import save_student
 
 

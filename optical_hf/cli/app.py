@@ -5,11 +5,11 @@ from typing import Annotated
 import typer
 
 from optical_hf.cli.align import align
-from optical_hf.cli.card import card
 from optical_hf.cli.data import data_app
 from optical_hf.cli.demo import demo
 from optical_hf.cli.ending import print_version
 from optical_hf.cli.evaluate import evaluate
+from optical_hf.cli.model_card import card
 from optical_hf.cli.study import study
 from optical_hf.cli.train import train
 

@@ -18,7 +18,7 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 
 from optical_hf.data import RetrievalCollection
 from optical_hf.evaluation import RetrievalReport, evaluate_retrieval
-from optical_hf.evaluation.plots import plot_recall
+from optical_hf.evaluation.report.report_plots import plot_recall
 from optical_hf.files import check_folder, write_text, write_whole
 from optical_hf.models import Encoder, build_student, fit_alignment
 from optical_hf.models.tiny import tiny_encoder

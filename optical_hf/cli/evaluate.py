@@ -7,14 +7,14 @@ from typing import Annotated, Literal, get_args
 import typer
 from rich.console import Console
 
-from optical_hf.cli.collections import collections_of
 from optical_hf.cli.ending import WrongUsageError, usage
+from optical_hf.cli.named_collections import collections_of
 from optical_hf.data import load_bitext
 from optical_hf.data.bitext.bad_rows import OnBadRow
 from optical_hf.evaluation import RetrievalReport, evaluate_retrieval, learn_dictionaries, write_trec
-from optical_hf.evaluation.encoding import Search
+from optical_hf.evaluation.encode.encoding import Search
 from optical_hf.evaluation.systems import SystemName
-from optical_hf.evaluation.translating import Translator
+from optical_hf.evaluation.translate.seq2seq import Translator
 from optical_hf.files import check_file, check_folder, write_text
 from optical_hf.languages import canonical_language
 from optical_hf.models import load_teacher

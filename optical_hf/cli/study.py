@@ -15,10 +15,10 @@ from rich.table import Table
 from optical_hf.cli.ending import usage
 from optical_hf.files import check_folder
 from optical_hf.study import RunFolder, StudyConfig, folders_of, launch_runs, load_study, runs_of
-from optical_hf.study.estimating import estimates
-from optical_hf.study.launching import LOG
-from optical_hf.study.report import write_study
-from optical_hf.study.sets import read_bitext, read_collections
+from optical_hf.study.estimate import estimates
+from optical_hf.study.report.study_report import write_study
+from optical_hf.study.run.launching import LOG
+from optical_hf.study.run.run_data import read_bitext, read_collections
 
 
 def study(

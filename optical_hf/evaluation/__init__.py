@@ -1,17 +1,17 @@
 """Evaluation: encode, search, score, report. Knows models and collections; nothing about training."""
 
-from optical_hf.evaluation.comparing import compare_reports, disagreements
-from optical_hf.evaluation.dictionary import learn_dictionaries, read_dictionary
 from optical_hf.evaluation.evaluator import RetrievalEvaluator
-from optical_hf.evaluation.exact import ExactSearch
-from optical_hf.evaluation.faiss_engine import FaissSearch
-from optical_hf.evaluation.lance_engine import LanceSearch
-from optical_hf.evaluation.page import write_html
 from optical_hf.evaluation.regions import evaluate_regions
-from optical_hf.evaluation.report import RetrievalReport
+from optical_hf.evaluation.report.comparison import compare_reports, disagreements
+from optical_hf.evaluation.report.report_page import write_html
+from optical_hf.evaluation.report.retrieval_report import RetrievalReport
+from optical_hf.evaluation.report.trec_files import write_trec
 from optical_hf.evaluation.retrieval import evaluate_retrieval
-from optical_hf.evaluation.translating import load_translator
-from optical_hf.evaluation.trec import write_trec
+from optical_hf.evaluation.translate.dictionary import learn_dictionaries, read_dictionary
+from optical_hf.evaluation.translate.seq2seq import load_translator
+from optical_hf.stores.exact_search import ExactSearch
+from optical_hf.stores.faiss_search import FaissSearch
+from optical_hf.stores.lancedb_search import LanceSearch
 
 __all__ = [
     "ExactSearch",

@@ -8,18 +8,18 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from optical_hf.data import RetrievalCollection
-from optical_hf.evaluation.encoding import Encoding, Search
-from optical_hf.evaluation.engines import SearchEngine
-from optical_hf.evaluation.processes import Processes
-from optical_hf.evaluation.registry import EngineName, engine_named
+from optical_hf.evaluation.encode.encoding import Encoding, Search
+from optical_hf.evaluation.encode.processes import Processes
+from optical_hf.evaluation.report.language_scores import choose_tiers
 from optical_hf.evaluation.retrieval import by_cosine, checked_collections, list_queries
-from optical_hf.evaluation.scores import choose_tiers
 from optical_hf.evaluation.session import Session
-from optical_hf.evaluation.settings_checks import check_cutoffs
 from optical_hf.evaluation.systems import System
 from optical_hf.metrics.gap import gap_statistics
 from optical_hf.metrics.ranking import recall_at_k, reciprocal_rank
 from optical_hf.models.tokens import Encoder
+from optical_hf.settings_checks import check_cutoffs
+from optical_hf.stores.engine_names import EngineName, engine_named
+from optical_hf.stores.search_engine import SearchEngine
 
 
 class RetrievalEvaluator:

@@ -14,11 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from optical_hf.evaluation.scores import Bootstrap, LanguageResult, choose_tiers, score_gap, score_languages
-from optical_hf.evaluation.settings_checks import check_cutoffs
-from optical_hf.evaluation.vectors import VectorSet
+from optical_hf.evaluation.report.language_scores import (
+    Bootstrap,
+    LanguageResult,
+    choose_tiers,
+    score_gap,
+    score_languages,
+)
 from optical_hf.languages import canonical_language
 from optical_hf.metrics.ranking import ranks_from_scores
+from optical_hf.settings_checks import check_cutoffs
+from optical_hf.stores.vectors import VectorSet
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,19 +10,19 @@ from pathlib import Path
 import numpy as np
 
 from optical_hf.data import RetrievalCollection
-from optical_hf.evaluation.encoding import Encoding, Search
-from optical_hf.evaluation.engines import SearchEngine
-from optical_hf.evaluation.processes import Processes
-from optical_hf.evaluation.registry import EngineName, engine_named
-from optical_hf.evaluation.report import Queries, RetrievalReport, SystemResult
-from optical_hf.evaluation.scores import Bootstrap, choose_tiers, score_gap, score_languages
+from optical_hf.evaluation.encode.encoding import Encoding, Search
+from optical_hf.evaluation.encode.processes import Processes
+from optical_hf.evaluation.report.language_scores import Bootstrap, choose_tiers, score_gap, score_languages
+from optical_hf.evaluation.report.retrieval_report import Queries, RetrievalReport, SystemResult
 from optical_hf.evaluation.searching import Found
 from optical_hf.evaluation.session import Session, Vectors, asks_with_images
-from optical_hf.evaluation.settings_checks import check_cutoffs, check_vectors
 from optical_hf.evaluation.systems import SystemName, resolve_systems
-from optical_hf.evaluation.translating import Translator, Translators, translator_of
+from optical_hf.evaluation.translate.seq2seq import Translator, Translators, translator_of
 from optical_hf.files import check_folder
 from optical_hf.models.tokens import Encoder
+from optical_hf.settings_checks import check_cutoffs, check_vectors
+from optical_hf.stores.engine_names import EngineName, engine_named
+from optical_hf.stores.search_engine import SearchEngine
 
 
 def evaluate_retrieval(
@@ -67,7 +67,7 @@ def evaluate_retrieval(
         systems: of "student", "untrained", "teacher", "teacher_english" (the ceiling), "translate_query", "bm25".
         models: further students by name, side by side with the others.
         search: "vector" (one a text; inner product or cosine as the teacher says) or "maxsim" (late interaction).
-        engine: "exact", another name of `optical_hf.evaluation.registry`, or an engine's settings.
+        engine: "exact", another name of `optical_hf.stores.engine_names`, or an engine's settings.
         high: languages of the high tier; None takes the classes 4 and 5 of Joshi et al. 2020, or what `low` leaves.
         low: languages of the low tier; None takes the classes 0 to 2, or what `high` leaves.
         middle: languages to report that are in neither.

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from optical_hf.data import RetrievalCollection
-from optical_hf.evaluation.encoding import Encoded
-from optical_hf.evaluation.engines import Index, SearchEngine, merge_results
-from optical_hf.evaluation.processes import Processes
-from optical_hf.evaluation.vectors import VectorSet, VectorStore
+from optical_hf.evaluation.encode.encoding import Encoded
+from optical_hf.evaluation.encode.processes import Processes
 from optical_hf.metrics.ranking import ranks_from_scores
+from optical_hf.stores.search_engine import Best, Index, SearchEngine, merge_results
+from optical_hf.stores.vectors import VectorSet, VectorStore
 
 ROUNDING = 1e-6
 """Scores of a query that differ by less, as a share of its largest score, are equal: the same text encoded in another batch, or
@@ -35,13 +35,6 @@ class Found(NamedTuple):
     """
 
     ranks: NDArray[np.float64]
-    documents: NDArray[np.int64]
-    scores: NDArray[np.float32]
-
-
-class Best(NamedTuple):
-    """Rows (Q, K) of the best documents, best first, -1 where fewer were found, and their scores (Q, K)."""
-
     documents: NDArray[np.int64]
     scores: NDArray[np.float32]
 

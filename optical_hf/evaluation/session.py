@@ -12,16 +12,16 @@ from typing import Any
 import torch
 
 from optical_hf.data import RetrievalCollection
-from optical_hf.evaluation.bm25 import bm25_best
-from optical_hf.evaluation.encoding import Encoded, Encoding
-from optical_hf.evaluation.engines import SearchEngine
-from optical_hf.evaluation.exact import ExactSearch
-from optical_hf.evaluation.processes import Processes
-from optical_hf.evaluation.searching import Best, Found, SearchableCollection, found_within
+from optical_hf.evaluation.encode.encoding import Encoded, Encoding
+from optical_hf.evaluation.encode.processes import Processes
+from optical_hf.evaluation.searching import Found, SearchableCollection, found_within
 from optical_hf.evaluation.systems import System, query_texts
-from optical_hf.evaluation.translating import Translator
-from optical_hf.evaluation.vectors import VectorSet, VectorStore
+from optical_hf.evaluation.translate.seq2seq import Translator
 from optical_hf.models.tokens import Encoder
+from optical_hf.stores.bm25_search import bm25_best
+from optical_hf.stores.exact_search import ExactSearch
+from optical_hf.stores.search_engine import Best, SearchEngine
+from optical_hf.stores.vectors import VectorSet, VectorStore
 
 COMPARED = 200
 """So many queries of a collection are searched exactly too, to say how much an approximate engine misses."""

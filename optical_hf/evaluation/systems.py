@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from optical_hf.data import RetrievalCollection
-from optical_hf.evaluation.processes import Processes
-from optical_hf.evaluation.settings_checks import check_lists
-from optical_hf.evaluation.translating import Translator
-from optical_hf.models.kinds import token_projection
+from optical_hf.evaluation.encode.processes import Processes
+from optical_hf.evaluation.translate.seq2seq import Translator
 from optical_hf.models.layers import averaged_layers, layer_average
 from optical_hf.models.loading import build_student, load_teacher
 from optical_hf.models.prompts import prompt_of
 from optical_hf.models.text_length import set_max_seq_length
 from optical_hf.models.tokens import Encoder
+from optical_hf.models.views import token_projection
+from optical_hf.settings_checks import check_lists
 
 SystemName = Literal["student", "untrained", "teacher", "teacher_english", "translate_query", "bm25"]
 

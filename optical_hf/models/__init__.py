@@ -1,7 +1,10 @@
 """Teachers and students: load them, view them as one vector or one a token, align them in closed form."""
 
-from optical_hf.models.alignment import AlignmentReport, fit_alignment
-from optical_hf.models.kinds import (
+from optical_hf.models.alignment.fit_alignment import AlignmentReport, fit_alignment
+from optical_hf.models.layers import Layers, averaged_layers, layer_average
+from optical_hf.models.loading import build_student, embedding_width, load_student, load_teacher
+from optical_hf.models.tokens import TokenSet, iter_token_sets, preprocess, preprocess_queries, token_set
+from optical_hf.models.views import (
     Encoder,
     Kind,
     as_late_interaction,
@@ -11,9 +14,6 @@ from optical_hf.models.kinds import (
     kind_of,
     token_projection,
 )
-from optical_hf.models.layers import Layers, averaged_layers, layer_average
-from optical_hf.models.loading import build_student, embedding_width, load_student, load_teacher
-from optical_hf.models.tokens import TokenSet, iter_token_sets, preprocess, preprocess_queries, token_set
 
 __all__ = [
     "AlignmentReport",

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from optical_hf.models.kinds import Encoder
+from optical_hf.models.views import Encoder
 
 # Of a configuration, what does not change what a model computes: where it came from, who wrote it, and the dtype, which
 # the weights themselves tell.

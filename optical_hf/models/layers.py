@@ -18,7 +18,7 @@ from sentence_transformers.sentence_transformer.modules import WeightedLayerPool
 from torch import nn
 
 from optical_hf.files import write_text
-from optical_hf.models.kinds import Encoder, Kind, backbone
+from optical_hf.models.views import Encoder, Kind, backbone
 
 Layers = Sequence[int] | Mapping[int, float]
 """Hidden layers as transformers numbers them, 0 the word embeddings; with the weight of each, or all of one weight."""

@@ -23,7 +23,13 @@ from transformers import BitsAndBytesConfig
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from optical_hf.files import expand_name
-from optical_hf.models.kinds import (
+from optical_hf.models.layers import Layers, average_layers, default_layers, layer_average, settle_layers
+from optical_hf.models.module_files import UNREADABLE, missing_module_file
+from optical_hf.models.prompts import Role, advise_prompt, set_prompts
+from optical_hf.models.student_folder import student_folder
+from optical_hf.models.text_length import check_length, keep_within_positions, set_max_seq_length
+from optical_hf.models.tokens import Encoder
+from optical_hf.models.views import (
     KINDS,
     Kind,
     as_late_interaction,
@@ -33,12 +39,6 @@ from optical_hf.models.kinds import (
     prompts_of,
     token_projection,
 )
-from optical_hf.models.layers import Layers, average_layers, default_layers, layer_average, settle_layers
-from optical_hf.models.module_files import UNREADABLE, missing_module_file
-from optical_hf.models.prompts import Role, advise_prompt, set_prompts
-from optical_hf.models.student_folder import student_folder
-from optical_hf.models.text_length import check_length, keep_within_positions, set_max_seq_length
-from optical_hf.models.tokens import Encoder
 from optical_hf.models.weights import check_finite, check_full_precision
 
 

@@ -10,8 +10,8 @@ from typing import Literal
 
 from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 
-from optical_hf.models.kinds import Encoder, token_projection
 from optical_hf.models.prompt_families import family_of
+from optical_hf.models.views import Encoder, token_projection
 
 logger = logging.getLogger(__name__)
 

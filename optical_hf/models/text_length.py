@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from optical_hf.models.kinds import Encoder
+from optical_hf.models.views import Encoder
 
 logger = logging.getLogger(__name__)
 

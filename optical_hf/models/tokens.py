@@ -19,9 +19,9 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from optical_hf.bars import bars_shown
-from optical_hf.models.kinds import Encoder, before_projection
 from optical_hf.models.layers import layer_average
 from optical_hf.models.prompts import Task, prompt_of
+from optical_hf.models.views import Encoder, before_projection
 from optical_hf.models.weights import HALF
 from optical_hf.ot import content_mask
 

@@ -5,7 +5,7 @@ Knows nothing about where they come from.
 
 import torch
 
-from optical_hf.models.kinds import Encoder, backbone
+from optical_hf.models.views import Encoder, backbone
 
 HALF = (torch.float16, torch.bfloat16)
 

@@ -7,7 +7,7 @@ import pytest
 import tiny_pairs
 
 from optical_hf.cli import main
-from optical_hf.cli.collections import collections_of
+from optical_hf.cli.named_collections import collections_of
 from optical_hf.cli.train import bitext_of, parse_train
 from optical_hf.scenes import scenes_bitext
 

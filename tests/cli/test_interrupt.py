@@ -16,7 +16,7 @@ from sentence_transformers import SentenceTransformer
 from optical_hf import files
 from optical_hf.cli import demo, main
 from optical_hf.data import load_bitext  # noqa: F401 (what a verb imports is imported before the fork)
-from optical_hf.study import launching
+from optical_hf.study.run import launching
 from optical_hf.training import OTDistillationTrainer
 
 INTERRUPTED = "optical-hf: interrupted"

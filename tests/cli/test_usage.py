@@ -122,7 +122,7 @@ def test_what_nobody_foresaw_is_one_line_with_its_kind_and_the_traceback_on_requ
     def broken(*_, **__):
         raise RuntimeError("out of\nmemory")
 
-    monkeypatch.setattr("optical_hf.cli.card.load_teacher", broken)
+    monkeypatch.setattr("optical_hf.cli.model_card.load_teacher", broken)
     code, _, err = run(monkeypatch, capsys, "card", ".")
     assert code == 1
     assert err == "optical-hf: error: RuntimeError: out of memory; OPTICAL_HF_TRACEBACK=1 shows where\n"

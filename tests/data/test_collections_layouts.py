@@ -17,7 +17,7 @@ from optical_hf.data.collections import (
     load_wikiclir,
     load_xquad_r,
 )
-from optical_hf.data.collections.trec import read_qrels
+from optical_hf.data.collections.trec_collections import read_qrels
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 

@@ -8,7 +8,7 @@ from optical_hf.data.collections import (
     load_trec,
 )
 from optical_hf.data.collections.judged import qrels_from
-from optical_hf.data.collections.trec import read_documents, read_qrels, read_topics
+from optical_hf.data.collections.trec_collections import read_documents, read_qrels, read_topics
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 

@@ -16,9 +16,9 @@ from sentence_transformers import SentenceTransformer
 from optical_hf.data import RetrievalCollection
 from optical_hf.data.collections import captions_to_images, images_to_captions
 from optical_hf.evaluation import RetrievalReport, evaluate_retrieval
-from optical_hf.evaluation.comparing import compare_reports, disagreements
-from optical_hf.evaluation.tables import caption_of_tests
-from optical_hf.evaluation.trec import write_trec
+from optical_hf.evaluation.report.comparison import compare_reports, disagreements
+from optical_hf.evaluation.report.report_tables import caption_of_tests
+from optical_hf.evaluation.report.trec_files import write_trec
 from optical_hf.metrics.significance import compare_systems
 
 QUIET = {"progress": False, "rounds": 200, "high": ["de"], "low": ["so"]}

@@ -11,8 +11,8 @@ from datasets import Dataset
 from evaluation.conftest import ENGLISH, GERMAN, SOMALI
 
 from optical_hf.evaluation import evaluate_retrieval
-from optical_hf.evaluation.dictionary import Dictionary, learn_dictionaries, read_dictionary, words_of
-from optical_hf.evaluation.translating import translator_of
+from optical_hf.evaluation.translate.dictionary import Dictionary, learn_dictionaries, read_dictionary, words_of
+from optical_hf.evaluation.translate.seq2seq import translator_of
 
 QUIET = {"progress": False, "rounds": 100}
 

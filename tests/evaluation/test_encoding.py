@@ -17,10 +17,10 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from optical_hf.evaluation import evaluate_retrieval, systems
-from optical_hf.evaluation.encoding import Encoding
-from optical_hf.evaluation.exact import ExactSearch
-from optical_hf.evaluation.processes import Processes, leave_processes
-from optical_hf.evaluation.vectors import VectorSet, VectorStore
+from optical_hf.evaluation.encode.encoding import Encoding
+from optical_hf.evaluation.encode.processes import Processes, leave_processes
+from optical_hf.stores.exact_search import ExactSearch
+from optical_hf.stores.vectors import VectorSet, VectorStore
 
 SETTINGS = {"high": ["de"], "low": ["so"], "rounds": 100, "progress": False}
 TRANSLATED: list[str] = []

@@ -6,7 +6,7 @@ import pytest
 from evaluation.conftest import ENGLISH, GERMAN, SOMALI
 
 from optical_hf.cli.evaluate import evaluate, named_counts, named_systems, named_translators
-from optical_hf.evaluation import translating
+from optical_hf.evaluation.translate import seq2seq as translating
 
 
 @pytest.fixture

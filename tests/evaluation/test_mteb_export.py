@@ -4,7 +4,7 @@ import pytest
 
 from optical_hf.evaluation import evaluate_retrieval
 from optical_hf.evaluation.mteb_export import mteb_model, mteb_task
-from optical_hf.models.kinds import as_late_interaction
+from optical_hf.models.views import as_late_interaction
 
 
 @pytest.mark.parametrize("search", ["vector", "maxsim"])

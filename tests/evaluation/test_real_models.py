@@ -9,7 +9,7 @@ from sentence_transformers.sentence_transformer.evaluation import InformationRet
 
 from optical_hf.data import RetrievalCollection
 from optical_hf.evaluation import evaluate_retrieval
-from optical_hf.models.kinds import as_late_interaction
+from optical_hf.models.views import as_late_interaction
 
 SIZE = 60
 

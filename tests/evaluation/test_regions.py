@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optical_hf.evaluation.regions import Phrases, Regions, box_overlap, evaluate_regions
-from optical_hf.evaluation.scores import Bootstrap
+from optical_hf.evaluation.report.language_scores import Bootstrap
 
 QUICK = {"bootstrap": Bootstrap(rounds=100), "high": ["de"], "low": ["so"]}
 

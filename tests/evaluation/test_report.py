@@ -8,7 +8,7 @@ import pytest
 
 from optical_hf.data import RetrievalCollection
 from optical_hf.evaluation import RetrievalReport, evaluate_retrieval
-from optical_hf.evaluation.plots import plot_bitext, plot_gap, plot_recall
+from optical_hf.evaluation.report.report_plots import plot_bitext, plot_gap, plot_recall
 
 
 @pytest.fixture(scope="module")

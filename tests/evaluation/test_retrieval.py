@@ -11,14 +11,14 @@ from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 from optical_hf.data import RetrievalCollection
 from optical_hf.data.collections import images_to_captions
 from optical_hf.evaluation import RetrievalEvaluator, evaluate_retrieval
-from optical_hf.evaluation.encoding import Encoding
+from optical_hf.evaluation.encode.encoding import Encoding
 from optical_hf.evaluation.systems import untrained_student
-from optical_hf.evaluation.vectors import VectorSet
 from optical_hf.metrics.gap import cross_lingual_gap
 from optical_hf.metrics.ranking import ranks_from_scores
-from optical_hf.models.kinds import as_late_interaction
 from optical_hf.models.layers import averaged_layers
 from optical_hf.models.loading import load_student
+from optical_hf.models.views import as_late_interaction
+from optical_hf.stores.vectors import VectorSet
 
 QUIET = {"progress": False, "rounds": 200}
 

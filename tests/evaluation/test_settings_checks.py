@@ -5,11 +5,11 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from optical_hf.evaluation import RetrievalEvaluator, evaluate_regions, evaluate_retrieval, learn_dictionaries
-from optical_hf.evaluation.exact import ExactSearch
-from optical_hf.evaluation.faiss_engine import FaissSearch
-from optical_hf.evaluation.lance_engine import LanceSearch
 from optical_hf.evaluation.regions import Phrases, Regions
-from optical_hf.evaluation.translating import load_translator, translator_of
+from optical_hf.evaluation.translate.seq2seq import load_translator, translator_of
+from optical_hf.stores.exact_search import ExactSearch
+from optical_hf.stores.faiss_search import FaissSearch
+from optical_hf.stores.lancedb_search import LanceSearch
 
 SHARED = [
     ({"search": "cosine"}, "search: expected one of vector, maxsim, got 'cosine'"),

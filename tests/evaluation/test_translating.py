@@ -9,7 +9,7 @@ from evaluation.conftest import ENGLISH, GERMAN, SOMALI
 from transformers import M2M100Config, M2M100ForConditionalGeneration, MarianConfig, MarianMTModel, NllbTokenizer
 
 from optical_hf.evaluation import evaluate_retrieval
-from optical_hf.evaluation.translating import Seq2SeqTranslator, language_codes, load_translator, translator_of
+from optical_hf.evaluation.translate.seq2seq import Seq2SeqTranslator, language_codes, load_translator, translator_of
 
 QUIET = {"progress": False, "rounds": 100}
 SIZES = {

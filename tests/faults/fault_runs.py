@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from transformers import TrainerCallback, TrainerState
 
-from optical_hf.models.cache import TeacherCache
+from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.training import OTDistillationArguments, OTDistillationTrainer, pushing
 
 SERVER = multiprocessing.get_context("forkserver")

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from optical_hf.training import OTDistillationArguments, load_weights
-from optical_hf.training.checkpoints import begin_writing, checkpoints, damage, resume_point
+from optical_hf.training.checkpoints.checkpoints import begin_writing, checkpoints, damage, resume_point
 
 FILES = (
     "model.safetensors", "1_Dense/model.safetensors", "modules.json", "config.json", "tokenizer.json", "optimizer.pt",

@@ -10,7 +10,7 @@ import pytest
 import torch
 from fault_runs import At, started
 
-from optical_hf.training.checkpoints import checkpoints, damage, write_error
+from optical_hf.training.checkpoints.checkpoints import checkpoints, damage, write_error
 
 
 class Disk:

@@ -8,7 +8,7 @@ import torch
 from fault_runs import KILLED, STEPS, TERMINATED, At, Send, started
 from peft import LoraConfig
 
-from optical_hf.training.checkpoints import checkpoints, damage
+from optical_hf.training.checkpoints.checkpoints import checkpoints, damage
 
 
 def end(folder):

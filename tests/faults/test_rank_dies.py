@@ -8,7 +8,7 @@ import torch
 from fault_runs import At, started, trainer
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from optical_hf.training.checkpoints import checkpoints, damage
+from optical_hf.training.checkpoints.checkpoints import checkpoints, damage
 
 
 def rank_of_two(folder):

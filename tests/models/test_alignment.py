@@ -8,12 +8,19 @@ import torch
 from datasets import concatenate_datasets
 
 from optical_hf.models import build_student, fit_alignment
-from optical_hf.models.alignment import FOLDS, _folds
-from optical_hf.models.held_out_tokens import TokenFold
-from optical_hf.models.normal_equations import NormalEquations
-from optical_hf.models.own_rank import text_numbers
-from optical_hf.models.pair_tokens import PairTokenReader
-from optical_hf.models.penalty import PENALTIES, POOLED_WEIGHTS, Fold, choose_penalty, choose_weight, held_out_rank
+from optical_hf.models.alignment.fit_alignment import FOLDS, _folds
+from optical_hf.models.alignment.held_out_tokens import TokenFold
+from optical_hf.models.alignment.own_rank import text_numbers
+from optical_hf.models.alignment.pair_tokens import PairTokenReader
+from optical_hf.models.alignment.ridge_penalty import (
+    PENALTIES,
+    POOLED_WEIGHTS,
+    Fold,
+    choose_penalty,
+    choose_weight,
+    held_out_rank,
+)
+from optical_hf.models.alignment.ridge_regression import NormalEquations
 from optical_hf.models.tiny import tiny_encoder
 from optical_hf.scenes import scenes_bitext
 

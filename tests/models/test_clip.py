@@ -26,7 +26,7 @@ from optical_hf.models import (
     load_teacher,
     preprocess_queries,
 )
-from optical_hf.models.cache import TeacherCache
+from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.models.tiny import tiny_encoder, tiny_tokenizer
 
 TEXTS = ["a red ball", "two dogs run", "a man on the boat", "a blue ball", "a dog on the boat", "the man runs"]

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from sentence_transformers import MultiVectorEncoder
 
 from optical_hf.models import as_late_interaction, build_student, load_teacher
-from optical_hf.models.export import save_pylate
+from optical_hf.models.export.pylate import save_pylate
 from optical_hf.models.tiny import tiny_encoder
 
 TEXTS = ["two dogs run, fast!", "a red ball", "the man on the boat"]

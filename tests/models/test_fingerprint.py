@@ -14,7 +14,7 @@ from tokenizers import Tokenizer, normalizers
 from tokenizers.models import WordLevel
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPProcessor
 
-from optical_hf.evaluation.encoding import fingerprint
+from optical_hf.evaluation.encode.encoding import fingerprint
 from optical_hf.models.fingerprint import encoder_fingerprint
 from optical_hf.models.tiny import tiny_encoder, tiny_tokenizer
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from optical_hf.models import held_out_tokens
-from optical_hf.models.held_out_tokens import TokenFold
-from optical_hf.models.penalty import Fold, choose_weight
+from optical_hf.models.alignment import held_out_tokens
+from optical_hf.models.alignment.held_out_tokens import TokenFold
+from optical_hf.models.alignment.ridge_penalty import Fold, choose_weight
 from optical_hf.models.tokens import TokenSet
 
 

@@ -26,9 +26,9 @@ from optical_hf.models import (
     token_projection,
     token_set,
 )
-from optical_hf.models.cache.identity import CacheIdentity
-from optical_hf.models.export import save_pylate
-from optical_hf.models.onnx import save_onnx
+from optical_hf.models.export.onnx_export import save_onnx
+from optical_hf.models.export.pylate import save_pylate
+from optical_hf.models.teachers.token_cache.cache_identity import CacheIdentity
 from optical_hf.training import merge_and_save, save_student
 
 TEXTS = ["Drei Jungen in grünen Hemden schlafen.", "एक काळे गाढव", "x"]
@@ -207,7 +207,7 @@ def test_layouts_without_such_a_module_are_refused(monkeypatch, tmp_path):
     student, _ = averaged()
     with pytest.raises(ValueError, match="PyLate's layout has no module"):
         save_pylate(student, tmp_path / "pylate")
-    monkeypatch.setattr("optical_hf.models.onnx.find_spec", lambda name: name)
+    monkeypatch.setattr("optical_hf.models.export.onnx_export.find_spec", lambda name: name)
     with pytest.raises(ValueError, match="graph does not return"):
         save_onnx(student, tmp_path / "onnx")
     assert not list(tmp_path.iterdir())

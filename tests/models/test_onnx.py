@@ -7,19 +7,19 @@ from peft import LoraConfig, get_peft_model
 from sentence_transformers import SentenceTransformer
 
 from optical_hf.models import backbone, preprocess_queries
-from optical_hf.models.onnx import save_onnx
+from optical_hf.models.export.onnx_export import save_onnx
 
 TEXTS = ["ein roter Ball", "zwei", "drei Hunde und ein Esel schlafen im Gras"]
 
 
 def test_a_missing_exporter_names_the_command(monkeypatch, tmp_path):
-    monkeypatch.setattr("optical_hf.models.onnx.find_spec", lambda name: None)
+    monkeypatch.setattr("optical_hf.models.export.onnx_export.find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"optical-hf\[onnx\]"):
         save_onnx(tiny_pairs.backbone(), tmp_path / "student")
 
 
 def test_what_cannot_be_written_is_refused(monkeypatch, tmp_path):
-    monkeypatch.setattr("optical_hf.models.onnx.find_spec", lambda name: name)
+    monkeypatch.setattr("optical_hf.models.export.onnx_export.find_spec", lambda name: name)
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ValueError, match="not an empty folder"):
         save_onnx(tiny_pairs.backbone(), tmp_path)

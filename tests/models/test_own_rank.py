@@ -6,10 +6,10 @@ import torch
 from datasets import Dataset, concatenate_datasets
 
 from optical_hf.models import fit_alignment
-from optical_hf.models.held_out import held_out_score, split_held_out
-from optical_hf.models.held_out_tokens import TokenFold
-from optical_hf.models.own_rank import own_rank, same_targets, text_numbers
-from optical_hf.models.penalty import Fold
+from optical_hf.models.alignment.held_out import held_out_score, split_held_out
+from optical_hf.models.alignment.held_out_tokens import TokenFold
+from optical_hf.models.alignment.own_rank import own_rank, same_targets, text_numbers
+from optical_hf.models.alignment.ridge_penalty import Fold
 from optical_hf.models.tokens import TokenSet
 
 TEXTS = ["a dog", "a cat", "a red ball", "two dogs"]

@@ -10,9 +10,9 @@ from sentence_transformers.base.modules import Normalize
 from sentence_transformers.sentence_transformer.modules import Pooling
 
 from optical_hf.models import as_late_interaction, as_vector, build_student, fit_alignment, iter_token_sets
-from optical_hf.models.cache import TeacherCache
-from optical_hf.models.pair_tokens import LINEAR, PairTokenReader, pooled
-from optical_hf.models.teachers import TeachersByLanguage
+from optical_hf.models.alignment.pair_tokens import LINEAR, PairTokenReader, pooled
+from optical_hf.models.teachers.language_teachers import TeachersByLanguage
+from optical_hf.models.teachers.token_cache import TeacherCache
 
 TEXTS = ["a dog", "two red balls and a very small green house beside a tree", "a cat"]
 

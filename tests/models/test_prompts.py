@@ -11,9 +11,9 @@ from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 from optical_hf.cli import main
 from optical_hf.evaluation.systems import untrained_student
 from optical_hf.models import fit_alignment, load_student, load_teacher, preprocess_queries
-from optical_hf.models.cache.identity import CacheIdentity
 from optical_hf.models.prompt_families import FAMILIES, family_of
 from optical_hf.models.prompts import prompt_of, set_prompts
+from optical_hf.models.teachers.token_cache.cache_identity import CacheIdentity
 from optical_hf.models.tokens import preprocess
 from optical_hf.training import save_student
 

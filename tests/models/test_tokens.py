@@ -4,8 +4,8 @@ import tiny_pairs
 import torch
 from transformers import BertTokenizer
 
-from optical_hf.models.kinds import as_late_interaction
 from optical_hf.models.tokens import empty_ids, iter_token_sets
+from optical_hf.models.views import as_late_interaction
 
 
 def tokenizer(tmp_path):

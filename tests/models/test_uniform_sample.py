@@ -2,7 +2,7 @@
 
 import torch
 
-from optical_hf.models.uniform_sample import UniformSample
+from optical_hf.models.alignment.uniform_sample import UniformSample
 
 
 def sampled(batches: list[int], size: int, seed: int) -> list[int]:

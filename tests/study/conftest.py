@@ -10,7 +10,7 @@ import yaml
 from optical_hf.models.tiny import tiny_encoder
 from optical_hf.scenes import scenes_bitext
 from optical_hf.study import StudyConfig, launching, load_study, running
-from optical_hf.study.launching import RunFolder
+from optical_hf.study.run.launching import RunFolder
 
 LANGUAGES = ("de", "so", "mr")
 

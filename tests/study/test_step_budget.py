@@ -8,7 +8,7 @@ import pytest
 from safetensors.torch import load_file
 
 from optical_hf.study import StudyConfig, folders_of, launch_runs, running, runs_of, training_run
-from optical_hf.study.step_budget import WithinBudget, affordable_steps
+from optical_hf.study.run.step_budget import WithinBudget, affordable_steps
 from optical_hf.training import OTDistillationTrainer
 
 Written = Callable[[dict], StudyConfig]

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from study.test_study_config import VALUES, written
 
-from optical_hf.cli.config import parse_options
+from optical_hf.cli.config_file import parse_options
 from optical_hf.cli.train import TrainOptions
+from optical_hf.strict_yaml import MOST_NODES, read_mapping
 from optical_hf.study import load_study
-from optical_hf.study.strict_yaml import MOST_NODES, read_mapping
 from optical_hf.training import OTDistillationArguments
 
 

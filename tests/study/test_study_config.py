@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from optical_hf.study import load_study, runs_of
-from optical_hf.study.grid import NO_STUDENT, RunConfig
+from optical_hf.study.config.grid import NO_STUDENT, RunConfig
 
 VALUES = {
     "name": "demo",

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from optical_hf.cli.app import app
 from optical_hf.models.tiny import tiny_encoder
 from optical_hf.study import StudyConfig, accounting, contents, folders_of, launch_runs, running, runs_of
-from optical_hf.study.accounting import CODE, versions
+from optical_hf.study.run.run_cost import CODE, versions
 
 Written = Callable[[dict], StudyConfig]
 
@@ -163,12 +163,12 @@ def test_the_code_that_decides_results_is_all_but_the_shell_and_the_hub(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = tmp_path / "optical_hf"
-    for name in ("study/grid.py", "languages.py", "models/loading.py", "cli/app.py", "hub/card.py"):
+    for name in ("study/config/grid.py", "languages.py", "models/loading.py", "cli/app.py", "hub/card.py"):
         (package / name).parent.mkdir(parents=True, exist_ok=True)
         (package / name).write_text("x = 1\n", encoding="utf-8")
     monkeypatch.setattr(accounting, "__file__", str(package / "study" / "accounting.py"))
     seen = []
-    for name in (None, "study/grid.py", "languages.py", "models/loading.py", "cli/app.py", "hub/card.py"):
+    for name in (None, "study/config/grid.py", "languages.py", "models/loading.py", "cli/app.py", "hub/card.py"):
         if name is not None:
             (package / name).write_text("x = 2\n", encoding="utf-8")
         versions.cache_clear()

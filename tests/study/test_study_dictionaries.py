@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from optical_hf.study import StudyConfig
-from optical_hf.study.cells import cells_of
-from optical_hf.study.grid import NO_STUDENT, runs_of
-from optical_hf.study.launching import folders_of, launch_runs
-from optical_hf.study.report import _bitext_points, write_study
-from optical_hf.study.table import finished
+from optical_hf.study.config.grid import NO_STUDENT, runs_of
+from optical_hf.study.report.conditions import cells_of
+from optical_hf.study.report.runs_table import finished
+from optical_hf.study.report.study_report import _bitext_points, write_study
+from optical_hf.study.run.launching import folders_of, launch_runs
 
 Written = Callable[[dict], StudyConfig]
 

@@ -8,21 +8,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from optical_hf.evaluation.report import Queries, RetrievalReport, SystemResult
-from optical_hf.evaluation.scores import Bootstrap, score_languages
+from optical_hf.evaluation.report.language_scores import Bootstrap, score_languages
+from optical_hf.evaluation.report.retrieval_report import Queries, RetrievalReport, SystemResult
 from optical_hf.metrics.significance import holm
-from optical_hf.study import summary
-from optical_hf.study.accounting import CODE
-from optical_hf.study.cells import cells_of, mean_hits, places
-from optical_hf.study.comparing import size_tests, system_tests
-from optical_hf.study.config import BudgetSpec, CollectionSpec, StudentSpec, StudyConfig, SystemSpec, TeacherSpec
-from optical_hf.study.families import correct_sizes, correct_systems
-from optical_hf.study.findings import size_sentences, system_sentences
-from optical_hf.study.grid import RunConfig
-from optical_hf.study.launching import RunFolder
-from optical_hf.study.report import figures
-from optical_hf.study.running import RESULT, RunResult
-from optical_hf.study.table import ALL, FinishedRun, rows_of
+from optical_hf.study.config.grid import RunConfig
+from optical_hf.study.config.study_config import (
+    BudgetSpec,
+    CollectionSpec,
+    StudentSpec,
+    StudyConfig,
+    SystemSpec,
+    TeacherSpec,
+)
+from optical_hf.study.report import study_tables as summary
+from optical_hf.study.report.conditions import cells_of, mean_hits, places
+from optical_hf.study.report.corrections import correct_sizes, correct_systems
+from optical_hf.study.report.findings import size_sentences, system_sentences
+from optical_hf.study.report.runs_table import ALL, FinishedRun, rows_of
+from optical_hf.study.report.study_report import figures
+from optical_hf.study.report.study_tests import size_tests, system_tests
+from optical_hf.study.run.launching import RunFolder
+from optical_hf.study.run.run_cost import CODE
+from optical_hf.study.run.running import RESULT, RunResult
 
 GROUPS = 200
 COLLECTION = CollectionSpec("C", "bitext", {"de": "x", "so": "x"})

@@ -3,7 +3,7 @@
 import pytest
 
 from optical_hf.metrics.bootstrap import Estimate
-from optical_hf.study.plots import BitextPoint, plot_pairs
+from optical_hf.study.report.study_plots import BitextPoint, plot_pairs
 
 pytest.importorskip("matplotlib")
 

@@ -8,9 +8,9 @@ import tiny_pairs
 
 from optical_hf.models import load_student
 from optical_hf.models.prompts import prompt_of
-from optical_hf.study import running
-from optical_hf.study.config import StudentSpec
-from optical_hf.study.students import prepared_student
+from optical_hf.study.config.study_config import StudentSpec
+from optical_hf.study.run import running
+from optical_hf.study.run.students import prepared_student
 
 
 def backbone(folder):

@@ -11,7 +11,7 @@ from accelerate.utils import DeepSpeedPlugin, DistributedType, FullyShardedDataP
 from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu_env
 
 from optical_hf.training import OTDistillationArguments
-from optical_hf.training.sharded import check_deepspeed
+from optical_hf.training.checkpoints.sharded import check_deepspeed
 
 FOLDER = Path(__file__).parents[2] / "examples" / "accelerate"
 

@@ -4,7 +4,7 @@ import pytest
 import tiny_pairs
 from test_trainer import arguments, losses
 
-from optical_hf.models.cache import TeacherCache
+from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.training import OTDistillationTrainer
 
 

@@ -10,7 +10,7 @@ from test_trainer import arguments
 
 from optical_hf.models import build_student, fit_alignment, load_student, token_projection
 from optical_hf.training import OTDistillationTrainer, save_student
-from optical_hf.training.closed_form_start import is_new
+from optical_hf.training.trainer.closed_form_start import is_new
 
 
 def train(student, teacher, folder, **kwargs):
@@ -24,7 +24,7 @@ def train(student, teacher, folder, **kwargs):
 
 @pytest.fixture
 def told(caplog):
-    caplog.set_level(logging.INFO, "optical_hf.training.closed_form_start")
+    caplog.set_level(logging.INFO, "optical_hf.training.trainer.closed_form_start")
     return caplog
 
 

@@ -7,7 +7,7 @@ from test_trainer import arguments, losses
 from torch.nn.functional import normalize
 
 from optical_hf.models import preprocess_queries, token_set
-from optical_hf.models.cache import TeacherCache
+from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.training import OTDistillationTrainer
 
 CONTRASTIVE = {"losses": "contrastive(bank=70)"}

@@ -10,9 +10,9 @@ from test_trainer import arguments
 from torch.nn.functional import cross_entropy, normalize
 
 from optical_hf.models import iter_token_sets, preprocess, token_set
-from optical_hf.models.cache import TeacherCache
 from optical_hf.models.prompts import reads_alike, set_prompts
-from optical_hf.models.teachers import read_teacher, read_texts
+from optical_hf.models.teachers.language_teachers import read_teacher, read_texts
+from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.training import OTDistillationTrainer
 
 

@@ -7,10 +7,10 @@ from test_trainer import arguments, losses
 from torch.nn.functional import cross_entropy, normalize
 
 from optical_hf.models import preprocess_queries, token_set
-from optical_hf.models.cache import TeacherCache
-from optical_hf.models.teachers import read_teacher
+from optical_hf.models.teachers.language_teachers import read_teacher
+from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.training import OTDistillationTrainer
-from optical_hf.training import trainer as module
+from optical_hf.training.trainer import trainer as module
 
 
 def with_documents(rows=None):

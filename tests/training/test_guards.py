@@ -14,7 +14,7 @@ from optical_hf.losses import PairTensors
 from optical_hf.models.tiny import tiny_tokenizer
 from optical_hf.training import OTDistillationTrainer
 from optical_hf.training.callbacks import BadBatchError
-from optical_hf.training.guards import check_rows, empty_pairs, english_share, finite_pairs, unknown_share
+from optical_hf.training.checks.guards import check_rows, empty_pairs, english_share, finite_pairs, unknown_share
 
 ROWS = [
     {"source": "The dog is in the garden with a ball.", "target": "Der Hund ist mit einem Ball im Garten.", "language": "de"},

@@ -15,7 +15,7 @@ from torch.utils.data import BatchSampler
 
 from optical_hf.losses import LOSSES, MaxSimLoss, SearchLoss
 from optical_hf.training import OTDistillationTrainer
-from optical_hf.training.sharing import SharedBatches
+from optical_hf.training.trainer.sharing import SharedBatches
 
 SHAPES = {
     "rows": st.integers(3, 60),

@@ -8,9 +8,9 @@ from torch.nn.functional import cosine_similarity
 
 from optical_hf.losses import LOSSES
 from optical_hf.models import as_late_interaction, fit_alignment, iter_token_sets, token_projection
-from optical_hf.models.cache import TeacherCache
-from optical_hf.models.mean_teacher import MeanOfTeachers
-from optical_hf.models.teachers import TeachersByLanguage
+from optical_hf.models.teachers.language_teachers import TeachersByLanguage
+from optical_hf.models.teachers.mean_teacher import MeanOfTeachers
+from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.models.tiny import tiny_encoder
 from optical_hf.training import OTDistillationTrainer
 

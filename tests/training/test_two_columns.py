@@ -7,7 +7,7 @@ from datasets import DatasetDict
 from optical_hf import OTDistillationArguments, OTDistillationTrainer, RetrievalCollection, fit_alignment
 from optical_hf.data import bitext_quality, clean_bitext
 from optical_hf.evaluation import learn_dictionaries
-from optical_hf.models.cache import TeacherCache
+from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.models.vocabulary import extend_vocabulary, trim_vocabulary
 
 ROWS = tiny_pairs.bitext().select_columns(["source", "target"])

@@ -23,11 +23,11 @@ from optical_hf.data.bitext.bitext_hub import bitext_of_table, is_table, open_ta
 from optical_hf.data.bitext.bitext_rows import BITEXT_FEATURES, OnBadPair, bitext_rows, describe_left_out, told_notes
 from optical_hf.data.bitext.bitext_sources import NamedSource, bitext_files, checked_columns, resolve_sources
 from optical_hf.data.bitext.pairs import Columns
+from optical_hf.data.bitext.reader_errors import reader_errors
 from optical_hf.data.bitext.readers import READERS, BitextFile
-from optical_hf.data.generation import reader_errors
-from optical_hf.data.renamed import renamed_argument
 from optical_hf.files import expand_path
 from optical_hf.languages import canonical_language
+from optical_hf.renamed import renamed_argument
 
 logger = get_logger(__name__)
 

@@ -13,7 +13,7 @@ from optical_hf.data.bitext.bad_rows import OnBadRow
 from optical_hf.data.bitext.bitext_builder import Sources, load_bitext
 from optical_hf.data.bitext.bitext_files import LINE_LIMIT
 from optical_hf.data.bitext.pairs import Columns
-from optical_hf.data.renamed import renamed_argument
+from optical_hf.renamed import renamed_argument
 
 
 @renamed_argument("on_empty", "on_bad_row")

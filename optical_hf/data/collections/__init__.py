@@ -2,6 +2,7 @@
 
 from optical_hf.data.collections.captions import caption_json_lines, caption_lines, caption_table
 from optical_hf.data.collections.collection import RetrievalCollection
+from optical_hf.data.collections.collection_tables import load_beir, load_clirmatrix, load_mmarco, load_wikiclir
 from optical_hf.data.collections.flores import load_flores_documents, load_flores_sentences
 from optical_hf.data.collections.images import (
     captions_to_captions,
@@ -10,8 +11,7 @@ from optical_hf.data.collections.images import (
     phrases_to_regions,
 )
 from optical_hf.data.collections.questions import load_afriqa, load_xquad_r
-from optical_hf.data.collections.tables import load_beir, load_clirmatrix, load_mmarco, load_wikiclir
-from optical_hf.data.collections.trec import load_africlirmatrix, load_hc4, load_trec
+from optical_hf.data.collections.trec_collections import load_africlirmatrix, load_hc4, load_trec
 
 __all__ = [
     "RetrievalCollection",

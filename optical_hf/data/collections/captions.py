@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 
 from datasets import Dataset
 
-from optical_hf.data.collections.reading import Lines, name_of, read_json_lines, read_lines
-from optical_hf.data.entities.pictures import image_id
+from optical_hf.data.collections.collection_files import Lines, name_of, read_json_lines, read_lines
+from optical_hf.data.entities.entity_images import image_id
 from optical_hf.tables import check_table
 
 CaptionsByImage = Mapping[str, Sequence[str]]

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 from optical_hf.data.bitext.bad_rows import OnBadRow
 from optical_hf.data.collections.collection import RetrievalCollection
-from optical_hf.data.collections.reading import Lines, name_of, read_lines, read_rows
-from optical_hf.data.renamed import renamed_argument
+from optical_hf.data.collections.collection_files import Lines, name_of, read_lines, read_rows
+from optical_hf.renamed import renamed_argument
 
 
 @renamed_argument("faults", "on_bad_row")

@@ -14,15 +14,15 @@ from datasets import Dataset, Features, Image, Value
 from datasets.fingerprint import Hasher
 
 from optical_hf.data.bitext.bad_rows import OnBadRow
+from optical_hf.data.bitext.reader_errors import reader_errors
 from optical_hf.data.collections.captions import CaptionsByImage
 from optical_hf.data.collections.collection import TEXT_DOCUMENTS, RetrievalCollection, query_table
 from optical_hf.data.entities.annotations import Box
+from optical_hf.data.entities.entity_images import damage, none_missing, open_images
 from optical_hf.data.entities.members import DamagedFileError, stamp
-from optical_hf.data.entities.pictures import damage, none_missing, open_images
-from optical_hf.data.generation import reader_errors
-from optical_hf.data.renamed import renamed_argument
 from optical_hf.files import expand_path
 from optical_hf.languages import canonical_language
+from optical_hf.renamed import renamed_argument
 from optical_hf.tables import check_table
 
 logger = logging.getLogger(__name__)

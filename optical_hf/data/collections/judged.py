@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 from datasets import Dataset
 from datasets.fingerprint import Hasher
 
+from optical_hf.data.bitext.reader_errors import reader_errors
 from optical_hf.data.collections.collection import TEXT_DOCUMENTS, query_table
-from optical_hf.data.collections.reading import Lines
+from optical_hf.data.collections.collection_files import Lines
 from optical_hf.data.collections.soundness import Qrels
 from optical_hf.data.entities.members import stamp
-from optical_hf.data.generation import reader_errors
 from optical_hf.files import expand_path
 from optical_hf.languages import canonical_language
 

@@ -14,10 +14,10 @@ from datasets import Dataset
 from optical_hf.data.bitext.bad_rows import OnBadRow
 from optical_hf.data.bitext.bitext_records import BadRecord, json_object
 from optical_hf.data.collections.collection import TEXT_DOCUMENTS, RetrievalCollection
+from optical_hf.data.collections.collection_files import Lines, name_of, read_json_lines, read_lines
 from optical_hf.data.collections.judged import judged_queries, titled
-from optical_hf.data.collections.reading import Lines, name_of, read_json_lines, read_lines
-from optical_hf.data.renamed import renamed_argument
 from optical_hf.languages import canonical_language
+from optical_hf.renamed import renamed_argument
 
 
 @renamed_argument("faults", "on_bad_row")

@@ -20,7 +20,7 @@ from datasets import Dataset, Image
 from datasets.utils.tqdm import tqdm
 
 from optical_hf.data.bitext.bad_rows import OnBadRow, first_of
-from optical_hf.data.entities.pictures import damage
+from optical_hf.data.entities.entity_images import damage
 from optical_hf.languages import canonical_language
 from optical_hf.tables import check_table
 

@@ -7,8 +7,8 @@ import torch
 from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from optical_hf.models.kinds import backbone
 from optical_hf.models.tokens import Encoder
+from optical_hf.models.views import backbone
 
 
 def plain_model(student: Encoder) -> PreTrainedModel:

@@ -17,7 +17,7 @@ from transformers import PreTrainedTokenizerBase, TrainerControl, TrainerState, 
 
 from optical_hf.training.callbacks.agreement import any_process, from_all_processes, speaks
 from optical_hf.training.callbacks.batch import BatchCallback, TrainingBatch
-from optical_hf.training.guards import empty_pairs
+from optical_hf.training.checks.guards import empty_pairs
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from optical_hf.models.cache import DamagedShardError, TeacherCache, building, shards
-from optical_hf.models.cache.shards import shard_files
+from optical_hf.models.teachers.token_cache import DamagedShardError, TeacherCache, building, shards
+from optical_hf.models.teachers.token_cache.cache_shards import shard_files
 
 fork = multiprocessing.get_context("fork")
 SMALL = {"shard_bytes": 4000, "progress": False}

@@ -5,7 +5,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from optical_hf.models import as_late_interaction
-from optical_hf.models.cache.identity import CacheIdentity
+from optical_hf.models.teachers.token_cache.cache_identity import CacheIdentity
 from optical_hf.models.tiny import tiny_encoder
 
 

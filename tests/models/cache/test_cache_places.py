@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
-from optical_hf.models.cache import DamagedShardError, TeacherCache
-from optical_hf.models.cache import building as module
+from optical_hf.models.teachers.token_cache import DamagedShardError, TeacherCache
+from optical_hf.models.teachers.token_cache import cache_building as module
 
 SMALL = {"shard_bytes": 4000, "progress": False}
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from optical_hf.models.cache import shards
-from optical_hf.models.cache.shards import (
+from optical_hf.models.teachers.token_cache import cache_shards as shards
+from optical_hf.models.teachers.token_cache.cache_shards import (
     DamagedShardError,
     Shard,
     is_whole,

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from optical_hf.data.batches.collator import PairCollator
 from optical_hf.losses import PairTensors, Transport
 from optical_hf.models import as_late_interaction, build_student, iter_token_sets, preprocess_queries, token_set
-from optical_hf.models.cache import TeacherCache, teacher_tokens
+from optical_hf.models.teachers.token_cache import TeacherCache, teacher_tokens
 from optical_hf.models.tiny import tiny_encoder
 
 FLOAT16 = {"rtol": 2**-11, "atol": 2e-6}  # half of float16's step, and what padding changes in float32

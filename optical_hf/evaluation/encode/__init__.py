@@ -1,0 +1,1 @@
+"""Texts and images as vectors, shared over processes and kept on disk."""

@@ -1,0 +1,1 @@
+"""A report as data, and its tables, plots, pages and comparisons as functions of it."""

@@ -1,0 +1,202 @@
+"""What an evaluation found, as data: by system and language, the gap, the rank of every query. JSON, schema version 1.
+
+The schema is described in docs/evaluation.md. Ranks are kept by query so that two systems can be compared by a paired
+test, in one report or in two. Knows nothing about models.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optical_hf.evaluation.report.comparison import Comparison, compare_reports
+from optical_hf.evaluation.report.language_scores import LanguageResult, Level
+from optical_hf.evaluation.report.report_page import write_html
+from optical_hf.evaluation.report.report_plots import save_plots
+from optical_hf.evaluation.report.report_tables import print_report, report_markdown
+from optical_hf.evaluation.searching import Found
+from optical_hf.files import expand_path, write_text
+from optical_hf.languages import language_info
+from optical_hf.metrics.tiers import Tiers
+
+SCHEMA = "optical_hf.retrieval_report"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Queries:
+    """What was asked, one entry a query: all lists have the same length and order as every system's ranks."""
+
+    ids: list[str]
+    collections: list[str]
+    languages: list[str]
+    groups: list[str]
+
+
+@dataclass(frozen=True, eq=False)
+class SystemResult:
+    """What one system found.
+
+    Args:
+        languages: figures by language.
+        mean: mean of R@1 over the languages, each counting once.
+        gap: what `GapReport.to_dict` says, None where the languages have no gap (`RetrievalReport.no_gap` says why).
+        ranks: rank of the first right document of each query, inf where it is deeper than the search went.
+        first: id of the document found first, by query; None where nothing was found.
+    """
+
+    languages: dict[str, LanguageResult]
+    mean: float
+    gap: dict[str, Any] | None
+    ranks: NDArray[np.float64]
+    first: list[str | None]
+
+
+@dataclass(frozen=True, eq=False)
+class RetrievalReport:
+    """The outcome of `evaluate_retrieval`.
+
+    Args:
+        systems: result by system, in the order in which they were named.
+        queries: what was asked.
+        tiers: languages of the high, low and middle tier; None without a gap.
+        no_gap: why there is no gap, None if there is one.
+        settings: how it was measured: search, engine, depth, cutoffs, confidence, rounds, seed, versions.
+        documents: number of documents by collection.
+        found: the best documents by system and collection, for run files and disagreements; not in the JSON.
+        collections: what was searched, by name, for the same purpose; not in the JSON.
+    """
+
+    systems: dict[str, SystemResult]
+    queries: Queries
+    tiers: Tiers | None
+    no_gap: str | None
+    settings: dict[str, Any]
+    documents: dict[str, int]
+    found: dict[str, dict[str, Found]] = field(default_factory=dict, repr=False)
+    collections: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def languages(self) -> list[str]:
+        """Languages from the most to the least resources (class of Joshi et al. 2020), then by code."""
+        return sorted(set(self.queries.languages), key=lambda code: (-language_info(code).tier, code))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON, as docs/evaluation.md describes them."""
+        return {
+            "schema": SCHEMA,
+            "version": VERSION,
+            "settings": self.settings,
+            "documents": self.documents,
+            "tiers": None if self.tiers is None else {name: list(tier) for name, tier in self.tiers._asdict().items()},
+            "no_gap": self.no_gap,
+            "queries": asdict(self.queries),
+            "systems": {name: _system_dict(result) for name, result in self.systems.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "RetrievalReport":
+        """Read what `to_dict` wrote.
+
+        Raises:
+            ValueError: for another schema or a version newer than this one.
+        """
+        if values.get("schema") != SCHEMA:
+            raise ValueError(
+                f"expected a report of the schema {SCHEMA!r}, got {values.get('schema')!r}: not a retrieval report"
+            )
+        if values.get("version") != VERSION:
+            raise ValueError(
+                f"expected version {VERSION} of {SCHEMA}, got {values.get('version')!r}: it would be misread; "
+                "update optical-hf or evaluate again"
+            )
+        tiers = values["tiers"]
+        return cls(
+            systems={name: _system(result) for name, result in values["systems"].items()},
+            queries=Queries(**values["queries"]),
+            tiers=None if tiers is None else Tiers(**{name: tuple(tier) for name, tier in tiers.items()}),
+            no_gap=values["no_gap"],
+            settings=dict(values["settings"]),
+            documents=dict(values["documents"]),
+        )
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """The report as JSON text; with a path, also written there."""
+        text = json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
+        if path is not None:
+            write_text(Path(path), text)
+        return text
+
+    @classmethod
+    def from_json(cls, source: str | Path) -> "RetrievalReport":
+        """Read a JSON file, or JSON text that begins with a brace.
+
+        Raises:
+            ValueError: when the file is not JSON or not a report of this schema.
+        """
+        inline = isinstance(source, str) and source.lstrip().startswith("{")
+        named = "the text" if inline else str(source)
+        try:
+            text = str(source) if inline else expand_path(source).read_text(encoding="utf-8")
+            values = json.loads(text)
+        except ValueError as error:
+            raise ValueError(f"{named} is not JSON ({error})") from None
+        if not isinstance(values, dict):
+            raise ValueError(f"{named} is JSON but not a report: expected an object")
+        try:
+            return cls.from_dict(values)
+        except ValueError as error:
+            raise ValueError(f"{named}: {error}") from None
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"{named} is a retrieval report that is not whole ({error!r}): evaluate again, or give another"
+            ) from error
+
+    def to_html(self, path: str | Path, **options: Any) -> None:
+        """Write the report as one HTML page; the options are those of `optical_hf.evaluation.report.report_page.write_html`."""
+        write_html(self, path, **options)
+
+    def save_plots(self, folder: str | Path, **options: Any) -> list[Path]:
+        """Write the plots as PNG, or SVG with `kind="svg"`; see `optical_hf.evaluation.report.report_plots.save_plots`."""
+        return save_plots(self, folder, **options)
+
+    def compare(
+        self, other: "RetrievalReport | None" = None, *, system: str = "student", other_system: str = "student"
+    ) -> Comparison:
+        """Paired tests against a system of another report, or of this one; see `compare_reports`."""
+        return compare_reports(self, other, system=system, other_system=other_system)
+
+    def to_markdown(self) -> str:
+        """Tables for a model card."""
+        return report_markdown(self)
+
+    def print(self) -> None:
+        """Print the tables to the terminal."""
+        print_report(self)
+
+
+def _system_dict(result: SystemResult) -> dict[str, Any]:
+    return {
+        "languages": {code: asdict(language) for code, language in result.languages.items()},
+        "mean": result.mean,
+        "gap": result.gap,
+        "ranks": [int(rank) if np.isfinite(rank) else None for rank in result.ranks],
+        "first": result.first,
+    }
+
+
+def _system(values: Mapping[str, Any]) -> SystemResult:
+    return SystemResult(
+        languages={
+            code: LanguageResult(**{**language, "recall_at_1": Level(**language["recall_at_1"])})
+            for code, language in values["languages"].items()
+        },
+        mean=values["mean"],
+        gap=values["gap"],
+        ranks=np.array([np.inf if rank is None else rank for rank in values["ranks"]], dtype=np.float64),
+        first=list(values["first"]),
+    )

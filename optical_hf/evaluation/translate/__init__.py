@@ -1,0 +1,1 @@
+"""Queries in English, for the translate-query baseline."""

@@ -1,0 +1,220 @@
+"""Machine translation of queries by any sequence-to-sequence checkpoint of transformers, for the translate-query baseline.
+
+transformers 5 has no translation pipeline any more; this is its equivalent on `AutoModelForSeq2SeqLM` and the checkpoint's
+own tokenizer: Marian (opus-mt), NLLB, M2M100, mBART-50, MADLAD. Texts of about one length share a batch. Knows models and
+languages; nothing about retrieval.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm.auto import trange
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+from optical_hf.bars import bars_shown
+from optical_hf.evaluation.translate.dictionary import read_dictionary
+from optical_hf.files import expand_name
+from optical_hf.languages import by_canonical_language, canonical_language, language_info
+from optical_hf.settings_checks import check_counts
+
+Translator = Callable[[list[str], str], list[str]]
+"""Texts and the code of their language in, translations into the documents' language out."""
+
+Translators = Mapping[str, str | Path | Translator]
+"""A translator a language: a model by its name, a dictionary by its file (.tsv), or a function."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Seq2SeqTranslator:
+    """A translation model and its tokenizer; called with texts and their language it returns translations.
+
+    Args:
+        model: as `AutoModelForSeq2SeqLM` loads it.
+        tokenizer: the model's own.
+        target: language of the translations.
+        batch_size: texts in one call of `generate`.
+        options: for `generate`, before those of the checkpoint's generation config (`num_beams=1`, say).
+        progress: show a progress bar.
+    """
+
+    model: Any
+    tokenizer: Any
+    target: str = "en"
+    batch_size: int = 32
+    options: Mapping[str, Any] | None = None
+    progress: bool = True
+
+    def __call__(self, texts: list[str], language: str) -> list[str]:
+        """Translate texts, the longest first: where memory does not suffice, that shows at once.
+
+        Raises:
+            ValueError: for a language that the model does not read, or a target that it does not write.
+        """
+        marker, options = self._direction(canonical_language(language))
+        limit = min(self.tokenizer.model_max_length, getattr(self.model.config, "max_position_embeddings", None) or 512)
+        order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
+        translations, cut = [""] * len(texts), 0
+        bar = {"desc": f"translating {language}", "disable": not bars_shown(self.progress), "leave": False}
+        for start in trange(0, len(order), self.batch_size, **bar):
+            rows = order[start : start + self.batch_size]
+            batch = self.tokenizer(
+                [marker + texts[row] for row in rows],
+                padding=True, truncation=True, max_length=limit, return_tensors="pt",
+            ).to(self.model.device)  # fmt: skip
+            cut += int((batch["attention_mask"].sum(1) == limit).sum())
+            room = {"max_length": min(2 * batch["input_ids"].shape[1] + 16, limit)}
+            with torch.inference_mode():
+                written = self.model.generate(**batch, **room | options | dict(self.options or {}))
+            # The language is no special token to M2M100's tokenizer, which would write "__en__" before each text.
+            written = written[:, 2:] if "forced_bos_token_id" in options else written
+            for row, text in zip(rows, self.tokenizer.batch_decode(written, skip_special_tokens=True), strict=True):
+                translations[row] = text.strip()
+        if cut:
+            log.warning(
+                "%d of %d texts in %s fill the translator's %d tokens and may be cut", cut, len(texts), language, limit
+            )
+        return translations
+
+    def _direction(self, language: str) -> tuple[str, dict[str, Any]]:
+        """What to write before a text, and options of `generate`, after telling the tokenizer the language."""
+        target = canonical_language(self.target)
+        if codes := language_codes(self.tokenizer):
+            self.tokenizer.src_lang = self._code(codes, language, "read")
+            written = codes[self._code(codes, target, "write")]
+            return "", {"forced_bos_token_id": self.tokenizer.convert_tokens_to_ids(written)}
+        source = _single_language(getattr(self.tokenizer, "source_lang", None))
+        if source not in (None, language):
+            raise ValueError(
+                f"the translator {self.model.name_or_path} reads {source}, the texts are in {language}: it would make "
+                'something up; name one model a language: translator={"de": "...", "so": "..."}'
+            )
+        markers = getattr(self.tokenizer, "supported_language_codes", None) or [
+            token for token in self.tokenizer.get_vocab() if re.fullmatch(r"<2\w+>", token)
+        ]
+        written_as = {_single_language(marker.strip("<>2")): marker for marker in markers}
+        if written_as and target not in written_as:
+            raise ValueError(f"the translator {self.model.name_or_path} does not write {target}")
+        return (f"{written_as[target]} " if written_as else ""), {}
+
+    def _code(self, codes: Mapping[str, str], language: str, does: str) -> str:
+        """The tokenizer's own code of a language; of several the first, as `pes_Arab` is before `prs_Arab`."""
+        found = next((code for code in codes if _single_language(code) == language), None)
+        if found is None:
+            raise ValueError(
+                f"the translator {self.model.name_or_path} does not {does} {language} ({language_info(language).name}); "
+                "take another model, or leave the language's queries out"
+            )
+        return found
+
+
+def load_translator(
+    name_or_path: str | Path,
+    *,
+    target: str = "en",
+    batch_size: int = 32,
+    device: str | None = None,
+    revision: str | None = None,
+    progress: bool = True,
+    trust_remote_code: bool = False,
+    options: Mapping[str, Any] | None = None,
+) -> Seq2SeqTranslator:
+    """Load a translation model from a hub id or a folder, for `evaluate_retrieval(translator=...)`.
+
+    Args:
+        name_or_path: any sequence-to-sequence checkpoint: `Helsinki-NLP/opus-mt-mul-en`, `facebook/m2m100_418M`,
+            `facebook/nllb-200-distilled-600M`. Languages are named by their tokenizer's own codes (`so`, `som_Latn`).
+        target: language of the translations.
+        batch_size: texts in one call of `generate`.
+        device: torch device; None takes the accelerator if there is one.
+        revision: branch, tag or commit on the hub.
+        progress: show a progress bar.
+        trust_remote_code: run code from the checkpoint's repository; off unless you say otherwise.
+        options: for `generate`, such as {"num_beams": 1}; the rest is as the checkpoint's generation config says.
+
+    Returns:
+        A function of (texts, language) that returns translations.
+
+    Raises:
+        ValueError: where nothing readable is found or it is no sequence-to-sequence model, with the reason.
+        ImportError: without sentencepiece, which the tokenizers of Marian and M2M100 need.
+
+    Example:
+        >>> translate = load_translator("Helsinki-NLP/opus-mt-mul-en")  # doctest: +SKIP
+        >>> translate(["Ein Hund schläft."], "de")                      # doctest: +SKIP
+        ['A dog is sleeping.']
+    """
+    name_or_path = expand_name(name_or_path)
+    check_counts(batch_size=batch_size)
+    settings = {"revision": revision, "trust_remote_code": trust_remote_code}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name_or_path, **settings)
+        model = AutoModelForSeq2SeqLM.from_pretrained(name_or_path, **settings)
+    except ImportError as error:
+        if "sentencepiece" in str(error).lower():
+            raise ImportError(f"the tokenizer of {name_or_path} needs: pip install sentencepiece") from error
+        raise
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"cannot read the translator {name_or_path!r}: {reason[:400]}") from error
+    where = device or (torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu")
+    return Seq2SeqTranslator(model.to(where).eval(), tokenizer, target, batch_size, options, progress)
+
+
+def translator_of(stated: "Translator | str | Path | Translators", *, progress: bool = True) -> Translator:
+    """A translator from what the user gave: a function, the name of a model, or either or a dictionary's file a language.
+
+    Raises:
+        ValueError: as `load_translator` and `read_dictionary`; for a dictionary whose language is not said; when called,
+            for a language that the mapping does not name.
+    """
+    if isinstance(stated, str | Path):
+        if _is_dictionary(stated):
+            raise ValueError(
+                f"{stated} is a dictionary of one language: say which, translator={{'so': {str(stated)!r}}}"
+            )
+        return load_translator(stated, progress=progress)
+    if not isinstance(stated, Mapping):
+        return stated
+    named = {code: _of_language(one, code, progress) for code, one in by_canonical_language(stated).items()}
+
+    def translate(texts: list[str], language: str) -> list[str]:
+        if language not in named:
+            raise ValueError(f"no translator for {language}: there is one for {', '.join(named)}")
+        return named[language](texts, language)
+
+    return translate
+
+
+def _of_language(stated: str | Path | Translator, language: str, progress: bool) -> Translator:
+    if not isinstance(stated, str | Path):
+        return stated
+    return read_dictionary(stated, language) if _is_dictionary(stated) else load_translator(stated, progress=progress)
+
+
+def _is_dictionary(name: str | Path) -> bool:
+    return re.search(r"\.tsv(\.gz|\.zst)?$", expand_name(name)) is not None
+
+
+def language_codes(tokenizer: Any) -> dict[str, str]:
+    """The tokenizer's codes of languages and the token of each: M2M100's `so`, NLLB's `som_Latn`, mBART-50's `de_DE`."""
+    if hasattr(tokenizer, "lang_code_to_token"):
+        return dict(tokenizer.lang_code_to_token)
+    if not hasattr(tokenizer, "src_lang"):
+        return {}
+    return {token: token for token in tokenizer.get_added_vocab() if re.fullmatch(r"[a-z]{2,3}_[A-Za-z]{2,4}", token)}
+
+
+def _single_language(code: str | None) -> str | None:
+    """The canonical code, None where it names none or a family (`mul`, `sla`)."""
+    try:
+        found = canonical_language(code or "")
+    except ValueError:
+        return None
+    return None if language_info(found).name.lower().endswith("languages") else found

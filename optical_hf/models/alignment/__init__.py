@@ -1,0 +1,1 @@
+"""Closed-form alignment: a student's projection fitted without a gradient step."""

@@ -1,0 +1,50 @@
+"""What a closed-form fit did, as data that prints itself. Knows nothing about how it was done."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from optical_hf.models.alignment.held_out import HeldOutScore
+
+Method = Literal["ridge", "transport"]
+
+
+@dataclass(frozen=True)
+class AlignmentReport:
+    """What `fit_alignment` did.
+
+    Attributes:
+        method: "ridge" or "transport".
+        pairs: pairs the map was fitted on.
+        regularisation: the penalty of the last fit, given or chosen.
+        pooled_weight: the weight of the pooled vectors in the last fit, given or chosen; None for "ridge".
+        transport_cost: mean transport cost of the fitted pairs under the map each round began with.
+        before: R@1 among the held-out pairs before the fit, None without held-out pairs.
+        after: the same after it.
+        seconds: wall-clock time of the whole fit.
+    """
+
+    method: Method
+    pairs: int
+    regularisation: float
+    pooled_weight: float | None = None
+    transport_cost: list[float] = field(default_factory=list)
+    before: HeldOutScore | None = None
+    after: HeldOutScore | None = None
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        costs = " -> ".join(f"{cost:.3f}" for cost in self.transport_cost)
+        told = f"{self.method} on {self.pairs:,} pairs, penalty {self.regularisation:g}"
+        told += "" if self.pooled_weight is None else f", pooled weight {self.pooled_weight:g}"
+        told += f", {self.seconds:.0f} s"
+        told += f"; transport cost by round {costs}" if costs else ""
+        if self.before and self.after:
+            told += (
+                f"; R@1 among {self.after.pairs} held-out pairs: one vector {self.before.vector:.3f} -> "
+                f"{self.after.vector:.3f}, MaxSim {self.before.maxsim:.3f} -> {self.after.maxsim:.3f}"
+            )
+        return told
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain values, ready for JSON."""
+        return asdict(self)

@@ -1,0 +1,286 @@
+"""Closed-form alignment: put a student's tokens where the teacher's are, without a gradient.
+
+The objective is that of OPTICAL (Huang, Yu, Allan, WSDM 2023, arXiv:2301.12566), the transport cost between the token sets of
+translated pairs, with the student's backbone frozen and its projection linear. It is minimised by turns: (1) plans under the
+projection of the moment, (2) weighted ridge regression of student tokens on the barycentres the plans give them. It starts
+from ridge regression of pooled vectors (Mikolov, Le, Sutskever 2013, arXiv:1309.4168, on sentences), whose normal equations
+stay in the sum. The student reads the English sides too, as one more language. Knows nothing about files, trainers or metrics of
+retrieval.
+
+Shapes: B pairs, N student tokens, M teacher tokens, D student width, K teacher width.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, get_args
+
+import torch
+from datasets import Dataset, IterableDataset
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from optical_hf.models.alignment.alignment_ranges import check_ranges
+from optical_hf.models.alignment.alignment_report import AlignmentReport, Method
+from optical_hf.models.alignment.held_out import held_out_score, split_held_out
+from optical_hf.models.alignment.held_out_tokens import TokenFold
+from optical_hf.models.alignment.pair_tokens import ENGLISH, PairTokenReader, PairTokens, pooled
+from optical_hf.models.alignment.ridge_penalty import POOLED_WEIGHTS, Fold, Selection, choose_weight, summed
+from optical_hf.models.alignment.ridge_regression import NormalEquations
+from optical_hf.models.teachers.language_teachers import SeveralTeachers, pooling_of
+from optical_hf.models.teachers.mean_teacher import AnyTeacher, one_teacher
+from optical_hf.models.teachers.token_cache import TeacherCache
+from optical_hf.models.tokens import Encoder
+from optical_hf.models.views import kind_of, token_projection
+from optical_hf.models.weights import check_full_precision
+from optical_hf.ot import cosine_cost, solve
+from optical_hf.tables import check_table
+
+FOLDS = 5
+Sums = dict[str, NormalEquations]
+
+
+def fit_alignment(
+    student: Encoder,
+    teacher: AnyTeacher,
+    bitext: Dataset | IterableDataset | Iterable[Mapping[str, Any]],
+    *,
+    method: Method = "transport",
+    rounds: int = 3,
+    epsilon: float = 0.02,
+    regularisation: float | Selection = "held_out_pairs",
+    also_english: bool = True,
+    pooled_weight: float | None = None,
+    special_tokens: bool = False,
+    held_out: int = 0,
+    batch_size: int = 64,
+    memory_budget: int = 2 * 2**30,
+    seed: int = 0,
+    progress: bool = True,
+) -> AlignmentReport:
+    """Fit the student's token projection in closed form, in place.
+
+    Args:
+        student: from `load_student`; its `token_projection` gets new weights, nothing else moves.
+        teacher: the frozen teacher, of the width the projection gives; or the cache of one, or several: a dict by language, or
+            a list whose mean teaches (all of these without `held_out`).
+        bitext: rows with `source` (English), `target` and maybe `language`: from `load_bitext`, or anything that can be iterated
+            again (it is read once a round where its tokens exceed `memory_budget`).
+        method: "ridge" fits pooled vectors only; "transport" goes on from there with `rounds` of plans and barycentres.
+        rounds: rounds of plans; three do as well as six.
+        epsilon: entropic regularisation of the plans, in units of cosine cost.
+        regularisation: ridge penalty on the normal equations divided by the number of texts; or how to choose it: by
+            "held_out_pairs" (five shares of the English texts, each left out in turn) or by a "held_out_language" (each left out
+            in turn), which languages without bitext want. Costs a few solutions of d x d equations.
+        also_english: let the student read the English sides as well, as one more language.
+        pooled_weight: weight of the pooled vectors' normal equations beside the tokens'; 0 leaves them out. None takes, where the
+            penalty is chosen too, the smallest of 2 to 128 with which held-out pairs are found as well as with any after the
+            first round, by one vector or by MaxSim as the student is searched: a shallow student's tokens would cost it dear.
+            Else 2.
+        special_tokens: let special tokens and punctuation take part in the transport.
+        held_out: pairs kept from the fit, to measure R@1 among them before and after; needs a `Dataset`. All pairs of one
+            English text are kept, or none, so it may be a few more.
+        batch_size: pairs encoded and transported together.
+        memory_budget: bytes of tokens kept between rounds; beyond it they are encoded again.
+        seed: of the choice of held-out pairs.
+        progress: show progress bars.
+
+    Returns:
+        An `AlignmentReport`.
+
+    Raises:
+        ValueError: for an unknown method or regularisation, a number out of its range, a penalty that cannot be chosen, a
+            student without a projection of the teacher's width or in half precision, vectors that are not finite (the
+            projection is then as it was), or no pairs.
+
+    Example:
+        >>> from optical_hf import fit_alignment, load_bitext, load_student, load_teacher          # doctest: +SKIP
+        >>> teacher = load_teacher("sentence-transformers/all-MiniLM-L6-v2")                       # doctest: +SKIP
+        >>> student = load_student("intfloat/multilingual-e5-small", teacher)                      # doctest: +SKIP
+        >>> fit_alignment(student, teacher, load_bitext("mar-eng.tsv.gz")).transport_cost          # doctest: +SKIP
+    """
+    started = time.perf_counter()
+    _check_settings(method, regularisation)
+    check_ranges(
+        rounds=rounds, epsilon=epsilon, regularisation=regularisation, pooled_weight=pooled_weight, held_out=held_out,
+        batch_size=batch_size, memory_budget=memory_budget,
+    )  # fmt: skip
+    check_full_precision(student)
+    check_table(bitext, ["source", "target", *(["language"] if regularisation == "held_out_language" else [])])
+    projection = token_projection(student)
+    if projection is None:
+        raise ValueError("the student has no token projection to fit: load it with load_student(path, teacher)")
+    teacher = one_teacher(teacher)
+    searched = None if isinstance(teacher, TeacherCache | SeveralTeachers) else teacher
+    if held_out and searched is None:
+        raise ValueError(
+            "held_out needs the teacher itself to search with: pass the teacher, or held_out=0 with a cache or several teachers"
+        )
+    fitted, kept = split_held_out(bitext, held_out, seed)
+    before = held_out_score(student, searched, kept, batch_size) if searched is not None and kept else None
+
+    pairs = PairTokenReader(
+        student, teacher, fitted, batch_size=batch_size, memory_budget=memory_budget, progress=progress,
+        also_english=also_english,
+    )  # fmt: skip
+    mode = pooling_of(teacher)
+    late = kind_of(student) == "late_interaction"
+    weights = _weights(pooled_weight, late, teacher, isinstance(regularisation, str))
+    by_tokens = late and method == "transport" and len(weights) > 1
+    folds: dict[str, Fold] = {}
+    token_folds: dict[str, TokenFold] = {}
+    count = 0
+    for pair in pairs:
+        _check_width(pair.teachers[0].tokens_BND, projection.out_features)
+        count += sum(language != ENGLISH or not also_english for language in pair.languages)
+        foreign_B = torch.tensor([language != ENGLISH for language in pair.languages])
+        source_BD = pooled(pair.student, mode)
+        target_BK = torch.stack([pooled(read, mode) for read in pair.teachers]).mean(dim=0)
+        _check_finite(source_BD, "student's backbone")
+        _check_finite(target_BK, "teacher")
+        for name, rows in _folds(pair, regularisation).items():
+            if name not in folds:
+                folds[name] = Fold.empty(projection.in_features, projection.out_features, student.device)
+            folds[name].add(source_BD[rows], target_BK[rows], pair.text_B[rows], foreign_B[rows])
+            if by_tokens:
+                judged = [row for row in rows if foreign_B[row]]
+                token_folds.setdefault(name, TokenFold()).add(pair.student, pair.teachers[0], judged, pair.text_B)
+    pooled_sums = {name: fold.sums for name, fold in folds.items()}
+    penalty = _fit(student, folds, {POOLED_WEIGHTS[0]: pooled_sums}, regularisation)[1]
+
+    costs: list[float] = []
+    weight: float | None = None
+    for _ in range(rounds if method == "transport" else 0):
+        token_sums, cost = _transport_round(student, pairs, epsilon, special_tokens, regularisation)
+        costs.append(cost)
+        joined = {weight: _joined(token_sums, pooled_sums, weight) for weight in weights}
+        weight, penalty = _fit(student, folds, joined, regularisation, token_folds)
+        weights = (weight,)  # chosen in the first round, on the plans of the linear map: to search again costs as much
+
+    after = held_out_score(student, searched, kept, batch_size) if searched is not None and kept else None
+    return AlignmentReport(method, count, penalty, weight, costs, before, after, time.perf_counter() - started)
+
+
+@torch.no_grad()
+def _transport_round(
+    student: Encoder, pairs: PairTokenReader, epsilon: float, special_tokens: bool, regularisation: float | Selection
+) -> tuple[Sums, float]:
+    """Sum the normal equations of student tokens on the barycentres of their plans, by fold; and the mean cost of the pairs."""
+    projection = token_projection(student)
+    assert projection is not None
+    by_fold: Sums = {}
+    total, count = 0.0, 0.0
+    for pair, teacher in ((read, one) for read in pairs for one in read.teachers):
+        share = 1 / len(pair.teachers)
+        source_BN = pair.student.mask_BN if special_tokens else pair.student.content_BN
+        target_BM = teacher.mask_BN if special_tokens else teacher.content_BN
+        teacher_BMK = teacher.tokens_BND
+        cost_BNM = cosine_cost(projection.linear(pair.student.tokens_BND), teacher_BMK, source_BN, target_BM)
+        transport = solve(cost_BNM, source_BN, target_BM, epsilon=epsilon)
+        mass_BN = transport.plan.sum(dim=2).clamp(min=1e-30)
+        # An average of vectors is shorter than they are: the barycentre keeps its direction and takes their mean length.
+        length_BN1 = transport.plan @ teacher_BMK.norm(dim=-1, keepdim=True) / mass_BN.unsqueeze(-1)
+        target_BNK = normalize(transport.plan @ teacher_BMK, dim=-1) * length_BN1
+        # A token spread over many others says little about where it belongs: weigh it by the share of its largest part.
+        weight_BN = share * transport.plan.amax(dim=2)
+        for name, rows in _folds(pair, regularisation).items():
+            used_BN = torch.zeros_like(weight_BN, dtype=torch.bool)
+            used_BN[rows] = weight_BN[rows] > 0
+            if name not in by_fold:
+                by_fold[name] = NormalEquations.zeros(projection.in_features, projection.out_features, student.device)
+            by_fold[name].add(
+                pair.student.tokens_BND[used_BN], target_BNK[used_BN], weight_BN[used_BN], count=share * len(rows)
+            )
+        translated_B = torch.tensor([language != ENGLISH for language in pair.languages], device=student.device)
+        total += share * float(transport.cost[translated_B].sum())
+        count += share * int(translated_B.sum())
+    return by_fold, total / count if count else 0.0
+
+
+def _folds(pair: PairTokens, regularisation: float | Selection) -> dict[str, list[int]]:
+    """The rows of a batch by fold: all of them in one where nothing is held out, else a share of the pairs or a language.
+
+    All that is paired with one English text is in one share: its other translations, and itself read by the student.
+    """
+    found: dict[str, list[int]] = {}
+    for row, (language, text) in enumerate(zip(pair.languages, pair.text_B.tolist(), strict=True)):
+        name = "all"
+        if regularisation == "held_out_language":
+            name = language
+        elif regularisation == "held_out_pairs":
+            name = str(text % FOLDS)
+        found.setdefault(name, []).append(row)
+    return found
+
+
+def _weights(given: float | None, late: bool, teacher: AnyTeacher, chosen: bool) -> tuple[float, ...]:
+    """The weights of the pooled vectors to choose from; the mean of several teachers has no MaxSim to choose by."""
+    if given is not None:
+        return (given,)
+    return POOLED_WEIGHTS if chosen and not (late and isinstance(teacher, SeveralTeachers)) else POOLED_WEIGHTS[:1]
+
+
+def _joined(token_sums: Sums, pooled_sums: Sums, weight: float) -> Sums:
+    return {
+        name: replace(sums + pooled_sums[name].scaled(weight), count=sums.count) for name, sums in token_sums.items()
+    }
+
+
+def _fit(
+    student: Encoder,
+    folds: dict[str, Fold],
+    joined: dict[float, Sums],
+    regularisation: float | Selection,
+    token_folds: dict[str, TokenFold] | None = None,
+) -> tuple[float, float]:
+    """Solve for the projection and put it into the student; returns the weight of the pooled vectors and the penalty."""
+    weight = min(joined)
+    if not joined[weight]:
+        raise ValueError("no rows were added: the bitext gave no pairs; pass at least one pair")
+    if isinstance(regularisation, str):
+        weight, penalty = choose_weight(folds, joined, token_folds)
+    else:
+        penalty = regularisation
+    weight_KD, bias_K = summed(joined[weight]).solve(penalty)
+    _assign(student, weight_KD, bias_K)
+    return weight, penalty
+
+
+def _assign(student: Encoder, weight_KD: Tensor, bias_K: Tensor) -> None:
+    projection = token_projection(student)
+    assert projection is not None
+    if not bool(weight_KD.isfinite().all() and bias_K.isfinite().all()):
+        raise ValueError(
+            "the fitted projection is not finite, and the student keeps the one it had: the tokens are too large to be summed, or "
+            "the equations have no solution; check both models' weights, or raise regularisation"
+        )
+    with torch.no_grad():
+        projection.linear.weight.copy_(weight_KD)
+        if projection.linear.bias is not None:
+            projection.linear.bias.copy_(bias_K)
+
+
+def _check_settings(method: str, regularisation: float | str) -> None:
+    if method not in get_args(Method):
+        raise ValueError(f"unknown method {method!r}: expected one of {', '.join(get_args(Method))}")
+    if isinstance(regularisation, str) and regularisation not in get_args(Selection):
+        raise ValueError(
+            f"unknown regularisation {regularisation!r}: expected a number or one of {', '.join(get_args(Selection))}"
+        )
+
+
+def _check_finite(vector_BD: Tensor, whose: str) -> None:
+    bad = int((~vector_BD.isfinite().all(dim=1)).sum())
+    if bad:
+        raise ValueError(
+            f"{bad} of {len(vector_BD)} vectors of the {whose} are NaN or infinite, and nothing was fitted: check its weights, or "
+            "load it in float32"
+        )
+
+
+def _check_width(teacher_BMK: Tensor, width: int) -> None:
+    if teacher_BMK.shape[-1] != width:
+        raise ValueError(
+            f"the student's projection gives width {width}, the teacher's tokens are {teacher_BMK.shape[-1]} wide: "
+            "load the student with load_student(path, teacher) for this teacher"
+        )

@@ -1,0 +1,140 @@
+"""The tokens of translated pairs, a batch at a time, from a teacher and a student backbone read side by side.
+
+Rounds of alignment read the same tokens again and again: they are kept in float16 while they fit a memory budget and encoded
+again when they do not, so a million pairs cost time and not memory. Knows nothing about transport or regression.
+
+Shapes: B pairs, N student tokens, M teacher tokens, D student width, K teacher width.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, NamedTuple
+
+import torch
+from sentence_transformers.sentence_transformer.modules import Pooling
+from torch import Tensor
+
+from optical_hf.models.alignment.own_rank import text_numbers
+from optical_hf.models.teachers.language_teachers import SeveralTeachers
+from optical_hf.models.teachers.token_cache import TeacherCache
+from optical_hf.models.tokens import Encoder, TokenSet, iter_token_sets
+from optical_hf.tables import language_of
+
+ENGLISH = "en"
+WINDOW = 100  # batches sorted by length together
+LINEAR = ("mean", "cls", "lasttoken", "weightedmean")  # poolings that a linear map of the tokens goes through
+
+
+class PairTokens(NamedTuple):
+    """Both sides of a batch of pairs, and the languages.
+
+    Attributes:
+        student: the student's backbone tokens.
+        teachers: the teacher's tokens; where the mean of several is taken, those of each.
+        languages: of the pairs.
+        text_B: a number that says the English text of each pair: equal where it is the same.
+    """
+
+    student: TokenSet
+    teachers: list[TokenSet]
+    languages: list[str]
+    text_B: Tensor
+
+
+class PairTokenReader:
+    """Iterate over the token sets of a bitext; iterate again for another round.
+
+    Args:
+        student: read up to its backbone, before the projection.
+        teacher: read whole; or the cache of one; or several.
+        bitext: rows with `source` (English), `target` and maybe `language`; anything that can be iterated more than once.
+        batch_size: pairs in a batch.
+        memory_budget: bytes of float16 tokens kept between rounds; beyond it, batches are encoded again.
+        progress: show a progress bar with this label.
+        also_english: after each batch yield its English side again, read by the student as a translation of itself ("en").
+    """
+
+    def __init__(
+        self,
+        student: Encoder,
+        teacher: Encoder | TeacherCache | SeveralTeachers,
+        bitext: Iterable[Mapping[str, Any]],
+        *,
+        batch_size: int = 64,
+        memory_budget: int = 2 * 2**30,
+        progress: bool = True,
+        also_english: bool = False,
+    ) -> None:
+        self.student, self.teacher, self.bitext = student, teacher, bitext
+        self.batch_size, self.memory_budget, self.progress = batch_size, memory_budget, progress
+        self.also_english = also_english
+        self._kept: list[PairTokens] | None = []
+
+    def __iter__(self) -> Iterator[PairTokens]:
+        if self._kept:
+            for pair in self._kept:
+                yield _cast(pair, torch.float32)
+            return
+        keep, used = self._kept is not None, 0
+        kept: list[PairTokens] = []
+        for pair in self._encode():
+            if keep:
+                half = _cast(pair, torch.float16)
+                used += sum(t.nbytes for side in (half.student, *half.teachers) for t in side)
+                keep = used <= self.memory_budget
+                if keep:
+                    kept.append(half)
+                else:
+                    kept.clear()
+            yield pair
+        self._kept = kept if keep else None
+
+    def _encode(self) -> Iterator[PairTokens]:
+        rows = iter(self.bitext)
+        while window := list(islice(rows, WINDOW * self.batch_size)):
+            window.sort(key=lambda row: len(row["target"]))
+            english = [row["source"] for row in window]
+            bar = "Encoding pairs" if self.progress else None
+            batches: Iterator[list[TokenSet]]
+            if isinstance(self.teacher, SeveralTeachers):
+                codes = [language_of(row) for row in window]
+                batches = self.teacher.iter_token_sets(english, codes, self.batch_size)
+            elif isinstance(self.teacher, TeacherCache):
+                batches = ([found] for found in self.teacher.iter_token_sets(english, self.batch_size))
+            else:
+                read = iter_token_sets(self.teacher, english, batch_size=self.batch_size, progress=bar)
+                batches = ([found] for found in read)
+            for start, teachers in zip(range(0, len(window), self.batch_size), batches, strict=True):
+                batch = window[start : start + self.batch_size]
+                languages = [language_of(row) for row in batch]
+                text_B = text_numbers([row["source"] for row in batch])
+                yield PairTokens(self._student_tokens([row["target"] for row in batch]), teachers, languages, text_B)
+                if self.also_english:
+                    itself = self._student_tokens([row["source"] for row in batch])
+                    yield PairTokens(itself, teachers, [ENGLISH] * len(batch), text_B)
+
+    def _student_tokens(self, texts: list[str]) -> TokenSet:
+        (tokens,) = iter_token_sets(self.student, texts, batch_size=len(texts), backbone_only=True)
+        return tokens
+
+
+def _cast(pair: PairTokens, dtype: torch.dtype) -> PairTokens:
+    def side(tokens: TokenSet) -> TokenSet:
+        return TokenSet(*(t.to(dtype) if t.is_floating_point() else t for t in tokens))
+
+    return pair._replace(student=side(pair.student), teachers=[side(teacher) for teacher in pair.teachers])
+
+
+def pooled(tokens: TokenSet, mode: str | tuple[str, ...]) -> Tensor:
+    """Pool tokens before any normalisation, as sentence-transformers does: by the mask, on whichever side padding is.
+
+    Raises:
+        ValueError: for a pooling that is no weighted mean of the tokens with fixed weights, which no linear map can match.
+    """
+    if mode not in LINEAR:
+        raise ValueError(
+            f"pooling {mode!r} cannot be aligned in closed form: expected a model that pools by one of {', '.join(LINEAR)}"
+        )
+    features = {"token_embeddings": tokens.tokens_BND, "attention_mask": tokens.mask_BN.long()}
+    found: Tensor = Pooling(tokens.tokens_BND.shape[-1], mode)(features)["sentence_embedding"]
+    return found

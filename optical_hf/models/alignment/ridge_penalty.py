@@ -1,0 +1,153 @@
+"""Choose the ridge penalty: fit on all folds but one, and see how well the translations left out find their English sides.
+
+A fold is a share of the English texts, or a language: pairs like those of the fit want a smaller penalty than a language without
+bitext does. The maps come from sums alone; what is searched is a sample of pooled vectors. Squared error would be a quadratic
+form in the sums, but it asks for ten times the penalty that retrieval wants (docs/benchmarks/alignment.md). Knows nothing about
+models.
+
+Shapes: R rows, S rows of the sample, D student width, K teacher width.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from optical_hf.models.alignment.own_rank import own_rank, same_targets
+from optical_hf.models.alignment.ridge_regression import NormalEquations
+from optical_hf.models.alignment.uniform_sample import UniformSample
+
+Selection = Literal["held_out_pairs", "held_out_language"]
+PENALTIES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
+POOLED_WEIGHTS = (2.0, 8.0, 32.0, 128.0)
+WORTH = 0.005  # of mean reciprocal rank: what a larger weight of the pooled vectors must gain, as it costs MaxSim
+SAMPLE = 500
+
+
+@dataclass
+class Fold:
+    """The sums of one fold, and a uniform sample of its pooled vectors, of a fixed size however many are added.
+
+    English read as one more language is in the sums alone: what counts is whether translations are found.
+    """
+
+    sums: NormalEquations
+    source_SD: Tensor
+    target_SK: Tensor
+    text_S: Tensor
+    sample: UniformSample = field(default_factory=lambda: UniformSample(SAMPLE))
+
+    @classmethod
+    def empty(cls, width_in: int, width_out: int, device: str | torch.device = "cpu") -> "Fold":
+        """A fold of maps from `width_in` to `width_out` without rows."""
+        source_SD, target_SK = (torch.zeros(0, width, device=device) for width in (width_in, width_out))
+        texts_S = torch.zeros(0, dtype=torch.int64, device=device)
+        return cls(NormalEquations.zeros(width_in, width_out, device), source_SD, target_SK, texts_S)
+
+    def __len__(self) -> int:
+        return len(self.text_S)
+
+    def add(self, source_RD: Tensor, target_RK: Tensor, text_R: Tensor, foreign_R: Tensor | None = None) -> None:
+        """Add rows to the sums, and let translations draw for a place in the sample.
+
+        Args:
+            source_RD: pooled vectors of the student's backbone.
+            target_RK: the teacher's.
+            text_R: a number that says the English text of each row.
+            foreign_R: False for rows of English, which are never searched; None: there are none.
+        """
+        self.sums.add(source_RD, target_RK)
+        text_R = text_R.to(source_RD.device)
+        if foreign_R is not None:
+            foreign_R = foreign_R.to(source_RD.device)
+            source_RD, target_RK, text_R = source_RD[foreign_R], target_RK[foreign_R], text_R[foreign_R]
+        places = self.sample.draw(len(source_RD)).to(source_RD.device)
+        self.source_SD = torch.cat([self.source_SD, source_RD])[places]
+        self.target_SK = torch.cat([self.target_SK, target_RK])[places]
+        self.text_S = torch.cat([self.text_S, text_R])[places]
+
+    def found(self, weight_KD: Tensor, bias_K: Tensor) -> float:
+        """Mean reciprocal rank of the right English side among those of the sample."""
+        placed_SK = normalize(self.source_SD @ weight_KD.to(self.source_SD).T + bias_K.to(self.source_SD), dim=1)
+        score_SS = placed_SK @ normalize(self.target_SK, dim=1).T
+        rank_S = own_rank(score_SS, same_targets(self.text_S, self.target_SK))
+        return float((1 / rank_S).mean())
+
+
+class Searched(Protocol):
+    """What can say how well a map finds the English sides of a fold."""
+
+    def __len__(self) -> int:
+        """Translations that are searched with."""
+
+    def found(self, weight_KD: Tensor, bias_K: Tensor) -> float:
+        """Mean reciprocal rank of the right English side."""
+
+
+def summed(sums: Mapping[str, NormalEquations]) -> NormalEquations:
+    """The sums of all folds together."""
+    return reduce(add, sums.values())
+
+
+def held_out_rank(folds: Mapping[str, Searched], sums: Mapping[str, NormalEquations], penalty: float) -> float:
+    """Mean reciprocal rank in each fold under the map fitted on the sums of the others, averaged over the folds.
+
+    A fold of English alone is in every fit and never left out.
+    """
+    left_out = _judged(folds, sums)
+    found = [
+        folds[out].found(*summed({name: own for name, own in sums.items() if name != out}).solve(penalty))
+        for out in left_out
+    ]
+    return sum(found) / len(found)
+
+
+def choose_penalty(folds: Mapping[str, Fold], sums: Mapping[str, NormalEquations]) -> float:
+    """The penalty of `PENALTIES` with the best `held_out_rank`, the larger of two that do as well.
+
+    Args:
+        folds: the pooled vectors by fold.
+        sums: the normal equations to be solved, by the same folds.
+
+    Raises:
+        ValueError: for fewer than two folds that can be left out.
+    """
+    names = _judged(folds, sums)
+    if len(names) < 2:
+        raise ValueError(
+            f"the penalty cannot be chosen by leaving one out of {names}: 'held_out_language' needs bitext in two languages, "
+            "'held_out_pairs' translations of several English texts; pass a number as regularisation"
+        )
+    return max(reversed(PENALTIES), key=lambda penalty: held_out_rank(folds, sums, penalty))
+
+
+def _judged(folds: Mapping[str, Searched], sums: Mapping[str, NormalEquations]) -> list[str]:
+    return [name for name in sorted(sums) if len(folds[name])]
+
+
+def choose_weight(
+    folds: Mapping[str, Fold],
+    joined: Mapping[float, Mapping[str, NormalEquations]],
+    searched: Mapping[str, Searched] | None = None,
+) -> tuple[float, float]:
+    """The weight of the pooled vectors beside the tokens, and its penalty: the smallest whose `held_out_rank` is near the best.
+
+    Args:
+        folds: the pooled vectors by fold.
+        joined: by weight, the joined sums by fold.
+        searched: what judges a weight where that is not the pooled vectors of `folds`: the tokens, where search is by MaxSim.
+
+    Returns:
+        The smallest weight that is within `WORTH` of the best, and the penalty chosen for it.
+    """
+    penalties = {weight: choose_penalty(folds, sums) for weight, sums in joined.items()}
+    if len(penalties) == 1:
+        return next(iter(penalties.items()))
+    ranks = {weight: held_out_rank(searched or folds, joined[weight], penalty) for weight, penalty in penalties.items()}
+    weight = min(weight for weight, rank in ranks.items() if rank >= max(ranks.values()) - WORTH)
+    return weight, penalties[weight]

@@ -1,0 +1,118 @@
+"""Write a student with its backbone as ONNX, in the place and under the names of sentence-transformers' own exporter.
+
+That exporter is optimum, and no version of it runs beside transformers 5 (docs/models.md has what was tried); torch's exporter
+does. The folder holds both forms: sentence-transformers reads the weights, its ONNX backend or onnxruntime alone the graph.
+Knows nothing about training.
+"""
+
+import json
+from importlib.util import find_spec
+from os import PathLike
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from optical_hf.files import expand_path, write_text
+from optical_hf.models.export.pylate import rename_general_class
+from optical_hf.models.layers import layer_average
+from optical_hf.models.student_folder import student_folder
+from optical_hf.models.tokens import Encoder, preprocess_queries
+from optical_hf.models.views import backbone
+
+NEEDED = ("onnx", "onnxscript")
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+GRAPH = Path("onnx", "model.onnx")
+# Modules that moved between versions, by the names that sentence-transformers has known since its first.
+GENERAL = "sentence_transformers.models."
+MOVED = ("Transformer", "Dense", "Pooling", "Normalize")
+
+
+class _Tokens(nn.Module):
+    """A backbone as a function of tensors: what the graph says."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
+        types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        found: Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask, **types).last_hidden_state
+        return found
+
+
+def save_onnx(model: Encoder, folder: str | PathLike[str]) -> Path:
+    """Save a student or a teacher with `onnx/model.onnx` beside its weights.
+
+    The graph takes `input_ids`, `attention_mask` and, where the tokenizer gives them, `token_type_ids`, of any batch and any
+    length, and returns `last_hidden_state`: the backbone's tokens, before projection, pooling and normalisation.
+
+    Args:
+        model: of either kind, on a backbone without an adapter.
+        folder: where to; must not exist, or be empty.
+
+    Returns:
+        The path of the graph.
+
+    Raises:
+        ImportError: without onnx and onnxscript, which come with the extra [onnx].
+        ValueError: for a folder with something in it, a backbone with an adapter, or one whose layers are averaged.
+
+    Example:
+        >>> save_onnx(student, "student-onnx")                                                # doctest: +SKIP
+        PosixPath('student-onnx/onnx/model.onnx')
+    """
+    if missing := [name for name in NEEDED if find_spec(name) is None]:
+        raise ImportError(f'save_onnx needs {" and ".join(missing)}: pip install "optical-hf[onnx]"')
+    module, place = backbone(model).model, expand_path(folder)
+    if not isinstance(module, PreTrainedModel):
+        raise ValueError("the backbone is wrapped in an adapter, which has no graph: merge it first")
+    if layer_average(model) is not None:
+        raise ValueError(
+            "the student's tokens are an average of hidden layers, which the graph does not return: what reads it would take the "
+            "last layer alone; save it with save_student, or align one on the last layer alone for ONNX (layers=[12], say)"
+        )
+    if place.exists() and (not place.is_dir() or any(place.iterdir())):
+        raise ValueError(
+            f"{str(place)!r} is not an empty folder: what is in it would be mixed with the student; give another"
+        )
+
+    def write(staging: Path) -> None:
+        model.save_pretrained(str(staging))
+        _general_names(staging / "modules.json")
+        rename_general_class(staging / "tokenizer_config.json")
+        (staging / GRAPH).parent.mkdir()
+        _export(model, module, staging / GRAPH)
+
+    was_training = model.training
+    model.eval()
+    try:
+        student_folder(place).write(write)
+    finally:
+        model.train(was_training)
+    return place / GRAPH
+
+
+def _export(model: Encoder, module: PreTrainedModel, place: Path) -> None:
+    features = preprocess_queries(
+        model, ["a red ball", "two dogs and a cat"]
+    )  # sizes of 1 would be taken for constants
+    names = [name for name in INPUTS if name in features]
+    free = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    with torch.no_grad():
+        torch.onnx.export(
+            _Tokens(module).eval(), tuple(features[name].to(model.device) for name in names), place, input_names=names,
+            output_names=["last_hidden_state"], dynamic_shapes=dict.fromkeys(names, free), dynamo=True, external_data=False,
+            verbose=False,
+        )  # fmt: skip
+
+
+def _general_names(place: Path) -> None:
+    """Let versions of sentence-transformers that have an ONNX backend find the modules."""
+    modules = json.loads(place.read_text(encoding="utf-8"))
+    for module in modules:
+        name = module["type"].rsplit(".", 1)[-1]
+        if name in MOVED and module["type"].startswith("sentence_transformers."):
+            module["type"] = GENERAL + name
+    write_text(place, json.dumps(modules, indent=2) + "\n")

@@ -1,0 +1,1 @@
+"""Teachers, by language and from a cache of their tokens."""

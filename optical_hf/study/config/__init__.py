@@ -1,0 +1,1 @@
+"""What a study is made of, read from its YAML file and checked before anything is loaded."""

@@ -1,0 +1,172 @@
+"""The runs of a study: every combination that its grids name, each once, with what does not matter to it taken out.
+
+A run is known by the hash of what decides its result, so that a study whose file grew, or that was killed, does again only what
+was not done. Knows nothing about how a run is made.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from itertools import product
+from typing import Any
+
+from optical_hf.settings import read_settings
+from optical_hf.study.config.study_config import (
+    Bitext,
+    BudgetSpec,
+    CollectionSpec,
+    GridSpec,
+    StudentSpec,
+    StudyConfig,
+    SystemSpec,
+    TeacherSpec,
+)
+
+NO_STUDENT = "(teacher)"
+FORMAT = 2
+"""Raised when a run of the same configuration would give other files."""
+COLLECTION = "collection "
+"""What the name of a collection begins with in the contents of a run."""
+PATHS = ("queries", "documents", "images", "metadata", "english", "translations", "groups")
+"""Fields of a collection that say where it is read from."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """All that decides the result of one run.
+
+    Args:
+        teacher: the teacher.
+        student: None where the teacher itself reads the queries.
+        system: what is done to the student.
+        budget: None where no gradient step is taken.
+        bitext: what the student learns from and its vocabulary is trimmed to; empty where neither is done.
+        size: pairs of each language at most.
+        seed: of the draw of the bitext and of training.
+        collections: what is searched.
+        max_seq_length: tokens kept of a text.
+        rounds: of the bootstrap.
+        contents: hashes of what is read (`study.run.contents`), by part: teacher, student, translator, bitext, collection
+            NAME. A part that has one is known by it, and by its path no more.
+    """
+
+    teacher: TeacherSpec
+    student: StudentSpec | None
+    system: SystemSpec
+    budget: BudgetSpec | None
+    bitext: Bitext
+    size: int | None
+    seed: int
+    collections: tuple[CollectionSpec, ...]
+    max_seq_length: int | None
+    rounds: int = 10_000
+    contents: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """A name that no run with another result has; names for display do not count, nor where things lie."""
+        values = _stated(self.to_dict())
+        for part in ("teacher", "student", "system", "budget"):
+            if part in values:
+                path = {"path": None} if part in self.contents else {}
+                values[part] = _stated({**values[part], "name": None, **path})
+        if "translator" in self.contents:
+            del values["system"]["translator"]
+        if "bitext" in self.contents:
+            del values["bitext"]
+        values["collections"] = [
+            _stated({**entry, **(dict.fromkeys(PATHS) if COLLECTION + entry["name"] in self.contents else {})})
+            for entry in values["collections"]
+        ]
+        text = json.dumps([FORMAT, values], sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def label(self) -> str:
+        """One line for people."""
+        parts = [self.teacher.name, self.student.name if self.student else NO_STUDENT, self.system.name]
+        if self.system.trained:
+            parts.append("all pairs" if self.size is None else f"{self.size:,} pairs a language")
+        if self.budget is not None:
+            parts.append(self.budget.name)
+        return " / ".join([*parts, f"seed {self.seed}"] if self.system.trained else parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "RunConfig":
+        """Read what `to_dict` wrote, from JSON as well."""
+        student, budget = values["student"], values["budget"]
+        return cls(
+            teacher=read_settings(TeacherSpec, values["teacher"], "teacher"),
+            student=None if student is None else read_settings(StudentSpec, student, "student"),
+            system=read_settings(SystemSpec, values["system"], "system"),
+            budget=None if budget is None else read_settings(BudgetSpec, budget, "budget"),
+            bitext={
+                code: tuple(tuple(file) if isinstance(file, list) else file for file in files)
+                for code, files in values["bitext"].items()
+            },
+            size=values["size"],
+            seed=values["seed"],
+            collections=tuple(read_settings(CollectionSpec, entry, "collections") for entry in values["collections"]),
+            max_seq_length=values["max_seq_length"],
+            rounds=values["rounds"],
+            contents=dict(values.get("contents", {})),
+        )
+
+
+def runs_of(config: StudyConfig) -> list[RunConfig]:
+    """Every run of a study once, in the order of its grids: seeds, sizes and teachers outermost, budgets innermost."""
+    found: dict[str, RunConfig] = {}
+    for grid in config.grid:
+        for run in _product(config, grid):
+            found.setdefault(run.key, run)
+    return list(found.values())
+
+
+def _product(config: StudyConfig, grid: GridSpec) -> Iterator[RunConfig]:
+    collections = tuple(config.collections[name] for name in grid.collections or config.collections)
+    axes = product(
+        config.seeds if grid.seeds is None else grid.seeds,
+        config.sizes if grid.sizes is None else grid.sizes,
+        grid.teachers or config.teachers,
+        grid.students or config.students,
+        grid.systems or config.systems,
+        grid.budgets or [*config.budgets, *([] if config.budgets else [None])],
+    )
+    for seed, size, teacher, student, system, budget in axes:
+        yield without_idle_parts(
+            RunConfig(
+                config.teachers[teacher],
+                config.students[student],
+                config.systems[system],
+                None if budget is None else config.budgets[budget],
+                config.bitext,
+                size,
+                seed,
+                collections,
+                config.max_seq_length,
+                config.rounds,
+            )
+        )
+
+
+def without_idle_parts(run: RunConfig) -> RunConfig:
+    """The run without what cannot change its result: the budget of a closed form, the bitext of an untrained student."""
+    if run.system.reads != "text":
+        run = replace(run, student=None)
+    if not run.system.losses:
+        run = replace(run, budget=None)
+    if not run.system.trained:
+        run = replace(run, size=None, seed=0, bitext=run.bitext if run.student and run.student.trim else {})
+    elif run.size is None and not run.system.losses:
+        run = replace(run, seed=0)  # nothing is drawn
+    return run
+
+
+def _stated(fields: dict[str, Any]) -> dict[str, Any]:
+    """Without what is not set, so that a setting the package gets later makes no other run of an old one."""
+    return {name: value for name, value in fields.items() if value is not None and value is not False and value != {}}

@@ -1,0 +1,117 @@
+"""What a study found, in sentences: every figure and every verdict in them comes from a test, none from hope.
+
+A difference is called one where its corrected p-value is below 0.05; else no difference was detected, which is not to say that
+there is none: the interval says how large it may be. Knows the tests; nothing about runs.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from optical_hf.languages import language_info
+from optical_hf.metrics.bootstrap import Estimate
+from optical_hf.metrics.significance import LanguageChange
+from optical_hf.study.report.runs_table import ALL
+from optical_hf.study.report.study_plots import short_count
+from optical_hf.study.report.study_tests import GapTest, SizeTest, SystemTest
+
+SIGNIFICANT = 0.05
+
+
+def signed(estimate: Estimate) -> str:
+    """A difference of fractions as signed points with its interval.
+
+    Example:
+        >>> signed(Estimate(-0.031, -0.05, -0.012))
+        '-3.1 points [-5.0, -1.2]'
+    """
+    value, low, high = (100 * part for part in (estimate.value, estimate.low, estimate.high))
+    return f"{value:+.1f} points [{low:+.1f}, {high:+.1f}]"
+
+
+def p_value(value: float) -> str:
+    """A p-value for people.
+
+    Example:
+        >>> p_value(0.00005), p_value(0.0312)
+        ('p < 0.001', 'p = 0.031')
+    """
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+
+
+def gap_p(test: GapTest) -> str:
+    """The corrected p-value of a change of the gap, with its family."""
+    exact = ", exact" if test.test == "exact" else ""
+    seeds = ""
+    if test.over_seeds is not None:
+        seeds = f"; over seeds and queries [{100 * test.over_seeds.low:+.1f}, {100 * test.over_seeds.high:+.1f}]"
+    return f"{p_value(test.p_holm)}{exact}, corrected over {test.family} tests{seeds}"
+
+
+def _where(collection: str) -> str:
+    return "on all collections together" if collection == ALL else f"on {collection}"
+
+
+def gap_verdict(test: GapTest) -> str:
+    """Which way the gap went, or that no change was detected; where the low tier is ahead, it neither narrows nor widens."""
+    if test.p_holm >= SIGNIFICANT:
+        return "no change detected"
+    smaller = test.change.value < 0
+    went = f"it moved in favour of the {'low' if smaller else 'high'} tier"
+    if min(test.gap, test.other_gap) >= 0:
+        went = "it narrowed" if smaller else "it widened"
+    if test.over_seeds is not None and test.over_seeds.low <= 0 <= test.over_seeds.high:
+        return f"{went} in these runs, no change detected over seeds"
+    return went
+
+
+def size_sentences(test: SizeTest) -> Iterator[str]:
+    """One sentence a collection: what a larger student did to the gap and to the low tier."""
+    cell = test.larger
+    setting = f" ({cell.setting})" if cell.setting else ""
+    for gap in test.gaps:
+        yield (
+            f"{cell.teacher}, {cell.system}{setting}: from {short_count(test.other_parameters)} to "
+            f"{short_count(test.parameters)} parameters ({test.smaller.student} to {cell.student}) the gap "
+            f"{_where(gap.collection)} changed by {signed(gap.change)} ({gap_p(gap)}): {gap_verdict(gap)}; R@1 of the "
+            f"low tier changed by {signed(gap.low_change)}."
+        )
+
+
+def system_sentences(test: SystemTest) -> Iterator[str]:
+    """How a system does against a baseline: where it is higher, where lower, and what the gap does."""
+    ours, other = test.ours, test.other
+    setting = f" ({ours.setting})" if ours.setting else ""
+    head = f"{ours.teacher}, {ours.student}: {ours.system} against {other.system}{setting}"
+    if test.languages:
+        low = {key: change for key, change in test.languages.items() if change.tier == "low"}
+        rest = {key: change for key, change in test.languages.items() if change.tier != "low"}
+        yield f"{head}: {_tally(low, 'low-resource')}; {_tally(rest, 'other')} (p corrected over {test.family} tests)."
+    if test.gaps:
+        changes = "; ".join(
+            f"{_where(gap.collection)} {100 * gap.gap:.1f} against {100 * gap.other_gap:.1f}, a change of {signed(gap.change)} "
+            f"({gap_p(gap)}): {gap_verdict(gap)}"
+            for gap in test.gaps
+        )
+        yield f"{head}: the gap is {changes}."
+
+
+def _tally(changes: dict[tuple[str, str], LanguageChange], tier: str) -> str:
+    """In how many (collection, language) pairs R@1 is higher, lower, or no difference was detected, and how large it may be."""
+    if not changes:
+        return f"no {tier} language to compare"
+    told = {key: change for key, change in changes.items() if change.p_holm < SIGNIFICANT}
+    higher = [key for key, change in told.items() if change.difference.value > 0]
+    lower = [key for key, change in told.items() if change.difference.value < 0]
+    rest = [change.difference for key, change in changes.items() if key not in told]
+    parts = [
+        f"higher R@1 in {len(higher)} of {len(changes)} {tier} tests{_named(higher)}",
+        f"lower in {len(lower)}{_named(lower)}",
+    ]
+    if rest:
+        low, high = (100 * end for end in (min(part.low for part in rest), max(part.high for part in rest)))
+        parts.append(f"no difference detected in {len(rest)} (intervals within [{low:+.1f}, {high:+.1f}] points)")
+    return ", ".join(parts)
+
+
+def _named(keys: Sequence[tuple[str, str]]) -> str:
+    named = ", ".join(f"{language_info(code).name} on {collection}" for collection, code in keys)
+    return f" ({named})" if named else ""

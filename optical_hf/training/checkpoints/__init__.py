@@ -1,0 +1,1 @@
+"""Checkpoints and saved students: written whole, checked, read back."""

@@ -1,0 +1,1 @@
+"""`OTDistillationTrainer` and its parts."""

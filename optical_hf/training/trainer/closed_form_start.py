@@ -1,0 +1,101 @@
+"""The closed form a run starts from: fitted by the main process, handed to the others.
+
+Knows nothing about losses or the loop that follows.
+"""
+
+import logging
+from typing import Any, Literal
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast
+from datasets import Dataset, IterableDataset
+
+from optical_hf.models import Encoder, fit_alignment, token_projection
+from optical_hf.models.alignment.fit_alignment import Method
+from optical_hf.models.loading import new_projection
+from optical_hf.models.teachers.language_teachers import SeveralTeachers
+from optical_hf.models.teachers.token_cache import TeacherCache
+
+logger = logging.getLogger(__name__)
+
+
+def wanted_start(student: Encoder, asked: Method | Literal["none"] | None) -> Method | None:
+    """The closed form that a run starts with, None to keep the projection; says which in the log.
+
+    Args:
+        student: not wrapped; with the same weights on every process.
+        asked: `OTDistillationArguments.alignment`.
+    """
+    if asked is None:
+        asked = "transport" if is_new(student) else "none"
+        why = (
+            "it is new"
+            if asked == "transport"
+            else "it was fitted or trained before; alignment='transport' fits it again"
+        )
+    else:
+        why = f"alignment is {asked!r}"
+    logger.info(
+        "the projection %s: %s", "is kept" if asked == "none" else f"starts from the closed form {asked!r}", why
+    )
+    return None if asked == "none" else asked
+
+
+def is_new(student: Encoder) -> bool:
+    """Whether the student's projection is the one that `load_student` makes.
+
+    Every closed form and every gradient step moves its bias away from exactly 0. So nothing has to be noted in what is saved, and
+    students of every version, loaded with any library in between, are known.
+    """
+    projection = token_projection(student)
+    fresh = new_projection(projection.in_features, projection.out_features).linear
+    weight, bias = projection.linear.weight.detach(), projection.linear.bias
+    if bias is None or bias.detach().count_nonzero() > 0:
+        return False
+    return torch.allclose(weight.float().cpu(), fresh.weight.detach(), rtol=0, atol=2e-3)  # as half precision rounds it
+
+
+def start_in_closed_form(
+    accelerator: Accelerator,
+    student: Encoder,
+    teacher: Encoder | TeacherCache | SeveralTeachers,
+    bitext: Any,
+    *,
+    method: Method,
+    pairs: int,
+    seed: int,
+    progress: bool,
+) -> None:
+    """Fit the student's projection in place, the same on every process.
+
+    Args:
+        accelerator: knows which process this is.
+        student: not wrapped.
+        teacher: the teacher, or its cache, or several.
+        bitext: what is trained on.
+        method: as `fit_alignment` takes it.
+        pairs: pairs fitted on at most.
+        seed: of the choice of pairs.
+        progress: show progress bars.
+    """
+    projection = token_projection(student)
+    if accelerator.is_main_process:
+        rows = some_rows(bitext, pairs, seed)
+        report = fit_alignment(student, teacher, rows, method=method, progress=progress)
+        logger.info("closed-form start: %s", report)
+    if accelerator.num_processes > 1:
+        for parameter in projection.parameters():
+            parameter.data.copy_(broadcast(parameter.data.to(accelerator.device)))
+
+
+def some_rows(dataset: Any, count: int, seed: int) -> Any:
+    """At most `count` rows of the training bitext: a random choice of a `Dataset`, the first of a stream."""
+    if isinstance(dataset, IterableDataset):
+        return list(dataset.take(count))
+    if len(dataset) <= count:
+        return dataset
+    if isinstance(dataset, Dataset):
+        return dataset.shuffle(seed=seed).select(range(count))
+    generator = torch.Generator().manual_seed(seed)
+    return [dataset[int(i)] for i in torch.randperm(len(dataset), generator=generator)[:count]]

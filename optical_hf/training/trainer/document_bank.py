@@ -1,0 +1,72 @@
+"""English texts that every batch is compared with beside its own: more wrong answers than a device's batch has room for.
+
+The teacher is frozen, so its vectors are those of every step: no queue to keep, no copy of the student, and a resumed run has the
+same bank. Knows nothing about losses or the student.
+
+Shapes: K texts, D width.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import send_to_device
+from datasets import Dataset
+from tqdm.auto import tqdm
+
+from optical_hf.bars import bars_shown
+from optical_hf.losses import DocumentBank
+from optical_hf.models import Encoder
+from optical_hf.models.teachers.language_teachers import SeveralTeachers, read_teacher
+from optical_hf.models.teachers.token_cache import TeacherCache
+
+BATCH = 64
+
+
+@torch.no_grad()
+def document_bank(
+    accelerator: Accelerator,
+    teacher: Encoder | TeacherCache | SeveralTeachers,
+    collate: Callable[[list[Any]], dict[str, Any]],
+    rows: Dataset | list[Any],
+    *,
+    progress: bool,
+) -> list[DocumentBank]:
+    """The documents of `rows`, or their English sides, one bank a teacher whose mean teaches; the same on every process.
+
+    Args:
+        accelerator: all its processes must call this; each encodes its share, and the few texts that cannot be shared out evenly
+            are left away.
+        teacher: the teacher, or its cache, or several.
+        collate: makes the batches that training sees.
+        rows: bitext.
+        progress: show a progress bar.
+
+    Raises:
+        ValueError: on every process, where the teacher's vector of a text is not finite: no loss would be.
+    """
+    share, first = len(rows) // accelerator.num_processes, accelerator.process_index
+    own = [rows[place] for place in range(first * share, (first + 1) * share)]
+    starts = tqdm(
+        range(0, share, BATCH), "document bank", disable=not bars_shown(progress and accelerator.is_main_process)
+    )
+    encoded, targets = [], []
+    for start in starts:
+        batch = send_to_device(collate(own[start : start + BATCH]), accelerator.device)
+        if "targets" in batch:
+            targets.append(batch["targets"])
+        with accelerator.autocast():  # as the batches are read, so that a copy of a text is known by its vector
+            read = (batch["documents"], "document") if "documents" in batch else (batch["teacher"], "query")
+            encoded.append([tokens.vector_BD.float() for tokens in read_teacher(teacher, *read)])
+    target_K = accelerator.gather(torch.cat(targets)) if targets else None
+    banks = [DocumentBank(accelerator.gather(torch.cat(vectors)), target_K) for vectors in zip(*encoded, strict=True)]
+    for vectors_KD, _ in banks:
+        bad = (~vectors_KD.isfinite().all(dim=1)).nonzero().flatten().tolist()
+        if bad:
+            text = rows[bad[0]].get("document") or rows[bad[0]]["source"]
+            raise ValueError(
+                f"the teacher's vectors of {len(bad)} of {len(vectors_KD)} English texts of the document bank are not finite "
+                f"(the first: {text[:60]!r}): leave such pairs out of the bitext, or train in float32 or bf16"
+            )
+    return banks

@@ -1,0 +1,294 @@
+"""`OTDistillationTrainer`: a `transformers.Trainer` that distils a frozen English teacher into a multilingual student.
+
+The trainer orchestrates: it runs both models, hands tensors to the losses and logs what comes back. It knows nothing of
+how plans are found or how retrieval is measured: evaluators are callables from a student to a dict of numbers.
+
+Its bases are `ResumingTrainer` (resuming.py), `BatchingTrainer` (batching.py), `EvaluatingTrainer` (evaluating.py) and
+`StudentTrainer` (pushing.py: saving, loading, pushing).
+
+Shapes: B pairs, T teachers whose mean is taken.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from types import UnionType
+from typing import Any
+
+import torch
+from datasets import Dataset, IterableDataset
+from peft import PeftConfig
+from torch import Tensor, nn
+from transformers import TrainerCallback
+
+from optical_hf.data.batches.collator import PairCollator
+from optical_hf.losses import (
+    DocumentBank,
+    Loss,
+    MaxSimLoss,
+    PairTensors,
+    SearchLoss,
+    loss_names,
+    loss_terms,
+    losses_text,
+)
+from optical_hf.models import Encoder, TokenSet, preprocess, token_set
+from optical_hf.models.teachers.language_teachers import SeveralTeachers, read_teacher
+from optical_hf.models.teachers.mean_teacher import AnyTeacher, one_teacher
+from optical_hf.models.teachers.token_cache import TeacherCache
+from optical_hf.tables import check_table
+from optical_hf.training.adapters import put_adapter
+from optical_hf.training.arguments import OTDistillationArguments
+from optical_hf.training.callbacks import TrainingBatch, batch_callbacks, default_callbacks
+from optical_hf.training.checkpoints.checkpoints import check_writable, resume_point
+from optical_hf.training.checkpoints.sharded import check_deepspeed, skeleton_before_sharding
+from optical_hf.training.checks.guards import ROWS_READ, check_rows, finite_pairs
+from optical_hf.training.checks.loss_check import bank_size, checked_losses, compares_only
+from optical_hf.training.checks.pair_check import check_pair
+from optical_hf.training.trainer.closed_form_start import some_rows, start_in_closed_form, wanted_start
+from optical_hf.training.trainer.document_bank import document_bank
+from optical_hf.training.trainer.evaluating import Evaluator
+from optical_hf.training.trainer.freezing import freeze
+from optical_hf.training.trainer.gathering import gather_batch
+from optical_hf.training.trainer.resuming import ResumingTrainer
+from optical_hf.training.trainer.term_means import TermMeans, padding
+
+
+class OTDistillationTrainer(ResumingTrainer):
+    """Distil `teacher` into `model` on bitext.
+
+    Args:
+        model: the student, from `load_student`.
+        teacher: the frozen teacher, from `load_teacher`; one copy a device, never wrapped, never in a checkpoint. Or a
+            `TeacherCache` that holds the English sides: the teacher is then not loaded at all. Or several of either (of one
+            width): a dict by language, or a list, over whose teachers every loss is averaged.
+        args: an `OTDistillationArguments`.
+        losses: losses and their weights, your own among them, in place of `args.losses`.
+        train_dataset: bitext with columns `source` (English) and `target`, from `load_bitext`; where relevance is known,
+            `document` too, an English text that answers `source`: losses that search then search for it.
+        eval_dataset: bitext whose loss is reported at each evaluation.
+        evaluators: callables from the student to metrics, called at each evaluation; a metric `R@1/so` is reported as
+            `eval_R@1/so` and can be `metric_for_best_model`.
+        peft_config: train an adapter (LoRA, DoRA, ...) and the projection instead of the whole backbone; checkpoints hold the
+            adapter, `save_model` writes the student with the adapter merged.
+        data_collator: in place of `PairCollator` over the two models' tokenizers.
+        callbacks: as for `transformers.Trainer`, beside those that `args` asks for; one given here takes the place of its kind.
+        optimizers: as for `transformers.Trainer`.
+
+    Raises:
+        ValueError: where student and teacher do not fit each other (the same object, different widths, no projection).
+
+    Example:
+        >>> trainer = OTDistillationTrainer(                                              # doctest: +SKIP
+        ...     model=student, teacher=teacher, args=OTDistillationArguments(output_dir="runs/so"), train_dataset=bitext)
+        >>> trainer.train()                                                               # doctest: +SKIP
+        >>> trainer.save_model("students/so")                                             # doctest: +SKIP
+    """
+
+    args: OTDistillationArguments
+
+    def __init__(
+        self,
+        model: Encoder,
+        teacher: AnyTeacher,
+        args: OTDistillationArguments,
+        train_dataset: Dataset | IterableDataset | None = None,
+        eval_dataset: Dataset | IterableDataset | dict[str, Dataset] | None = None,
+        evaluators: Evaluator | Sequence[Evaluator] | None = None,
+        peft_config: PeftConfig | None = None,
+        data_collator: Callable[[list[Any]], dict[str, Any]] | None = None,
+        callbacks: list[TrainerCallback] | None = None,
+        optimizers: tuple[torch.optim.Optimizer | None, Any] = (None, None),
+        losses: Mapping[Loss, float] | None = None,
+    ) -> None:
+        teacher = one_teacher(teacher)
+        check_pair(model, teacher)
+        if not isinstance(args, OTDistillationArguments):
+            raise ValueError(f"args is a {type(args).__name__}: expected an OTDistillationArguments")
+        if args.eval_strategy != "no" and eval_dataset is None and not evaluators:
+            raise ValueError(
+                f"eval_strategy is {args.eval_strategy!r} but there is nothing to evaluate: pass evaluators or eval_dataset"
+            )
+        check_table(train_dataset, ["source", "target"] if data_collator is None else [], "train_dataset")
+        for name, table in eval_dataset.items() if isinstance(eval_dataset, dict) else [("eval_dataset", eval_dataset)]:
+            check_table(table, ["source", "target"] if data_collator is None else [], name)
+        self.evaluators: list[Evaluator] = [evaluators] if callable(evaluators) else list(evaluators or [])
+        self.losses = checked_losses(args.loss_weights if losses is None else losses, args)
+        if losses is not None:
+            args.losses = losses_text(self.losses)  # what is saved beside the student says what it learnt by
+        self.least_pairs = 2 if compares_only(self.losses) else 1
+        self._names = loss_names(self.losses)
+        self._terms = TermMeans()
+        self._banks: list[DocumentBank] = []
+        freeze(model, args.freeze_embeddings)
+        put_adapter(model, peft_config, args.seed)
+        several = isinstance(teacher, SeveralTeachers)
+        read = teacher.features if several or isinstance(teacher, TeacherCache) else partial(preprocess, teacher)
+        queries, english, documents = (
+            partial(preprocess, model, task="query"), partial(read, task="query"), partial(read, task="document")
+        )  # fmt: skip
+        collator = data_collator or PairCollator(queries, english, several, documents)
+        super().__init__(
+            model=model,
+            args=args,
+            train_dataset=train_dataset,
+            # transformers wants an eval_dataset wherever it evaluates; ours may be evaluators alone.
+            eval_dataset=eval_dataset if eval_dataset is not None or not self.evaluators else [],
+            data_collator=collator,
+            callbacks=default_callbacks(args, model.tokenizer, callbacks or [], self.losses),
+            optimizers=optimizers,
+        )
+        self.eval_dataset = eval_dataset
+        self.can_return_loss = True
+        # compute_loss divides by num_items_in_batch itself: right under accumulation, many devices and uneven batches.
+        self.model_accepts_loss_kwargs = True
+        for one in teacher.distinct if several else [teacher]:
+            if not isinstance(one, TeacherCache):
+                one.requires_grad_(False).eval().to(self.args.device)
+        self.teacher = teacher
+
+    def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
+        """Train; a start without a checkpoint begins with the closed form of `args.alignment`, where the projection is new.
+
+        Args:
+            resume_from_checkpoint: True goes on from the newest whole checkpoint of `args.output_dir`, and starts from the
+                beginning where there is none; a path goes on from that one. Where the run had come to its end, nothing is
+                trained and the student is the one it ended with.
+            **kwargs: as for `transformers.Trainer.train`.
+
+        Raises:
+            ValueError: where the bitext cannot be learnt from (sides exchanged, unknown scripts), the checkpoint is not whole,
+                a loss is not finite, or the student's vectors collapse.
+            OSError: where a checkpoint cannot be written: a read-only folder, a full disk.
+        """
+        if self.args.save_strategy != "no" and self.args.should_save:
+            check_writable(self.args.output_dir)
+        checkpoint = resume_point(resume_from_checkpoint, self.args)
+        finished = None if checkpoint is None else self.already_finished(checkpoint)
+        if finished is not None:
+            return finished
+        if self.train_dataset is not None:
+            rows = some_rows(self.train_dataset, ROWS_READ, self.args.seed)
+            check_rows(rows, self.model.tokenizer, getattr(self.teacher, "tokenizer", None))
+        fitted = checkpoint is None and self.train_dataset is not None
+        method = wanted_start(self.model, self.args.alignment) if fitted else None
+        if method is not None:
+            start_in_closed_form(
+                self.accelerator,
+                self.model,
+                self.teacher,
+                self.train_dataset,
+                method=method,
+                pairs=self.args.alignment_pairs,
+                seed=self.args.seed,
+                progress=not self.args.disable_tqdm,
+            )
+        bank = bank_size(self.losses)
+        if bank and self.train_dataset is not None:
+            rows = some_rows(self.train_dataset, bank, self.args.seed)
+            bar = not self.args.disable_tqdm
+            self._banks = document_bank(self.accelerator, self.teacher, self.data_collator, rows, progress=bar)
+        check_deepspeed(self.args)
+        if self.is_fsdp_enabled and self._skeleton is None:
+            self._skeleton = skeleton_before_sharding(self.accelerator, self.model)
+        return super().train(checkpoint, **kwargs)
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Any:
+        """The weighted sum of the losses, averaged over the pairs of the global batch.
+
+        Args:
+            model: the student, as accelerate wrapped it.
+            inputs: a batch of `PairCollator`.
+            return_outputs: return the losses too, unweighted, by name, each (B,).
+            num_items_in_batch: pairs of the whole global batch (all devices, all accumulation steps); None averages over this
+                batch alone, as evaluation does.
+        """
+        student_model = self.accelerator.unwrap_model(model, keep_torch_compile=False)
+        student = token_set(student_model, inputs["student"], model(dict(inputs["student"]), task="query"))
+        with self.accelerator.autocast():  # accelerate puts only what it wraps, the student, in half precision
+            teachers = read_teacher(self.teacher, inputs["teacher"])
+            documents = self._documents(inputs)
+        banks = self._banks if model.training and self._banks else [None] * len(teachers)
+        targets_B = inputs.get("targets")
+        taught = zip(teachers, documents or [None] * len(teachers), banks, strict=True)
+        read = (self._pairs(student, teacher, document_BD, bank, targets_B) for teacher, document_BD, bank in taught)
+        by_teacher, bad_TB = zip(*read, strict=True)
+        bad_B = torch.stack(bad_TB).any(dim=0)
+        found = [loss_terms(pairs, self.losses) for pairs in by_teacher]
+        means = {loss: torch.stack([one[loss] for one in found]).mean(dim=0) for loss in self.losses}
+        loss_B = sum(weight * means[loss] for loss, weight in self.losses.items()).masked_fill(bad_B, torch.nan)
+        terms = {self._names[loss]: mean_B for loss, mean_B in means.items()}
+        if num_items_in_batch is None:
+            loss = loss_B.mean()
+        else:
+            # Every device divides by the global count; DDP then averages over devices, so the sum is scaled back up.
+            loss = loss_B.sum() / num_items_in_batch
+            if self.args.average_tokens_across_devices:
+                loss = loss * self.accelerator.num_processes
+        if model.training:
+            self._terms.add(terms | {"padding": padding(inputs["student"], loss_B)})
+            batch = TrainingBatch(inputs, student, teachers[0], by_teacher[0], loss_B.detach())
+            for callback in batch_callbacks(self.callback_handler.callbacks):
+                callback.on_batch(self.args, self.state, self.control, batch)
+        return (loss, terms) if return_outputs else loss
+
+    def _documents(self, inputs: dict[str, Any]) -> list[Tensor]:
+        """The teachers' vectors of the documents that the batch's texts are to find, where they are not the English sides."""
+        if "documents" not in inputs:
+            return []
+        by_token = self._losses_of(MaxSimLoss)
+        if by_token:
+            raise ValueError(
+                f"the pairs have a 'document' and the loss {by_token[0].name!r} compares tokens of the English sides alone: take "
+                '"contrastive" or "kl_dot", or leave the column out'
+            )
+        if not self._losses_of(SearchLoss):
+            return []
+        return [tokens.vector_BD for tokens in read_teacher(self.teacher, inputs["documents"], "document")]
+
+    def _pairs(
+        self,
+        student: TokenSet,
+        teacher: TokenSet,
+        document_BD: Tensor | None,
+        bank: DocumentBank | None,
+        target_B: Tensor | None,
+    ) -> tuple[PairTensors, Tensor]:
+        """What the losses see of a batch and one teacher, and which pairs had a number that is not finite."""
+        pairs = PairTensors(
+            student.tokens_BND,
+            student.mask_BN,
+            student.content_BN,
+            teacher.tokens_BND,
+            teacher.mask_BN,
+            teacher.content_BN,
+            student.vector_BD,
+            teacher.vector_BD,
+            bank=bank,
+            target_B=target_B,
+            document_BD=document_BD,
+        )
+        pairs, bad_B = finite_pairs(pairs)
+        if self.accelerator.num_processes > 1 and self._losses_of(SearchLoss | MaxSimLoss):
+            documents_BM = pairs.teacher_content_BM if self._losses_of(MaxSimLoss) else None
+            batch = gather_batch(
+                self.accelerator, pairs.teacher_vector_BD, pairs.teacher_BMD, documents_BM, target_B, pairs.document_BD
+            )
+            pairs = pairs._replace(batch=batch)
+        return pairs, bad_B
+
+    def _losses_of(self, kind: type[Loss] | UnionType) -> list[Loss]:
+        return [loss for loss in self.losses if isinstance(loss, kind)]
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log as `transformers` does, and each loss by name, averaged over devices and the steps since the last time."""
+        if "loss" in logs:
+            logs.update(self._terms.pop(self.accelerator))
+            for callback in batch_callbacks(self.callback_handler.callbacks):
+                logs.update(callback.logs())
+        super().log(logs, start_time)
