@@ -8,7 +8,8 @@ import tiny_pairs
 import yaml
 from cli.test_cli import run
 
-from optical_hf.cli import align, card, data, demo, evaluate, study, train
+from optical_hf.cli import align, data, demo, evaluate, study, train
+from optical_hf.cli import model_card as card
 from optical_hf.cli.evaluate import write_report
 from optical_hf.files import check_file, check_folder
 

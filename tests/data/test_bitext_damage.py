@@ -14,7 +14,8 @@ from datasets import Dataset, DatasetDict
 from datasets.arrow_writer import ArrowWriter
 
 from optical_hf import RetrievalCollection, load_bitext
-from optical_hf.data.collections import load_afriqa, load_xquad_r, reading
+from optical_hf.data.collections import collection_files as reading
+from optical_hf.data.collections import load_afriqa, load_xquad_r
 from optical_hf.data.entities.splits import split_ids
 
 UNIT = '<tu><tuv xml:lang="en"><seg>one</seg></tuv><tuv xml:lang="so"><seg>kow</seg></tuv></tu>\n'

@@ -20,7 +20,8 @@ from torch import nn
 from transformers import TrainerCallback, TrainerState
 
 from optical_hf.models.teachers.token_cache import TeacherCache
-from optical_hf.training import OTDistillationArguments, OTDistillationTrainer, pushing
+from optical_hf.training import OTDistillationArguments, OTDistillationTrainer
+from optical_hf.training.checkpoints import checkpoint_io as pushing
 
 SERVER = multiprocessing.get_context("forkserver")
 STEPS = 6  # more than an epoch of the 40 draws in batches of 4, accumulated by twos

@@ -9,7 +9,8 @@ import yaml
 
 from optical_hf.models.tiny import tiny_encoder
 from optical_hf.scenes import scenes_bitext
-from optical_hf.study import StudyConfig, launching, load_study, running
+from optical_hf.study import StudyConfig, load_study
+from optical_hf.study.run import launching, running
 from optical_hf.study.run.launching import RunFolder
 
 LANGUAGES = ("de", "so", "mr")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import pytest
 from safetensors.torch import load_file
 
-from optical_hf.study import StudyConfig, folders_of, launch_runs, running, runs_of, training_run
+from optical_hf.study import StudyConfig, folders_of, launch_runs, runs_of
+from optical_hf.study.run import running, training_run
 from optical_hf.study.run.step_budget import WithinBudget, affordable_steps
 from optical_hf.training import OTDistillationTrainer
 

@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 
 from optical_hf.cli.app import app
 from optical_hf.models.tiny import tiny_encoder
-from optical_hf.study import StudyConfig, accounting, contents, folders_of, launch_runs, running, runs_of
+from optical_hf.study import StudyConfig, folders_of, launch_runs, runs_of
+from optical_hf.study.run import contents, running
+from optical_hf.study.run import run_cost as accounting
 from optical_hf.study.run.run_cost import CODE, versions
 
 Written = Callable[[dict], StudyConfig]

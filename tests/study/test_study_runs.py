@@ -17,9 +17,10 @@ from sentence_transformers import SentenceTransformer
 
 from optical_hf.evaluation import RetrievalReport
 from optical_hf.models import averaged_layers, backbone
-from optical_hf.study import StudyConfig, folders_of, launch_runs, launching, running, runs_of
+from optical_hf.study import StudyConfig, folders_of, launch_runs, runs_of
 from optical_hf.study.report.runs_table import SCHEMA
 from optical_hf.study.report.study_report import write_study
+from optical_hf.study.run import launching, running
 from optical_hf.study.run.run_data import draw_bitext, pairs_by_language, read_bitext
 
 Written = Callable[[dict], StudyConfig]

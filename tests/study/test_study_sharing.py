@@ -18,7 +18,8 @@ from torch import nn
 
 from optical_hf.models import backbone, build_student, load_student, load_teacher
 from optical_hf.models.tokens import iter_token_sets
-from optical_hf.study import StudyConfig, folders_of, launch_runs, running, runs_of
+from optical_hf.study import StudyConfig, folders_of, launch_runs, runs_of
+from optical_hf.study.run import running
 from optical_hf.study.run.frozen_body import before_projection, bodies_shared
 from optical_hf.study.run.launching import RunFolder
 from optical_hf.study.run.run_cost import Meter, flop_counter

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from optical_hf.models.teachers.token_cache import DamagedShardError, TeacherCache, building, shards
+from optical_hf.models.teachers.token_cache import DamagedShardError, TeacherCache
+from optical_hf.models.teachers.token_cache import cache_building as building
+from optical_hf.models.teachers.token_cache import cache_shards as shards
 from optical_hf.models.teachers.token_cache.cache_shards import shard_files
 
 fork = multiprocessing.get_context("fork")
