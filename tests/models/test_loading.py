@@ -90,7 +90,7 @@ if {kind == "vector"}:
 assert AutoModel.from_pretrained({str(folder)!r}).config.hidden_size == 24
 assert "optical_hf" not in sys.modules
 """
-    subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path)
+    assert subprocess.run([sys.executable, "-c", script], check=False, cwd=tmp_path).returncode == 0
 
 
 def test_views_share_their_weights():

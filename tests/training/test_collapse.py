@@ -78,7 +78,9 @@ class TestCollapse:
 
     def test_texts_that_are_alike_are_no_collapse(self):
         alike_BD = vectors(1).repeat(32, 1)
-        self.look(CollapseDetector(every=1), alike_BD, alike_BD, 10)
+        detector = CollapseDetector(every=1)
+        self.look(detector, alike_BD, alike_BD, 10)
+        assert detector.logs()["mean_cosine"] == pytest.approx(1)
 
     def test_small_batches_are_read_together(self):
         detector = CollapseDetector(every=20, rows=16)
