@@ -6,7 +6,7 @@ from optical_hf.losses.kl_dot import KLDot
 from optical_hf.losses.kl_maxsim import KLMaxSim
 from optical_hf.losses.loss import Loss, MaxSimLoss, SearchLoss
 from optical_hf.losses.pair_tensors import DocumentBank, PairTensors, WholeBatch
-from optical_hf.losses.parsing import LOSSES, loss_names, loss_terms, losses_text, parse_losses
+from optical_hf.losses.parsing import LOSSES, check_weights, loss_names, loss_terms, losses_text, parse_losses
 from optical_hf.losses.pooled_cosine import PooledCosine
 from optical_hf.losses.pooled_mse import PooledMSE
 from optical_hf.losses.transport_loss import Transport
@@ -26,6 +26,7 @@ __all__ = [
     "SearchLoss",
     "Transport",
     "WholeBatch",
+    "check_weights",
     "loss_names",
     "loss_terms",
     "losses_text",

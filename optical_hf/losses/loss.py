@@ -53,6 +53,23 @@ class Loss(ABC):
 
 
 @dataclass(frozen=True)
+class MaxSimLoss(Loss):
+    """A loss that searches with late interaction: the student's tokens among those of the whole batch.
+
+    A batch of one pair costs 0.
+
+    Args:
+        temperature: the scores are divided by it before the softmax.
+    """
+
+    temperature: float = 0.05
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        self.check_positive("temperature")
+
+
+@dataclass(frozen=True)
 class SearchLoss(Loss):
     """A loss that searches: the student's vector among the documents of the whole batch and of a bank.
 
@@ -72,20 +89,3 @@ class SearchLoss(Loss):
         self.check_positive("temperature")
         if self.bank < 0:
             raise ValueError(f"{self.name}: bank is {self.bank}: expected a number of texts, 0 for none")
-
-
-@dataclass(frozen=True)
-class MaxSimLoss(Loss):
-    """A loss that searches with late interaction: the student's tokens among those of the whole batch.
-
-    A batch of one pair costs 0.
-
-    Args:
-        temperature: the scores are divided by it before the softmax.
-    """
-
-    temperature: float = 0.05
-
-    def __post_init__(self) -> None:
-        """Check the settings."""
-        self.check_positive("temperature")

@@ -2,9 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import fields
 from difflib import get_close_matches
-from typing import Any, get_type_hints
 
 import torch
 from torch import Tensor
@@ -18,6 +16,7 @@ from optical_hf.losses.pair_tensors import PairTensors
 from optical_hf.losses.pooled_cosine import PooledCosine
 from optical_hf.losses.pooled_mse import PooledMSE
 from optical_hf.losses.transport_loss import Transport
+from optical_hf.settings import checked, read_settings
 
 LOSSES: dict[str, type[Loss]] = {
     loss.name: loss for loss in (Transport, PooledMSE, PooledCosine, Contrastive, ContrastiveMaxSim, KLDot, KLMaxSim)
@@ -51,13 +50,13 @@ def parse_losses(text: str) -> dict[Loss, float]:
         place = term.end()
         if not term[0].strip(" ,"):
             continue
-        name, settings, weight = term[1].strip(), term[2], term[3]
-        loss = _loss(name, settings)
+        loss = _loss(term[1].strip(), term[2] or "")
         if loss in weights:
             raise ValueError(f"loss {str(loss)!r} is given twice in {text!r}: give it once, with the weight you want")
-        weights[loss] = 1.0 if weight is None else _weight(name, weight)
+        weights[loss] = checked("1" if term[3] is None else term[3].strip(), float, f"the weight of {loss}")
     if not weights:
         raise ValueError("no loss given: expected at least one, such as 'contrastive=1.0'")
+    check_weights(weights)
     return weights
 
 
@@ -81,47 +80,26 @@ def loss_terms(pairs: PairTensors, losses: Mapping[Loss, float]) -> dict[Loss, T
         return {loss: loss(pairs) for loss in losses}
 
 
-def _loss(name: str, settings: str | None) -> Loss:
-    cls = LOSSES.get(name)
-    if cls is None:
-        raise ValueError(f"unknown loss {name!r}: expected one of {', '.join(LOSSES)}{_meant(name, LOSSES)}")
-    kinds = get_type_hints(cls)
-    known = [f.name for f in fields(cls)]
-    values: dict[str, Any] = {}
-    for part in filter(None, ((settings or "").replace(" ", "")).split(",")):
-        key, _, value = part.partition("=")
-        if key not in known:
+def check_weights(losses: Mapping[Loss, float]) -> None:
+    """Raise ValueError for a weight that is no finite number above 0."""
+    for loss, weight in losses.items():
+        if not 0 < weight < float("inf"):
             raise ValueError(
-                f"loss {name!r} has no setting {key!r}: it has {', '.join(known) or 'none'}{_meant(key, known)}"
+                f"the weight of {loss} is {weight}: expected a positive number; leave the loss out for none"
             )
-        values[key] = _value(name, key, value, kinds[key])
-    return cls(**values)
 
 
-def _value(name: str, key: str, text: str, kind: Any) -> Any:
-    if kind is bool:
-        if text.lower() not in ("true", "false"):
-            raise ValueError(f"loss {name!r}: {key} is {text!r}: expected true or false")
+def _loss(name: str, settings: str) -> Loss:
+    if name not in LOSSES:
+        near = get_close_matches(name, LOSSES, n=1)
+        meant = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"unknown loss {name!r}: expected one of {', '.join(LOSSES)}{meant}")
+    given = (part.partition("=") for part in settings.replace(" ", "").split(",") if part)
+    return read_settings(LOSSES[name], {key: _value(text) for key, _, text in given}, f"loss {name!r}")
+
+
+def _value(text: str) -> bool | int | str:
+    """What a setting's text stands for; `read_settings` reads other numbers from text."""
+    if text.lower() in ("true", "false"):
         return text.lower() == "true"
-    if kind not in (int, float):
-        return text
-    try:
-        return kind(text)
-    except ValueError:
-        wanted = "a whole number" if kind is int else "a number"
-        raise ValueError(f"loss {name!r}: {key} is {text!r}: expected {wanted}") from None
-
-
-def _weight(name: str, text: str) -> float:
-    try:
-        weight = float(text)
-    except ValueError:
-        raise ValueError(f"the weight of loss {name!r} is {text!r}: expected a number, as in '{name}=0.5'") from None
-    if not 0 < weight < float("inf"):
-        raise ValueError(f"the weight of loss {name!r} is {weight}: expected a positive number; leave it out for none")
-    return weight
-
-
-def _meant(name: str, known: Any) -> str:
-    near = get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return int(text) if text.lstrip("-").isdecimal() else text

@@ -6,7 +6,7 @@ constant while <P, C> is differentiated.
 Shapes: B pairs.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import get_args
 
 from torch import Tensor
@@ -62,17 +62,8 @@ class Transport(Loss):
         special = self.special_tokens
         mask_BN = pairs.student_mask_BN if special else pairs.student_content_BN
         mask_BM = pairs.teacher_mask_BM if special else pairs.teacher_content_BM
-        return solve(
-            cosine_cost(pairs.student_BND, pairs.teacher_BMD, mask_BN, mask_BM),
-            mask_BN,
-            mask_BM,
-            solver=self.solver,
-            epsilon=self.epsilon,
-            tolerance=self.tolerance,
-            max_iterations=self.max_iterations,
-            rho=self.rho,
-            share=self.share,
-        )
+        settings = {name: value for name, value in asdict(self).items() if name != "special_tokens"}
+        return solve(cosine_cost(pairs.student_BND, pairs.teacher_BMD, mask_BN, mask_BM), mask_BN, mask_BM, **settings)
 
     def __call__(self, pairs: PairTensors) -> Tensor:
         """The transport cost of each pair, (B,)."""

@@ -1,6 +1,9 @@
 """The arguments of a distillation run: those of `transformers.TrainingArguments`, and ours."""
 
-from dataclasses import dataclass, field
+import inspect
+import re
+from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -11,33 +14,43 @@ from optical_hf.losses import Loss, parse_losses
 from optical_hf.training.argument_checks import check_inherited, check_own
 
 
+def help_from_docstring(cls: type) -> type:
+    """Give each field of a dataclass the help text that its docstring has for it under `Args:`."""
+    told = dict(re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", inspect.getdoc(cls) or "", re.MULTILINE))
+    for one in fields(cls):
+        if one.name in told:
+            one.metadata = MappingProxyType({"help": " ".join(told[one.name].split())})
+    return cls
+
+
+@help_from_docstring
 @dataclass
 class OTDistillationArguments(TrainingArguments):
-    """`transformers.TrainingArguments` with the fields of optimal-transport distillation.
+    """`transformers.TrainingArguments`, and what a distillation run is told beside them.
 
     Args:
-        losses: what to minimise, as "name(setting=value)=weight" separated by commas, settings and weight optional; the names
-            are in `optical_hf.losses.LOSSES`. The default, contrastive steps after transport in closed form, is what won
-            (docs/claim.md). It learns from the other pairs of a batch, so give it 32 or more.
-        alignment: the closed form that the projection starts from when training starts: "transport", "ridge", or "none" to
-            start from the projection the student comes with. None takes transport for a new student, and "none" for one whose
-            projection was fitted or trained before.
-        alignment_pairs: pairs of the training bitext the closed form is fitted on at most.
-        projection_learning_rate: learning rate of the student's projection; None takes `learning_rate`.
-        sampling_temperature: draw languages with p proportional to n^(1/T), n a language's pairs; None takes every pair once an
-            epoch. For a table; mix streams with `interleave_languages`.
-        sampling_max_repeats: how often a pair may be seen on average in an epoch where languages are drawn.
-        tokens_per_batch: student tokens of a device's batch at most, padding included, pairs of similar length together;
-            `per_device_train_batch_size` then is the number of pairs at most. `train_sampling_strategy="group_by_length"`
-            groups without a budget.
-        freeze_embeddings: leave the student's word embeddings as they are: most of a multilingual student's weights.
-        on_bad_batch: what to do where the loss is not finite: "stop" with the ids of the pairs, or "skip" the step.
-        on_collapse: what to do where all texts come to have one vector: "stop", "warn" or "ignore".
-        early_stopping: "worst" stops when the R@1 of the worst language no longer rises, "gap" when neither the gap falls nor
-            the mean rises, as evaluators report them; "none" trains to the end.
-        early_stopping_patience: evaluations in a row without progress after which the run stops.
-        early_stopping_threshold: by how much R@1, in [0, 1], must move to count as progress.
-        checkpoint_on_sigterm: write a checkpoint when SIGTERM comes, then end.
+        losses: Losses to minimise, as "name(setting=value)=weight" separated by commas, such as
+            "contrastive(temperature=0.02)=1.0,transport=0.5". Settings and weights are optional; the names are in
+            `optical_hf.losses.LOSSES`. The default compares the pairs of a batch, so give it 32 or more.
+        alignment: Closed form that the projection starts from: transport, ridge, or none to keep the student's own. The default
+            is transport for a new student, none for one that was aligned or trained.
+        alignment_pairs: Pairs of the training bitext that the closed form is fitted on, at most.
+        projection_learning_rate: Learning rate of the student's projection; the default is `learning_rate`.
+        sampling_temperature: Sample languages with p proportional to n^(1/T), n the pairs of a language; 1 keeps the sizes. The
+            default takes every pair once an epoch. For a table; mix streams with `interleave_languages`.
+        sampling_max_repeats: How often a pair may be seen on average in an epoch, where languages are sampled.
+        tokens_per_batch: Student tokens of a device's batch at most, padding included; pairs of similar length share a batch.
+            `per_device_train_batch_size` then is the largest number of pairs.
+            `train_sampling_strategy="group_by_length"` groups without a budget.
+        freeze_embeddings: Do not train the student's word embeddings, which are most of the weights of a multilingual student.
+        on_bad_batch: Where the loss is not finite: stop with the ids of the pairs, or skip the step.
+        on_collapse: Where the student gives nearly all texts one vector: stop, warn or ignore.
+        early_stopping: Stop early on the R@1 of the worst language (worst) or on the gap at no lower mean (gap), as evaluators
+            report them; none trains to the end.
+        early_stopping_patience: Evaluations in a row without progress after which the run stops.
+        early_stopping_threshold: How much R@1, in [0, 1], must move to count as progress.
+        checkpoint_on_sigterm: Write a checkpoint when SIGTERM comes, then end.
+        remove_unused_columns: Kept off: the collator chooses the columns.
 
     Raises:
         ValueError: where a field is out of range, when the object is made.
@@ -48,72 +61,27 @@ class OTDistillationArguments(TrainingArguments):
         [('contrastive(bank=512)', 1.0), ('transport', 0.5)]
     """
 
-    # What is minimised
-    losses: str = field(
-        default="contrastive=1.0",
-        metadata={"help": "Losses, settings and weights, such as 'contrastive(temperature=0.02)=1.0,transport=0.5'."},
-    )
-
-    # Where the projection starts, and how fast it moves
-    alignment: Literal["transport", "ridge", "none"] | None = field(
-        default=None,
-        metadata={
-            "help": "Closed form that the projection starts from: transport, ridge, or none to keep the student's own. The default "
-            "is transport for a new student, none for one that was aligned or trained."
-        },
-    )
-    alignment_pairs: int = field(default=20_000, metadata={"help": "Pairs the closed form is fitted on at most."})
-    projection_learning_rate: float | None = field(
-        default=None, metadata={"help": "Learning rate of the projection; the default is --learning_rate."}
-    )
-
-    # Which pairs a step sees
-    sampling_temperature: float | None = field(
-        default=None, metadata={"help": "Draw languages with p proportional to n^(1/T); 1 keeps the sizes."}
-    )
-    sampling_max_repeats: float | None = field(
-        default=None, metadata={"help": "How often a pair may be seen on average in an epoch of drawn languages."}
-    )
-    tokens_per_batch: int | None = field(
-        default=None,
-        metadata={
-            "help": "Student tokens of a device's batch at most, padding included, pairs of similar length together."
-        },
-    )
-
-    # What moves
-    freeze_embeddings: bool = field(
-        default=False, metadata={"help": "Leave the student's word embeddings as they are."}
-    )
-
-    # When a run stops by itself
-    on_bad_batch: Literal["stop", "skip"] = field(
-        default="stop",
-        metadata={"help": "Where the loss is not finite: stop with the ids of the pairs, or skip the step."},
-    )
-    on_collapse: Literal["stop", "warn", "ignore"] = field(
-        default="stop", metadata={"help": "Where the student gives all texts one vector: stop, warn or ignore."}
-    )
-    early_stopping: Literal["none", "worst", "gap"] = field(
-        default="none",
-        metadata={"help": "Stop early on the worst language's R@1, or on the gap, as evaluators report."},
-    )
-    early_stopping_patience: int = field(
-        default=3, metadata={"help": "Evaluations in a row without progress after which the run stops."}
-    )
-    early_stopping_threshold: float = field(
-        default=0.0, metadata={"help": "By how much R@1, in [0, 1], must move to count as progress."}
-    )
-    checkpoint_on_sigterm: bool = field(
-        default=True, metadata={"help": "Write a checkpoint when SIGTERM comes, then end."}
-    )
-
-    # The collator reads columns that no model's forward names
-    remove_unused_columns: bool = field(default=False, metadata={"help": "Kept off: the collator chooses the columns."})
+    losses: str = "contrastive=1.0"
+    alignment: Literal["transport", "ridge", "none"] | None = None
+    alignment_pairs: int = 20_000
+    projection_learning_rate: float | None = None
+    sampling_temperature: float | None = None
+    sampling_max_repeats: float | None = None
+    tokens_per_batch: int | None = None
+    freeze_embeddings: bool = False
+    on_bad_batch: Literal["stop", "skip"] = "stop"
+    on_collapse: Literal["stop", "warn", "ignore"] = "stop"
+    early_stopping: Literal["none", "worst", "gap"] = "none"
+    early_stopping_patience: int = 3
+    early_stopping_threshold: float = 0.0
+    checkpoint_on_sigterm: bool = True
+    remove_unused_columns: bool = False
 
     def __post_init__(self) -> None:
-        self._expand_paths()
-        """Check our own fields, then hand over to transformers."""
+        """Put in defaults that follow from other fields, hand over to transformers, and check what was given."""
+        for name in ("output_dir", "logging_dir", "deepspeed", "fsdp_config", "accelerator_config"):
+            if isinstance(path := getattr(self, name, None), str):
+                setattr(self, name, expand_name(path))
         # Without an accelerator, processes find each other (gloo) only where use_cpu says so; else each would train alone.
         self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
         # The order of the data is that of the arguments alone, whatever else drew random numbers before.
@@ -135,14 +103,6 @@ class OTDistillationArguments(TrainingArguments):
             raise ValueError(
                 "on_bad_batch='skip' cannot hold DeepSpeed's optimizer back from a step: use 'stop' with it"
             )
-        self._check_batches()
-
-    def _expand_paths(self) -> None:
-        for name in ("output_dir", "logging_dir", "deepspeed", "fsdp_config", "accelerator_config"):
-            if isinstance(path := getattr(self, name, None), str):
-                setattr(self, name, expand_name(path))
-
-    def _check_batches(self) -> None:
         if self.sampling_max_repeats is not None and self.sampling_temperature is None:
             raise ValueError(
                 "sampling_max_repeats caps the draws of sampling_temperature, which is not set: set it too"

@@ -30,15 +30,15 @@ NUMBERS = [name for name, annotation in OWN.items() if {int, float} & set(kinds(
 
 @pytest.mark.parametrize("name", CHOICES)
 def test_a_choice_that_does_not_exist_is_refused_when_the_arguments_are_made(tmp_path, name):
-    with pytest.raises(ValueError, match=rf"{name} is 'sinkhron': expected '.+' or .+"):
+    with pytest.raises(ValueError, match=rf"{name}: expected one of .+, got 'sinkhron'"):
         arguments(tmp_path, **{name: "sinkhron"})
 
 
 @pytest.mark.parametrize("name", NUMBERS)
-@pytest.mark.parametrize("value", [-1, float("nan"), "1e-3", True], ids=str)
+@pytest.mark.parametrize("value", [-1, float("nan"), "many", True], ids=str)
 def test_a_number_out_of_range_or_of_another_type_is_refused(tmp_path, name, value):
     assert name in RANGES  # a new number is given a range
-    with pytest.raises(ValueError, match=rf"{name} is .*: expected"):
+    with pytest.raises(ValueError, match=rf"{name}: expected"):
         arguments(tmp_path, **{name: value})
 
 
@@ -47,18 +47,18 @@ def test_a_number_out_of_range_or_of_another_type_is_refused(tmp_path, name, val
     [
         ({"losses": "transprt"}, "did you mean 'transport'"),
         ({"losses": "transport(epsilon=0)"}, "epsilon"),
-        ({"losses": 3}, "expected a text"),
-        ({"alignment": "magic"}, "'transport', 'ridge', 'none' or None"),
+        ({"losses": 3}, "losses: expected text, got 3"),
+        ({"alignment": "magic"}, "expected one of transport, ridge, none"),
         ({"alignment_pairs": 2.5}, "expected a whole number"),
-        ({"projection_learning_rate": float("inf")}, "expected 0 or more, or None"),
-        ({"sampling_temperature": 0.5}, "expected a number of at least 1, or None"),
+        ({"projection_learning_rate": float("inf")}, "expected 0 or more"),
+        ({"sampling_temperature": 0.5}, "expected 1 or more"),
         pytest.param(
             {"sampling_temperature": 2.0, "train_sampling_strategy": "sequential"},
             "leave one of them out",
             marks=pytest.mark.skipif("train_sampling_strategy" not in INHERITED, reason="not in transformers 5.0"),
         ),
         ({"sampling_max_repeats": 2.0}, "sampling_temperature, which is not set"),
-        ({"freeze_embeddings": "yes"}, "expected True or False"),
+        ({"freeze_embeddings": "yes"}, "expected true or false"),
     ],
 )
 def test_arguments_out_of_range_are_refused(tmp_path, kwargs, told):

@@ -201,9 +201,9 @@ def test_which_callbacks_a_run_has(tmp_path):
 @pytest.mark.parametrize(
     ("kwargs", "told"),
     [
-        ({"on_bad_batch": "ignore"}, "on_bad_batch is 'ignore': expected 'stop' or 'skip'"),
-        ({"on_collapse": "no"}, "'stop', 'warn' or 'ignore'"),
-        ({"early_stopping": "best"}, "'none', 'worst' or 'gap'"),
+        ({"on_bad_batch": "ignore"}, "on_bad_batch: expected one of stop, skip, got 'ignore'"),
+        ({"on_collapse": "no"}, "one of stop, warn, ignore"),
+        ({"early_stopping": "best"}, "one of none, worst, gap"),
         ({"early_stopping": "gap"}, "never stops"),
         ({"early_stopping_patience": 0}, "early_stopping_patience"),
         ({"early_stopping_threshold": 1.5}, "early_stopping_threshold"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from optical_hf.losses import Loss, MaxSimLoss, SearchLoss
+from optical_hf.losses import Loss, MaxSimLoss, SearchLoss, check_weights
 from optical_hf.training.arguments import OTDistillationArguments
 
 
@@ -30,11 +30,7 @@ def checked_losses(losses: Mapping[Loss, float], args: OTDistillationArguments) 
             f"losses hold {told}: expected loss objects and their weights, such as {{Contrastive(): 1.0}}, or "
             "None to take args.losses"
         )
-    for loss, weight in losses.items():
-        if not 0 < weight < float("inf"):
-            raise ValueError(
-                f"the weight of {loss} is {weight}: expected a positive number; leave the loss out for none"
-            )
+    check_weights(losses)
     if compares_only(losses) and args.train_batch_size * args.world_size == 1:
         raise ValueError(
             f"the losses {', '.join(map(str, losses))} compare the pairs of a batch and cost nothing in a batch of one: "
