@@ -21,7 +21,14 @@ from optical_hf.data import (
 )
 from optical_hf.data.bitext.mixing import stream_bitext
 from optical_hf.data.collections import caption_lines, captions_to_images, load_beir, load_trec
-from optical_hf.evaluation import RetrievalReport, evaluate_retrieval, read_dictionary, write_trec
+from optical_hf.evaluation import (
+    RetrievalReport,
+    evaluate_retrieval,
+    read_dictionary,
+    save_plots,
+    write_html,
+    write_trec,
+)
 from optical_hf.files import expand_name
 from optical_hf.hub import student_files
 from optical_hf.models import load_student, load_teacher
@@ -156,8 +163,8 @@ WRITTEN: dict[str, Callable[[str], object]] = {
     "TeacherCache.build": lambda at: TeacherCache.build(tiny_pairs.teacher(), ["a dog"], at, progress=False),
     "export_flickr30k_entities": lambda at: export_flickr30k_entities(generate_scenes(2), at, images=False),
     "report.to_json": lambda at: report().to_json(f"{at}/report.json"),
-    "report.to_html": lambda at: report().to_html(f"{at}/report.html"),
-    "report.save_plots": lambda at: report().save_plots(at),
+    "write_html": lambda at: write_html(report(), f"{at}/report.html"),
+    "save_plots": lambda at: save_plots(report(), at),
     "write_trec": lambda at: write_trec(report(), at),
     "Dictionary.save": lambda at: read_dictionary(["ey\tdog"], "so").save(f"{at}/words.tsv"),
     "optical-hf data check": lambda at: shell(

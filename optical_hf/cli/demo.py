@@ -17,7 +17,7 @@ from sentence_transformers import SentenceTransformer, SentenceTransformerTraine
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
 from optical_hf.data import RetrievalCollection
-from optical_hf.evaluation import RetrievalReport, evaluate_retrieval
+from optical_hf.evaluation import RetrievalReport, evaluate_retrieval, print_report, report_markdown
 from optical_hf.evaluation.report.report_plots import plot_recall
 from optical_hf.files import check_folder, write_text, write_whole
 from optical_hf.models import Encoder, build_student, fit_alignment
@@ -75,7 +75,7 @@ def demo(
     report = evaluate_retrieval(
         None, teacher, collection, systems=(), models=systems, high=HIGH_RESOURCE, low=LOW_RESOURCE, seed=seed
     )
-    report.print()
+    print_report(report)
     save_student(students["optical"], output / "student")
     for what, where in [("student", output / "student"), *write_report(report, output)]:
         console.print(f"{what:>8}: {where}")
@@ -119,6 +119,6 @@ def write_report(report: RetrievalReport, output: Path) -> Iterable[tuple[str, P
         for name, file in (("JSON", "report.json"), ("Markdown", "report.md"), ("plot", "recall.png"))
     }
     report.to_json(paths["JSON"])
-    write_text(paths["Markdown"], report.to_markdown())
+    write_text(paths["Markdown"], report_markdown(report))
     write_whole(paths["plot"], partial(plot_recall(report).savefig, format="png", dpi=150))
     yield from paths.items()

@@ -11,7 +11,16 @@ from optical_hf.cli.ending import WrongUsageError, usage
 from optical_hf.cli.named_collections import collections_of
 from optical_hf.data import load_bitext
 from optical_hf.data.bitext.bad_rows import OnBadRow
-from optical_hf.evaluation import RetrievalReport, evaluate_retrieval, learn_dictionaries, write_trec
+from optical_hf.evaluation import (
+    RetrievalReport,
+    compare_reports,
+    evaluate_retrieval,
+    learn_dictionaries,
+    print_report,
+    report_markdown,
+    write_html,
+    write_trec,
+)
 from optical_hf.evaluation.encode.encoding import Search
 from optical_hf.evaluation.systems import SystemName
 from optical_hf.evaluation.translate.seq2seq import Translator
@@ -100,7 +109,7 @@ def evaluate(
     if compare is not None:
         if queries or teacher or student or json or markdown or html or runs:
             raise WrongUsageError("--compare reads two reports and prints: leave the other options out")
-        return compare_reports(*compare)
+        return print_comparison(*compare)
     with usage():
         systems = named_systems(system, untrained, [*(translator or []), *(dictionary or [])])
         if not (queries and teacher and (student or "student" not in systems)):
@@ -127,7 +136,7 @@ def evaluate(
         high=high, low=low, batch_size=batch_size, untrained=before,
         translator=translators,
     )  # fmt: skip
-    report.print()
+    print_report(report)
     write_report(report, json, markdown, html, counts)
     if runs is not None:
         write_trec(report, runs)
@@ -185,9 +194,9 @@ def named_translators(
     return {**named, **learnt} or None
 
 
-def compare_reports(first: Path, second: Path) -> None:
+def print_comparison(first: Path, second: Path) -> None:
     """Print the paired comparison of two saved reports."""
-    RetrievalReport.from_json(first).compare(RetrievalReport.from_json(second)).print()
+    compare_reports(RetrievalReport.from_json(first), RetrievalReport.from_json(second)).print()
 
 
 def named_counts(stated: list[str] | None) -> dict[str, int] | None:
@@ -216,8 +225,8 @@ def write_report(
         report.to_json(json)
         console.print(f"JSON report: {json}")
     if markdown is not None:
-        write_text(markdown, report.to_markdown())
+        write_text(markdown, report_markdown(report))
         console.print(f"Markdown report: {markdown}")
     if html is not None:
-        report.to_html(html, pairs=pairs)
+        write_html(report, html, pairs=pairs)
         console.print(f"HTML report: {html}")

@@ -4,6 +4,8 @@ from optical_hf.evaluation.evaluator import RetrievalEvaluator
 from optical_hf.evaluation.regions import evaluate_regions
 from optical_hf.evaluation.report.comparison import compare_reports, disagreements
 from optical_hf.evaluation.report.report_page import write_html
+from optical_hf.evaluation.report.report_plots import save_plots
+from optical_hf.evaluation.report.report_tables import print_report, report_markdown
 from optical_hf.evaluation.report.retrieval_report import RetrievalReport
 from optical_hf.evaluation.report.trec_files import write_trec
 from optical_hf.evaluation.retrieval import evaluate_retrieval
@@ -25,7 +27,10 @@ __all__ = [
     "evaluate_retrieval",
     "learn_dictionaries",
     "load_translator",
+    "print_report",
     "read_dictionary",
+    "report_markdown",
+    "save_plots",
     "write_html",
     "write_trec",
 ]

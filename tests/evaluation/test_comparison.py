@@ -15,7 +15,7 @@ from sentence_transformers import SentenceTransformer
 
 from optical_hf.data import RetrievalCollection
 from optical_hf.data.collections import captions_to_images, images_to_captions
-from optical_hf.evaluation import RetrievalReport, evaluate_retrieval
+from optical_hf.evaluation import RetrievalReport, evaluate_retrieval, write_html
 from optical_hf.evaluation.report.comparison import compare_reports, disagreements
 from optical_hf.evaluation.report.report_tables import caption_of_tests
 from optical_hf.evaluation.report.trec_files import write_trec
@@ -59,13 +59,13 @@ def test_a_caption_says_where_rounds_are_too_few_for_its_tests():
 
 
 def test_a_comparison_is_printed_and_written(report, capsys):
-    compared = report.compare(other_system="english only")
+    compared = compare_reports(report, other_system="english only")
     compared.print()
     printed = capsys.readouterr().out
     assert "R@1 of student minus english only" in printed
     assert "Somali (so)" in compared.to_markdown()
     assert compared.to_dict()["gap_p_value"] == compared.tests.gap_p_value
-    two = report.compare(RetrievalReport.from_json(report.to_json()))
+    two = compare_reports(report, RetrievalReport.from_json(report.to_json()))
     assert (two.system, two.other) == ("first student", "second student")
     assert two.tests.gap_change.value == 0.0
 
@@ -115,7 +115,7 @@ def test_the_page_is_whole_and_asks_nothing_of_the_network(student, teacher, tmp
         None, None, words, models={"other": None}, query_vectors=vectors, document_vectors={"<words>": np.eye(3)},
         k=(1,), rounds=50, progress=False,
     )  # fmt: skip
-    report.to_html(tmp_path / "report.html", pairs={"ar": 1000})
+    write_html(report, tmp_path / "report.html", pairs={"ar": 1000})
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     page = Page()
     page.feed(text)

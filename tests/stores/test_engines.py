@@ -5,7 +5,7 @@ import sys
 import pytest
 import torch
 
-from optical_hf.evaluation import evaluate_retrieval
+from optical_hf.evaluation import evaluate_retrieval, report_markdown
 from optical_hf.stores.engine_names import ENGINES
 from optical_hf.stores.exact_search import ExactSearch
 from optical_hf.stores.faiss_search import FaissSearch
@@ -93,7 +93,7 @@ def test_the_report_says_how_much_an_approximate_engine_missed(student, teacher,
     )
     exact = evaluate_retrieval(student, teacher, collection, depth=4, k=(1,), rounds=100, progress=False)
     assert report.settings["recall_of_exact"] == {"student": 1.0}  # a graph of eight documents misses none
-    assert "the engine finds: student 100.0 %" in report.to_markdown()
+    assert "the engine finds: student 100.0 %" in report_markdown(report)
     assert report.systems["student"].ranks.tolist() == exact.systems["student"].ranks.tolist()
     assert exact.settings["recall_of_exact"] == {}
 

@@ -5,7 +5,7 @@ Knows reports; the tests are those of `optical_hf.metrics.significance`.
 
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,12 +18,10 @@ from optical_hf.evaluation.report.report_tables import (
     print_table,
     table_markdown,
 )
+from optical_hf.evaluation.report.retrieval_report import RetrievalReport
 from optical_hf.languages import language_info
 from optical_hf.metrics.ranking import recall_at_k
 from optical_hf.metrics.significance import SystemComparison, align_queries, compare_systems
-
-if TYPE_CHECKING:
-    from optical_hf.evaluation.report.retrieval_report import RetrievalReport
 
 
 @dataclass(frozen=True)
@@ -77,8 +75,8 @@ class Comparison:
 
 
 def compare_reports(
-    report: "RetrievalReport",
-    other: "RetrievalReport | None" = None,
+    report: RetrievalReport,
+    other: RetrievalReport | None = None,
     *,
     system: str = "student",
     other_system: str = "student",
@@ -133,7 +131,7 @@ class Disagreement(NamedTuple):
     rank: str
 
 
-def disagreements(report: "RetrievalReport", system: str, other: str, limit: int = 20) -> list[Disagreement]:
+def disagreements(report: RetrievalReport, system: str, other: str, limit: int = 20) -> list[Disagreement]:
     """Queries that `system` answers with its first document and `other` does not, in turn from every language.
 
     Args:
@@ -168,18 +166,18 @@ def disagreements(report: "RetrievalReport", system: str, other: str, limit: int
     return found
 
 
-def query_names(report: "RetrievalReport") -> list[str]:
+def query_names(report: RetrievalReport) -> list[str]:
     """A name for each query that no other collection has."""
     return [f"{name}\t{key}" for name, key in zip(report.queries.collections, report.queries.ids, strict=True)]
 
 
-def _ranks(report: "RetrievalReport", system: str) -> np.ndarray:
+def _ranks(report: RetrievalReport, system: str) -> np.ndarray:
     if system not in report.systems:
         raise ValueError(f"no system {system!r} in this report; it has {', '.join(report.systems)}")
     return report.systems[system].ranks
 
 
-def _query_texts(report: "RetrievalReport") -> dict[tuple[str, str], str]:
+def _query_texts(report: RetrievalReport) -> dict[tuple[str, str], str]:
     return {
         (name, key): text
         for name, collection in report.collections.items()
@@ -188,7 +186,7 @@ def _query_texts(report: "RetrievalReport") -> dict[tuple[str, str], str]:
     }
 
 
-def _document_texts(report: "RetrievalReport") -> dict[tuple[str, str | None], str]:
+def _document_texts(report: RetrievalReport) -> dict[tuple[str, str | None], str]:
     return {
         (name, key): text
         for name, collection in report.collections.items()

@@ -14,13 +14,12 @@ from warnings import catch_warnings, simplefilter
 from optical_hf.evaluation.report.comparison import Disagreement, compare_reports, disagreements
 from optical_hf.evaluation.report.report_plots import plot_bitext, plot_gap, plot_recall
 from optical_hf.evaluation.report.report_tables import Table, describe, tables
+from optical_hf.evaluation.report.retrieval_report import RetrievalReport
 from optical_hf.files import write_text
 from optical_hf.languages import language_info
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from optical_hf.evaluation.report.retrieval_report import RetrievalReport
 
 STYLE = """
 :root { color-scheme: light; }
@@ -44,7 +43,7 @@ tr:last-child td { border-bottom: 1px solid #999; }
 
 
 def write_html(
-    report: "RetrievalReport",
+    report: RetrievalReport,
     path: str | Path,
     *,
     title: str = "Retrieval across languages",

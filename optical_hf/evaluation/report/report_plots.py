@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from optical_hf.evaluation.report.retrieval_report import RetrievalReport
 from optical_hf.files import expand_path, write_whole
 from optical_hf.languages import by_canonical_language, language_info
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from optical_hf.evaluation.report.retrieval_report import RetrievalReport
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito 2008: told apart by colour-blind readers too; the markers differ as well."""
@@ -28,7 +28,7 @@ MANY = 25
 """From so many languages on, labels are smaller, a scatter plot is taller, and a long plot has its scale at both ends."""
 
 
-def plot_recall(report: "RetrievalReport") -> "Figure":
+def plot_recall(report: RetrievalReport) -> "Figure":
     """R@1 of every language with its interval, one series a system, ordered by resource class.
 
     Example:
@@ -72,7 +72,7 @@ def plot_recall(report: "RetrievalReport") -> "Figure":
     return figure
 
 
-def plot_gap(report: "RetrievalReport") -> "Figure":
+def plot_gap(report: RetrievalReport) -> "Figure":
     """The gap of every system as a dumbbell: R@1 of the low tier at one end, of the high tier at the other.
 
     Raises:
@@ -118,7 +118,7 @@ def plot_gap(report: "RetrievalReport") -> "Figure":
     return figure
 
 
-def plot_bitext(report: "RetrievalReport", pairs: Mapping[str, int]) -> "Figure":
+def plot_bitext(report: RetrievalReport, pairs: Mapping[str, int]) -> "Figure":
     """R@1 of every language against the bitext pairs the student was trained on, on a logarithmic scale.
 
     Args:
@@ -189,7 +189,7 @@ def plot_bitext(report: "RetrievalReport", pairs: Mapping[str, int]) -> "Figure"
 
 
 def save_plots(
-    report: "RetrievalReport", folder: str | Path, *, kind: Literal["png", "svg", "pdf"] = "png",
+    report: RetrievalReport, folder: str | Path, *, kind: Literal["png", "svg", "pdf"] = "png",
     pairs: Mapping[str, int] | None = None,
 ) -> list[Path]:  # fmt: skip
     """Write every plot of a report to a folder: `recall`, `gap` where there is one, `bitext` where pairs are given.
@@ -248,7 +248,7 @@ def _language_rows(axes: "Axes", languages: list[str]) -> None:
         axes.axhspan(row - 0.5, row + 0.5, color="#f5f5f5", zorder=0)
 
 
-def _tier_bands(axes: "Axes", report: "RetrievalReport", languages: list[str]) -> None:
+def _tier_bands(axes: "Axes", report: RetrievalReport, languages: list[str]) -> None:
     """Say at the right which tier a row is in, where there are tiers."""
     if report.tiers is None:
         return

@@ -3,15 +3,13 @@
 Knows the report; nothing about plots or HTML.
 """
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from optical_hf.evaluation.report.retrieval_report import RetrievalReport
 from optical_hf.languages import language_info
-
-if TYPE_CHECKING:
-    from optical_hf.evaluation.report.retrieval_report import RetrievalReport
 
 GAP_ROWS = {
     "high_mean": "R@1 of the high tier",
@@ -72,7 +70,7 @@ def corrected(p_value: float, test: str) -> str:
     return f"{shown} (exact)" if test == "exact" else shown
 
 
-def recall_table(report: "RetrievalReport") -> Table:
+def recall_table(report: RetrievalReport) -> Table:
     """R@1 in percent, a row a language from the most to the least resources, a column a system."""
     heads = ["language", "tier", "queries", *report.systems]
     rows = []
@@ -93,7 +91,7 @@ def recall_table(report: "RetrievalReport") -> Table:
     return Table(f"R@1 in percent, with {level:g} % intervals", heads, rows)
 
 
-def measures_table(report: "RetrievalReport") -> Table:
+def measures_table(report: RetrievalReport) -> Table:
     """Means over languages of every measure, a row a system."""
     names = list(next(iter(next(iter(report.systems.values())).languages.values())).measures)
     rows = []
@@ -104,7 +102,7 @@ def measures_table(report: "RetrievalReport") -> Table:
     return Table("Means over languages, in percent", ["system", *names], rows)
 
 
-def gap_table(report: "RetrievalReport") -> Table | None:
+def gap_table(report: RetrievalReport) -> Table | None:
     """The gap and what belongs to it, a column a system; None where the languages have no gap."""
     gaps = {name: system.gap for name, system in report.systems.items() if system.gap is not None}
     if not gaps:
@@ -119,13 +117,13 @@ def gap_table(report: "RetrievalReport") -> Table | None:
     return Table("The cross-lingual R@1 gap, in percent and points", ["", *gaps], rows)
 
 
-def tables(report: "RetrievalReport") -> list[Table]:
+def tables(report: RetrievalReport) -> list[Table]:
     """All tables of a report."""
     gap = gap_table(report)
     return [recall_table(report), measures_table(report), *([gap] if gap else [])]
 
 
-def report_markdown(report: "RetrievalReport") -> str:
+def report_markdown(report: RetrievalReport) -> str:
     """The tables as Markdown, with what was measured in a line below."""
     return "\n\n".join([*(table_markdown(table) for table in tables(report)), describe(report)]) + "\n"
 
@@ -140,7 +138,7 @@ def table_markdown(table: Table) -> str:
     return "\n".join([f"**{table.title}**", "", *lines])
 
 
-def print_report(report: "RetrievalReport") -> None:
+def print_report(report: RetrievalReport) -> None:
     """Print the tables to the terminal."""
     for table in tables(report):
         print_table(table)
@@ -157,7 +155,7 @@ def print_table(table: Table) -> None:
     Console().print(shown)
 
 
-def describe(report: "RetrievalReport") -> str:
+def describe(report: RetrievalReport) -> str:
     """One paragraph: collections, search, tiers, and why there is no gap if there is none."""
     settings = report.settings
     sets = ", ".join(f"{name} ({count:,} documents)" for name, count in report.documents.items())

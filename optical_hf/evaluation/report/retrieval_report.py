@@ -13,11 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optical_hf.evaluation.report.comparison import Comparison, compare_reports
 from optical_hf.evaluation.report.language_scores import LanguageResult, Level
-from optical_hf.evaluation.report.report_page import write_html
-from optical_hf.evaluation.report.report_plots import save_plots
-from optical_hf.evaluation.report.report_tables import print_report, report_markdown
 from optical_hf.evaluation.searching import Found
 from optical_hf.files import expand_path, write_text
 from optical_hf.languages import language_info
@@ -155,28 +151,6 @@ class RetrievalReport:
             raise ValueError(
                 f"{named} is a retrieval report that is not whole ({error!r}): evaluate again, or give another"
             ) from error
-
-    def to_html(self, path: str | Path, **options: Any) -> None:
-        """Write the report as one HTML page; the options are those of `optical_hf.evaluation.report.report_page.write_html`."""
-        write_html(self, path, **options)
-
-    def save_plots(self, folder: str | Path, **options: Any) -> list[Path]:
-        """Write the plots as PNG, or SVG with `kind="svg"`; see `optical_hf.evaluation.report.report_plots.save_plots`."""
-        return save_plots(self, folder, **options)
-
-    def compare(
-        self, other: "RetrievalReport | None" = None, *, system: str = "student", other_system: str = "student"
-    ) -> Comparison:
-        """Paired tests against a system of another report, or of this one; see `compare_reports`."""
-        return compare_reports(self, other, system=system, other_system=other_system)
-
-    def to_markdown(self) -> str:
-        """Tables for a model card."""
-        return report_markdown(self)
-
-    def print(self) -> None:
-        """Print the tables to the terminal."""
-        print_report(self)
 
 
 def _system_dict(result: SystemResult) -> dict[str, Any]:
