@@ -23,7 +23,7 @@ parser.set_defaults(logging_steps=1, report_to="none", save_strategy="no")
 (args,) = parser.parse_args_into_dataclasses()
 
 # Anyone's
-bitext = scenes_bitext({"de": 400, "so": 100, "sw": 100, "mr": 100}, seed=0)
+bitext = scenes_bitext({"de": 400, "so": 100, "mr": 100}, seed=0)
 teacher = tiny_encoder(bitext["source"], width=64, vocabulary_size=500).requires_grad_(False).eval()
 student = build_student(tiny_encoder(bitext["target"], width=64, vocabulary_size=1000, seed=1), teacher)
 # Yours

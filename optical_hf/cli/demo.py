@@ -43,7 +43,7 @@ def demo(
     ),
     seed: Annotated[int, typer.Option(min=0, help="Of the scenes and of every random weight.")] = 0,
 ) -> None:
-    """Distil a student on synthetic scenes in six languages and print R@1 by language and the gap; a few minutes."""
+    """Distil a student on synthetic scenes in four languages and print R@1 by language and the gap; a few minutes."""
     started = time.perf_counter()
     output = check_folder(output)
     console = Console(highlight=False)

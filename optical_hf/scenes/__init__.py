@@ -1,4 +1,4 @@
-"""scenes: a synthetic world, written by us, with captions in seven languages, phrase marks, images and boxes.
+"""scenes: a synthetic world, written by us, with captions in five languages, phrase marks, images and boxes.
 
 It is the only synthetic data in the package: small, free of downloads, and right for demos and tests. Results on it
 say that the machinery works, never how good a model is.

@@ -12,14 +12,14 @@ from typing import Final, NamedTuple
 
 from datasets import Dataset
 
-from optical_hf.scenes.grammars import GRAMMARS
+from optical_hf.scenes.grammar import FILES, load_grammar
 from optical_hf.scenes.scene_captions import Caption, assemble
 from optical_hf.scenes.world import Scene, Split, generate_scenes
 
-LANGUAGES: Final[tuple[str, ...]] = tuple(GRAMMARS)
-"""Codes of the languages that have a grammar: English, three that are well served, three that are not."""
-HIGH_RESOURCE: Final = ("de", "fr", "fi")
-LOW_RESOURCE: Final = ("sw", "so", "mr")
+LANGUAGES: Final[tuple[str, ...]] = tuple(FILES)
+"""Codes of the languages that have a grammar: English, two high-resource languages and two low-resource ones."""
+HIGH_RESOURCE: Final = ("de", "fr")
+LOW_RESOURCE: Final = ("so", "mr")
 
 
 class CollectionParts(NamedTuple):
@@ -61,7 +61,7 @@ def caption(scene: Scene, language: str, variant: int = 0, *, tokenised: bool = 
     """
     _check_languages([language])
     pick = random.Random(f"{scene.key} {language} {variant}").choice
-    return assemble(GRAMMARS[language](scene, pick), tokenised=tokenised)
+    return assemble(load_grammar(language).sentence(scene, pick), tokenised=tokenised)
 
 
 def scenes_bitext(counts: Mapping[str, int], seed: int = 0, split: Split = "train") -> Dataset:
@@ -151,6 +151,6 @@ def scenes_collection_parts(
 
 
 def _check_languages(languages: Sequence[str] | Mapping[str, int]) -> None:
-    unknown = [language for language in languages if language not in GRAMMARS]
+    unknown = [language for language in languages if language not in FILES]
     if unknown:
         raise ValueError(f"scenes has no grammar for {', '.join(map(repr, unknown))}; it has {', '.join(LANGUAGES)}.")

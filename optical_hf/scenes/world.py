@@ -1,7 +1,7 @@
 """The procedural world of the scenes: who is there, how many, how big, what colour, what they do, and where.
 
 A scene is a small frozen record of concepts; it knows no language and no pixel. Grammars turn it into sentences and
-``drawing`` into an image. Everything is synthetic and follows from a seed. A scene belongs to one split for ever,
+``pictures`` into an image. Everything is synthetic and follows from a seed. A scene belongs to one split for ever,
 because the split is a hash of the scene itself: training and test scenes cannot overlap, whatever the seeds.
 """
 

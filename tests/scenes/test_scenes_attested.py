@@ -16,8 +16,6 @@ CORPORA = {
     "en": ["multi30k/train.en.gz"],
     "de": ["multi30k/train.de.gz", "multi30k_task2/val.*.de.gz", "tatoeba_v1/deu-eng.tsv.gz"],
     "fr": ["multi30k/train.fr.gz", "tatoeba_v1/fra-eng.tsv.gz", "flores200_devtest/fra_Latn.txt.gz"],
-    "fi": ["tatoeba_train/fin-eng.tsv.gz", "tatoeba_v1/fin-eng.tsv.gz", "flores200_devtest/fin_Latn.txt.gz"],
-    "sw": ["lafand_mt/*sw*", "tatoeba_v1/swh-eng.tsv.gz", "flores200_devtest/swh_Latn.txt.gz", "tico19/*.sw.*"],
     "so": ["hornmt/som.txt.gz", "flores200_devtest/som_Latn.txt.gz", "tico19/*.so.*"],
     "mr": ["tatoeba_train/mar-eng.tsv.gz", "tatoeba_v1/mar-eng.tsv.gz", "flores200_devtest/mar_Deva.txt.gz"],
 }
@@ -25,8 +23,6 @@ FLOORS = {  # percent of the word forms, percent of the running words
     "en": (100, 100),
     "de": (100, 100),
     "fr": (100, 100),
-    "fi": (79, 87),
-    "sw": (95, 97),
     "so": (66, 84),
     "mr": (64, 88),
 }

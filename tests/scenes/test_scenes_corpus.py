@@ -13,16 +13,16 @@ from optical_hf.scenes import (
 )
 
 
-def test_english_and_three_languages_of_each_kind():
+def test_english_and_two_languages_of_each_kind():
     assert set(LANGUAGES) == {"en", *HIGH_RESOURCE, *LOW_RESOURCE}
-    assert len(HIGH_RESOURCE) == len(LOW_RESOURCE) == 3
-    assert len(LANGUAGES) == 7
+    assert len(HIGH_RESOURCE) == len(LOW_RESOURCE) == 2
+    assert len(LANGUAGES) == 5
 
 
 @pytest.mark.parametrize("tokenised", [False, True])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_entity_has_one_phrase_and_phrases_do_not_overlap(language, tokenised):
-    for scene in generate_scenes(150, seed=1):
+    for scene in generate_scenes(80, seed=1):
         said = caption(scene, language, variant=2, tokenised=tokenised)
         assert sorted(phrase.entity_id for phrase in said.phrases) == sorted(entity.id for entity in scene.entities)
         ends = [0]
@@ -51,8 +51,8 @@ def test_tokenised_text_is_the_plain_text_with_spaces():
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_distinct_scenes_have_distinct_captions(language):
     """Every caption says everything, so no two scenes share one: each query has a single right answer."""
-    texts = {caption(scene, language).text for scene in generate_scenes(2_000, seed=8)}
-    assert len(texts) == 2_000
+    texts = {caption(scene, language).text for scene in generate_scenes(1_000, seed=8)}
+    assert len(texts) == 1_000
 
 
 def test_bitext_has_the_asked_counts_and_the_documented_columns():
@@ -65,15 +65,15 @@ def test_bitext_has_the_asked_counts_and_the_documented_columns():
 
 
 def test_bitext_pairs_say_the_same_scene():
-    bitext = scenes_bitext({"fi": 20, "mr": 20}, seed=7)
+    bitext = scenes_bitext({"fr": 20, "mr": 20}, seed=7)
     scenes = generate_scenes(20, seed=7, split="train")
     assert bitext["source"][:20] == [caption(scene, "en").text for scene in scenes]
     assert bitext["target"][20:] == [caption(scene, "mr").text for scene in scenes]
 
 
 def test_training_bitext_and_test_collection_share_no_sentence():
-    bitext = scenes_bitext({"sw": 3_000})
-    queries, documents, _ = scenes_collection_parts(["sw"], count=500)
+    bitext = scenes_bitext({"so": 1_000})
+    queries, documents, _ = scenes_collection_parts(["so"], count=300)
     assert not set(bitext["source"]) & set(documents["text"])
     assert not set(bitext["target"]) & set(queries["text"])
 

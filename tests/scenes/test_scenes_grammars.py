@@ -7,16 +7,7 @@ from itertools import product
 import pytest
 
 from optical_hf.scenes import LANGUAGES, Entity, Scene, caption, generate_scenes
-from optical_hf.scenes.grammars import (
-    GRAMMARS,
-    english,
-    finnish,
-    french,
-    german,
-    marathi,
-    somali,
-    swahili,
-)
+from optical_hf.scenes.grammar import load_grammar
 from optical_hf.scenes.scene_captions import assemble
 from optical_hf.scenes.world import COLOURS
 
@@ -26,9 +17,12 @@ def first(options):
     return options[0]
 
 
-def phrase_of(grammar, entity, *args):
-    result = grammar.noun_phrase(entity, *args, first)
-    return result if isinstance(result, str) else result[0]
+def phrase_of(language, entity, case=""):
+    return load_grammar(language).noun_phrase(entity, case, first)[0]
+
+
+def said(language, scene, **options):
+    return assemble(load_grammar(language).sentence(scene, first), **options)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +38,7 @@ def phrase_of(grammar, entity, *args):
 def test_german_declension(noun, count, expected):
     entity = Entity(1, noun, count, "small", "red")
     cases = ("nominative", "accusative", "dative")
-    assert tuple(phrase_of(german, entity, case) for case in cases) == expected
+    assert tuple(phrase_of("de", entity, case) for case in cases) == expected
 
 
 @pytest.mark.parametrize(
@@ -59,84 +53,15 @@ def test_german_declension(noun, count, expected):
     ],
 )
 def test_french_agreement(entity, expected):
-    assert phrase_of(french, entity) == expected
+    assert phrase_of("fr", entity) == expected
 
 
 def test_french_elides_de_and_agrees_participles():
     women = Scene(Entity(1, "woman", 2), "sit", relation="next_to", landmark=Entity(2, "tree"))
-    said = assemble(french.sentence(women, first))
-    assert said.text == "Deux femmes sont assises à côté d'un arbre."
-    assert [said.words(phrase) for phrase in said.phrases] == ["Deux femmes", "un arbre"]
-    assert assemble(french.sentence(women, first), tokenised=True).text.endswith("à côté d' un arbre .")
-
-
-@pytest.mark.parametrize(
-    ("entity", "expected"),
-    [
-        (
-            Entity(1, "dog", 1, "small", "black"),
-            ("pieni musta koira", "pienen mustan koiran", "pientä mustaa koiraa"),
-        ),
-        (
-            Entity(1, "bird", 1, "big", "white"),
-            ("iso valkoinen lintu", "ison valkoisen linnun", "isoa valkoista lintua"),
-        ),
-        (
-            Entity(1, "boat", 1, None, "green"),
-            ("vihreä vene", "vihreän veneen", "vihreää venettä"),
-        ),
-    ],
-)
-def test_finnish_cases(entity, expected):
-    cases = ("nominative", "genitive", "partitive")
-    assert tuple(phrase_of(finnish, entity, case) for case in cases) == expected
-
-
-def test_finnish_number_takes_the_partitive_singular():
-    horses = Entity(1, "horse", 2, "small", "brown")
-    assert phrase_of(finnish, horses, "nominative") == "kaksi pientä ruskeaa hevosta"
-    assert phrase_of(finnish, horses, "partitive") == "kahta pientä ruskeaa hevosta"
-
-
-@pytest.mark.parametrize(
-    ("noun", "count", "expected"),
-    [  # one noun of every class: red, then a colour with the connective
-        ("man", 1, ("mwanamume mkubwa mwekundu", "mwanamume mkubwa wa kijani")),
-        ("woman", 2, ("wanawake wawili wakubwa wekundu", "wanawake wawili wakubwa wa kijani")),
-        ("tree", 1, ("mti mkubwa mwekundu", "mti mkubwa wa kijani")),
-        ("ball", 2, ("mipira miwili mikubwa myekundu", "mipira miwili mikubwa ya kijani")),
-        ("rock", 1, ("jiwe kubwa jekundu", "jiwe kubwa la kijani")),
-        ("flower", 3, ("maua matatu makubwa mekundu", "maua matatu makubwa ya kijani")),
-        ("cup", 1, ("kikombe kikubwa chekundu", "kikombe kikubwa cha kijani")),
-        ("basket", 3, ("vikapu vitatu vikubwa vyekundu", "vikapu vitatu vikubwa vya kijani")),
-        ("house", 1, ("nyumba kubwa nyekundu", "nyumba kubwa ya kijani")),
-        ("bottle", 2, ("chupa mbili kubwa nyekundu", "chupa mbili kubwa za kijani")),
-        # animals have the forms of 9/10 and the concords of 1/2
-        ("dog", 1, ("mbwa mkubwa mwekundu", "mbwa mkubwa wa kijani")),
-        ("bird", 3, ("ndege watatu wakubwa wekundu", "ndege watatu wakubwa wa kijani")),
-    ],
-)
-def test_swahili_concords(noun, count, expected):
-    entities = [Entity(1, noun, count, "big", colour) for colour in ("red", "green")]
-    assert tuple(phrase_of(swahili, entity) for entity in entities) == expected
-
-
-@pytest.mark.parametrize(
-    ("noun", "count", "verb"),
-    [
-        ("ball", 1, "uko"),
-        ("ball", 2, "iko"),
-        ("flower", 1, "liko"),
-        ("flower", 2, "yako"),
-        ("book", 1, "kiko"),
-        ("book", 2, "viko"),
-        ("bottle", 1, "iko"),
-        ("bottle", 2, "ziko"),
-    ],
-)
-def test_swahili_subject_concords(noun, count, verb):
-    scene = Scene(Entity(1, noun, count), "lie", relation="on", landmark=Entity(2, "table"))
-    assert assemble(swahili.sentence(scene, first)).text.endswith(f" {verb} juu ya meza.")
+    caption_of = said("fr", women)
+    assert caption_of.text == "Deux femmes sont assises à côté d'un arbre."
+    assert [caption_of.words(phrase) for phrase in caption_of.phrases] == ["Deux femmes", "un arbre"]
+    assert said("fr", women, tokenised=True).text.endswith("à côté d' un arbre .")
 
 
 @pytest.mark.parametrize(
@@ -152,7 +77,7 @@ def test_swahili_subject_concords(noun, count, verb):
     ],
 )
 def test_somali_noun_phrases(entity, expected):
-    assert phrase_of(somali, entity) == expected
+    assert phrase_of("so", entity) == expected
 
 
 @pytest.mark.parametrize(
@@ -166,7 +91,7 @@ def test_somali_noun_phrases(entity, expected):
     ],
 )
 def test_somali_focused_subject_and_verb(noun, count, text):
-    assert assemble(somali.sentence(Scene(Entity(1, noun, count), "run"), first)).text == text
+    assert said("so", Scene(Entity(1, noun, count), "run")).text == text
 
 
 @pytest.mark.parametrize(
@@ -181,7 +106,7 @@ def test_somali_focused_subject_and_verb(noun, count, text):
     ],
 )
 def test_marathi_noun_phrases(entity, direct, oblique):
-    assert (phrase_of(marathi, entity, "direct"), phrase_of(marathi, entity, "oblique")) == (direct, oblique)
+    assert (phrase_of("mr", entity, "direct"), phrase_of("mr", entity, "oblique")) == (direct, oblique)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +121,7 @@ def test_marathi_noun_phrases(entity, direct, oblique):
     ],
 )
 def test_marathi_perfect_agrees_with_the_subject(subject, count, text):
-    assert assemble(marathi.sentence(Scene(Entity(1, subject, count), "sit"), first)).text == text
+    assert said("mr", Scene(Entity(1, subject, count), "sit")).text == text
 
 
 @pytest.mark.parametrize(
@@ -210,27 +135,26 @@ def test_marathi_perfect_agrees_with_the_subject(subject, count, text):
 )
 def test_marathi_ergative_verb_agrees_with_the_object(thing, count, text):
     scene = Scene(Entity(1, "girl"), "hold", object=Entity(2, thing, count))
-    assert assemble(marathi.sentence(scene, first)).text == text
+    assert said("mr", scene).text == text
 
 
 def test_english_article_before_a_vowel():
-    assert phrase_of(english, Entity(1, "umbrella")) == "an umbrella"
-    assert phrase_of(english, Entity(1, "umbrella", 1, "small")) == "a small umbrella"
+    assert phrase_of("en", Entity(1, "umbrella")) == "an umbrella"
+    assert phrase_of("en", Entity(1, "umbrella", 1, "small")) == "a small umbrella"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_concept_has_words_in_every_language(language):
     """Every scene of a large sample is said without a missing word, doubled space or stray punctuation."""
-    for scene in generate_scenes(1_000, seed=11):
+    for scene in generate_scenes(400, seed=11):
         text = caption(scene, language, variant=random.Random(scene.key).randrange(9)).text
         assert re.fullmatch(r"[^\s.,]\S*( [^\s.,]\S*)+\.", text), text
         assert text[0] == text[0].upper()
 
 
-@pytest.mark.parametrize(("language", "colour"), list(product(("de", "fr", "fi", "sw", "so", "mr"), COLOURS)))
+@pytest.mark.parametrize(("language", "colour"), list(product(("de", "fr", "so", "mr"), COLOURS)))
 def test_colours_change_the_sentence(language, colour):
-    said = {
-        assemble(GRAMMARS[language](Scene(Entity(1, "dog", 1, None, other), "run"), first)).text
-        for other in {colour, "black", "white"}
+    texts = {
+        said(language, Scene(Entity(1, "dog", 1, None, other), "run")).text for other in {colour, "black", "white"}
     }
-    assert len(said) == len({colour, "black", "white"})
+    assert len(texts) == len({colour, "black", "white"})

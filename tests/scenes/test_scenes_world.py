@@ -22,24 +22,24 @@ def test_known_scene_of_seed_zero():
 
 
 def test_scenes_are_distinct():
-    scenes = generate_scenes(20_000)
+    scenes = generate_scenes(5_000)
     assert len({scene.key for scene in scenes}) == len(scenes)
 
 
 def test_splits_do_not_overlap_whatever_the_seeds():
-    train = {scene.key for seed in range(4) for scene in generate_scenes(300, seed, "train")}
-    test = {scene.key for seed in range(4) for scene in generate_scenes(300, seed, "test")}
-    validation = {scene.key for seed in range(4) for scene in generate_scenes(300, seed, "validation")}
+    train = {scene.key for seed in range(4) for scene in generate_scenes(100, seed, "train")}
+    test = {scene.key for seed in range(4) for scene in generate_scenes(100, seed, "test")}
+    validation = {scene.key for seed in range(4) for scene in generate_scenes(100, seed, "validation")}
     assert not train & test
     assert not train & validation
     assert not test & validation
 
 
 def test_splits_have_about_the_announced_sizes():
-    counts = Counter(scene.split for scene in generate_scenes(10_000, seed=2))
-    assert counts["train"] == pytest.approx(8_000, rel=0.05)
-    assert counts["test"] == pytest.approx(1_000, rel=0.15)
-    assert counts["validation"] == pytest.approx(1_000, rel=0.15)
+    counts = Counter(scene.split for scene in generate_scenes(4_000, seed=2))
+    assert counts["train"] == pytest.approx(3_200, rel=0.05)
+    assert counts["test"] == pytest.approx(400, rel=0.15)
+    assert counts["validation"] == pytest.approx(400, rel=0.15)
 
 
 def test_entity_ids_do_not_make_a_scene_another_one():
@@ -50,7 +50,7 @@ def test_entity_ids_do_not_make_a_scene_another_one():
 
 
 def test_scenes_make_sense():
-    for scene in generate_scenes(5_000, seed=5):
+    for scene in generate_scenes(2_000, seed=5):
         ids = [entity.id for entity in scene.entities]
         assert len(ids) == len(set(ids))
         assert (scene.object is not None) == (scene.action in TRANSITIVE)
