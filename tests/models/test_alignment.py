@@ -103,9 +103,6 @@ def test_the_pooled_weight_is_chosen_by_what_the_student_is_searched_by(monkeypa
     shares = {text % FOLDS for text in text_numbers(tiny_pairs.bitext()["source"][:]).tolist()}
     assert len(judged) == len(POOLED_WEIGHTS) * len(shares) == len(POOLED_WEIGHTS) * FOLDS  # in the first round alone
     assert sum(judged[:FOLDS]) == len(tiny_pairs.bitext())  # English read by the student is not searched
-    student, teacher = tiny_pairs.pair(kind="late_interaction")
-    mean = fit_alignment(student, [teacher, teacher], tiny_pairs.bitext(), rounds=1, progress=False)
-    assert mean.pooled_weight == POOLED_WEIGHTS[0]
     student, teacher = tiny_pairs.pair()
     options = {"rounds": 1, "progress": False}
     assert fit_alignment(student, teacher, tiny_pairs.bitext(), pooled_weight=5, **options).pooled_weight == 5

@@ -47,7 +47,6 @@ def as_read(teacher, texts, task):
 
 TEACHERS = {
     "one": lambda teacher, rows, folder: teacher,
-    "mean": lambda teacher, rows, folder: [teacher, teacher],
     "languages": lambda teacher, rows, folder: dict.fromkeys(sorted({*rows["language"]}), teacher),
     "cache": lambda teacher, rows, folder: TeacherCache.build(teacher, rows, folder, progress=False),
 }
@@ -82,7 +81,7 @@ def test_a_bank_of_documents_holds_them_as_documents(several, tmp_path):
     run = trainer(tmp_path / "run", rows, TEACHERS[several](teacher, rows, tmp_path / "tokens"), "contrastive(bank=40)")
     run.train()
     documents = normalize(as_read(teacher, sorted({*rows["document"]}), "document"), dim=1)
-    found = (normalize(run._banks[0].vectors_KD, dim=1) @ documents.T).max(dim=1).values
+    found = (normalize(run._bank.vectors_KD, dim=1) @ documents.T).max(dim=1).values
     assert found.min() > 1 - 1e-4
 
 
@@ -90,7 +89,7 @@ def test_a_bank_of_documents_holds_them_as_documents(several, tmp_path):
 def test_english_sides_are_read_as_queries(make, tmp_path):
     rows, teacher = bitext().select(range(8)), make()
     run = trainer(tmp_path, rows, teacher)
-    [read] = read_teacher(teacher, run.data_collator(list(rows))["teacher"])
+    read = read_teacher(teacher, run.data_collator(list(rows))["teacher"])
     torch.testing.assert_close(read.vector_BD, as_read(teacher, rows["source"][:], "query"), atol=1e-5, rtol=1e-5)
 
 
@@ -100,7 +99,7 @@ def test_a_cache_holds_each_text_as_it_is_read(tmp_path):
     for task in ("query", "document"):
         found = cache.lookup(texts, task).tokens.vector_BD
         torch.testing.assert_close(found, as_read(teacher, texts, task), atol=2e-3, rtol=2e-3)
-        [alone] = read_teacher(cache, read_texts(cache, texts, task), task)
+        alone = read_teacher(cache, read_texts(cache, texts, task), task)
         assert torch.equal(alone.vector_BD, found)
     queries = TeacherCache.build(teacher, [*texts, "a dog"], tmp_path, progress=False)
     with pytest.raises(ValueError, match=r"1 of 1 documents are not in the token cache .* documents=documents\)"):

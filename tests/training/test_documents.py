@@ -66,17 +66,16 @@ def test_the_bank_holds_documents(tmp_path):
     rows = rows.add_column("document", [f"{text} and a donkey" for text in rows["source"]])
     run = trainer(tmp_path, rows, losses="contrastive(bank=40)")
     run.train()
-    cosines = normalize(run._banks[0].vectors_KD, dim=-1) @ vectors(run.teacher, sorted({*rows["document"]})).T
+    cosines = normalize(run._bank.vectors_KD, dim=-1) @ vectors(run.teacher, sorted({*rows["document"]})).T
     assert cosines.max(dim=1).values.min() > 1 - 1e-5
 
 
-@pytest.mark.parametrize("several", ["mean", "languages", "cache"])
+@pytest.mark.parametrize("several", ["languages", "cache"])
 def test_every_kind_of_teacher_reads_them(tmp_path, several):
     rows, teacher = with_documents(), tiny_pairs.pair()[1]
     plain = trainer(tmp_path / "plain", rows, losses="contrastive=1.0,kl_dot=1.0")
     plain.train()
     teachers = {
-        "mean": lambda: [teacher, teacher],
         "languages": lambda: dict.fromkeys(sorted({*rows["language"]}), teacher),
         "cache": lambda: TeacherCache.build(
             teacher, [*rows["source"], *rows["document"]], tmp_path / "tokens", progress=False

@@ -1,15 +1,12 @@
-"""Several teachers, by language or their mean: who teaches which pair, in the closed form and in the steps."""
+"""Teachers by language: who teaches which pair, in the closed form and in the steps."""
 
 import pytest
 import tiny_pairs
 import torch
 from test_trainer import arguments, losses
-from torch.nn.functional import cosine_similarity
 
-from optical_hf.losses import LOSSES
-from optical_hf.models import as_late_interaction, fit_alignment, iter_token_sets, token_projection
+from optical_hf.models import as_late_interaction, fit_alignment, iter_token_sets
 from optical_hf.models.teachers.language_teachers import TeachersByLanguage
-from optical_hf.models.teachers.mean_teacher import MeanOfTeachers
 from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.models.tiny import tiny_encoder
 from optical_hf.training import OTDistillationTrainer
@@ -27,7 +24,7 @@ def test_each_text_is_read_by_the_teacher_of_its_language():
     one, other = tiny_pairs.teacher(), other_teacher()
     texts, languages = ["a dog", "three boys sleep on the grass", "a ball", "two dogs"], ["so", "de", "mr", "so"]
     teachers = TeachersByLanguage({"de": one, "mr": one, "so": other})
-    [found] = teachers.token_sets(teachers.features(texts, languages))
+    found = teachers.token_set(teachers.features(texts, languages))
     for row, (text, code) in enumerate(zip(texts, languages, strict=True)):
         [expected] = iter_token_sets(other if code == "so" else one, [text])
         length = expected.mask_BN.shape[1]
@@ -64,96 +61,21 @@ def test_a_student_comes_nearer_to_both(tmp_path):
 
 def test_teachers_that_do_not_fit_are_refused(tmp_path):
     student, one = tiny_pairs.pair()
-    with pytest.raises(ValueError, match="one width and pooling"):
-        OTDistillationTrainer(student, {"de": one, "so": other_teacher(16)}, arguments(tmp_path))
-    with pytest.raises(ValueError, match="same object"):
-        OTDistillationTrainer(student, {"de": one, "so": student}, arguments(tmp_path))
+    narrow = other_teacher(16)
+    for teacher, message in (
+        ({}, "got none"),
+        ({"de": one, "so": narrow}, "one width and pooling"),
+        ({"de": narrow, "so": narrow}, "wider than the teacher"),
+        ({"de": one, "so": as_late_interaction(other_teacher())}, "of one kind.*late_interaction"),
+        ({"de": one, "so": student}, "same object"),
+        ({"de": [one, one]}, "one teacher or one token cache"),
+        ("a/path", "expected a sentence-transformers .* got str"),
+        ({"de": one, "so": "a/path"}, "expected a sentence-transformers .* got str"),
+        ([one, one], "expected a sentence-transformers .* got list"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            OTDistillationTrainer(student, teacher, arguments(tmp_path))
     with pytest.raises(ValueError, match="a pair is in 'mr'"):
         OTDistillationTrainer(student, {"de": one, "so": one}, arguments(tmp_path), tiny_pairs.bitext()).train()
     with pytest.raises(ValueError, match="held_out needs the teacher itself"):
         fit_alignment(student, TeachersByLanguage({"de": one}), tiny_pairs.bitext(), held_out=10)
-
-
-@pytest.mark.parametrize("alignment", ["none", "transport"])
-@pytest.mark.parametrize("cached", [False, True])
-def test_the_mean_of_two_equal_teachers_is_one_teacher(tmp_path, alignment, cached):
-    def run(several: bool) -> list[float]:
-        student, teacher = tiny_pairs.pair()
-        if cached:
-            teacher = TeacherCache.build(teacher, tiny_pairs.bitext(), tmp_path / "cache", progress=False)
-        args = arguments(tmp_path, alignment=alignment, losses="transport,pooled_cosine,kl_maxsim")
-        made = OTDistillationTrainer(student, [teacher, teacher] if several else teacher, args, tiny_pairs.bitext())
-        made.train()
-        return losses(made)
-
-    assert run(True) == pytest.approx(run(False), rel=1e-5)
-
-
-def test_every_loss_is_the_mean_over_two_different_teachers(tmp_path):
-    student, one = tiny_pairs.pair()
-    args = arguments(tmp_path, losses=",".join(LOSSES))
-    rows = list(tiny_pairs.bitext().select(range(40, 48)))
-
-    def terms(teacher) -> dict[str, torch.Tensor]:
-        made = OTDistillationTrainer(student.eval(), teacher, args)
-        return made.compute_loss(made.model, made.data_collator(rows), return_outputs=True)[1]
-
-    mean, first, second = terms([one, other_teacher()]), terms(one), terms(other_teacher())
-    for name in LOSSES:
-        assert not torch.allclose(first[name], second[name], rtol=1e-3)
-        assert torch.allclose(mean[name], (first[name] + second[name]) / 2, rtol=1e-4, atol=1e-6), name
-
-
-def test_the_closed_form_of_two_is_that_of_their_pairs_together():
-    # Ridge is linear in its targets, so the map to the mean of two teachers is the mean of the maps to each.
-    def fitted(teacher, method: str) -> torch.Tensor:
-        student = tiny_pairs.pair()[0]
-        fit_alignment(student, teacher, tiny_pairs.bitext(), method=method, regularisation=1e-3, progress=False)
-        return token_projection(student).linear.weight.detach()
-
-    one, other = tiny_pairs.teacher(), other_teacher()
-    assert torch.allclose(fitted([one, other], "ridge"), (fitted(one, "ridge") + fitted(other, "ridge")) / 2, atol=1e-3)
-    assert torch.allclose(fitted([one, one], "transport"), fitted(one, "transport"), atol=1e-4)
-    assert torch.allclose(fitted([one, other], "transport"), fitted((other, one), "transport"), atol=1e-4)
-
-
-def test_a_teacher_with_longer_tokens_has_no_more_say():
-    one, other = tiny_pairs.teacher(), other_teacher()
-    mean = MeanOfTeachers([one, other])
-    texts = ["a dog", "three boys sleep on the grass"]
-    features = mean.features(texts)
-    before = mean.token_sets(features)
-    norm = other[0].model.encoder.layer[-1].output.LayerNorm
-    with torch.no_grad():
-        norm.weight *= 9
-        norm.bias *= 9
-    after = mean.token_sets(features)
-    alone = [next(iter_token_sets(teacher, texts)) for teacher in (one, other)]
-    for sets in (before, after):
-        lengths = [(s.tokens_BND.norm(dim=-1) * s.mask_BN).sum(1) / s.mask_BN.sum(1) for s in sets]
-        assert torch.allclose(*lengths, rtol=1e-4)
-    for leveled, raw in zip(after, alone, strict=True):
-        cosine = cosine_similarity(leveled.tokens_BND, raw.tokens_BND, dim=-1)
-        assert torch.allclose(cosine[raw.mask_BN], torch.ones(()), atol=1e-4)
-        assert torch.allclose(leveled.vector_BD, raw.vector_BD, atol=1e-5)
-
-
-def test_a_mean_that_does_not_fit_is_refused(tmp_path):
-    student, one = tiny_pairs.pair()
-
-    def refused(teacher, message: str) -> None:
-        with pytest.raises(ValueError, match=message):
-            OTDistillationTrainer(student, teacher, arguments(tmp_path))
-
-    refused([], "got none")
-    refused([one, other_teacher(16)], "one width and pooling")
-    refused([one, as_late_interaction(other_teacher())], "of one kind.*late_interaction")
-    refused({"de": one, "so": as_late_interaction(other_teacher())}, "of one kind.*late_interaction")
-    refused([one, student], "same object")
-    refused([other_teacher(16), other_teacher(16)], "wider than the teacher")
-    refused([one, {"de": one}], "cannot be nested")
-    refused({"de": [one, one]}, "cannot be nested")
-    refused("a/path", "expected a sentence-transformers .* got str")
-    refused([one, "a/path"], "expected a sentence-transformers .* got str")
-    with pytest.raises(ValueError, match="held_out needs the teacher itself"):
-        fit_alignment(student, [one, one], tiny_pairs.bitext(), held_out=10)

@@ -27,8 +27,7 @@ from optical_hf.models.alignment.held_out_tokens import TokenFold
 from optical_hf.models.alignment.pair_tokens import ENGLISH, PairTokenReader, PairTokens, pooled
 from optical_hf.models.alignment.ridge_penalty import POOLED_WEIGHTS, Fold, Selection, choose_weight, summed
 from optical_hf.models.alignment.ridge_regression import NormalEquations
-from optical_hf.models.teachers.language_teachers import SeveralTeachers, pooling_of
-from optical_hf.models.teachers.mean_teacher import AnyTeacher, one_teacher
+from optical_hf.models.teachers.language_teachers import AnyTeacher, TeachersByLanguage, one_teacher, pooling_of
 from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.models.tokens import Encoder
 from optical_hf.models.views import kind_of, token_projection
@@ -62,8 +61,8 @@ def fit_alignment(
 
     Args:
         student: from `load_student`; its `token_projection` gets new weights, nothing else moves.
-        teacher: the frozen teacher, of the width the projection gives; or the cache of one, or several: a dict by language, or
-            a list whose mean teaches (all of these without `held_out`).
+        teacher: the frozen teacher, of the width the projection gives; or the cache of one, or a dict of teachers by
+            language (both of these without `held_out`).
         bitext: rows with `source` (English), `target` and maybe `language`: from `load_bitext`, or anything that can be iterated
             again (it is read once a round where its tokens exceed `memory_budget`).
         method: "ridge" fits pooled vectors only; "transport" goes on from there with `rounds` of plans and barycentres.
@@ -111,10 +110,10 @@ def fit_alignment(
     if projection is None:
         raise ValueError("the student has no token projection to fit: load it with load_student(path, teacher)")
     teacher = one_teacher(teacher)
-    searched = None if isinstance(teacher, TeacherCache | SeveralTeachers) else teacher
+    searched = None if isinstance(teacher, TeacherCache | TeachersByLanguage) else teacher
     if held_out and searched is None:
         raise ValueError(
-            "held_out needs the teacher itself to search with: pass the teacher, or held_out=0 with a cache or several teachers"
+            "held_out needs the teacher itself to search with: pass the teacher, or held_out=0 with a cache or teachers by language"
         )
     fitted, kept = split_held_out(bitext, held_out, seed)
     before = held_out_score(student, searched, kept, batch_size) if searched is not None and kept else None
@@ -125,17 +124,17 @@ def fit_alignment(
     )  # fmt: skip
     mode = pooling_of(teacher)
     late = kind_of(student) == "late_interaction"
-    weights = _weights(pooled_weight, late, teacher, isinstance(regularisation, str))
+    weights = _weights(pooled_weight, isinstance(regularisation, str))
     by_tokens = late and method == "transport" and len(weights) > 1
     folds: dict[str, Fold] = {}
     token_folds: dict[str, TokenFold] = {}
     count = 0
     for pair in pairs:
-        _check_width(pair.teachers[0].tokens_BND, projection.out_features)
+        _check_width(pair.teacher.tokens_BND, projection.out_features)
         count += sum(language != ENGLISH or not also_english for language in pair.languages)
         foreign_B = torch.tensor([language != ENGLISH for language in pair.languages])
         source_BD = pooled(pair.student, mode)
-        target_BK = torch.stack([pooled(read, mode) for read in pair.teachers]).mean(dim=0)
+        target_BK = pooled(pair.teacher, mode)
         _check_finite(source_BD, "student's backbone")
         _check_finite(target_BK, "teacher")
         for name, rows in _folds(pair, regularisation).items():
@@ -144,7 +143,7 @@ def fit_alignment(
             folds[name].add(source_BD[rows], target_BK[rows], pair.text_B[rows], foreign_B[rows])
             if by_tokens:
                 judged = [row for row in rows if foreign_B[row]]
-                token_folds.setdefault(name, TokenFold()).add(pair.student, pair.teachers[0], judged, pair.text_B)
+                token_folds.setdefault(name, TokenFold()).add(pair.student, pair.teacher, judged, pair.text_B)
     pooled_sums = {name: fold.sums for name, fold in folds.items()}
     penalty = _fit(student, folds, {POOLED_WEIGHTS[0]: pooled_sums}, regularisation)[1]
 
@@ -170,11 +169,10 @@ def _transport_round(
     assert projection is not None
     by_fold: Sums = {}
     total, count = 0.0, 0.0
-    for pair, teacher in ((read, one) for read in pairs for one in read.teachers):
-        share = 1 / len(pair.teachers)
+    for pair in pairs:
         source_BN = pair.student.mask_BN if special_tokens else pair.student.content_BN
-        target_BM = teacher.mask_BN if special_tokens else teacher.content_BN
-        teacher_BMK = teacher.tokens_BND
+        target_BM = pair.teacher.mask_BN if special_tokens else pair.teacher.content_BN
+        teacher_BMK = pair.teacher.tokens_BND
         cost_BNM = cosine_cost(projection.linear(pair.student.tokens_BND), teacher_BMK, source_BN, target_BM)
         transport = solve(cost_BNM, source_BN, target_BM, epsilon=epsilon)
         mass_BN = transport.plan.sum(dim=2).clamp(min=1e-30)
@@ -182,18 +180,18 @@ def _transport_round(
         length_BN1 = transport.plan @ teacher_BMK.norm(dim=-1, keepdim=True) / mass_BN.unsqueeze(-1)
         target_BNK = normalize(transport.plan @ teacher_BMK, dim=-1) * length_BN1
         # A token spread over many others says little about where it belongs: weigh it by the share of its largest part.
-        weight_BN = share * transport.plan.amax(dim=2)
+        weight_BN = transport.plan.amax(dim=2)
         for name, rows in _folds(pair, regularisation).items():
             used_BN = torch.zeros_like(weight_BN, dtype=torch.bool)
             used_BN[rows] = weight_BN[rows] > 0
             if name not in by_fold:
                 by_fold[name] = NormalEquations.zeros(projection.in_features, projection.out_features, student.device)
             by_fold[name].add(
-                pair.student.tokens_BND[used_BN], target_BNK[used_BN], weight_BN[used_BN], count=share * len(rows)
+                pair.student.tokens_BND[used_BN], target_BNK[used_BN], weight_BN[used_BN], count=len(rows)
             )
         translated_B = torch.tensor([language != ENGLISH for language in pair.languages], device=student.device)
-        total += share * float(transport.cost[translated_B].sum())
-        count += share * int(translated_B.sum())
+        total += float(transport.cost[translated_B].sum())
+        count += int(translated_B.sum())
     return by_fold, total / count if count else 0.0
 
 
@@ -213,11 +211,11 @@ def _folds(pair: PairTokens, regularisation: float | Selection) -> dict[str, lis
     return found
 
 
-def _weights(given: float | None, late: bool, teacher: AnyTeacher, chosen: bool) -> tuple[float, ...]:
-    """The weights of the pooled vectors to choose from; the mean of several teachers has no MaxSim to choose by."""
+def _weights(given: float | None, chosen: bool) -> tuple[float, ...]:
+    """The weights of the pooled vectors to choose from."""
     if given is not None:
         return (given,)
-    return POOLED_WEIGHTS if chosen and not (late and isinstance(teacher, SeveralTeachers)) else POOLED_WEIGHTS[:1]
+    return POOLED_WEIGHTS if chosen else POOLED_WEIGHTS[:1]
 
 
 def _joined(token_sums: Sums, pooled_sums: Sums, weight: float) -> Sums:

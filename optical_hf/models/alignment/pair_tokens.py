@@ -15,7 +15,7 @@ from sentence_transformers.sentence_transformer.modules import Pooling
 from torch import Tensor
 
 from optical_hf.models.alignment.own_rank import text_numbers
-from optical_hf.models.teachers.language_teachers import SeveralTeachers
+from optical_hf.models.teachers.language_teachers import TeachersByLanguage
 from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.models.tokens import Encoder, TokenSet, iter_token_sets
 from optical_hf.tables import language_of
@@ -30,13 +30,13 @@ class PairTokens(NamedTuple):
 
     Attributes:
         student: the student's backbone tokens.
-        teachers: the teacher's tokens; where the mean of several is taken, those of each.
+        teacher: the teacher's tokens.
         languages: of the pairs.
         text_B: a number that says the English text of each pair: equal where it is the same.
     """
 
     student: TokenSet
-    teachers: list[TokenSet]
+    teacher: TokenSet
     languages: list[str]
     text_B: Tensor
 
@@ -46,7 +46,7 @@ class PairTokenReader:
 
     Args:
         student: read up to its backbone, before the projection.
-        teacher: read whole; or the cache of one; or several.
+        teacher: read whole; or the cache of one; or teachers by language.
         bitext: rows with `source` (English), `target` and maybe `language`; anything that can be iterated more than once.
         batch_size: pairs in a batch.
         memory_budget: bytes of float16 tokens kept between rounds; beyond it, batches are encoded again.
@@ -57,7 +57,7 @@ class PairTokenReader:
     def __init__(
         self,
         student: Encoder,
-        teacher: Encoder | TeacherCache | SeveralTeachers,
+        teacher: Encoder | TeacherCache | TeachersByLanguage,
         bitext: Iterable[Mapping[str, Any]],
         *,
         batch_size: int = 64,
@@ -80,7 +80,7 @@ class PairTokenReader:
         for pair in self._encode():
             if keep:
                 half = _cast(pair, torch.float16)
-                used += sum(t.nbytes for side in (half.student, *half.teachers) for t in side)
+                used += sum(t.nbytes for side in (half.student, half.teacher) for t in side)
                 keep = used <= self.memory_budget
                 if keep:
                     kept.append(half)
@@ -95,23 +95,22 @@ class PairTokenReader:
             window.sort(key=lambda row: len(row["target"]))
             english = [row["source"] for row in window]
             bar = "Encoding pairs" if self.progress else None
-            batches: Iterator[list[TokenSet]]
-            if isinstance(self.teacher, SeveralTeachers):
+            batches: Iterator[TokenSet]
+            if isinstance(self.teacher, TeachersByLanguage):
                 codes = [language_of(row) for row in window]
                 batches = self.teacher.iter_token_sets(english, codes, self.batch_size)
             elif isinstance(self.teacher, TeacherCache):
-                batches = ([found] for found in self.teacher.iter_token_sets(english, self.batch_size))
+                batches = self.teacher.iter_token_sets(english, self.batch_size)
             else:
-                read = iter_token_sets(self.teacher, english, batch_size=self.batch_size, progress=bar)
-                batches = ([found] for found in read)
-            for start, teachers in zip(range(0, len(window), self.batch_size), batches, strict=True):
+                batches = iter_token_sets(self.teacher, english, batch_size=self.batch_size, progress=bar)
+            for start, teacher in zip(range(0, len(window), self.batch_size), batches, strict=True):
                 batch = window[start : start + self.batch_size]
                 languages = [language_of(row) for row in batch]
                 text_B = text_numbers([row["source"] for row in batch])
-                yield PairTokens(self._student_tokens([row["target"] for row in batch]), teachers, languages, text_B)
+                yield PairTokens(self._student_tokens([row["target"] for row in batch]), teacher, languages, text_B)
                 if self.also_english:
                     itself = self._student_tokens([row["source"] for row in batch])
-                    yield PairTokens(itself, teachers, [ENGLISH] * len(batch), text_B)
+                    yield PairTokens(itself, teacher, [ENGLISH] * len(batch), text_B)
 
     def _student_tokens(self, texts: list[str]) -> TokenSet:
         (tokens,) = iter_token_sets(self.student, texts, batch_size=len(texts), backbone_only=True)
@@ -122,7 +121,7 @@ def _cast(pair: PairTokens, dtype: torch.dtype) -> PairTokens:
     def side(tokens: TokenSet) -> TokenSet:
         return TokenSet(*(t.to(dtype) if t.is_floating_point() else t for t in tokens))
 
-    return pair._replace(student=side(pair.student), teachers=[side(teacher) for teacher in pair.teachers])
+    return pair._replace(student=side(pair.student), teacher=side(pair.teacher))
 
 
 def pooled(tokens: TokenSet, mode: str | tuple[str, ...]) -> Tensor:

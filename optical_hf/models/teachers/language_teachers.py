@@ -1,14 +1,13 @@
-"""Several teachers of one student, and those by language: each text is read as the teacher of its pair's language reads it.
+"""Teachers by language: each text is read as the teacher of its pair's language reads it.
 
 A student of several teachers learns one space only where theirs is one: teachers of one width, such as a model and its version
-tuned on a domain. Their mean: mean_teacher.py. Knows nothing about students or training.
+tuned on a domain.
 
 Shapes: B texts, M tokens, D width.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from accelerate.utils import send_to_device
@@ -22,77 +21,45 @@ from optical_hf.models.tokens import Encoder, TokenSet, preprocess
 from optical_hf.models.views import kind_of
 from optical_hf.tables import UNKNOWN_LANGUAGE
 
-
-class SeveralTeachers(ABC):
-    """Teachers that teach one student together.
-
-    Args:
-        named: the teachers, or their caches, by the name that errors give them.
-
-    Raises:
-        ValueError: no teachers, something that is no teacher, or teachers of different widths, poolings or kinds.
-    """
-
-    def __init__(self, named: Mapping[str, Encoder | TeacherCache]) -> None:
-        for name, teacher in named.items():
-            if isinstance(teacher, Mapping | list | tuple | SeveralTeachers):
-                raise ValueError(
-                    f"teacher {name} is itself several ({type(teacher).__name__}): expected one teacher or one token cache; "
-                    "teachers by language and a mean of teachers cannot be nested"
-                )
-        # A cache does not know whether its teacher searches with one vector or with tokens.
-        known = {name: kind_of(one) for name, one in named.items() if not isinstance(one, TeacherCache)}
-        shapes = {name: (width_of(teacher), pooling_of(teacher)) for name, teacher in named.items()}
-        if len(set(shapes.values())) != 1 or len(set(known.values())) > 1:
-            told = {name: (*shape, known.get(name, "cache")) for name, shape in shapes.items()}
-            raise ValueError(
-                f"expected teachers of one width and pooling, and of one kind, got {told or 'none'}: a student has one "
-                "projection, into one space; load them with load_teacher(path, kind=...) and leave out those of another width"
-            )
-        self.width, self.pooling = next(iter(shapes.values()))
-        self.distinct = list({id(teacher): teacher for teacher in named.values()}.values())
-
-    @abstractmethod
-    def features(
-        self, texts: Sequence[str], languages: Sequence[str], task: Task = "query"
-    ) -> dict[str, dict[str, Any]]:
-        """What the teachers read of a batch, of queries or of documents."""
-
-    @abstractmethod
-    def token_sets(self, features: Mapping[str, Mapping[str, Any]], task: Task = "query") -> list[TokenSet]:
-        """The token sets each text is taught by, in the order of the texts, without gradient."""
-
-    def iter_token_sets(
-        self, texts: Sequence[str], languages: Sequence[str], batch_size: int = 64
-    ) -> Iterator[list[TokenSet]]:
-        """`token_sets` a padded batch at a time, in the order of the texts."""
-        device = next((t.device for t in self.distinct if not isinstance(t, TeacherCache)), torch.device("cpu"))
-        for start in range(0, len(texts), batch_size):
-            batch = slice(start, start + batch_size)
-            yield self.token_sets(send_to_device(self.features(texts[batch], languages[batch]), device))
+OneTeacher: TypeAlias = Encoder | TeacherCache
+AnyTeacher: TypeAlias = "OneTeacher | TeachersByLanguage | Mapping[str, OneTeacher]"
 
 
-class TeachersByLanguage(SeveralTeachers):
+class TeachersByLanguage:
     """Teachers by the language of the pair they teach.
 
     Args:
         by_language: language code -> teacher, or the cache of one; one object may teach several languages.
 
     Raises:
-        ValueError: as `SeveralTeachers`.
+        ValueError: no teachers, something that is no teacher, or teachers of different widths, poolings or kinds.
 
     Example:
         >>> from optical_hf.models.tiny import tiny_encoder
         >>> one, other = (tiny_encoder(["a dog"], width=16, vocabulary_size=30, seed=s) for s in (0, 1))
         >>> teachers = TeachersByLanguage({"de": one, "so": other})
-        >>> [tokens] = teachers.token_sets(teachers.features(["a dog", "a dog"], ["de", "so"]))
-        >>> tokens.vector_BD.shape
+        >>> teachers.token_set(teachers.features(["a dog", "a dog"], ["de", "so"])).vector_BD.shape
         torch.Size([2, 16])
     """
 
     def __init__(self, by_language: Mapping[str, Encoder | TeacherCache]) -> None:
         self.by_language = dict(by_language)
-        super().__init__(self.by_language)
+        for code, teacher in self.by_language.items():
+            if isinstance(teacher, Mapping | list | tuple | TeachersByLanguage):
+                raise ValueError(
+                    f"the teacher of {code} is a {type(teacher).__name__}: expected one teacher or one token cache for a language"
+                )
+        # A cache does not know whether its teacher searches with one vector or with tokens.
+        known = {code: kind_of(one) for code, one in self.by_language.items() if not isinstance(one, TeacherCache)}
+        shapes = {code: (width_of(teacher), pooling_of(teacher)) for code, teacher in self.by_language.items()}
+        if len(set(shapes.values())) != 1 or len(set(known.values())) > 1:
+            told = {code: (*shape, known.get(code, "cache")) for code, shape in shapes.items()}
+            raise ValueError(
+                f"expected teachers of one width and pooling, and of one kind, got {told or 'none'}: a student has one "
+                "projection, into one space; load them with load_teacher(path, kind=...) and leave out those of another width"
+            )
+        self.width, self.pooling = next(iter(shapes.values()))
+        self.distinct = list({id(teacher): teacher for teacher in self.by_language.values()}.values())
 
     def features(
         self, texts: Sequence[str], languages: Sequence[str], task: Task = "query"
@@ -124,8 +91,8 @@ class TeachersByLanguage(SeveralTeachers):
             for place, own in rows.items()
         }
 
-    def token_sets(self, features: Mapping[str, Mapping[str, Any]], task: Task = "query") -> list[TokenSet]:
-        """One token set, in the order of the texts, each row by its own teacher; without gradient."""
+    def token_set(self, features: Mapping[str, Mapping[str, Any]], task: Task = "query") -> TokenSet:
+        """The token set, in the order of the texts, each row by its own teacher; without gradient."""
         parts = [teacher_tokens(self.distinct[int(place)], part["features"], task) for place, part in features.items()]
         longest = max(part.mask_BN.shape[1] for part in parts)
         order_B = torch.cat([part["rows"] for part in features.values()]).argsort()
@@ -136,30 +103,52 @@ class TeachersByLanguage(SeveralTeachers):
                 values = [pad(v, (0, 0) * (v.ndim - 2) + (0, longest - v.shape[1])) for v in values]
             return torch.cat(values)[order_B]
 
-        return [TokenSet(*(joined(name) for name in TokenSet._fields))]
+        return TokenSet(*(joined(name) for name in TokenSet._fields))
+
+    def iter_token_sets(
+        self, texts: Sequence[str], languages: Sequence[str], batch_size: int = 64
+    ) -> Iterator[TokenSet]:
+        """`token_set` a padded batch at a time, in the order of the texts."""
+        device = next((t.device for t in self.distinct if not isinstance(t, TeacherCache)), torch.device("cpu"))
+        for start in range(0, len(texts), batch_size):
+            batch = slice(start, start + batch_size)
+            yield self.token_set(send_to_device(self.features(texts[batch], languages[batch]), device))
 
 
-def width_of(teacher: Encoder | TeacherCache | SeveralTeachers) -> int:
+def one_teacher(teacher: "AnyTeacher") -> "OneTeacher | TeachersByLanguage":
+    """What a user gives as teacher as one: a dict is teachers by language.
+
+    Raises:
+        ValueError: as `TeachersByLanguage`; and for anything that is no teacher.
+    """
+    if isinstance(teacher, Mapping):
+        return TeachersByLanguage(teacher)
+    if not isinstance(teacher, TeacherCache | TeachersByLanguage):
+        kind_of(teacher)
+    return teacher
+
+
+def width_of(teacher: Encoder | TeacherCache | TeachersByLanguage) -> int:
     """The width of the vectors a teacher gives."""
-    if isinstance(teacher, SeveralTeachers):
+    if isinstance(teacher, TeachersByLanguage):
         return teacher.width
     return teacher.identity.width if isinstance(teacher, TeacherCache) else embedding_width(teacher)
 
 
-def pooling_of(teacher: Encoder | TeacherCache | SeveralTeachers) -> str:
+def pooling_of(teacher: Encoder | TeacherCache | TeachersByLanguage) -> str:
     """How a teacher pools its tokens."""
-    if isinstance(teacher, SeveralTeachers):
+    if isinstance(teacher, TeachersByLanguage):
         return teacher.pooling
     return teacher.identity.pooling if isinstance(teacher, TeacherCache) else pooling_mode(teacher)
 
 
 def read_teacher(
-    teacher: Encoder | TeacherCache | SeveralTeachers, features: Mapping[str, Any], task: Task = "query"
-) -> list[TokenSet]:
-    """What a batch is taught by, whatever the teacher is: one token set, or one of each whose mean is taken; without gradient."""
-    if isinstance(teacher, SeveralTeachers):
-        return teacher.token_sets(features, task)
-    return [teacher_tokens(teacher, features, task)]
+    teacher: Encoder | TeacherCache | TeachersByLanguage, features: Mapping[str, Any], task: Task = "query"
+) -> TokenSet:
+    """What a batch is taught by, whatever the teacher is; without gradient."""
+    if isinstance(teacher, TeachersByLanguage):
+        return teacher.token_set(features, task)
+    return teacher_tokens(teacher, features, task)
 
 
 def read_texts(teacher: Encoder | TeacherCache, texts: list[str], task: Task = "query") -> dict[str, Any]:

@@ -22,7 +22,7 @@ class TrainingBatch(NamedTuple):
     Attributes:
         inputs: the batch of `PairCollator`.
         student: the token sets of the student.
-        teacher: those of the teacher; of the first, where the mean of several is taken.
+        teacher: those of the teacher.
         pairs: what the losses saw, of that teacher.
         loss_B: the loss of each pair, not finite where something went wrong.
     """

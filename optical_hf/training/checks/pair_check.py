@@ -1,12 +1,12 @@
 """Whether a student and a teacher fit each other at all, before anything is trained. Knows nothing about data or the loop."""
 
 from optical_hf.models import Encoder, backbone, kind_of, token_projection
-from optical_hf.models.teachers.language_teachers import SeveralTeachers, width_of
+from optical_hf.models.teachers.language_teachers import TeachersByLanguage, width_of
 from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.models.weights import check_full_precision
 
 
-def check_pair(student: Encoder, teacher: Encoder | TeacherCache | SeveralTeachers) -> None:
+def check_pair(student: Encoder, teacher: Encoder | TeacherCache | TeachersByLanguage) -> None:
     """Refuse a student and a teacher that cannot learn from each other.
 
     Raises:
@@ -14,7 +14,7 @@ def check_pair(student: Encoder, teacher: Encoder | TeacherCache | SeveralTeache
     """
     kind_of(student)
     check_full_precision(student)
-    for one in teacher.distinct if isinstance(teacher, SeveralTeachers) else [teacher]:
+    for one in teacher.distinct if isinstance(teacher, TeachersByLanguage) else [teacher]:
         cached = isinstance(one, TeacherCache)
         if not cached and kind_of(one) and (student is one or backbone(student) is backbone(one)):
             raise ValueError(

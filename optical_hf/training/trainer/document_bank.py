@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from optical_hf.bars import bars_shown
 from optical_hf.losses import DocumentBank
 from optical_hf.models import Encoder
-from optical_hf.models.teachers.language_teachers import SeveralTeachers, read_teacher
+from optical_hf.models.teachers.language_teachers import TeachersByLanguage, read_teacher
 from optical_hf.models.teachers.token_cache import TeacherCache
 
 BATCH = 64
@@ -27,18 +27,18 @@ BATCH = 64
 @torch.no_grad()
 def document_bank(
     accelerator: Accelerator,
-    teacher: Encoder | TeacherCache | SeveralTeachers,
+    teacher: Encoder | TeacherCache | TeachersByLanguage,
     collate: Callable[[list[Any]], dict[str, Any]],
     rows: Dataset | list[Any],
     *,
     progress: bool,
-) -> list[DocumentBank]:
-    """The documents of `rows`, or their English sides, one bank a teacher whose mean teaches; the same on every process.
+) -> DocumentBank:
+    """The documents of `rows`, or their English sides; the same on every process.
 
     Args:
         accelerator: all its processes must call this; each encodes its share, and the few texts that cannot be shared out evenly
             are left away.
-        teacher: the teacher, or its cache, or several.
+        teacher: the teacher, or its cache, or teachers by language.
         collate: makes the batches that training sees.
         rows: bitext.
         progress: show a progress bar.
@@ -58,15 +58,14 @@ def document_bank(
             targets.append(batch["targets"])
         with accelerator.autocast():  # as the batches are read, so that a copy of a text is known by its vector
             read = (batch["documents"], "document") if "documents" in batch else (batch["teacher"], "query")
-            encoded.append([tokens.vector_BD.float() for tokens in read_teacher(teacher, *read)])
+            encoded.append(read_teacher(teacher, *read).vector_BD.float())
     target_K = accelerator.gather(torch.cat(targets)) if targets else None
-    banks = [DocumentBank(accelerator.gather(torch.cat(vectors)), target_K) for vectors in zip(*encoded, strict=True)]
-    for vectors_KD, _ in banks:
-        bad = (~vectors_KD.isfinite().all(dim=1)).nonzero().flatten().tolist()
-        if bad:
-            text = rows[bad[0]].get("document") or rows[bad[0]]["source"]
-            raise ValueError(
-                f"the teacher's vectors of {len(bad)} of {len(vectors_KD)} English texts of the document bank are not finite "
-                f"(the first: {text[:60]!r}): leave such pairs out of the bitext, or train in float32 or bf16"
-            )
-    return banks
+    vectors_KD = accelerator.gather(torch.cat(encoded))
+    bad = (~vectors_KD.isfinite().all(dim=1)).nonzero().flatten().tolist()
+    if bad:
+        text = rows[bad[0]].get("document") or rows[bad[0]]["source"]
+        raise ValueError(
+            f"the teacher's vectors of {len(bad)} of {len(vectors_KD)} English texts of the document bank are not finite "
+            f"(the first: {text[:60]!r}): leave such pairs out of the bitext, or train in float32 or bf16"
+        )
+    return DocumentBank(vectors_KD, target_K)

@@ -6,7 +6,7 @@ how plans are found or how retrieval is measured: evaluators are callables from 
 Its bases are `ResumingTrainer` (resuming.py), `BatchingTrainer` (batching.py), `EvaluatingTrainer` (evaluating.py) and
 `StudentTrainer` (pushing.py: saving, loading, pushing).
 
-Shapes: B pairs, T teachers whose mean is taken.
+Shapes: B pairs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,8 +32,7 @@ from optical_hf.losses import (
     losses_text,
 )
 from optical_hf.models import Encoder, TokenSet, preprocess, token_set
-from optical_hf.models.teachers.language_teachers import SeveralTeachers, read_teacher
-from optical_hf.models.teachers.mean_teacher import AnyTeacher, one_teacher
+from optical_hf.models.teachers.language_teachers import AnyTeacher, TeachersByLanguage, one_teacher, read_teacher
 from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.tables import check_table
 from optical_hf.training.adapters import put_adapter
@@ -59,8 +58,8 @@ class OTDistillationTrainer(ResumingTrainer):
     Args:
         model: the student, from `load_student`.
         teacher: the frozen teacher, from `load_teacher`; one copy a device, never wrapped, never in a checkpoint. Or a
-            `TeacherCache` that holds the English sides: the teacher is then not loaded at all. Or several of either (of one
-            width): a dict by language, or a list, over whose teachers every loss is averaged.
+            `TeacherCache` that holds the English sides: the teacher is then not loaded at all. Or a dict of either
+            by language, all of one width.
         args: an `OTDistillationArguments`.
         losses: losses and their weights, your own among them, in place of `args.losses`.
         train_dataset: bitext with columns `source` (English) and `target`, from `load_bitext`; where relevance is known,
@@ -118,10 +117,10 @@ class OTDistillationTrainer(ResumingTrainer):
         self.least_pairs = 2 if compares_only(self.losses) else 1
         self._names = loss_names(self.losses)
         self._terms = TermMeans()
-        self._banks: list[DocumentBank] = []
+        self._bank: DocumentBank | None = None
         freeze(model, args.freeze_embeddings)
         put_adapter(model, peft_config, args.seed)
-        several = isinstance(teacher, SeveralTeachers)
+        several = isinstance(teacher, TeachersByLanguage)
         read = teacher.features if several or isinstance(teacher, TeacherCache) else partial(preprocess, teacher)
         queries, english, documents = (
             partial(preprocess, model, task="query"), partial(read, task="query"), partial(read, task="document")
@@ -186,7 +185,7 @@ class OTDistillationTrainer(ResumingTrainer):
         if bank and self.train_dataset is not None:
             rows = some_rows(self.train_dataset, bank, self.args.seed)
             bar = not self.args.disable_tqdm
-            self._banks = document_bank(self.accelerator, self.teacher, self.data_collator, rows, progress=bar)
+            self._bank = document_bank(self.accelerator, self.teacher, self.data_collator, rows, progress=bar)
         check_deepspeed(self.args)
         if self.is_fsdp_enabled and self._skeleton is None:
             self._skeleton = skeleton_before_sharding(self.accelerator, self.model)
@@ -211,18 +210,13 @@ class OTDistillationTrainer(ResumingTrainer):
         student_model = self.accelerator.unwrap_model(model, keep_torch_compile=False)
         student = token_set(student_model, inputs["student"], model(dict(inputs["student"]), task="query"))
         with self.accelerator.autocast():  # accelerate puts only what it wraps, the student, in half precision
-            teachers = read_teacher(self.teacher, inputs["teacher"])
-            documents = self._documents(inputs)
-        banks = self._banks if model.training and self._banks else [None] * len(teachers)
-        targets_B = inputs.get("targets")
-        taught = zip(teachers, documents or [None] * len(teachers), banks, strict=True)
-        read = (self._pairs(student, teacher, document_BD, bank, targets_B) for teacher, document_BD, bank in taught)
-        by_teacher, bad_TB = zip(*read, strict=True)
-        bad_B = torch.stack(bad_TB).any(dim=0)
-        found = [loss_terms(pairs, self.losses) for pairs in by_teacher]
-        means = {loss: torch.stack([one[loss] for one in found]).mean(dim=0) for loss in self.losses}
-        loss_B = sum(weight * means[loss] for loss, weight in self.losses.items()).masked_fill(bad_B, torch.nan)
-        terms = {self._names[loss]: mean_B for loss, mean_B in means.items()}
+            teacher = read_teacher(self.teacher, inputs["teacher"])
+            document_BD = self._documents(inputs)
+        bank = self._bank if model.training else None
+        pairs, bad_B = self._pairs(student, teacher, document_BD, bank, inputs.get("targets"))
+        found = loss_terms(pairs, self.losses)
+        loss_B = sum(weight * found[loss] for loss, weight in self.losses.items()).masked_fill(bad_B, torch.nan)
+        terms = {self._names[loss]: term_B for loss, term_B in found.items()}
         if num_items_in_batch is None:
             loss = loss_B.mean()
         else:
@@ -232,15 +226,15 @@ class OTDistillationTrainer(ResumingTrainer):
                 loss = loss * self.accelerator.num_processes
         if model.training:
             self._terms.add(terms | {"padding": padding(inputs["student"], loss_B)})
-            batch = TrainingBatch(inputs, student, teachers[0], by_teacher[0], loss_B.detach())
+            batch = TrainingBatch(inputs, student, teacher, pairs, loss_B.detach())
             for callback in batch_callbacks(self.callback_handler.callbacks):
                 callback.on_batch(self.args, self.state, self.control, batch)
         return (loss, terms) if return_outputs else loss
 
-    def _documents(self, inputs: dict[str, Any]) -> list[Tensor]:
-        """The teachers' vectors of the documents that the batch's texts are to find, where they are not the English sides."""
+    def _documents(self, inputs: dict[str, Any]) -> Tensor | None:
+        """The teacher's vectors of the documents that the batch's texts are to find, where they are not the English sides."""
         if "documents" not in inputs:
-            return []
+            return None
         by_token = self._losses_of(MaxSimLoss)
         if by_token:
             raise ValueError(
@@ -248,8 +242,8 @@ class OTDistillationTrainer(ResumingTrainer):
                 '"contrastive" or "kl_dot", or leave the column out'
             )
         if not self._losses_of(SearchLoss):
-            return []
-        return [tokens.vector_BD for tokens in read_teacher(self.teacher, inputs["documents"], "document")]
+            return None
+        return read_teacher(self.teacher, inputs["documents"], "document").vector_BD
 
     def _pairs(
         self,
@@ -259,7 +253,7 @@ class OTDistillationTrainer(ResumingTrainer):
         bank: DocumentBank | None,
         target_B: Tensor | None,
     ) -> tuple[PairTensors, Tensor]:
-        """What the losses see of a batch and one teacher, and which pairs had a number that is not finite."""
+        """What the losses see of a batch, and which pairs had a number that is not finite."""
         pairs = PairTensors(
             student.tokens_BND,
             student.mask_BN,
