@@ -10,7 +10,7 @@ from rich.console import Console
 from optical_hf.cli.ending import usage
 from optical_hf.data import bitext_quality, clean_bitext, load_bitext
 from optical_hf.data.bitext.bitext_files import LINE_LIMIT
-from optical_hf.data.quality.quality_rules import Rule
+from optical_hf.data.quality.rules import Rule
 from optical_hf.files import check_file, check_new_folder, write_folder, write_text
 from optical_hf.scenes import LANGUAGES, export_flickr30k_entities, generate_scenes
 

@@ -11,8 +11,10 @@ from test_quality_misalignment import invented, tico
 
 from optical_hf.data import bitext_quality, clean_bitext
 from optical_hf.data.quality import mismatch
-from optical_hf.data.quality.mismatch import ALARM, FEWEST, PairJudge, find_mismatched_pairs
-from optical_hf.data.quality.quality_association import side_of, translation_tables, units
+from optical_hf.data.quality.mismatch import ALARM, FEWEST, find_mismatched_pairs
+from optical_hf.data.quality.word_association import side_of, translation_tables
+
+SLOW = pytest.mark.slow
 
 
 def word(number: int, letters: str) -> str:
@@ -42,8 +44,9 @@ def mixed_up(foreign: list[str], share: float, seed: int = 0) -> tuple[list[str]
     return given, {row + 1 for row in range(len(foreign)) if given[row] != foreign[row]}
 
 
-@pytest.mark.parametrize("share", [0.01, 0.05, 0.10])
-@pytest.mark.parametrize("language", ["sw", "mr"])
+@pytest.mark.parametrize(
+    ("language", "share"), [("sw", 0.01), pytest.param("mr", 0.05, marks=SLOW), pytest.param("sw", 0.10, marks=SLOW)]
+)
 def test_scattered_wrong_pairs_of_a_real_file_are_counted_and_found(
     shared_data: Path, language: str, share: float
 ) -> None:
@@ -57,7 +60,7 @@ def test_scattered_wrong_pairs_of_a_real_file_are_counted_and_found(
     assert hits > 0.8 * len(found.rows)
 
 
-@pytest.mark.parametrize("language", ["sw", "am", "zh"])
+@pytest.mark.parametrize("language", ["am", pytest.param("zh", marks=SLOW)])
 def test_a_clean_real_file_is_silent(shared_data: Path, language: str) -> None:
     found = find_mismatched_pairs(*tico(shared_data, f"test.{language}"))
     assert found.rows == ()
@@ -122,11 +125,7 @@ def test_blocks_are_judged_one_after_the_other(monkeypatch: pytest.MonkeyPatch) 
     english, foreign = translated(2_200)
     given, wrong = mixed_up(foreign, 0.1)
     monkeypatch.setattr(mismatch, "BLOCK", 1_000)
-    judge = PairJudge()
-    for pair in zip(english, given, strict=True):
-        judge.add(*pair)
-    found = judge.finish()
-    assert found is not None
+    found = find_mismatched_pairs(english, given)
     assert found.pairs == 2_000  # the rest is too little to learn from
     assert len(wrong & set(found.rows)) > 0.7 * len({row for row in wrong if row <= 2_000})
 
@@ -150,7 +149,7 @@ def test_what_is_too_short_or_uneven_is_refused() -> None:
 
 
 def test_tables_hold_what_goes_together() -> None:
-    english, foreign = (side_of([units(text) for text in side]) for side in translated(300))
+    english, foreign = map(side_of, translated(300))
     there, back = translation_tables(english, foreign, np.arange(300))
     best, best_back = there.toarray().argmax(axis=1), back.toarray().argmax(axis=1)
     assert dict(WORDS) == {one: foreign.names[best[place]] for place, one in enumerate(english.names)}

@@ -1,7 +1,4 @@
-"""Drops from a bitext the pairs that break the rules a user chose, and accounts for every one of them.
-
-Knows nothing about what the rules mean; `quality` does the looking.
-"""
+"""Drops from a bitext the pairs that break the rules a user chose, and accounts for every one of them."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -10,9 +7,9 @@ import numpy as np
 from datasets import Dataset, IterableDataset
 from datasets.utils.logging import get_logger
 
-from optical_hf.data.quality.quality_inspection import inspect_bitext
+from optical_hf.data.quality.inspection import inspect_bitext
 from optical_hf.data.quality.quality_report import BitextReport, report_of
-from optical_hf.data.quality.quality_rules import Rule
+from optical_hf.data.quality.rules import Rule
 
 logger = get_logger(__name__)
 
@@ -46,7 +43,6 @@ def clean_bitext(
     drop: Sequence[Rule],
     *,
     evaluation: Dataset | IterableDataset | list[str] | None = None,
-    num_proc: int | None = None,
 ) -> CleanedBitext:
     """Drop the pairs that break the rules you name, in the order in which you name them.
 
@@ -54,7 +50,6 @@ def clean_bitext(
         bitext: a table as `load_bitext` makes it; of a streamed one the result is streamed too.
         drop: rules of `bitext_quality`. There is no default: what is dropped is your choice.
         evaluation: for the rule `leak`: a bitext table, or texts of either language.
-        num_proc: processes that check pairs.
 
     Returns:
         The rest, with the number of pairs that each rule took, which is also logged.
@@ -74,7 +69,7 @@ def clean_bitext(
         raise ValueError(
             "the rule leak needs evaluation=, the texts that must not be in the training data; none were given"
         )
-    found = inspect_bitext(bitext, list(drop), evaluation, None, num_proc)
+    found = inspect_bitext(bitext, drop, evaluation, None)
     rule_N = np.full(len(found.broken_N), len(drop))  # which of them takes a row, the last of all none
     dropped: dict[str, dict[Rule, int]] = {code: {} for code in found.codes}
     for number, rule in enumerate(drop):
@@ -90,6 +85,6 @@ def clean_bitext(
         rest = bitext.filter(lambda _, row: bool(kept_N[row]), with_indices=True)
         taken = bitext.map(lambda _, row: {"rule": (*drop, None)[rule_N[row]]}, with_indices=True)
         taken = taken.filter(lambda row: row["rule"] is not None)
-    cleaned = CleanedBitext(rest, dropped, report_of(found, list(drop)), taken)
+    cleaned = CleanedBitext(rest, dropped, report_of(found, drop), taken)
     logger.warning(f"clean_bitext: {cleaned}")
     return cleaned

@@ -11,16 +11,19 @@ algorithm; one more state, "no offset fits", catches rows that have nothing to d
 import itertools
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
-from scipy.sparse import csr_array
 
-# Shape legend: N rows of a block, O offsets (2 * max_offset + 1), S states (O and one for "no offset fits"), V tokens.
+from optical_hf.data.quality.word_association import unit_matrix
+
+# Shape legend: N rows of a block, S states (an offset each, and one for "no offset fits"), V tokens.
+_NEAR = range(-10, 11)  # offsets that are searched everywhere
+_IN_PLACE = _NEAR.index(0)  # the state of rows that translate each other
+_PENALTY = 20.0  # nats that a change of offset costs
 _NEIGHBOURHOOD = 201  # rows over which the usual length and length ratio are taken
 _LENGTH_SPREAD = 0.3  # standard deviation of the log length ratio of true translations
 _LENGTH_LIMIT = 3.0  # nats: no single row may say more than this by its length,
@@ -62,24 +65,22 @@ class MisalignedRun(NamedTuple):
         return f"{where}rows {self.first}-{self.last} {found} ({self.evidence:.1f} nats a row)"
 
 
-def find_misaligned_runs(
-    english: Sequence[str], foreign: Sequence[str], *, max_offset: int = 10, penalty: float = 20.0
-) -> list[MisalignedRun]:
+def find_misaligned_runs(english: Sequence[str], foreign: Sequence[str]) -> list[MisalignedRun]:
     """Find the runs of rows whose translations stand in other rows.
+
+    Offsets up to ten rows are searched everywhere; a long run that fits none of them is searched for up to 1,000 rows away.
+    A run is reported where it fits better than the rows as they stand by 40 nats. That is about four rows with names and
+    numbers, or dozens of short ones without.
 
     Args:
         english: one side, in the order of the file.
         foreign: the other side, row for row.
-        max_offset: offsets up to this are searched everywhere; a long run that fits none of them is searched for up to
-            1,000 rows away.
-        penalty: price of a change of offset, in nats. A run is reported when it fits better than the rows as they stand
-            by twice this: 40 nats are about four rows with names and numbers, or dozens of short ones without.
 
     Returns:
         The runs, in order; none for a clean file.
 
     Raises:
-        ValueError: the sides are not equally long, or an option is out of range.
+        ValueError: the sides are not equally long.
 
     Example:
         >>> english = [f"In {year} the town had {year * 7 % 1013} houses." for year in range(1900, 1960)]
@@ -90,70 +91,51 @@ def find_misaligned_runs(
         >>> [run[:3] for run in find_misaligned_runs(english, slipped)]
         [(21, 40, -1)]
     """
+    check_sides(english, foreign)
+    finder = RunFinder()
+    for start in range(0, len(english), BLOCK):
+        finder.add(english[start : start + BLOCK], foreign[start : start + BLOCK])
+    return finder.runs
+
+
+def check_sides(english: Sequence[str], foreign: Sequence[str]) -> None:
+    """Raise ValueError where two sides are not equally long."""
     if len(english) != len(foreign):
         raise ValueError(f"expected two sides of equal length, got {len(english)} and {len(foreign)} rows")
-    if max_offset < 1 or penalty <= 0:
-        raise ValueError(f"expected max_offset >= 1 and penalty > 0, got {max_offset} and {penalty}")
-    finder = RunFinder(max_offset=max_offset, penalty=penalty)
-    for pair in zip(english, foreign, strict=True):
-        finder.add(*pair)
-    return finder.finish()
 
 
 class RunFinder:
-    """The same search on rows that come one after the other, with no more than a block of them in memory.
-
-    Args:
-        max_offset: as for `find_misaligned_runs`.
-        penalty: as for `find_misaligned_runs`.
+    """The same search on a file that comes block by block.
 
     Attributes:
         runs: those found so far.
     """
 
-    def __init__(self, *, max_offset: int = 10, penalty: float = 20.0) -> None:
-        self.max_offset, self.penalty = max_offset, penalty
-        self._english: list[str] = []
-        self._foreign: list[str] = []
-        self._rows_before, self._state = 0, max_offset  # the middle state is offset 0
+    def __init__(self) -> None:
         self.runs: list[MisalignedRun] = []
+        self._rows_before, self._state = 0, _IN_PLACE
 
-    def add(self, english: str, foreign: str) -> None:
-        """Take the next row."""
-        self._english.append(english)
-        self._foreign.append(foreign)
-        if len(self._english) == BLOCK:
-            self._search()
-
-    def finish(self) -> list[MisalignedRun]:
-        """Return the runs of all rows taken."""
-        if self._english:
-            self._search()
-        return self.runs
-
-    def _search(self) -> None:
-        block = _Block(self._english, self._foreign, self.max_offset)
-        found, self._state = block.runs(self.penalty, self._state)
+    def add(self, english: Sequence[str], foreign: Sequence[str]) -> None:
+        """Search the next rows, up to `BLOCK` of them."""
+        found, self._state = _Block(english, foreign).runs(self._state)
         for run in found:
             moved = run._replace(first=run.first + self._rows_before, last=run.last + self._rows_before)
             before = self.runs[-1] if self.runs else None
             if before and before.last + 1 == moved.first and before.offset == moved.offset:
                 moved = moved._replace(first=self.runs.pop().first)
             self.runs.append(moved)
-        self._rows_before += len(self._english)
-        self._english, self._foreign = [], []
+        self._rows_before += len(english)
 
 
 class _Block:
-    """Rows that are looked at together, with everything of them that does not change between two estimates."""
+    """Rows that are searched together, with what is learnt of them."""
 
-    def __init__(self, english: Sequence[str], foreign: Sequence[str], max_offset: int) -> None:
-        self.rows, self.max_offset = len(english), max_offset
+    def __init__(self, english: Sequence[str], foreign: Sequence[str]) -> None:
+        self.rows = len(english)
         sides = [[_tokens(text) for text in side] for side in (english, foreign)]
-        counts = [Counter(token for tokens in side for token in tokens) for side in sides]
-        vocabulary = {token: place for place, token in enumerate(sorted(counts[0].keys() & counts[1].keys()))}
-        self.english_NV, self.foreign_NV = (_matrix(side, vocabulary) for side in sides)
-        self.is_number_V = np.array([token.isdigit() for token in vocabulary], dtype=bool)
+        shared = sorted(set().union(*sides[0]) & set().union(*sides[1]))
+        self.english_NV, self.foreign_NV = (unit_matrix(side, shared).astype(float) for side in sides)
+        self.is_number_V = np.array([token.isdigit() for token in shared], dtype=bool)
         self.english_length_N, self.foreign_length_N = (
             np.log1p(np.array([len(text) for text in side], dtype=float)) for side in (english, foreign)
         )
@@ -162,60 +144,28 @@ class _Block:
         variance_N = _smooth(self.foreign_length_N**2) - self.usual_length_N**2
         self.length_spread_N = np.sqrt(np.maximum(variance_N, _LENGTH_SPREAD**2))
 
-    def runs(self, penalty: float, state: int) -> tuple[list[MisalignedRun], int]:
+    def runs(self, state: int) -> tuple[list[MisalignedRun], int]:
         """Return the runs of this block and the state of its last row, given the state of the row before it."""
-        near = range(-self.max_offset, self.max_offset + 1)
-        path_N = np.full(self.rows, self.max_offset)
+        path_N = np.full(self.rows, _IN_PLACE)
         for _ in range(2):  # what survives translation is estimated on the rows as they stand, then as they were found
-            surviving, missing = self._token_weights(path_N)
-            scores_NO = np.stack([self._scores(offset, surviving, missing) for offset in near], axis=1)
-            scores_NS = np.concatenate([scores_NO, np.zeros((self.rows, 1))], axis=1)
-            path_N = _viterbi(scores_NS, penalty, state)
+            self._learn(path_N)
+            scores_NS = np.stack([*map(self._scores, _NEAR), np.zeros(self.rows)], axis=1)
+            path_N = _viterbi(scores_NS, state)
         runs: list[MisalignedRun] = []
         edges = [0, *(np.flatnonzero(np.diff(path_N)) + 1).tolist(), self.rows]
         for first, last in itertools.pairwise(edges):
             place = int(path_N[first])
-            if place == self.max_offset:
+            if place == _IN_PLACE:
                 continue
-            found = (
-                [(first, last, near[place])]
-                if place < len(near)
-                else self._far(first, last, penalty, surviving, missing)
-            )
+            found = [(first, last, _NEAR[place])] if place < len(_NEAR) else self._far(first, last)
             for start, stop, offset in found:
-                gain = scores_NS[start:stop, place].mean() - scores_NS[start:stop, self.max_offset].mean()
+                gain = scores_NS[start:stop, place].mean() - scores_NS[start:stop, _IN_PLACE].mean()
                 runs.append(MisalignedRun(start + 1, stop, offset, float(gain)))
         return runs, int(path_N[-1])
 
-    def _scores(
-        self, offset: int, surviving: NDArray, missing: NDArray, rows: slice = slice(None)
-    ) -> NDArray[np.float64]:
-        """Return log P(row i + offset | translates row i) - log P(it | does not) of each row (N,), 0 past the ends."""
-        scores_N = np.zeros(self.rows)
-        left = np.arange(self.rows)[rows]
-        left = left[(left + offset >= 0) & (left + offset < self.rows)]
-        if not len(left):
-            return scores_N
-        right = left + offset
-        shared = (self.english_NV[left] * self.foreign_NV[right]) @ (surviving - missing)
-        tokens = np.clip(self.english_NV[left] @ missing + shared, *_TOKEN_LIMITS)
-        scores_N[left] = self._length_scores(left, right) + tokens
-        return scores_N
-
-    def _length_scores(self, left: NDArray, right: NDArray) -> NDArray[np.float64]:
-        """Compare lengths: a normal around the usual ratio against the spread of the neighbourhood's lengths."""
-        length, spread = self.foreign_length_N[right], self.length_spread_N[right]
-        error = (length - self.english_length_N[left] - self.usual_ratio_N[left]) / _LENGTH_SPREAD
-        chance = (length - self.usual_length_N[right]) / spread
-        ratio = 0.5 * (chance**2 - error**2) + np.log(spread / _LENGTH_SPREAD)
-        return np.clip(ratio, -_LENGTH_LIMIT, _LENGTH_LIMIT)
-
-    def _token_weights(self, path_N: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the log likelihood ratios of a token of row i being, and not being, in its translation (V,) each."""
-        left = np.flatnonzero(path_N <= 2 * self.max_offset)
-        right = left + path_N[left] - self.max_offset
-        inside = (right >= 0) & (right < self.rows)
-        left, right = left[inside], right[inside]
+    def _learn(self, path_N: NDArray) -> None:
+        """Learn the log likelihood ratios of a token of row i being, and not being, in its translation (V,) each."""
+        left, right = self._inside(np.flatnonzero(path_N < len(_NEAR)), path_N - _IN_PLACE)
         count_V = self.english_NV[left].sum(axis=0)
         kept_V = (self.english_NV[left] * self.foreign_NV[right]).sum(axis=0)
         chance_V = np.clip(self.foreign_NV.sum(axis=0) / self.rows, 0.5 / self.rows, 0.9)
@@ -224,38 +174,55 @@ class _Block:
             prior = (kept_V[kind_V].sum() + 1) / (count_V[kind_V].sum() + 2)
             survival_V[kind_V] = (kept_V[kind_V] + 2 * prior) / (count_V[kind_V] + 2)
         survival_V = np.clip(survival_V, chance_V, 0.95)
-        return np.log(survival_V / chance_V), np.log((1 - survival_V) / (1 - chance_V))
+        self.surviving_V, self.missing_V = np.log(survival_V / chance_V), np.log((1 - survival_V) / (1 - chance_V))
 
-    def _far(
-        self, first: int, last: int, penalty: float, surviving: NDArray, missing: NDArray
-    ) -> list[tuple[int, int, int | None]]:
+    def _inside(self, left: NDArray, offset_N: NDArray) -> tuple[NDArray, NDArray]:
+        """Return rows and the rows that far from them, where those are in the block."""
+        right = left + offset_N[left]
+        inside = (right >= 0) & (right < self.rows)
+        return left[inside], right[inside]
+
+    def _scores(self, offset: int, rows: slice = slice(None)) -> NDArray[np.float64]:
+        """Return log P(row i + offset | translates row i) - log P(it | does not) of each row (N,), 0 past the ends."""
+        scores_N = np.zeros(self.rows)
+        left, right = self._inside(np.arange(self.rows)[rows], np.full(self.rows, offset))
+        shared = (self.english_NV[left] * self.foreign_NV[right]) @ (self.surviving_V - self.missing_V)
+        tokens = np.clip(self.english_NV[left] @ self.missing_V + shared, *_TOKEN_LIMITS)
+        # Lengths: a normal around the usual ratio against the spread of the neighbourhood's lengths.
+        length, spread = self.foreign_length_N[right], self.length_spread_N[right]
+        error = (length - self.english_length_N[left] - self.usual_ratio_N[left]) / _LENGTH_SPREAD
+        chance = (length - self.usual_length_N[right]) / spread
+        ratio = 0.5 * (chance**2 - error**2) + np.log(spread / _LENGTH_SPREAD)
+        scores_N[left] = np.clip(ratio, -_LENGTH_LIMIT, _LENGTH_LIMIT) + tokens
+        return scores_N
+
+    def _far(self, first: int, last: int) -> list[tuple[int, int, int | None]]:
         """Split a run that fits nowhere near into stretches that fit somewhere in this block, and what fits nowhere."""
         if first == last:
             return []
         rows = slice(first, min(last, first + _WIDE_ROWS))
         reach = range(max(-_WIDE, -first), min(_WIDE, self.rows - first) + 1)
-        totals = [self._scores(offset, surviving, missing, rows)[rows].sum() for offset in reach]
+        totals = [self._scores(offset, rows)[rows].sum() for offset in reach]
         best = int(np.argmax(totals))
-        if totals[best] <= 2 * penalty:
+        if totals[best] <= 2 * _PENALTY:
             return [(first, last, None)]
-        scores = self._scores(reach[best], surviving, missing, slice(first, last))[first:last]
+        scores = self._scores(reach[best], slice(first, last))[first:last]
         sums = np.cumsum(np.concatenate([[0.0], scores]))
         stop = int(np.argmax(sums - np.minimum.accumulate(sums)))  # the stretch with the largest sum
         start = int(np.argmin(sums[: stop + 1]))
         before: list[tuple[int, int, int | None]] = [(first, first + start, None)] if start else []
-        stretch = (first + start, first + stop, reach[best])
-        return [*before, stretch, *self._far(first + stop, last, penalty, surviving, missing)]
+        return [*before, (first + start, first + stop, reach[best]), *self._far(first + stop, last)]
 
 
-def _viterbi(scores_NS: NDArray, penalty: float, state: int) -> NDArray[np.int64]:
-    """Return the path of states (N,) with the largest sum of scores less `penalty` for every change."""
+def _viterbi(scores_NS: NDArray, state: int) -> NDArray[np.int64]:
+    """Return the path of states (N,) with the largest sum of scores less the price of every change."""
     rows, states = scores_NS.shape
     here_S = np.arange(states)
-    best_S = np.where(here_S == state, 0.0, -penalty) + scores_NS[0]
+    best_S = np.where(here_S == state, 0.0, -_PENALTY) + scores_NS[0]
     came_NS = np.empty((rows, states), dtype=np.int32)
     for row in range(1, rows):
         top = int(best_S.argmax())
-        changed = best_S[top] - penalty
+        changed = best_S[top] - _PENALTY
         came_NS[row] = np.where(best_S >= changed, here_S, top)
         best_S = np.maximum(best_S, changed) + scores_NS[row]
     path_N = np.empty(rows, dtype=np.int64)
@@ -269,14 +236,6 @@ def _tokens(text: str) -> set[str]:
     """Return what a translation may leave as it is: numbers in ASCII digits, and the beginnings of words."""
     words = _TOKEN.findall(unicodedata.normalize("NFKC", text).lower())
     return {str(int(word)) if word.isdecimal() else word[:_STEM] for word in words if word.isdecimal() or len(word) > 3}
-
-
-def _matrix(side: Sequence[set[str]], vocabulary: dict[str, int]) -> csr_array:
-    """Return which row has which token of the vocabulary (N, V), as ones."""
-    places = [[vocabulary[token] for token in tokens if token in vocabulary] for tokens in side]
-    ends = np.cumsum([0, *map(len, places)])
-    columns = np.fromiter((place for row in places for place in row), dtype=np.int64, count=int(ends[-1]))
-    return csr_array((np.ones(len(columns)), columns, ends), shape=(len(side), len(vocabulary)))
 
 
 def _smooth(values_N: NDArray) -> NDArray[np.float64]:

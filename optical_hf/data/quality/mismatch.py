@@ -2,13 +2,13 @@
 
 Knows nothing about any language and needs no model. A file is compared with itself: its sides are put together at random, and a
 logistic regression learns to tell its pairs from those. It reads how well each side explains the other by what the rest of
-the file teaches (`quality_association`), lengths, numbers, names and question marks. Every pair is judged by tables learnt without
+the file teaches (`word_association`), lengths, numbers, names and question marks. Every pair is judged by tables learnt without
 it, and so are the random ones; a wrong pair therefore looks like a random one. How many pairs look worse than the median
 random pair says how many are wrong, and the share of wrong ones at each score says from where on a pair is rather wrong
 than right.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.stats import beta
 
-from optical_hf.data.quality.misalignment import BLOCK, MisalignedRun
-from optical_hf.data.quality.quality_association import Side, explained, side_of, translation_tables, units
+from optical_hf.data.quality.misalignment import BLOCK, MisalignedRun, check_sides
+from optical_hf.data.quality.word_association import Side, explained, side_of, translation_tables
 
 # Shape legend: N rows of a block, K features.
 FEWEST = 500
@@ -27,7 +27,6 @@ ALARM = 0.004
 _FOLDS = 4  # a pair is judged by what the others teach
 _RANDOM = 2  # random partners of each row
 _LEARNT_FROM = 1_500_000  # pairs of units from which a table is learnt at most
-_QUESTIONS, _EXCLAMATIONS, _CLOSING = frozenset("?？؟፧՞"), frozenset("!！"), " \"'”’»)）」』"
 
 
 class MismatchedPairs(NamedTuple):
@@ -84,43 +83,42 @@ def find_mismatched_pairs(english: Sequence[str], foreign: Sequence[str]) -> Mis
         >>> 30 < len(find_mismatched_pairs(english, swapped).rows) <= 40
         True
     """
-    if len(english) != len(foreign):
-        raise ValueError(f"expected two sides of equal length, got {len(english)} and {len(foreign)} rows")
+    check_sides(english, foreign)
     if len(english) < FEWEST:
         raise ValueError(f"expected {FEWEST} pairs or more to learn from, got {len(english)}")
     judge = PairJudge()
-    for pair in zip(english, foreign, strict=True):
-        judge.add(*pair)
-    found = judge.finish()
+    for start in range(0, len(english), BLOCK):
+        judge.add(english[start : start + BLOCK], foreign[start : start + BLOCK])
+    found = judge.found()
     assert found is not None
     return found
 
 
 class PairJudge:
-    """The same on rows that come one after the other, with no more than a block of them in memory.
+    """The same for a file that comes block by block."""
 
-    Args:
-        runs: the runs of misalignment found so far; their rows are neither learnt from nor judged.
-    """
-
-    def __init__(self, runs: Callable[[], Sequence[MisalignedRun]] = tuple) -> None:
-        self._runs = runs
-        self._english: list[str] = []
-        self._foreign: list[str] = []
+    def __init__(self) -> None:
         self._before = self._pairs = self._bad = 0
         self._expected = 0.0  # pairs that would count as bad if all were wrong
         self._rows: list[int] = []
 
-    def add(self, english: str, foreign: str) -> None:
-        """Take the next row."""
-        self._english.append(english)
-        self._foreign.append(foreign)
-        if len(self._english) == BLOCK:
-            self._judge()
+    def add(self, english: Sequence[str], foreign: Sequence[str], runs: Sequence[MisalignedRun] = ()) -> None:
+        """Judge the next rows, up to `BLOCK` of them; those of runs of misalignment are neither learnt from nor judged."""
+        before, self._before = self._before, self._before + len(english)
+        left_out = np.array([not (one.strip() and other.strip()) for one, other in zip(english, foreign, strict=True)])
+        for run in runs:
+            left_out[max(0, run.first - 1 - before) : max(0, run.last - before)] = True
+        rows = np.flatnonzero(~left_out).tolist()
+        if len(rows) < FEWEST:
+            return
+        pairs_N, random = _scores([english[row] for row in rows], [foreign[row] for row in rows])
+        median = np.median(random)
+        bad, expected = int((pairs_N <= median).sum()), len(rows) * float((random <= median).mean())
+        self._pairs, self._bad, self._expected = self._pairs + len(rows), self._bad + bad, self._expected + expected
+        self._rows += [rows[place] + before + 1 for place in _rather_wrong(pairs_N, random, bad / expected)]
 
-    def finish(self) -> MismatchedPairs | None:
+    def found(self) -> MismatchedPairs | None:
         """Return what was found; None where there was too little to learn from."""
-        self._judge()
         if not self._pairs:
             return None
         good = self._pairs - self._bad
@@ -131,22 +129,6 @@ class PairJudge:
         found = [self._bad / self._pairs, *interval]
         share, low, high = (min(1.0, float(part) * self._pairs / self._expected) for part in found)
         return MismatchedPairs(self._pairs, share, low, high, tuple(self._rows) if low > ALARM else ())
-
-    def _judge(self) -> None:
-        english, foreign, before = self._english, self._foreign, self._before
-        self._english, self._foreign, self._before = [], [], before + len(english)
-        slipped = np.zeros(len(english), dtype=bool)
-        for run in self._runs():
-            slipped[max(0, run.first - 1 - before) : max(0, run.last - before)] = True
-        empty = np.array([not (one.strip() and other.strip()) for one, other in zip(english, foreign, strict=True)])
-        rows = np.flatnonzero(~(slipped | empty)) if len(english) else np.zeros(0, dtype=int)
-        if len(rows) < FEWEST:
-            return
-        pairs_N, random = _scores([english[row] for row in rows], [foreign[row] for row in rows])
-        median = np.median(random)
-        bad, expected = int((pairs_N <= median).sum()), len(rows) * float((random <= median).mean())
-        self._pairs, self._bad, self._expected = self._pairs + len(rows), self._bad + bad, self._expected + expected
-        self._rows += (rows[_rather_wrong(pairs_N, random, bad / expected)] + before + 1).tolist()
 
 
 def _rather_wrong(pairs_N: NDArray, random: NDArray, share: float) -> NDArray[np.int64]:
@@ -162,16 +144,18 @@ def _rather_wrong(pairs_N: NDArray, random: NDArray, share: float) -> NDArray[np
 
 def _scores(english: Sequence[str], foreign: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return how much each pair looks like a pair (N,), and how much random ones do."""
-    block = _Block(english, foreign)
+    block = _Block(side_of(english), side_of(foreign))
     generator = np.random.default_rng(0)
     fold_N = generator.permutation(len(english)) % _FOLDS
-    pairs_NK, random_NK = np.zeros((len(english), _Block.FEATURES)), []
+    rows, pairs, random = [], [], []
     for fold in range(_FOLDS):
         here, others = np.flatnonzero(fold_N == fold), generator.permutation(np.flatnonzero(fold_N != fold))
         partners = [here, *(generator.permutation(here) for _ in range(_RANDOM))]
-        pairs_NK[here], *shuffled = block.features(here, partners, others)
-        random_NK += shuffled
-    every_NK = np.concatenate([pairs_NK, *random_NK])
+        found, *shuffled = block.features(here, partners, others)
+        rows.append(here)
+        pairs.append(found)
+        random += shuffled
+    every_NK = np.concatenate([np.concatenate(pairs)[np.argsort(np.concatenate(rows))], *random])
     every_NK = (every_NK - every_NK.mean(axis=0)) / (every_NK.std(axis=0) + 1e-9)
     scores = _logistic(every_NK, np.arange(len(every_NK)) < len(english))
     return scores[: len(english)], scores[len(english) :]
@@ -180,59 +164,42 @@ def _scores(english: Sequence[str], foreign: Sequence[str]) -> tuple[NDArray[np.
 class _Block:
     """Rows that are judged together."""
 
-    FEATURES = 12
-
-    def __init__(self, english: Sequence[str], foreign: Sequence[str]) -> None:
-        words = [[units(text) for text in side] for side in (english, foreign)]
-        self.english, self.foreign = map(side_of, words)
-        common = sorted(
-            {name for name in set(self.english.names) & set(self.foreign.names) if len(name) > 3 or name.isdecimal()}
-        )
-        self.shared = [_columns(side, common) for side in (self.english, self.foreign)]
-        self.rarity = np.log(len(english) / np.maximum(1, np.asarray(self.shared[0].sum(axis=0)).ravel()))
-        self.numbers = [[{unit for unit in row if unit.isdecimal()} for row in side] for side in words]
-        self.mark_N, self.foreign_mark_N = (np.array([_mark(text) for text in side]) for side in (english, foreign))
-        self.length_N, self.foreign_length_N = (
-            np.log(np.array([len(text) + 10.0 for text in side])) for side in (english, foreign)
-        )
-        ratio_N = self.foreign_length_N - self.length_N
+    def __init__(self, english: Side, foreign: Side) -> None:
+        self.english, self.foreign = english, foreign
+        common = sorted(name for name in {*english.names} & {*foreign.names} if len(name) > 3 or name.isdecimal())
+        self.shared = [_columns(side, common) for side in (english, foreign)]
+        rows = len(english.length_N)
+        self.rarity = np.log(rows / np.maximum(1, np.asarray(self.shared[0].sum(axis=0)).ravel()))
+        ratio_N = foreign.length_N - english.length_N
         self.ratio = np.median(ratio_N)
         self.spread = max(0.05, 1.5 * float(np.median(np.abs(ratio_N - self.ratio))))
 
     def features(self, here: NDArray, partners: list[NDArray], others: NDArray) -> list[NDArray[np.float64]]:
         """Return the features of rows with each list of partners (N, K), by tables that the other rows teach."""
-        there_NU, back_NU = self.english.units_NU, self.foreign.units_NU
+        english, foreign = self.english, self.foreign
+        there_NU, back_NU = english.units_NU, foreign.units_NU
         weight = np.cumsum(np.diff(there_NU.indptr)[others].astype(np.int64) * np.diff(back_NU.indptr)[others])
-        there, back = translation_tables(
-            self.english, self.foreign, others[: np.searchsorted(weight, _LEARNT_FROM) + 1]
-        )
-        forward = explained(there_NU[here], there, [back_NU[other] for other in partners], self.foreign.chance_U)
+        there, back = translation_tables(english, foreign, others[: np.searchsorted(weight, _LEARNT_FROM) + 1])
+        forward = explained(there_NU[here], there, [back_NU[other] for other in partners], foreign.chance_U)
         found = []
         for other, ahead in zip(partners, forward, strict=True):
-            (behind,) = explained(back_NU[other], back, [there_NU[here]], self.english.chance_U)
+            (behind,) = explained(back_NU[other], back, [there_NU[here]], english.chance_U)
             columns = []
             for total, met, count in (ahead.T, behind.T):
                 count = np.maximum(count, 1)  # noqa: PLW2901
                 columns += [total / count, total / np.sqrt(count), met / count]
-            apart = np.abs(self.foreign_length_N[other] - self.length_N[here] - self.ratio) / self.spread
+            apart = np.minimum(np.abs(foreign.length_N[other] - english.length_N[here] - self.ratio) / self.spread, 6)
             common = np.asarray(self.shared[0][here].multiply(self.shared[1][other]) @ self.rarity).ravel()
-            pairs = list(zip(here, other, strict=True))
-            same = [len(self.numbers[0][one] & self.numbers[1][two]) for one, two in pairs]
-            unlike = [len(self.numbers[0][one] ^ self.numbers[1][two]) for one, two in pairs]
-            columns += [np.minimum(apart, 6), np.minimum(apart, 6) ** 2, np.minimum(common, 20)]
-            columns += [np.minimum(same, 4), np.minimum(unlike, 4), self.mark_N[here] != self.foreign_mark_N[other]]
-            found.append(np.stack(columns, axis=1))
+            numbers = [(english.numbers[one], foreign.numbers[two]) for one, two in zip(here, other, strict=True)]
+            same, unlike = [len(one & two) for one, two in numbers], [len(one ^ two) for one, two in numbers]
+            columns += [apart, apart**2, np.minimum(common, 20), np.minimum(same, 4), np.minimum(unlike, 4)]
+            found.append(np.stack([*columns, english.mark_N[here] != foreign.mark_N[other]], axis=1))
         return found
 
 
 def _columns(side: Side, names: list[str]) -> csr_array:
     place = {name: number for number, name in enumerate(side.names)}
     return side.units_NU[:, [place[name] for name in names]].tocsr()
-
-
-def _mark(text: str) -> int:
-    last = text.rstrip(_CLOSING)[-1:]
-    return 1 if last in _QUESTIONS else 2 if last in _EXCLAMATIONS else 0
 
 
 def _logistic(features_NK: NDArray, is_pair_N: NDArray) -> NDArray[np.float64]:

@@ -12,10 +12,10 @@ from typing import Any
 from datasets import Dataset, IterableDataset
 
 from optical_hf.data.bitext.bitext_rows import left_out_of
+from optical_hf.data.quality.inspection import Inspection, inspect_bitext
 from optical_hf.data.quality.misalignment import MisalignedRun
 from optical_hf.data.quality.mismatch import MismatchedPairs
-from optical_hf.data.quality.quality_inspection import Inspection, inspect_bitext
-from optical_hf.data.quality.quality_rules import RULES, Rule
+from optical_hf.data.quality.rules import RULES, Rule
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,6 @@ def bitext_quality(
     rules: Collection[Rule] | None = None,
     evaluation: Dataset | IterableDataset | list[str] | None = None,
     language_rows: int | None = 1_000,
-    num_proc: int | None = None,
 ) -> BitextReport:
     """Count by language what looks wrong in a bitext.
 
@@ -99,12 +98,11 @@ def bitext_quality(
     runs, its sides look put together at random, where a file has more of those than a clean one (`find_mismatched_pairs`).
 
     Args:
-        bitext: a table as `load_bitext` makes it, its rows in the order of the files; a streamed one is read twice.
+        bitext: a table as `load_bitext` makes it, its rows in the order of the files; a streamed one is read once.
         rules: what to check; None checks all that can be checked here, and the report says what could not.
         evaluation: what must not be in the training data: a bitext table, or texts of either language.
         language_rows: pairs of each language that the language detector looks at, evenly spread; None looks at all
             (a millisecond or more a text).
-        num_proc: processes that check pairs.
 
     Returns:
         A `BitextReport`.
@@ -120,7 +118,7 @@ def bitext_quality(
         >>> report.broken["so"]["duplicate"], report.broken["so"]["numbers"]
         (1, 0)
     """
-    report = report_of(inspect_bitext(bitext, rules, evaluation, language_rows, num_proc), rules)
+    report = report_of(inspect_bitext(bitext, rules, evaluation, language_rows), rules)
     return replace(report, left_out=left_out_of(bitext))
 
 

@@ -6,7 +6,6 @@ decided elsewhere, from the keys and ratios made here.
 
 import math
 import unicodedata
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal, get_args
 
@@ -57,7 +56,7 @@ def pair_rules(english: str, foreign: str, language: str, leaks: frozenset[int] 
         english: the English side.
         foreign: the other side.
         language: its canonical code.
-        leaks: keys of the texts of an evaluation set, from `leak_keys`.
+        leaks: keys of the texts of an evaluation set: `key("en", text)` of English, `key("other", text)` of other ones.
 
     Example:
         >>> sorted(pair_rules("He is 7.", "He is 7.", "so")), sorted(pair_rules("He is 7.", "तो 8 वर्षांचा आहे.", "mr"))
@@ -75,11 +74,6 @@ def pair_rules(english: str, foreign: str, language: str, leaks: frozenset[int] 
     if leaks and not leaks.isdisjoint((key("en", english), key("other", foreign))):
         broken.add("leak")
     return broken
-
-
-def leak_keys(english: Iterable[str], foreign: Iterable[str] = ()) -> frozenset[int]:
-    """Return the keys of an evaluation set's texts, against which `pair_rules` looks for leaks."""
-    return frozenset([key("en", text) for text in english] + [key("other", text) for text in foreign])
 
 
 def numbers(text: str) -> list[int]:

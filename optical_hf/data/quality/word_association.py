@@ -24,6 +24,8 @@ _EMPTY = 0.1  # how much of a sentence the empty word explains
 _SMOOTHING = 1.0  # occurrences that a table gives to what it has not seen
 _LEAST = 0.005  # what a table keeps
 _CHUNK = 4_000
+_MARKS = dict.fromkeys("?？؟፧՞", 1) | dict.fromkeys("!！", 2)
+_CLOSING = " \"'”’»)）」』"
 
 
 class Side(NamedTuple):
@@ -33,11 +35,17 @@ class Side(NamedTuple):
         units_NU: which row has which unit, as ones.
         names: the units, sorted.
         chance_U: share of each unit among all.
+        numbers: the numbers in each row.
+        mark_N: 1 where a row ends in a question mark, 2 where in an exclamation mark.
+        length_N: log of the number of characters and ten more.
     """
 
     units_NU: csr_array
     names: list[str]
     chance_U: NDArray[np.float64]
+    numbers: list[set[str]]
+    mark_N: NDArray[np.int64]
+    length_N: NDArray[np.float64]
 
 
 def units(text: str) -> set[str]:
@@ -58,16 +66,29 @@ def units(text: str) -> set[str]:
     return found
 
 
-def side_of(rows: Sequence[Collection[str]]) -> Side:
-    """Return the side with these units; what stands in one row alone teaches nothing and is left out."""
+def side_of(texts: Sequence[str]) -> Side:
+    """Return the side with these texts; a unit that stands in one row alone teaches nothing and is left out."""
+    rows = [units(text) for text in texts]
     counts = Counter(unit for row in rows for unit in row)
     names = sorted(unit for unit, count in counts.items() if count > 1)
+    units_NU = unit_matrix(rows, names)
+    return Side(
+        units_NU,
+        names,
+        np.bincount(units_NU.indices, minlength=len(names)) / max(1, units_NU.nnz),
+        [{unit for unit in row if unit.isdecimal()} for row in rows],
+        np.array([_MARKS.get(text.rstrip(_CLOSING)[-1:], 0) for text in texts]),
+        np.log(np.array([len(text) + 10.0 for text in texts])),
+    )
+
+
+def unit_matrix(rows: Sequence[Collection[str]], names: Sequence[str]) -> csr_array:
+    """Return which row has which of the named units (N, U), as ones."""
     number = {unit: place for place, unit in enumerate(names)}
     places = [[number[unit] for unit in row if unit in number] for row in rows]
     ends = np.cumsum([0, *map(len, places)])
     columns = np.fromiter((place for row in places for place in row), dtype=np.int32, count=int(ends[-1]))
-    units_NU = csr_array((np.ones(len(columns), dtype=np.float32), columns, ends), shape=(len(rows), len(names)))
-    return Side(units_NU, names, np.bincount(columns, minlength=len(names)) / max(1, len(columns)))
+    return csr_array((np.ones(len(columns), dtype=np.float32), columns, ends), shape=(len(rows), len(names)))
 
 
 def translation_tables(english: Side, foreign: Side, rows: NDArray[np.int64]) -> tuple[csr_array, csr_array]:
@@ -82,20 +103,19 @@ def translation_tables(english: Side, foreign: Side, rows: NDArray[np.int64]) ->
     key_C = left.indices[left_C].astype(np.int64) * max(1, width) + right.indices[right_C]
     keys, kind_C = np.unique(key_C, return_inverse=True)
     from_K, to_K = np.divmod(keys, max(1, width))
-    there = _expectation_maximisation(
-        kind_C, right_C, from_K, to_K, foreign.chance_U, left_N.repeat(right_N), right.indices
-    )
-    back = _expectation_maximisation(
-        kind_C, left_C, to_K, from_K, english.chance_U, right_N.repeat(left_N), left.indices
-    )
+    there = _maximised(kind_C, right_C, from_K, to_K, foreign.chance_U, left_N.repeat(right_N), right.indices)
+    back = _maximised(kind_C, left_C, to_K, from_K, english.chance_U, right_N.repeat(left_N), left.indices)
     shape = len(english.names), width
     return _table(there, from_K, to_K, shape), _table(back, to_K, from_K, shape[::-1])
 
 
-def _expectation_maximisation(
+def _maximised(
     kind_C: NDArray, slot_C: NDArray, from_K: NDArray, to_K: NDArray, chance: NDArray, beside: NDArray, unit: NDArray
 ) -> NDArray[np.float64]:
-    """Return p(to | from) for every pair of units that was seen (K,); a slot is a unit of a row that is to be explained."""
+    """Return p(to | from) for every pair of units that was seen (K,), by expectation maximisation.
+
+    A slot is a unit of a row that is to be explained.
+    """
     table_K, empty = np.ones(len(from_K)), _EMPTY * beside * chance[unit]
     for number in range(_ROUNDS):
         weight_C = table_K[kind_C]
