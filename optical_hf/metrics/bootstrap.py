@@ -1,7 +1,7 @@
 """The bootstrap by group: language means of resampled groups, and intervals of whatever is computed from them.
 
-Knows nothing of tiers or gaps. A round draws as many groups as a block has, with replacement, and takes all queries of
-a group with it; languages of one block see the same draw, blocks are drawn independently
+A round draws as many groups as a block has, with replacement, and takes all queries of a group with it. Languages of one
+block are resampled together, blocks independently
 (Efron and Tibshirani, An introduction to the bootstrap, 1993, chapters 6 and 13). Intervals are widened for few groups
 (Hesterberg, What teachers should know about the bootstrap, The American Statistician 2015, section 5.2).
 
@@ -21,11 +21,17 @@ from optical_hf.metrics.resampling import Floats, resampled_sums
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value and its confidence interval; NaN where it is not defined."""
+    """A value and its confidence interval: the one type for it in this package.
+
+    Args:
+        value: The statistic on the data; NaN where it is not defined.
+        low: Lower end; None where there is no interval, as with a single group.
+        high: Upper end, likewise.
+    """
 
     value: float
-    low: float
-    high: float
+    low: float | None = None
+    high: float | None = None
 
 
 def checked_confidence(confidence: float) -> float:
@@ -142,10 +148,23 @@ def interval(value: float, resampled_R: Floats, confidence: float, sample: Sampl
     """
     defined = resampled_R[~np.isnan(resampled_R)]
     if np.isnan(value) or not len(defined):
-        return Estimate(float(value), float("nan"), float("nan"))
+        return Estimate(float(value))
     tail = sample.tail(confidence)
     low, high = np.quantile(defined, [tail, 1 - tail])
     return Estimate(float(value), float(low), float(high))
+
+
+def linear_estimate(observations: Observations, resampled_RL: Floats, weights_L: Floats, confidence: float) -> Estimate:
+    """A weighted sum of the language means of one system, with its interval.
+
+    Args:
+        observations: From `observe`, of one system.
+        resampled_RL: (R, L) its language means, from `resampled_means`.
+        weights_L: (L,) weights of the sum.
+        confidence: Between 0 and 1.
+    """
+    value, resampled_R = observations.means_SL()[0] @ weights_L, resampled_RL @ weights_L
+    return interval(value, resampled_R, confidence, sample_behind(observations, resampled_RL, weights_L))
 
 
 def level(value: float, resampled_R: Floats, confidence: float, groups: int) -> Estimate:
@@ -157,15 +176,15 @@ def level(value: float, resampled_R: Floats, confidence: float, groups: int) -> 
     """
     estimate = interval(value, resampled_R, confidence, sample_of(groups))
     room = 1 - ((1 - confidence) / 2) ** (1 / groups)
-    if value <= 0:
-        return Estimate(estimate.value, 0.0, room)
-    return Estimate(estimate.value, 1 - room, 1.0) if value >= 1 else estimate
+    if 0 < value < 1:
+        return estimate
+    return Estimate(estimate.value, 0.0, room) if value <= 0 else Estimate(estimate.value, 1 - room, 1.0)
 
 
 def grouped_level(
     hits: ArrayLike, groups: ArrayLike, *, confidence: float = 0.95, rounds: int = 10_000, seed: int = 0
-) -> tuple[Estimate | None, int]:
-    """The mean of hits with its bootstrap interval by group, and the number of groups; None where there is only one.
+) -> tuple[Estimate, int]:
+    """The mean of hits with its bootstrap interval by group, and the number of groups; one group has no interval.
 
     Args:
         hits: (Q,) values in [0, 1].
@@ -177,7 +196,7 @@ def grouped_level(
     hits_Q = np.asarray(hits, dtype=np.float64)
     names, codes = np.unique(np.asarray(groups), return_inverse=True)
     if len(names) < 2:
-        return None, len(names)
+        return Estimate(float(hits_Q.mean())), len(names)
     rows = np.stack([np.bincount(codes, weights=hits_Q), np.bincount(codes).astype(np.float64)], axis=1)
     sums = resampled_sums(rows, rounds, np.random.default_rng(seed))
     return level(float(hits_Q.mean()), sums[:, 0] / sums[:, 1], confidence, len(names)), len(names)

@@ -1,15 +1,14 @@
 """The cross-lingual gap: how far the low-resource languages are behind the high-resource ones, and how sure that is.
 
-Knows per-query hits with a language and a group; nothing of models or engines. All figures are fractions in [0, 1].
-Tier means are means over languages, each language counting once however many queries it has, because the question is
-about languages. The languages are taken as fixed: intervals speak of other queries, not of other languages.
+All figures are fractions in [0, 1]. The mean of a group of languages is the mean over its languages: each counts once,
+however many queries it has. The languages are taken as fixed: intervals speak of other queries, not of other languages.
 
 Shapes: R rounds, L languages.
 """
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,7 +41,7 @@ class LanguageScore:
 
 @dataclass(frozen=True)
 class GapReport:
-    """What `cross_lingual_gap` found; all figures are fractions."""
+    """What `cross_lingual_gap` measured; all figures are fractions."""
 
     languages: dict[str, LanguageScore]
     high_mean: Estimate
@@ -77,16 +76,16 @@ class Statistics(NamedTuple):
 def gap_statistics(means_RL: Floats, languages: Sequence[str], tiers: Tiers) -> Statistics:
     """The figures of the gap from language means.
 
-    high = mean over the high tier, low = mean over the low tier, gap = high - low, relative gap = gap / high,
-    worst = min over all tiers, spread = standard deviation over all tiers
+    high = mean over the high-resource group, low = mean over the low-resource group, gap = high - low,
+    relative gap = gap / high, worst = least language mean, spread = standard deviation of the language means
 
     Args:
         means_RL: (R, L) language means.
-        languages: (L,) their names; languages in no tier are left out.
-        tiers: Of the languages.
+        languages: (L,) their names; languages in no group are left out.
+        tiers: The groups of languages.
 
     Returns:
-        Each figure as (R,); the relative gap is NaN where the high tier found nothing.
+        Each figure as (R,); the relative gap is NaN where the high-resource mean is 0.
     """
     high_RL, low_RL, all_RL = (
         means_RL[:, [column for column, language in enumerate(languages) if language in chosen]]
@@ -118,13 +117,13 @@ def cross_lingual_gap(
     Args:
         hits: (Q,) 0 or 1 (from `recall_at_k`) or any per-query measure in [0, 1].
         languages: (Q,) language of each query.
-        high: Languages of the high tier; may name languages without queries.
-        low: Languages of the low tier; likewise.
+        high: Languages of the high-resource group; may name languages without queries.
+        low: Languages of the low-resource group; likewise.
         middle: Languages to report that are in neither mean.
-        groups: (Q,) what each query belongs to (its image, its document): queries of one group are drawn together, over
-            all languages that share groups. None: every query is independent.
-        reference: The ceiling, usually the teacher on English: the label that its rows bear in `languages` (they are
-            in no tier, and share groups with the rest if the images are the same), or its level as a known number.
+        groups: (Q,) what each query belongs to (its image, its document): queries of one group are resampled together,
+            over all languages that share groups. None: every query is independent.
+        reference: The ceiling, usually the teacher on English: the label of its rows in `languages` (neither high nor
+            low; they share groups with the rest if the images are the same), or its level as a known number.
         confidence: Of the intervals, between 0 and 1.
         rounds: Of the bootstrap.
         seed: Of the bootstrap.
@@ -135,8 +134,8 @@ def cross_lingual_gap(
         corrected for the bias of picking a minimum and of adding noise to differences.
 
     Raises:
-        ValueError: A language in no tier or in two, an empty tier, fewer than two languages, a language of one group,
-            lengths that differ, hits outside [0, 1].
+        ValueError: A language that is not exactly one of high, low and middle, no language in high or low, fewer than
+            two languages, a language with one group of queries, lengths that differ, hits outside [0, 1].
 
     Example:
         >>> report = cross_lingual_gap([1, 1, 0, 0], ["de", "de", "so", "so"], high=["de"], low=["so"])
@@ -152,77 +151,85 @@ def cross_lingual_gap(
 
     means_L = observations.means_SL()[0]
     resampled_RL = resampled_means(observations, rounds, seed)[:, 0]
-    values = gap_statistics(means_L[None], names, tiers)
-    resampled = gap_statistics(resampled_RL, names, tiers)
-    weights = _weights(means_L, names, tiers)
-
-    def estimate(value: float, resampled_R: Floats, weights_L: Floats) -> Estimate:
-        return interval(value, resampled_R, confidence, sample_behind(observations, resampled_RL, weights_L))
-
-    def level_of(column: int) -> Estimate:
-        return level(means_L[column], resampled_RL[:, column], confidence, int(observations.groups[column]))
-
-    def of_tiers(figure: str) -> Estimate:
-        value, resampled_R, weights_L = (getattr(figures, f"{figure}_R") for figures in (values, resampled, weights))
-        return estimate(value[0], resampled_R, weights_L)
-
     alone_LL = np.eye(len(names))
-    ceiling = None
-    if isinstance(reference, str):
-        column = names.index(reference)
-        ceiling = _Ceiling(level_of(column), resampled_RL[:, column], alone_LL[column])
-    elif reference is not None:
-        ceiling = _known(reference, names)
+    language_figures = {
+        name: _Figure(means_L[column], resampled_RL[:, column], alone_LL[column]) for column, name in enumerate(names)
+    }
+    parts = (
+        gap_statistics(means_L[None], names, tiers),
+        gap_statistics(resampled_RL, names, tiers),
+        _weights(means_L, names, tiers),
+    )
+    high_mean, low_mean, gap, relative_gap, worst, spread = (
+        _Figure(value[0], resampled_R, weights_L) for value, resampled_R, weights_L in zip(*parts, strict=True)
+    )
 
-    def behind(value: float, resampled_R: Floats, weights_L: Floats) -> Estimate | None:
-        if ceiling is None:
-            return None
-        level_R, level_L = ceiling.resampled_R - resampled_R, ceiling.weights_L - weights_L
-        return estimate(ceiling.level.value - value, level_R, level_L)
+    def estimate(figure: _Figure) -> Estimate:
+        return interval(figure.value, figure.resampled_R, confidence, sample(figure))
+
+    def sample(figure: _Figure) -> Sample:
+        return sample_behind(observations, resampled_RL, figure.weights_L)
+
+    def mean(name: str) -> Estimate:
+        figure = language_figures[name]
+        return level(figure.value, figure.resampled_R, confidence, int(observations.groups[names.index(name)]))
+
+    ceiling = language_figures.get(reference) if isinstance(reference, str) else _known(reference, len(names))
+
+    def behind(figure: _Figure) -> Estimate | None:
+        return None if ceiling is None else estimate(figure.below(ceiling))
 
     scores = {
         name: LanguageScore(
             tier=tiers.tier(name),
             queries=int(observations.queries[column]),
             groups=int(observations.groups[column]),
-            mean=level_of(column),
-            reference_gap=behind(means_L[column], resampled_RL[:, column], alone_LL[column]),
+            mean=mean(name),
+            reference_gap=behind(language_figures[name]),
         )
         for column, name in enumerate(names)
         if name != reference
     }
     worst_language = min(scores, key=lambda name: scores[name].mean.value)
-    spread_sample = sample_behind(observations, resampled_RL, weights.spread_R)
     return GapReport(
         languages=scores,
-        high_mean=of_tiers("high"),
-        low_mean=of_tiers("low"),
-        gap=of_tiers("gap"),
-        relative_gap=of_tiers("relative_gap"),
+        high_mean=estimate(high_mean),
+        low_mean=estimate(low_mean),
+        gap=estimate(gap),
+        relative_gap=estimate(relative_gap),
         worst_language=worst_language,
-        worst=_worst(scores[worst_language].mean, resampled.worst_R),
-        spread=_spread(values.spread_R[0], resampled.spread_R, confidence, spread_sample),
-        reference=ceiling.level if ceiling else None,
-        reference_gap=behind(values.low_R[0], resampled.low_R, weights.low_R),
+        worst=_worst(scores[worst_language].mean, worst.resampled_R),
+        spread=_spread(spread, confidence, sample(spread)),
+        reference=mean(reference) if isinstance(reference, str) else _certain(reference),
+        reference_gap=behind(low_mean),
         confidence=confidence,
         rounds=rounds,
         seed=seed,
     )
 
 
-class _Ceiling(NamedTuple):
-    """The level of the reference on the data and in each round."""
+class _Figure(NamedTuple):
+    """A figure on the data and in each round (R,), and how it changes with the language means (L,), up to a factor."""
 
-    level: Estimate
+    value: float
     resampled_R: Floats
     weights_L: Floats
 
+    def below(self, top: "_Figure") -> "_Figure":
+        return _Figure(top.value - self.value, top.resampled_R - self.resampled_R, top.weights_L - self.weights_L)
 
-def _known(reference: float, names: Sequence[str]) -> _Ceiling:
+
+def _certain(reference: float | None) -> Estimate | None:
+    return None if reference is None else Estimate(*[float(reference)] * 3)
+
+
+def _known(reference: float | None, languages: int) -> _Figure | None:
     """A level that the user gives is taken as certain."""
+    if reference is None:
+        return None
     if not 0 <= reference <= 1:
         raise ValueError(f"reference must be a label or a fraction in [0, 1], but is {reference}; 60 % is 0.6.")
-    return _Ceiling(Estimate(*[float(reference)] * 3), np.array(float(reference)), np.zeros(len(names)))
+    return _Figure(float(reference), np.array(float(reference)), np.zeros(languages))
 
 
 def _weights(means_L: Floats, languages: Sequence[str], tiers: Tiers) -> Statistics:
@@ -238,22 +245,23 @@ def _weights(means_L: Floats, languages: Sequence[str], tiers: Tiers) -> Statist
 
 
 def _worst(mean: Estimate, worst_R: Floats) -> Estimate:
-    """The interval of the language found worst, its upper end raised by what picking the worst takes off.
+    """The interval of the worst language, its upper end raised by what picking the worst takes off.
 
     Of several languages at one level, the one that happened to come out lowest is no worse than they; resampling picks
     a lowest once more, and shows by how much that lowers it.
     """
-    return Estimate(mean.value, mean.low, min(1.0, mean.high + max(0.0, mean.value - float(worst_R.mean()))))
+    picked = max(0.0, mean.value - float(worst_R.mean()))
+    return replace(mean, high=None if mean.high is None else min(1.0, mean.high + picked))
 
 
-def _spread(value: float, spread_R: Floats, confidence: float, sample: Sample) -> Estimate:
+def _spread(spread: _Figure, confidence: float, sample: Sample) -> Estimate:
     """Interval of the variance, as a deviation: noise adds to a variance, and resampling adds it once more.
 
     So resampled variances are too large by twice what they are on average above the value, and are moved down by it.
     """
-    twice = 2 * (float((spread_R**2).mean()) - value**2)
-    variance = interval(value**2, spread_R**2 - twice, confidence, sample)
-    return Estimate(float(value), *(math.sqrt(max(0.0, end)) for end in (variance.low, variance.high)))
+    variance, variance_R = spread.value**2, spread.resampled_R**2
+    found = interval(variance, variance_R - 2 * (float(variance_R.mean()) - variance), confidence, sample)
+    return Estimate(float(spread.value), *(math.sqrt(max(0.0, end or 0.0)) for end in (found.low, found.high)))
 
 
 def _without_nan(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Naming the first few of many culprits in an error message. Knows nothing of what they are."""
+"""The first few of many values, for an error message."""
 
 from collections.abc import Sequence
 

@@ -1,6 +1,6 @@
 """Per-query hits with a language and a group, checked, coded and summed by group: what gap and significance count from.
 
-Knows nothing of tiers, bootstraps or tests. A group is what was sampled as one thing (an image with its captions, a
+A group is what was sampled as one thing (an image with its captions, a
 document with its questions); languages that share groups form one block, because they must be resampled together.
 
 Shapes: Q queries, S systems, L languages of a block, G groups of a block.

@@ -1,8 +1,8 @@
 """Ranks of relevant documents, and the measures made of them: R@k, reciprocal rank, AP, nDCG@k, P@k.
 
-Knows scores, relevance judgements and nothing of models, languages or engines. One rule for ties, everywhere: **a tie
-counts against the system**. Of documents with equal scores the non-relevant come first, then the less relevant before
-the more relevant; so a model that gives every document the same score finds nothing. AP, nDCG and P@k are those of
+One rule for ties, everywhere: **a tie counts against the system**. Of documents with equal scores the non-relevant come
+first, then the less relevant before the more relevant. So a model that gives every document the same score finds
+nothing. AP, nDCG and P@k are those of
 trec_eval, through `ir-measures`; the run it sees has its ties already resolved by this rule (trec_eval alone would
 resolve them by document id, after rounding scores to single precision).
 
@@ -69,27 +69,6 @@ def ranks_from_scores(scores: ArrayLike, relevant: Relevant) -> NDArray[np.int64
     return 1 + np.count_nonzero(scores_QD >= best_Q[:, None], axis=1) - relevant_at_best_Q
 
 
-def ranks_from_run(qrels: Qrels, run: Run) -> NDArray[np.float64]:
-    """Rank of each query's best relevant document in a run that holds only the top of the ranking.
-
-    Args:
-        qrels: query id -> document id -> grade; above zero is relevant.
-        run: query id -> document id -> score. It must hold every query of `qrels` (an empty mapping is allowed).
-
-    Returns:
-        (Q,) ranks counted from 1, in the order of `qrels`; infinity where no relevant document was retrieved.
-
-    Raises:
-        ValueError: As `trec_measures`.
-
-    Example:
-        >>> ranks_from_run({"q1": {"d1": 1}, "q2": {"d9": 1}}, {"q1": {"d1": 0.3, "d2": 0.3}, "q2": {"d1": 0.8}})
-        array([ 2., inf])
-    """
-    _check_run(qrels, run)
-    return np.array([_best_rank(qrels[query], run[query]) for query in qrels], dtype=np.float64)
-
-
 def recall_at_k(ranks: ArrayLike, k: int) -> NDArray[np.float64]:
     """Whether a relevant document is among the first k (R@k): hit_q = [rank_q <= k].
 
@@ -97,7 +76,7 @@ def recall_at_k(ranks: ArrayLike, k: int) -> NDArray[np.float64]:
     calls success at k. For the share of all the relevant documents, ask `trec_measures` for "R@k".
 
     Args:
-        ranks: (Q,) from `ranks_from_scores` or `ranks_from_run`.
+        ranks: (Q,) from `ranks_from_scores`; infinity where no relevant document was retrieved.
         k: At least 1.
 
     Returns:
@@ -119,7 +98,7 @@ def reciprocal_rank(ranks: ArrayLike) -> NDArray[np.float64]:
     """One over the rank of the best relevant document, 0 where none was retrieved; the mean is MRR.
 
     Args:
-        ranks: (Q,) from `ranks_from_scores` or `ranks_from_run`.
+        ranks: (Q,) from `ranks_from_scores`; infinity where no relevant document was retrieved.
 
     Returns:
         (Q,) values in [0, 1].
@@ -177,11 +156,6 @@ def _ordered(grades: Mapping[str, int], scores: Mapping[str, float]) -> list[str
     return sorted(scores, key=lambda document: (-scores[document], grades.get(document, 0), document))
 
 
-def _best_rank(grades: Mapping[str, int], scores: Mapping[str, float]) -> float:
-    ordered = enumerate(_ordered(grades, scores), start=1)
-    return next((float(rank) for rank, document in ordered if grades.get(document, 0) > 0), np.inf)
-
-
 def _parse_measure(name: str) -> ir_measures.Measure:
     try:
         measure = ir_measures.parse_measure(name)
@@ -196,9 +170,7 @@ def _parse_measure(name: str) -> ir_measures.Measure:
 def _check_run(qrels: Qrels, run: Run) -> None:
     if not qrels:
         raise ValueError("qrels hold no query, so there is nothing to average over.")
-    empty = [query for query, grades in qrels.items() if not any(grade > 0 for grade in grades.values())]
-    if empty:
-        raise ValueError(_without_relevant(len(empty), len(qrels), first_few(empty)))
+    _check_relevant([query for query, grades in qrels.items() if max(grades.values(), default=0) <= 0], len(qrels))
     missing = [query for query in qrels if query not in run]
     if missing:
         raise ValueError(
@@ -231,12 +203,9 @@ def _checked_ranks(ranks: ArrayLike) -> NDArray[np.float64]:
 
 def _relevance_mask(relevant: Any, queries: int, documents: int) -> csr_array:
     """The relevant columns of each query as a boolean CSR matrix with at least one entry a row."""
-    if hasattr(relevant, "tocsr"):
-        mask = csr_array(relevant, dtype=bool)
-    elif isinstance(relevant, np.ndarray) and relevant.ndim == 2 and relevant.dtype == bool:
-        mask = csr_array(relevant)
-    else:
-        mask = _mask_from_indices(relevant, documents)
+    dense = isinstance(relevant, np.ndarray) and relevant.ndim == 2 and relevant.dtype == bool
+    is_mask = dense or hasattr(relevant, "tocsr")
+    mask = csr_array(relevant, dtype=bool) if is_mask else _mask_from_indices(relevant, documents)
     if mask.shape != (queries, documents):
         raise ValueError(
             f"scores are for {queries} queries and {documents} documents, "
@@ -244,9 +213,7 @@ def _relevance_mask(relevant: Any, queries: int, documents: int) -> csr_array:
         )
     mask.sum_duplicates()
     mask.eliminate_zeros()
-    empty = np.flatnonzero(np.diff(mask.indptr) == 0)
-    if len(empty):
-        raise ValueError(_without_relevant(len(empty), queries, first_few(empty)))
+    _check_relevant(np.flatnonzero(np.diff(mask.indptr) == 0), queries)
     return mask
 
 
@@ -265,8 +232,10 @@ def _mask_from_indices(relevant: Any, documents: int) -> csr_array:
     return csr_array((np.ones(len(columns), bool), columns, starts), shape=(len(rows), documents))
 
 
-def _without_relevant(count: int, total: int, first: str) -> str:
-    return (
-        f"{count} of {total} queries have no relevant document ({first}). No ranking can answer them, so they "
-        "would have lowered every mean by a constant. Take them out or add their judgements."
-    )
+def _check_relevant(without: Any, queries: int) -> None:
+    """Raise ValueError for queries without a relevant document."""
+    if len(without):
+        raise ValueError(
+            f"{len(without)} of {queries} queries have no relevant document ({first_few(without)}). No ranking can answer "
+            "them, so they would have lowered every mean by a constant. Take them out or add their judgements."
+        )

@@ -1,8 +1,8 @@
 """Random weights on groups, times the matrix of group sums: every round of a bootstrap or a permutation test at once.
 
-Knows rows of numbers, one row a group, and nothing of what they mean. Weights are drawn for a block of rounds, so memory
-does not grow with their number. Equal rows (all single hits of a language, say) are drawn together, from the distribution
-of the sum of their weights. Rows that differ in the last digit are drawn one by one: what two columns differ by counts.
+Weights are drawn for a block of rounds, so memory does not grow with their number. Equal rows (all single hits of a
+language, say) are drawn together, from the distribution of the sum of their weights. Rows that differ in the last digit
+are drawn one by one: what two columns differ by counts.
 
 Shapes: R rounds, G groups, T distinct groups, C columns.
 """
@@ -24,12 +24,6 @@ ROUNDS_AT_ONCE = 64
 
 COST_OF_DRAWING_TOGETHER = 16
 """Drawing one weight for equal groups takes about as long as this many single ones; either way serves."""
-
-FEW_COLUMNS = 2
-"""With so few columns it is faster to look up each group drawn than to count how often each was drawn."""
-
-LOOKED_UP_AT_ONCE = 2**17
-"""Groups looked up at a time: 1 MB, which stays in the cache of a core."""
 
 
 def resampled_sums(rows_GC: Floats, rounds: int, generator: np.random.Generator) -> Floats:
@@ -54,12 +48,8 @@ def resampled_sums(rows_GC: Floats, rounds: int, generator: np.random.Generator)
         drawn_RG += groups * np.arange(size)[:, None]
         return np.bincount(drawn_RG.ravel(), minlength=size * groups).reshape(size, groups)
 
-    rows_GC = rows_GC[:, varies_C]
-    rows_TC, times_T = distinct_rows(rows_GC)
-    if rows_GC.shape[1] <= FEW_COLUMNS and not _few(times_T):
-        sums_RC[:, varies_C] = _looked_up(np.repeat(rows_TC, times_T, axis=0), rounds, generator)
-    elif varies_C.any():
-        sums_RC[:, varies_C] = _weighted_sums(rows_TC, times_T, rounds, together, one_by_one)
+    if varies_C.any():
+        sums_RC[:, varies_C] = _weighted_sums(rows_GC[:, varies_C], rounds, together, one_by_one)
     return sums_RC
 
 
@@ -83,7 +73,7 @@ def signed_sums(rows_GC: Floats, rounds: int, generator: np.random.Generator) ->
         bits = np.frombuffer(generator.bytes(-(-size * groups // 8)), dtype=np.uint8)
         return 1 - 2 * np.unpackbits(bits, count=size * groups).view(np.int8).reshape(size, groups)
 
-    return _weighted_sums(*distinct_rows(rows_GC), rounds, together, one_by_one)
+    return _weighted_sums(rows_GC, rounds, together, one_by_one)
 
 
 def distinct_rows(rows_GC: Floats) -> tuple[Floats, NDArray[np.intp]]:
@@ -93,33 +83,19 @@ def distinct_rows(rows_GC: Floats) -> tuple[Floats, NDArray[np.intp]]:
     return sorted_GC[starts_T], np.diff(np.r_[starts_T, len(rows_GC)])
 
 
-def _few(times_T: NDArray[np.intp]) -> bool:
-    return len(times_T) * COST_OF_DRAWING_TOGETHER <= times_T.sum()
-
-
-def _looked_up(rows_GC: Floats, rounds: int, generator: np.random.Generator) -> Floats:
-    """Sums of rows drawn with replacement, (R, C)."""
-    groups, columns = rows_GC.shape
-    sums_RC = np.empty((rounds, columns))
-    at_once = max(1, LOOKED_UP_AT_ONCE // groups)
-    for start in range(0, rounds, at_once):
-        drawn_RG = generator.integers(groups, size=(min(at_once, rounds - start), groups))
-        for column in range(columns):
-            sums_RC[start : start + at_once, column] = rows_GC[:, column].take(drawn_RG).sum(axis=1)
-    return sums_RC
-
-
 def _weighted_sums(
-    rows_TC: Floats,
-    times_T: NDArray[np.intp],
+    rows_GC: Floats,
     rounds: int,
     together: Callable[[int, NDArray[np.intp]], Weights],
     one_by_one: Callable[[int], Weights],
 ) -> Floats:
-    few = _few(times_T)
+    rows_TC, times_T = distinct_rows(rows_GC)
+    few = len(times_T) * COST_OF_DRAWING_TOGETHER <= len(rows_GC)
     if not few:
         rows_TC = np.repeat(rows_TC, times_T, axis=0)
-    rows_TC = rows_TC.astype(_exact_type(rows_TC, times_T.sum()), copy=False)
+    # Single precision, twice as fast, where it is exact: counts of hits, whose sums stay below 2^24
+    whole = (rows_TC == np.rint(rows_TC)).all() and len(rows_GC) * np.abs(rows_TC).max() < 2**24
+    rows_TC = rows_TC.astype(np.float32 if whole else np.float64, copy=False)
     sums_RC = np.empty((rounds, rows_TC.shape[1]))
     at_once = max(ROUNDS_AT_ONCE, WEIGHTS_AT_ONCE // len(rows_TC))
     for start in range(0, rounds, at_once):
@@ -127,9 +103,3 @@ def _weighted_sums(
         weights_RT = together(size, times_T) if few else one_by_one(size)
         sums_RC[start : start + size] = weights_RT.astype(rows_TC.dtype, copy=False) @ rows_TC
     return sums_RC
-
-
-def _exact_type(rows_TC: Floats, groups: int) -> type[np.floating]:
-    """Single precision, twice as fast, where it is exact: counts of hits, whose sums stay below 2^24."""
-    whole = (rows_TC == np.rint(rows_TC)).all() and groups * np.abs(rows_TC).max() < 2**24
-    return np.float32 if whole else np.float64

@@ -4,7 +4,7 @@ The hits of N runs that differ in their seed alone are crossed with the queries:
 over the runs varies with the queries (what the bootstrap by group sees) and with the seeds (what the N figures of the runs
 show, less the part of it that is noise of queries). With two or three seeds the second part is known badly, so each part
 has a quantile of Student's t of its own (Banerjee, Approximate confidence interval for linear functions of means of k
-populations when the population variances are not equal, Sankhya 1960). Knows nothing of tiers or tests.
+populations when the population variances are not equal, Sankhya 1960).
 
 Shapes: R rounds, N seeds, L languages.
 """

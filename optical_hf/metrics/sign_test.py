@@ -1,7 +1,7 @@
 """A paired test of one number a group: had the systems been exchangeable, each group's difference could change its sign.
 
 Where at most 20 groups differ, all patterns of signs are counted and p is exact. Otherwise p is the mid-p value of random
-patterns. Groups that do not differ stay out of the count, since their sign changes nothing. Knows nothing of languages.
+patterns. Groups that do not differ stay out of the count, since their sign changes nothing.
 
 Source: Fagerland, Lydersen and Laake, The McNemar test for binary matched-pairs data, BMC Medical Research Methodology 2013.
 

@@ -1,6 +1,6 @@
 """Is one system better than another, language by language, and did the gap change? Paired permutation tests by group.
 
-Knows per-query hits of two systems on the same queries. Under the null hypothesis the two are exchangeable, so the
+Under the null hypothesis the two are exchangeable, so the
 difference of every group may change its sign; a group flips in all its languages at once. Holm's correction over
 languages and the gap. (Smucker, Allan and Carterette, A comparison of statistical significance tests for information
 retrieval evaluation, CIKM 2007; Holm, A simple sequentially rejective multiple test procedure, 1979.)
@@ -15,14 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from optical_hf.metrics.bootstrap import (
-    Estimate,
-    checked_confidence,
-    interval,
-    resampled_means,
-    sample_behind,
-    sample_of,
-)
+from optical_hf.metrics.bootstrap import Estimate, checked_confidence, linear_estimate, resampled_means
 from optical_hf.metrics.naming import first_few
 from optical_hf.metrics.observations import Block, Observations, observe
 from optical_hf.metrics.resampling import Floats, signed_sums
@@ -47,7 +40,7 @@ class LanguageChange:
 
 @dataclass(frozen=True)
 class SystemComparison:
-    """What `compare_systems` found: differences are the first system minus the other, p_holm over languages and gap."""
+    """What `compare_systems` measured: differences are the first system minus the other, p_holm over languages and gap."""
 
     languages: dict[str, LanguageChange]
     gap: float
@@ -78,7 +71,7 @@ def compare_systems(
     rounds: int = 10_000,
     seed: int = 0,
 ) -> SystemComparison:
-    """Compare two systems on the same queries: each language, and the gap between the tiers.
+    """Compare two systems on the same queries: each language, and the gap between high- and low-resource languages.
 
     The p-values are those of `sign_test`: exact where at most 20 groups differ, else the mid-p value of random signs.
 
@@ -96,8 +89,8 @@ def compare_systems(
 
     Returns:
         By language: means, difference with interval, p-value and the name of the test. For the gap: its change, likewise.
-        `p_holm` and `gap_p_holm` are corrected over all these p-values, languages and gap (Holm). The test of the gap asks
-        whether both tiers changed alike, so a change common to both tiers is taken out before signs are drawn.
+        `p_holm` and `gap_p_holm` are corrected over all these p-values, languages and gap (Holm). The null hypothesis
+        of the gap's test is that both groups of languages changed alike: their common change is taken out first.
 
     Raises:
         ValueError: As `cross_lingual_gap`.
@@ -114,7 +107,6 @@ def compare_systems(
     tiers = checked_tiers(names, high, low, middle)
     contrast_L = gap_contrast(names, tiers)
     means_SL = observations.means_SL()
-    difference_L = means_SL[0] - means_SL[1]
     differences = observations.difference()
     resampled_RL = resampled_means(differences, rounds, seed)[:, 0]
     *tests_L, gap_test = _sign_tests(differences, contrast_L, rounds, seed)
@@ -127,26 +119,16 @@ def compare_systems(
                 groups=int(observations.groups[column]),
                 mean=float(means_SL[0, column]),
                 other_mean=float(means_SL[1, column]),
-                difference=interval(
-                    difference_L[column],
-                    resampled_RL[:, column],
-                    confidence,
-                    sample_of(int(observations.groups[column])),
-                ),
+                difference=linear_estimate(differences, resampled_RL, alone_L, confidence),
                 p_value=tests_L[column].value,
                 p_holm=float(p_holm_L[column]),
                 test=tests_L[column].test,
             )
-            for column, name in enumerate(names)
+            for column, (name, alone_L) in enumerate(zip(names, np.eye(len(names)), strict=True))
         },
         gap=float(means_SL[0] @ contrast_L),
         other_gap=float(means_SL[1] @ contrast_L),
-        gap_change=interval(
-            difference_L @ contrast_L,
-            resampled_RL @ contrast_L,
-            confidence,
-            sample_behind(differences, resampled_RL, contrast_L),
-        ),
+        gap_change=linear_estimate(differences, resampled_RL, contrast_L, confidence),
         gap_p_value=gap_test.value,
         gap_p_holm=float(gap_p_holm),
         gap_test=gap_test.test,

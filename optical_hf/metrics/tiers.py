@@ -1,6 +1,5 @@
 """Which languages are high-resource and which low: lists of the user's own, or a threshold on a number a language.
 
-Knows no language and no class: the numbers (Joshi classes 0-5, bitext pairs) come in from outside.
 Classes: Joshi, Santy, Budhiraja, Bali and Choudhury, ACL 2020, arXiv:2004.09095.
 """
 
@@ -12,14 +11,14 @@ Tier = Literal["high", "middle", "low"]
 
 
 class Tiers(NamedTuple):
-    """Languages by tier; the middle one is reported but is in neither mean."""
+    """Languages by resource group; the middle one is reported but is in neither mean."""
 
     high: tuple[str, ...]
     low: tuple[str, ...]
     middle: tuple[str, ...] = ()
 
     def tier(self, language: str) -> Tier:
-        """The tier a language is in."""
+        """The group a language is in."""
         if language in self.high:
             return "high"
         return "low" if language in self.low else "middle"
@@ -32,11 +31,11 @@ def split_tiers(levels: Mapping[str, float], *, high_from: float, low_to: float)
 
     Args:
         levels: language -> Joshi class, bitext pairs, or any such number.
-        high_from: The least level of the high tier.
-        low_to: The greatest level of the low tier, below `high_from`.
+        high_from: The least level of the high-resource group.
+        low_to: The greatest level of the low-resource group, below `high_from`.
 
     Returns:
-        The tiers; `cross_lingual_gap(hits, languages, **split_tiers(...)._asdict())` takes them.
+        The groups; `cross_lingual_gap(hits, languages, **split_tiers(...)._asdict())` takes them.
 
     Raises:
         ValueError: Thresholds that overlap, or a level that is missing.
@@ -61,7 +60,7 @@ def split_tiers(levels: Mapping[str, float], *, high_from: float, low_to: float)
 def checked_tiers(
     present: Collection[str], high: Collection[str], low: Collection[str], middle: Collection[str] = ()
 ) -> Tiers:
-    """The tiers of the languages that are present, each in exactly one.
+    """The resource groups of the languages that are present, each in exactly one.
 
     Args:
         present: Languages with queries.
@@ -70,10 +69,10 @@ def checked_tiers(
         middle: See high.
 
     Returns:
-        The tiers, cut to the languages present.
+        The groups, cut to the languages present.
 
     Raises:
-        ValueError: A language in no tier, in two, or a tier without a language.
+        ValueError: A language in no group or in two, or no language in high or low.
     """
     for name, tier in (("high", high), ("low", low), ("middle", middle)):
         if isinstance(tier, str):

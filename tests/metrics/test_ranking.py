@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from optical_hf.metrics.ranking import (
-    ranks_from_run,
     ranks_from_scores,
     recall_at_k,
     reciprocal_rank,
@@ -88,21 +87,18 @@ def test_without_ties_every_measure_is_that_of_ir_measures_itself(retrieval):
 
 @given(retrievals())
 @settings(deadline=None, max_examples=50)
-def test_masks_index_lists_sparse_masks_and_runs_give_the_same_ranks(retrieval):
+def test_masks_index_lists_and_sparse_masks_give_the_same_ranks(retrieval):
     scores_QD, mask_QD = retrieval
     ranks = ranks_from_scores(scores_QD, mask_QD.astype(bool))
     assert ranks_from_scores(scores_QD, [np.flatnonzero(row).tolist() for row in mask_QD]).tolist() == ranks.tolist()
     assert ranks_from_scores(scores_QD, csr_array(mask_QD)).tolist() == ranks.tolist()
-    assert ranks_from_run(as_qrels(mask_QD), as_run(scores_QD)).tolist() == ranks.tolist()
 
 
 def test_a_model_that_scores_all_documents_alike_finds_nothing():
     scores_QD = np.zeros((3, 5))
     assert ranks_from_scores(scores_QD, [0, 2, 4]).tolist() == [5, 5, 5]
-    qrels = {"q": {"a": 1}}
     for name in ("a", "b", "z"):  # trec_eval alone lets the document id decide
         assert trec_measures({"q": {name: 1}}, {"q": {"a": 0.5, "b": 0.5, "z": 0.5}}, ["P@1"])["P@1"]["q"] == 0.0
-    assert ranks_from_run(qrels, {"q": {"a": 0.5, "b": 0.5}}).tolist() == [2.0]
 
 
 def test_equal_scores_of_several_relevant_documents_do_not_count_against_each_other():
@@ -137,25 +133,14 @@ def test_a_tie_gives_the_least_value_that_any_order_of_the_tied_documents_has(re
     assert trec_measures({"q": grades}, {"q": scores}, [name])[name]["q"] == min(metric.value for metric in values)
 
 
-@given(ties(), st.integers(1, 7))
-@settings(deadline=None, max_examples=50)
-def test_ranks_of_a_run_with_grades_and_unjudged_documents_are_those_of_its_measures(retrieval, k):
-    grades, scores = retrieval
-    ranks = ranks_from_run({"q": grades}, {"q": scores})
-    expected = trec_measures({"q": grades}, {"q": scores}, ["RR", f"Success@{k}"])
-    assert reciprocal_rank(ranks).tolist() == [expected["RR"]["q"]]
-    assert recall_at_k(ranks, k).tolist() == [expected[f"Success@{k}"]["q"]]
-
-
 def test_scores_that_differ_beyond_single_precision_are_still_ordered():
     run = {"q": {"a": 1.0 + 1e-12, "z": 1.0}}
     assert trec_measures({"q": {"a": 1}}, run, ["P@1"])["P@1"]["q"] == 1.0
     assert ranks_from_scores([list(run["q"].values())], [0]).tolist() == [1]
 
 
-def test_what_was_not_retrieved_has_no_rank():
-    ranks = ranks_from_run({"a": {"d": 1}, "b": {"d": 1}}, {"a": {"x": 1.0}, "b": {}})
-    assert ranks.tolist() == [np.inf, np.inf]
+def test_what_was_not_retrieved_counts_as_zero():
+    ranks = [np.inf, np.inf]
     assert recall_at_k(ranks, 10).tolist() == reciprocal_rank(ranks).tolist() == [0.0, 0.0]
     assert trec_measures({"b": {"d": 1}}, {"b": {}}, ["AP"]) == {"AP": {"b": 0.0}}
 
@@ -201,8 +186,6 @@ def test_wrong_scores_are_named(scores, relevant, message):
 def test_wrong_runs_are_named(qrels, run, message):
     with pytest.raises(ValueError, match=message):
         trec_measures(qrels, run)
-    with pytest.raises(ValueError, match=message):
-        ranks_from_run(qrels, run)
 
 
 @pytest.mark.parametrize("name", ["nDGC@10", "P", "AP(foo=1)", "import os"])

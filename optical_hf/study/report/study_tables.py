@@ -25,7 +25,7 @@ from optical_hf.study.run.launching import RunFolder
 def level(hits: Hits, rounds: int) -> Estimate:
     """Mean R@1 of these queries, with its bootstrap interval by group."""
     estimate, _ = grouped_level(hits.hits, hits.groups, rounds=rounds)
-    return estimate or Estimate(*[float(hits.hits.mean())] * 3)
+    return estimate if estimate.low is not None else Estimate(*[estimate.value] * 3)
 
 
 def of_language(hits: Hits, code: str) -> Hits:

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from optical_hf.metrics.bootstrap import Estimate, interval, resampled_means, sample_behind
+from optical_hf.metrics.bootstrap import Estimate, linear_estimate, resampled_means
 from optical_hf.metrics.observations import observe
 from optical_hf.metrics.sign_test import SignTest
 from optical_hf.metrics.significance import LanguageChange, SystemComparison, align_queries, compare_systems
@@ -213,12 +213,11 @@ def gap_tests(config: StudyConfig, cells: Cells, ours: Cell, other: Cell) -> Ite
 
 
 def low_change(first: Hits, other_hits: NDArray[np.float64], tiers: Tiers, rounds: int) -> Estimate:
-    """The change of the low tier's mean R@1, with its bootstrap interval by group."""
+    """The change of the low-resource mean of R@1, with its bootstrap interval by group."""
     observations = observe([first.hits, other_hits], first.languages.tolist(), first.groups.tolist()).difference()
     resampled_RL = resampled_means(observations, rounds, seed=0)[:, 0]
     weights_L = np.isin(observations.languages, tiers.low) / len(tiers.low)
-    sample = sample_behind(observations, resampled_RL, weights_L)
-    return interval(float(observations.means_SL()[0] @ weights_L), resampled_RL @ weights_L, 0.95, sample)
+    return linear_estimate(observations, resampled_RL, weights_L, 0.95)
 
 
 def _paired(
