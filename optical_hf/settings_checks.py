@@ -1,4 +1,4 @@
-"""Checks of what a caller chooses: names from a list, whole numbers, lists that are no text. Knows nothing about evaluation."""
+"""Checks of what a caller chooses: names from a list, whole numbers, lists rather than texts."""
 
 from collections.abc import Collection, Mapping, Sequence
 from numbers import Integral
@@ -43,7 +43,7 @@ def check_cutoffs(k: Sequence[int], depth: int | None = None) -> None:
 
 
 def check_names(what: str, given: Collection[str], known: Collection[str]) -> None:
-    """Raise ValueError for names that nobody would look at."""
+    """Raise ValueError for names that would not be read."""
     unknown = [name for name in given if name not in known]
     if unknown:
         raise ValueError(

@@ -71,7 +71,10 @@ def evaluate(
             "by word, for translate_query and bm25 in languages that no translation model reads; repeat it."
         ),
     ] = None,
-    search: Annotated[Search, typer.Option(help="By one vector a text, or by one a token.")] = "vector",
+    search: Annotated[
+        Search | None,
+        typer.Option(help="By one vector a text, or by one a token. Default: maxsim for a late-interaction student."),
+    ] = None,
     high: Annotated[
         list[str] | None,
         typer.Option(help="Language of the high-resource group; repeat it. Default: Joshi et al. classes."),

@@ -65,7 +65,10 @@ class TrainOptions:
         metadata={"help": "Files to measure R@1 on at each evaluation, as for `optical-hf evaluate --queries`."},
     )
     evaluate_limit: int | None = field(default=None, metadata={"help": "Pairs read of each of these files."})
-    search: Search = field(default="vector", metadata={"help": "How they are searched: vector or maxsim."})
+    search: Search | None = field(
+        default=None,
+        metadata={"help": "How they are searched: vector or maxsim. Default: maxsim for a late-interaction student."},
+    )
     on_bad_row: Literal["error", "drop"] = field(
         default="error",
         metadata={"help": "A row that cannot be used, such as a pair with an empty side: error stops, drop counts."},

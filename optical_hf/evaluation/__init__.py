@@ -1,5 +1,6 @@
-"""Evaluation: encode, search, score, report. Knows models and collections; nothing about training."""
+"""Evaluation of retrieval: encode, search, score, report."""
 
+from optical_hf.evaluation.evaluation_settings import EvaluationSettings
 from optical_hf.evaluation.evaluator import RetrievalEvaluator
 from optical_hf.evaluation.regions import evaluate_regions
 from optical_hf.evaluation.report.comparison import compare_reports, disagreements
@@ -16,6 +17,7 @@ from optical_hf.stores.faiss_search import FaissSearch
 from optical_hf.stores.lancedb_search import LanceSearch
 
 __all__ = [
+    "EvaluationSettings",
     "ExactSearch",
     "FaissSearch",
     "LanceSearch",

@@ -2,17 +2,17 @@
 
 A student alone is a sentence-transformers model and goes into `mteb.evaluate` as it is: it then reads the documents too.
 `mteb_model` is what this package evaluates: the student reads queries, the teacher documents.
-Muennighoff et al. 2023, "MTEB" (arXiv:2210.07316). Knows collections and models; nothing about our own search.
+Muennighoff et al. 2023, "MTEB" (arXiv:2210.07316).
 """
 
 from typing import Any
 
-from datasets import Dataset
 from langcodes import Language
 
 from optical_hf.data import RetrievalCollection
+from optical_hf.extras import import_extra
 from optical_hf.languages import language_info
-from optical_hf.models.tokens import Encoder
+from optical_hf.models.views import Encoder, kind_of
 
 SPLIT = "test"
 
@@ -35,9 +35,9 @@ def mteb_task(collection: RetrievalCollection, *, reference: str | None = None, 
     Example:
         >>> mteb.evaluate(mteb_model(student, teacher), [mteb_task(collection)])  # doctest: +SKIP
     """
-    mteb = _mteb()
-    columns = {*collection.queries.column_names, *collection.documents.column_names}
-    if "image" in columns:
+    mteb = import_extra("mteb", "mteb", "an MTEB task")
+    import_extra("mteb.abstasks", "mteb", "an MTEB task")
+    if "image" in {*collection.queries.column_names, *collection.documents.column_names}:
         raise ValueError(f"{collection.name} has images; only collections of texts become MTEB tasks here")
     metadata = mteb.TaskMetadata(
         name=collection.name,
@@ -53,8 +53,17 @@ def mteb_task(collection: RetrievalCollection, *, reference: str | None = None, 
     )
     documents = collection.documents.select_columns(["id", "text"])
 
+    def split(part: RetrievalCollection) -> dict[str, Any]:
+        least = part.relevant_grade
+        relevant = {
+            query: {key: grade for key, grade in grades.items() if grade >= least}
+            for query, grades in part.qrels.items()
+        }
+        queries = part.queries.select_columns(["id", "text"])
+        return {"corpus": documents, "queries": queries, "relevant_docs": relevant, "top_ranked": None}
+
     def load_data(self: Any, *args: Any, **kwargs: Any) -> None:
-        self.dataset = {code: {SPLIT: _split(collection.select(code), documents)} for code in collection.languages}
+        self.dataset = {code: {SPLIT: split(collection.select(code))} for code in collection.languages}
         self.data_loaded = True
 
     task = type("CollectionTask", (mteb.abstasks.AbsTaskRetrieval,), {"metadata": metadata, "load_data": load_data})
@@ -72,18 +81,11 @@ def mteb_model(student: Encoder, teacher: Encoder) -> Any:
         ImportError: without the extra `mteb`.
         ValueError: for models of two kinds.
     """
-    _mteb()
-    from mteb.models.sentence_transformer_wrapper import (  # noqa: PLC0415 (an extra)
-        MultiVectorWrapper,
-        SentenceTransformerEncoderWrapper,
-    )
-    from mteb.types import PromptType  # noqa: PLC0415 (an extra)
-    from sentence_transformers import MultiVectorEncoder  # noqa: PLC0415
-
-    late = {isinstance(model, MultiVectorEncoder) for model in (student, teacher)}
-    if len(late) > 1:
+    wrappers = import_extra("mteb.models.sentence_transformer_wrapper", "mteb", "an MTEB model")
+    kinds = {kind_of(model) for model in (student, teacher)}
+    if len(kinds) > 1:
         raise ValueError("student and teacher must both have one vector a text or both one a token")
-    wrapper = MultiVectorWrapper if late.pop() else SentenceTransformerEncoderWrapper
+    wrapper = wrappers.SentenceTransformerEncoderWrapper if "vector" in kinds else wrappers.MultiVectorWrapper
 
     class StudentWithTeacher(wrapper):  # type: ignore[misc, valid-type]
         """MTEB's wrapper of the student, which hands what is not a query to the wrapper of the teacher."""
@@ -93,29 +95,11 @@ def mteb_model(student: Encoder, teacher: Encoder) -> Any:
             self.reader = wrapper(teacher)
 
         def encode(self, inputs: Any, **settings: Any) -> Any:
-            if settings.get("prompt_type") == PromptType.query:
-                return super().encode(inputs, **settings)
-            return self.reader.encode(inputs, **settings)
+            own = settings.get("prompt_type") == "query"
+            return super().encode(inputs, **settings) if own else self.reader.encode(inputs, **settings)
 
     return StudentWithTeacher()
 
 
-def _split(part: RetrievalCollection, documents: Dataset) -> dict[str, Any]:
-    relevant = {
-        query: {document: grade for document, grade in grades.items() if grade >= part.relevant_grade}
-        for query, grades in part.qrels.items()
-    }
-    queries = part.queries.select_columns(["id", "text"])
-    return {"corpus": documents, "queries": queries, "relevant_docs": relevant, "top_ranked": None}
-
-
 def _mteb_language(code: str) -> str:
     return f"{Language.get(code).to_alpha3()}-{language_info(code).script}"
-
-
-def _mteb() -> Any:
-    try:
-        import mteb.abstasks  # noqa: PLC0415 (an extra)
-    except ImportError as error:
-        raise ImportError('MTEB tasks and models need mteb: pip install "optical-hf[mteb]"') from error
-    return mteb

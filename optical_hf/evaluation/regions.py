@@ -2,7 +2,7 @@
 
 A phrase is found at rank r if the r-th of the image's regions is the first to overlap one of the phrase's boxes with
 IoU >= 0.5 (Plummer et al. 2015, "Flickr30k Entities", section 5). The recall of the boxes, the share of phrases that any proposal
-overlaps so, is the ceiling the detector sets. Knows vectors and boxes; nothing about models or detectors.
+overlaps so, is the ceiling the detector sets.
 
 Shapes: P phrases, R regions, D width, G boxes of a phrase.
 """
@@ -24,7 +24,8 @@ from optical_hf.evaluation.report.language_scores import (
 from optical_hf.languages import canonical_language
 from optical_hf.metrics.ranking import ranks_from_scores
 from optical_hf.settings_checks import check_cutoffs
-from optical_hf.stores.vectors import VectorSet
+from optical_hf.stores.search_engine import check_widths
+from optical_hf.stores.vectors import VectorSet, VectorStore
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,20 +97,17 @@ def evaluate_regions(
     check_cutoffs(k)
     if not 0 < overlap <= 1:
         raise ValueError(f"overlap: expected an intersection over union above 0 and up to 1, got {overlap}")
-    asked, found = (
-        VectorSet.of(phrases.vectors).check("the phrases"),
-        VectorSet.of(regions.vectors).check("the regions"),
-    )
+    asked = VectorSet.of(phrases.vectors).check("the phrases")
+    found = VectorSet.of(regions.vectors).check("the regions")
     boxes_R4 = _boxes(regions.boxes, "the regions")
-    lengths = {
-        "phrases": (len(asked), len(phrases.images), len(phrases.boxes), len(phrases.languages)),
-        "regions": (len(found), len(regions.images), len(boxes_R4)),
-    }
-    for name, counts in lengths.items():
+    for name, *columns in (
+        ("phrases", asked, phrases.images, phrases.boxes, phrases.languages),
+        ("regions", found, regions.images, boxes_R4),
+    ):
+        counts = tuple(map(len, columns))
         if len(set(counts)) > 1:
             raise ValueError(f"vectors, images, boxes (and languages) of the {name} must be as many, got {counts}")
-    if asked.width != found.width:
-        raise ValueError(f"expected phrase vectors of the regions' width {found.width}, got width {asked.width}")
+    check_widths(asked, VectorStore.of(found), found)
     languages = np.array([canonical_language(code) for code in phrases.languages])
     groups = np.array([str(image) for image in phrases.images])
     tiers, no_gap = choose_tiers(languages.tolist(), groups.tolist(), high, low, middle)
@@ -117,26 +115,23 @@ def evaluate_regions(
     rows_of: dict[str, list[int]] = {}
     for row, image in enumerate(regions.images):
         rows_of.setdefault(str(image), []).append(row)
-    missing = sorted(set(groups.tolist()) - set(rows_of))
-    if missing:
+    if missing := sorted(set(groups.tolist()) - set(rows_of)):
         raise ValueError(
             f"{len(missing)} images of phrases have no regions (first: {missing[0]}): nothing could be found"
         )
     asked_PD, found_RD = asked.vectors.numpy(), found.vectors.numpy()
     ranks = np.full(len(asked), np.inf)
     for row, image in enumerate(groups.tolist()):
-        candidates = rows_of[image]
-        gold_G4 = _boxes(phrases.boxes[row], f"phrase {row}")
+        candidates, gold_G4 = rows_of[image], _boxes(phrases.boxes[row], f"phrase {row}")
         right_R = (box_overlap(boxes_R4[candidates], gold_G4) >= overlap).any(axis=1)
         if right_R.any():
             ranks[row] = ranks_from_scores((found_RD[candidates] * asked_PD[row]).sum(axis=1)[None], right_R[None])[0]
     bootstrap = bootstrap or Bootstrap()
+    scores = score_languages(ranks, languages, groups, k, bootstrap)
     return RegionReport(
-        languages=score_languages(ranks, languages, groups, k, bootstrap),
-        box_recall={
-            code: float(np.isfinite(ranks[languages == code]).mean()) for code in dict.fromkeys(languages.tolist())
-        },
-        gap=None if tiers is None else score_gap(ranks, languages, groups, tiers=tiers, bootstrap=bootstrap),
+        languages=scores,
+        box_recall={code: float(np.isfinite(ranks[languages == code]).mean()) for code in scores},
+        gap=tiers and score_gap(ranks, languages, groups, tiers=tiers, bootstrap=bootstrap),
         no_gap=no_gap,
         ranks=ranks,
     )

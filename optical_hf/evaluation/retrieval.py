@@ -1,28 +1,22 @@
-"""`evaluate_retrieval`: encode, search, score, report, for any number of systems, languages and collections at once.
+"""`evaluate_retrieval`: encode, search, score and report, for any number of systems, languages and collections."""
 
-Orchestrates; what is done is in the modules it calls. Knows nothing about training.
-"""
-
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from optical_hf.data import RetrievalCollection
-from optical_hf.evaluation.encode.encoding import Encoding, Search
-from optical_hf.evaluation.encode.processes import Processes
-from optical_hf.evaluation.report.language_scores import Bootstrap, choose_tiers, score_gap, score_languages
+from optical_hf.evaluation.evaluation_settings import EvaluationSettings
+from optical_hf.evaluation.report.language_scores import choose_tiers, score_gap, score_languages
 from optical_hf.evaluation.report.retrieval_report import Queries, RetrievalReport, SystemResult
-from optical_hf.evaluation.searching import Found
 from optical_hf.evaluation.session import Session, Vectors, asks_with_images
 from optical_hf.evaluation.systems import SystemName, resolve_systems
 from optical_hf.evaluation.translate.seq2seq import Translator, Translators, translator_of
-from optical_hf.files import check_folder
 from optical_hf.models.tokens import Encoder
-from optical_hf.settings_checks import check_cutoffs, check_vectors
-from optical_hf.stores.engine_names import EngineName, engine_named
-from optical_hf.stores.search_engine import SearchEngine
+from optical_hf.settings_checks import check_vectors
+from optical_hf.stores.engine_names import engine_named
 
 
 def evaluate_retrieval(
@@ -32,72 +26,42 @@ def evaluate_retrieval(
     *,
     systems: Sequence[SystemName] = ("student",),
     models: Mapping[str, Encoder] | None = None,
-    search: Search = "vector",
-    engine: EngineName | SearchEngine = "exact",
-    high: Collection[str] | None = None,
-    low: Collection[str] | None = None,
-    middle: Collection[str] = (),
-    k: Sequence[int] = (1, 5, 10),
-    depth: int = 100,
     query_vectors: Mapping[str, Mapping[str, Vectors]] | None = None,
     document_vectors: Mapping[str, Vectors] | None = None,
     translator: Translator | str | Path | Translators | None = None,
     untrained: Encoder | str | Path | None = None,
-    batch_size: int = 64,
-    folder: str | Path | None = None,
-    piece: int = 8192,
-    sharded: bool = True,
-    shared_groups: bool | None = None,
-    confidence: float = 0.95,
-    rounds: int = 10_000,
-    seed: int = 0,
-    progress: bool = True,
+    settings: EvaluationSettings | None = None,
+    **fields: Any,
 ) -> RetrievalReport:
     """Measure how well queries in each language find their English documents or images, and the gap between languages.
 
-    Queries are encoded by each system with its query prompt, documents by the teacher with its document prompt. Any
-    sentence-transformers model can be the student: a `SentenceTransformer` or a `MultiVectorEncoder`, each also as the
-    other (`search`). A tie counts against the system.
+    Each system encodes the queries with its query prompt, the teacher encodes the documents with its document prompt. The
+    student is any sentence-transformers model, a `SentenceTransformer` or a `MultiVectorEncoder`. Both can be searched
+    either way (`search`). A tie counts against the system.
 
     Args:
-        student: reads the queries; None where only other systems are asked for.
-        teacher: encodes the documents and reads English queries for the ceiling; None if `document_vectors` has all.
+        student: reads the queries; None where only other systems are evaluated.
+        teacher: encodes the documents, and English queries for the ceiling; None if `document_vectors` has all documents.
         collections: what is searched. Languages that share documents or images belong in one collection: they are then
             resampled together. A language that occurs in several collections is scored over all of them.
         systems: of "student", "untrained", "teacher", "teacher_english" (the ceiling), "translate_query", "bm25".
         models: further students by name, side by side with the others.
-        search: "vector" (one a text; inner product or cosine as the teacher says) or "maxsim" (late interaction).
-        engine: "exact", another name of `optical_hf.stores.engine_names`, or an engine's settings.
-        high: languages of the high tier; None takes the classes 4 and 5 of Joshi et al. 2020, or what `low` leaves.
-        low: languages of the low tier; None takes the classes 0 to 2, or what `high` leaves.
-        middle: languages to report that are in neither.
-        k: cutoffs of R@k.
-        depth: how many documents a query may find; a right one beyond it, or tied with the next beyond it, is not found.
-        query_vectors: system -> collection -> vectors of the queries, in their order: the model is then not asked.
+        query_vectors: system -> collection -> vectors of the queries, in their order; the model is then not used.
         document_vectors: collection -> vectors of the documents, in their order.
         translator: for systems that read translations the collection does not have: the hub id or folder of a
             transformers translation model, your own function of (texts, language) that returns translations, or for each
             language one of these or the .tsv file of a dictionary ({"de": ..., "so": "so.tsv"}; `learn_dictionaries`).
         untrained: the student's backbone before training, for the system "untrained": a hub id, a folder or a model.
-        batch_size: texts in one forward pass.
-        folder: where vectors are kept on disk, so that memory is flat in the number of documents and a killed run
-            resumes; None keeps them in memory.
-        piece: texts or images encoded at a time: what memory holds, a killed run may lose, and processes share out.
-        sharded: share the work among the processes of `accelerate launch`; all of them must call this, and all get the
-            same report. False: each process evaluates alone.
-        shared_groups: whether a group name means the same thing in all collections (the image, where each language has a
-            collection of its own), so that it is resampled once for all; None says so where the queries are images.
-        confidence: of the intervals.
-        rounds: of the bootstrap.
-        seed: of the bootstrap.
-        progress: show progress bars while encoding.
+        settings: how to search, score and run; None takes the defaults of `EvaluationSettings`.
+        **fields: fields of `EvaluationSettings` by name, in place of those of `settings`.
 
     Returns:
         The report.
 
     Raises:
-        ValueError: no collection, unknown systems, missing columns, languages that fit no tier, vectors of another
+        ValueError: no collection, unknown systems, missing columns, languages that fit no group, vectors of another
             width or count or with NaN, cutoffs beyond the depth.
+        TypeError: a keyword that is no setting.
 
     Example:
         >>> collection = RetrievalCollection.from_lines("demo", {"de": ["ein Hund", "ein Haus"]}, ["a dog", "a house"])
@@ -109,71 +73,54 @@ def evaluate_retrieval(
         >>> report.systems["student"].languages["de"].recall_at_1.value
         0.5
     """
+    models, given = models or {}, query_vectors or {}
+    settings = (settings or EvaluationSettings()).changed(fields, evaluate_retrieval)
+    settings = settings.for_models(student, teacher, *models.values())
     listed = checked_collections(collections)
-    check_cutoffs(k, depth)
-    given = query_vectors or {}
-    encoding = Encoding(
-        search, by_cosine(teacher), batch_size, piece, None if folder is None else check_folder(folder), progress
-    )
-    bootstrap = Bootstrap(confidence, rounds, seed)
-    engine_name, settings = engine_named(engine, search)
-    resolved = resolve_systems(student, teacher, systems, models or {}, untrained)
-    named = [collection.name for collection in listed]
-    check_vectors(given, document_vectors or {}, [system.name for system in resolved], named)
-    queries = list_queries(listed, shared_groups)
-    languages, groups = np.array(queries.languages), np.array(queries.groups)
-    tiers, no_gap = choose_tiers(queries.languages, queries.groups, high, low, middle)
-    session = Session(
-        listed,
-        teacher,
-        encoding,
-        settings,
-        depth,
-        Processes.started() if sharded else Processes(),
-        document_vectors or {},
-        None if translator is None else translator_of(translator, progress=progress),
-    )
+    resolved = resolve_systems(student, teacher, systems, models, untrained)
+    check_vectors(given, document_vectors or {}, [s.name for s in resolved], [c.name for c in listed])
+    queries = list_queries(listed, settings.shared_groups)
+    tiers, no_gap = choose_tiers(queries.languages, queries.groups, settings.high, settings.low, settings.middle)
+    translate = None if translator is None else translator_of(translator, progress=settings.progress)
+    session = Session(listed, teacher, settings, document_vectors or {}, translate)
     for system in resolved:
-        session.read(system, given.get(system.name))
-    found = {system.name: session.run(system, given.get(system.name)) for system in resolved}
+        session.read(system, given.get(system.name, {}))
+    found = {system.name: session.run(system, given.get(system.name, {})) for system in resolved}
     ranks = {name: np.concatenate([part.ranks for part in parts]) for name, parts in found.items()}
-    ceiling = ranks.get("teacher_english")
-    results = {}
+
+    asked = np.array(queries.languages), np.array(queries.groups)
+    bootstrap, ids, results = settings.bootstrap, [c.documents["id"][:] for c in listed], {}
     for name, parts in found.items():
-        scores = score_languages(ranks[name], languages, groups, k, bootstrap)
-        gap = None
-        if tiers is not None:
-            reference = None if name == "teacher_english" else ceiling
-            gap = score_gap(ranks[name], languages, groups, tiers=tiers, bootstrap=bootstrap, ceiling=reference)
+        scores = score_languages(ranks[name], *asked, settings.k, bootstrap)
+        ceiling = None if name == "teacher_english" else ranks.get("teacher_english")
         results[name] = SystemResult(
             languages=scores,
             mean=float(np.mean([score.recall_at_1.value for score in scores.values()])),
-            gap=gap,
+            gap=tiers and score_gap(ranks[name], *asked, tiers=tiers, bootstrap=bootstrap, ceiling=ceiling),
             ranks=ranks[name],
-            first=_first(listed, parts),
+            first=[
+                names[row] if row >= 0 else None
+                for names, part in zip(ids, parts, strict=True)
+                for row in part.documents[:, 0].tolist()
+            ],
         )
+    engine_name, engine = engine_named(settings.engine, session.encoding.search)
     return RetrievalReport(
         systems=results,
         queries=queries,
         tiers=tiers,
         no_gap=no_gap,
         settings={
-            "search": search,
+            "search": settings.search,
             "engine": engine_name,
-            "exact": settings.exact,
+            "exact": engine.exact,
             "recall_of_exact": {name: float(np.mean(shares)) for name, shares in session.agreement.items()},
-            "depth": depth,
-            "k": list(k),
-            "confidence": confidence,
-            "rounds": rounds,
-            "seed": seed,
+            "k": list(settings.k),
+            **{name: getattr(settings, name) for name in ("depth", "confidence", "rounds", "seed")},
             "versions": {name: version(name) for name in ("torch", "transformers", "sentence-transformers")},
         },
         documents={collection.name: len(collection.documents) for collection in listed},
-        found={
-            name: {collection.name: part for collection, part in zip(listed, parts, strict=True)}
-            for name, parts in found.items()
-        },
+        found={name: {c.name: part for c, part in zip(listed, parts, strict=True)} for name, parts in found.items()},
         collections={collection.name: collection for collection in listed},
     )
 
@@ -205,19 +152,3 @@ def list_queries(collections: Sequence[RetrievalCollection], shared_groups: bool
         prefix = "" if shared_groups else f"{collection.name}/"
         groups += [f"{prefix}{group}" for group in collection.queries["group"][:]]
     return Queries(ids, names, languages, groups)
-
-
-def _first(collections: Sequence[RetrievalCollection], parts: Sequence[Found]) -> list[str | None]:
-    first: list[str | None] = []
-    for collection, part in zip(collections, parts, strict=True):
-        ids = collection.documents["id"][:]
-        first += [ids[row] if row >= 0 else None for row in part.documents[:, 0].tolist()]
-    return first
-
-
-def by_cosine(teacher: Encoder | None) -> bool:
-    """Whether single vectors are compared by cosine, as the teacher says; vectors without a teacher are."""
-    name = "cosine" if teacher is None else str(teacher.similarity_fn_name)
-    if name in ("euclidean", "manhattan"):
-        raise ValueError(f"the teacher compares by {name} distance; search here is by cosine or inner product")
-    return name != "dot"

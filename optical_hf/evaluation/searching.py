@@ -1,14 +1,12 @@
-"""One collection made searchable, and what one system finds in it: the rank of the first right document of each query.
+"""What counts as retrieved, and the rank of the first relevant document of each query.
 
-Documents are encoded by one model, queries by another; which, the caller says. A tie counts against the system, as
-everywhere in this package (`optical_hf.metrics.ranking`), across the search depth too: of depth + 1 documents that were
-retrieved, those with the score of the last are not found. Knows nothing about languages, gaps or reports.
+A tie counts against the system, as everywhere in this package (`optical_hf.metrics.ranking`), and across the search depth too:
+of depth + 1 retrieved documents, those that score as the last one does are not counted.
 
 Shapes: Q queries, K results.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -16,12 +14,11 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from optical_hf.data import RetrievalCollection
 from optical_hf.evaluation.encode.encoding import Encoded
 from optical_hf.evaluation.encode.processes import Processes
 from optical_hf.metrics.ranking import ranks_from_scores
-from optical_hf.stores.search_engine import Best, Index, SearchEngine, merge_results
-from optical_hf.stores.vectors import VectorSet, VectorStore
+from optical_hf.stores.search_engine import Index, SearchResult, merge_results
+from optical_hf.stores.vectors import VectorSet
 
 ROUNDING = 1e-6
 """Scores of a query that differ by less, as a share of its largest score, are equal: the same text encoded in another batch, or
@@ -29,9 +26,9 @@ the same vector in another block of a matrix product, differs by about 1e-7."""
 
 
 class Found(NamedTuple):
-    """What one system found: ranks (Q,) from 1, inf beyond the depth searched; its best documents, best first.
+    """What one system retrieved: ranks (Q,) of the first relevant document, from 1, inf beyond the depth searched.
 
-    `documents` (Q, K) are rows of the collection's documents, -1 where fewer than K were found; `scores` (Q, K).
+    `documents` (Q, K) are rows of the collection's documents, best first, -1 where fewer than K were retrieved; `scores` (Q, K).
     """
 
     ranks: NDArray[np.float64]
@@ -39,46 +36,30 @@ class Found(NamedTuple):
     scores: NDArray[np.float32]
 
 
-@dataclass(frozen=True, eq=False)
-class SearchableCollection:
-    """A collection whose documents are encoded and indexed."""
+class Searchable(NamedTuple):
+    """Encoded documents, of which each process may hold a part, and this process's index of them."""
 
-    collection: RetrievalCollection
+    documents: Encoded
     index: Index
-    documents: VectorStore
-    order: torch.Tensor
-    processes: Processes
 
-    @classmethod
-    def of(
-        cls,
-        collection: RetrievalCollection,
-        documents: Encoded,
-        engine: SearchEngine,
-        processes: Processes,
-    ) -> "SearchableCollection":
-        """Index encoded documents, of which each process may hold a part."""
-        return cls(collection, engine.index(documents.store), documents.store, documents.order, processes)
-
-    def best(self, queries: VectorSet, count: int) -> Best:
-        """The best documents of any queries, `count` of them where there are so many."""
-        count = min(count, len(self.order))
-        parts = self.processes.gather(self.index.search(queries, count))
-        results = parts[0] if len(parts) == 1 else merge_results(parts, count)
-        rows_QK = torch.where(results.positions < 0, -1, self.order[results.positions.clamp(min=0)])
-        return Best(rows_QK.numpy(), results.scores.numpy())
+    def best(self, queries: VectorSet, count: int, processes: Processes) -> SearchResult:
+        """The best documents of any queries, `count` of them where there are so many; positions are rows of the collection."""
+        order = self.documents.order
+        count = min(count, len(order))
+        scores, positions = merge_results(processes.gather(self.index.search(queries, count)), count)
+        return SearchResult(scores, torch.where(positions < 0, -1, order[positions.clamp(min=0)]))
 
 
-def found_within(best: Best, depth: int, relevance: Sequence[Sequence[int]], documents: int) -> Found:
-    """What counts as found: the documents down to `depth`, without those that share their score with the next one.
+def found_within(best: SearchResult, depth: int, relevance: Sequence[Sequence[int]], documents: int) -> Found:
+    """The documents down to `depth`, without those that share their score with the next one, and the ranks they give.
 
     Args:
         best: the depth + 1 best documents of each query or more; fewer only where there are no more.
-        depth: how many documents a query may find.
+        depth: how many documents count.
         relevance: the rows of the relevant documents of each query.
         documents: how many documents there are.
     """
-    rows_QK, scores_QK = best.documents[:, :depth], _ties_made_equal(best.scores)
+    rows_QK, scores_QK = best.positions.numpy()[:, :depth], _ties_made_equal(best.scores.numpy())
     if scores_QK.shape[1] > depth:
         lost_QK = scores_QK[:, :depth] <= scores_QK[:, depth, None]
         rows_QK, scores_QK = np.where(lost_QK, -1, rows_QK), np.where(lost_QK, -np.inf, scores_QK[:, :depth])

@@ -1,27 +1,30 @@
-"""What an evaluation keeps between systems and calls: the collections, their documents encoded and indexed once, image queries
-encoded once.
+"""What an evaluation keeps between systems and calls: documents encoded and indexed once, image queries encoded once.
 
-Text queries are read by the system, documents (texts, images) by the teacher. Where the queries are images it is the
-other way round: the teacher reads the images and the system the documents. Knows nothing about languages or reports.
+The system reads text queries, the teacher reads documents. Where the queries are images, the teacher reads the queries and the
+system the documents.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import torch
 
 from optical_hf.data import RetrievalCollection
-from optical_hf.evaluation.encode.encoding import Encoded, Encoding
+from optical_hf.evaluation.encode.encoding import Encoded
 from optical_hf.evaluation.encode.processes import Processes
-from optical_hf.evaluation.searching import Found, SearchableCollection, found_within
+from optical_hf.evaluation.evaluation_settings import EvaluationSettings
+from optical_hf.evaluation.searching import Found, Searchable, found_within
 from optical_hf.evaluation.systems import System, query_texts
 from optical_hf.evaluation.translate.seq2seq import Translator
 from optical_hf.models.tokens import Encoder
-from optical_hf.stores.bm25_search import bm25_best
+from optical_hf.stores.bm25_search import Bm25Search
+from optical_hf.stores.engine_names import engine_named
 from optical_hf.stores.exact_search import ExactSearch
-from optical_hf.stores.search_engine import Best, SearchEngine
+from optical_hf.stores.search_engine import SearchResult
 from optical_hf.stores.vectors import VectorSet, VectorStore
+
+T = TypeVar("T")
 
 COMPARED = 200
 """So many queries of a collection are searched exactly too, to say how much an approximate engine misses."""
@@ -32,112 +35,105 @@ Vectors = Any
 
 @dataclass(eq=False)
 class Session:
-    """Collections and settings; `run` answers what a system finds."""
+    """Collections, the teacher and settings whose search is decided; `run` gives what a system retrieves."""
 
     collections: Sequence[RetrievalCollection]
     teacher: Encoder | None
-    encoding: Encoding
-    engine: SearchEngine
-    depth: int
-    processes: Processes = field(default_factory=Processes)
+    settings: EvaluationSettings
     document_vectors: Mapping[str, Vectors] = field(default_factory=dict)
     translator: Translator | None = None
     agreement: dict[str, list[float]] = field(default_factory=dict)
-    _searchable: dict[str, SearchableCollection] = field(default_factory=dict)
-    _of_images: dict[str, VectorSet] = field(default_factory=dict)
-    _texts: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
+    _kept: dict[tuple[str, ...], Any] = field(default_factory=dict)
 
-    def read(self, system: System, vectors: Mapping[str, Vectors] | None = None) -> None:
+    def __post_init__(self) -> None:
+        self.encoding = self.settings.encoding(self.teacher)
+        _, self.engine = engine_named(self.settings.engine, self.encoding.search)
+        self.processes = Processes.started() if self.settings.sharded else Processes()
+
+    def read(self, system: System, vectors: Mapping[str, Vectors]) -> None:
         """Get the texts that a system reads, translated where need be: what they lack is said before encoding begins."""
         for collection in self.collections:
-            if not asks_with_images(collection) and collection.name not in (vectors or {}):
-                self._read(collection, system)
+            if not asks_with_images(collection) and collection.name not in vectors:
+                self._texts(collection, system)
 
-    def run(self, system: System, vectors: Mapping[str, Vectors] | None = None) -> list[Found]:
-        """What a system finds in each collection.
+    def run(self, system: System, vectors: Mapping[str, Vectors]) -> list[Found]:
+        """What a system retrieves in each collection.
 
         Args:
             system: whose model reads the queries.
-            vectors: collection name to query vectors that were computed elsewhere; the model is then not asked.
+            vectors: collection name to query vectors that were computed elsewhere; the model is then not used.
         """
-        return [self._run(system, collection, (vectors or {}).get(collection.name)) for collection in self.collections]
+        depth, found = self.settings.depth, []
+        for collection in self.collections:
+            best = self._best(collection, system, vectors.get(collection.name), depth + 1)
+            found.append(found_within(best, depth, collection.relevance, len(collection.documents)))
+        return found
 
-    def _run(self, system: System, collection: RetrievalCollection, vectors: Vectors | None) -> Found:
-        what = f"the queries of {collection.name} read by {system.name}"
+    def _best(self, collection: RetrievalCollection, system: System, given: Vectors | None, count: int) -> SearchResult:
         if system.name == "bm25":
-            return self._bm25(collection, system)
+            if "text" not in collection.documents.column_names or asks_with_images(collection):
+                raise ValueError(f"BM25 compares words: {collection.name} has images; leave out bm25")
+            index = Bm25Search().index(collection.documents["text"][:])
+            return index.search(self._texts(collection, system), count)
+        what = f"the queries of {collection.name} read by {system.name}"
         if asks_with_images(collection):
-            model = _needed(system.model, system.name)
-            searchable = self._index(collection, model)
-            queries = vectors if vectors is not None else self._images(collection)
+            searchable = self._indexed(collection, _needed(system.model, system.name))
+            queries = self._images(collection) if given is None else given
         else:
             searchable = self._of_teacher(collection)
-            queries = vectors
+            queries = given
             if queries is None:
-                texts = self._read(collection, system)
-                queries = self._queries(_needed(system.model, system.name), texts, what)
+                queries = self._queries(_needed(system.model, system.name), self._texts(collection, system), what)
         vectors = self.encoding.given(queries, len(collection.queries), what)
-        best = searchable.best(vectors, self.depth + 1)
+        best = searchable.best(vectors, count, self.processes)
         if not self.engine.exact:
             self.agreement.setdefault(system.name, []).append(self._agreement(searchable, vectors, best))
-        return self._found(collection, best)
+        return best
 
-    def _found(self, collection: RetrievalCollection, best: Best) -> Found:
-        return found_within(best, self.depth, collection.relevance, len(collection.documents))
-
-    def _images(self, collection: RetrievalCollection) -> VectorSet:
-        if collection.name not in self._of_images:
-            what = f"the queries of {collection.name} read by the teacher"
-            self._of_images[collection.name] = self._queries(self._teacher(), collection.queries["image"], what)
-        return self._of_images[collection.name]
-
-    def _read(self, collection: RetrievalCollection, system: System) -> list[Any]:
-        key = collection.name, system.column
-        if key not in self._texts:
-            self._texts[key] = query_texts(collection, system.column, self.translator, self.processes)
-        return self._texts[key]
-
-    def _bm25(self, collection: RetrievalCollection, system: System) -> Found:
-        if "text" not in collection.documents.column_names or asks_with_images(collection):
-            raise ValueError(f"BM25 compares words: {collection.name} has images; leave out bm25")
-        texts, documents = self._read(collection, system), collection.documents["text"][:]
-        return self._found(collection, bm25_best(texts, documents, self.depth + 1))
-
-    def _agreement(self, searchable: SearchableCollection, queries: VectorSet, best: Best) -> float:
+    def _agreement(self, searchable: Searchable, queries: VectorSet, best: SearchResult) -> float:
         """Share of the exact search's documents that the engine found, over queries spread over the collection."""
-        rows = torch.arange(0, len(queries), max(1, len(queries) // COMPARED))
-        exact = replace(searchable, index=ExactSearch().index(searchable.documents)).best(
-            queries.pick(rows), self.depth
-        )
-        pairs = zip(best.documents[rows.numpy(), : self.depth].tolist(), exact.documents.tolist(), strict=True)
+        rows, depth = torch.arange(0, len(queries), max(1, len(queries) // COMPARED)), self.settings.depth
+        exact = searchable._replace(index=ExactSearch().index(searchable.documents.store))
+        expected = exact.best(queries.pick(rows), depth, self.processes).positions
+        pairs = zip(best.positions[rows, :depth].tolist(), expected.tolist(), strict=True)
         return sum(len({*got} & {*wanted}) / len(wanted) for got, wanted in pairs) / len(rows)
 
+    def _once(self, key: tuple[str, ...], make: Callable[[], T]) -> T:
+        if key not in self._kept:
+            self._kept[key] = make()
+        return self._kept[key]
+
+    def _texts(self, collection: RetrievalCollection, system: System) -> list[Any]:
+        return self._once(
+            ("texts", collection.name, system.column),
+            lambda: query_texts(collection, system.column, self.translator, self.processes),
+        )
+
+    def _images(self, collection: RetrievalCollection) -> VectorSet:
+        what, images = f"the queries of {collection.name} read by the teacher", collection.queries["image"]
+        return self._once(("images", collection.name), lambda: self._queries(self._teacher(), images, what))
+
     def _queries(self, model: Encoder, items: Sequence[Any], what: str) -> VectorSet:
-        encoded = self.encoding.encode(model, items, "query", what, self.processes)
-        pieces = [piece for part in self.processes.gather(list(encoded.store)) for piece in part]
-        whole = VectorSet.join([vectors for _, vectors in sorted(pieces, key=lambda piece: piece[0])])
-        return whole.pick(encoded.order.argsort())
+        return self.encoding.encode(model, items, "query", what, self.processes).in_item_order(self.processes)
 
-    def _of_teacher(self, collection: RetrievalCollection) -> SearchableCollection:
-        if collection.name not in self._searchable:
-            given = self.document_vectors.get(collection.name)
-            if given is None:
-                self._searchable[collection.name] = self._index(collection, self._teacher())
-            else:
-                vectors = self.encoding.given(given, len(collection.documents), f"the documents of {collection.name}")
-                mine = VectorStore.of(vectors) if self.processes.rank == 0 else VectorStore((), (), len(vectors))
-                encoded = Encoded(mine, torch.arange(len(vectors)))
-                self._searchable[collection.name] = SearchableCollection.of(
-                    collection, encoded, self.engine, self.processes
-                )
-        return self._searchable[collection.name]
+    def _of_teacher(self, collection: RetrievalCollection) -> Searchable:
+        def make() -> Searchable:
+            if (given := self.document_vectors.get(collection.name)) is None:
+                return self._indexed(collection, self._teacher())
+            vectors = self.encoding.given(given, len(collection.documents), f"the documents of {collection.name}")
+            mine = VectorStore.of(vectors) if self.processes.rank == 0 else VectorStore((), (), len(vectors))
+            return self._searchable(Encoded(mine, torch.arange(len(vectors))))
 
-    def _index(self, collection: RetrievalCollection, model: Encoder) -> SearchableCollection:
+        return self._once(("documents", collection.name), make)
+
+    def _indexed(self, collection: RetrievalCollection, model: Encoder) -> Searchable:
         column = "image" if "image" in collection.documents.column_names else "text"
-        what = f"the documents of {collection.name}"
         items = collection.documents[column]  # texts and images stay where they are until their piece is encoded
-        encoded = self.encoding.encode(model, items, "document", what, self.processes)
-        return SearchableCollection.of(collection, encoded, self.engine, self.processes)
+        what = f"the documents of {collection.name}"
+        return self._searchable(self.encoding.encode(model, items, "document", what, self.processes))
+
+    def _searchable(self, documents: Encoded) -> Searchable:
+        return Searchable(documents, self.engine.index(documents.store))
 
     def _teacher(self) -> Encoder:
         return _needed(self.teacher, "the teacher")

@@ -2,17 +2,16 @@
 
 | name | reads | with |
 |---|---|---|
-| student | the query as it was asked | the student |
-| untrained | the query as it was asked | a student nobody trained: its backbone and a projection as `load_student` makes it |
-| teacher | the query as it was asked | the teacher: what an English model does with a language it was not made for |
+| student | the query as it is | the student |
+| untrained | the query as it is | the student before training: its backbone and a projection as `load_student` makes it |
+| teacher | the query as it is | the teacher: what an English model does with a language it was not made for |
 | teacher_english | the query in English | the teacher: the ceiling |
 | translate_query | a machine translation of the query | the teacher: the baseline to beat |
 | bm25 | a machine translation of the query | BM25 (`bm25s`), no model |
-
-Knows nothing about search.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -29,6 +28,17 @@ from optical_hf.settings_checks import check_lists
 
 SystemName = Literal["student", "untrained", "teacher", "teacher_english", "translate_query", "bm25"]
 
+Column = Literal["text", "english", "translation"]
+
+READS: dict[str, Column] = dict.fromkeys(get_args(SystemName), "text")
+READS |= {"teacher_english": "english", "translate_query": "translation", "bm25": "translation"}
+"""The column of the queries that each system reads."""
+
+HINTS = {
+    "english": "give (foreign, english) pairs to RetrievalCollection.from_lines, or leave out teacher_english",
+    "translation": "give translations to RetrievalCollection.from_lines, pass translator=, or leave it out",
+}
+
 ENGLISH = "en"
 
 TRANSLATED_AT_ONCE = 256
@@ -40,7 +50,7 @@ class System(NamedTuple):
 
     name: str
     model: Encoder | None
-    column: Literal["text", "english", "translation"]
+    column: Column
 
 
 def resolve_systems(
@@ -56,34 +66,22 @@ def resolve_systems(
         ValueError: for an unknown name, one that is used twice, nothing to evaluate, or an untrained student that is
             not named, or not untrained.
     """
-    known: dict[str, System] = {
-        "student": System("student", student, "text"),
-        "untrained": System("untrained", None, "text"),
-        "teacher": System("teacher", teacher, "text"),
-        "teacher_english": System("teacher_english", teacher, "english"),
-        "translate_query": System("translate_query", teacher, "translation"),
-        "bm25": System("bm25", None, "translation"),
-    }
     check_lists(systems=systems)
-    unknown = [name for name in systems if name not in known]
-    if unknown:
+    if unknown := [name for name in systems if name not in READS]:
         raise ValueError(
-            f"unknown systems {', '.join(unknown)}; known are {', '.join(get_args(SystemName))}. "
+            f"unknown systems {', '.join(unknown)}; known are {', '.join(READS)}. "
             "Give your own models by name in models={'name': model}"
         )
-    resolved = [known[name] for name in systems] + [System(name, model, "text") for name, model in models.items()]
-    names = [system.name for system in resolved]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
+    names = [*systems, *models]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"two systems are called {', '.join(twice)}: one would have hidden the other; rename a model")
-    if not resolved:
+    if not names:
         raise ValueError("nothing to evaluate: name at least one of systems or models")
-    return [
-        system._replace(model=untrained_student(untrained, teacher, student))
-        if system is known["untrained"]
-        else system
-        for system in resolved
-    ]
+    readers = {"student": student, "bm25": None}
+    if "untrained" in systems:
+        readers["untrained"] = untrained_student(untrained, teacher, student)
+    known = [System(name, readers.get(name, teacher), READS[name]) for name in systems]
+    return known + [System(name, model, "text") for name, model in models.items()]
 
 
 def untrained_student(
@@ -122,12 +120,9 @@ def untrained_student(
 
 
 def query_texts(
-    collection: RetrievalCollection,
-    column: Literal["text", "english", "translation"],
-    translator: Translator | None,
-    processes: Processes,
+    collection: RetrievalCollection, column: Column, translator: Translator | None, processes: Processes
 ) -> list[Any]:
-    """The queries of a collection as a system reads them; a query asked in English needs no English and no translation.
+    """The queries of a collection as a system reads them; an English query needs no English and no translation.
 
     Translating is shared among the processes, all of which must call this.
 
@@ -135,42 +130,26 @@ def query_texts(
         ValueError: where the column is missing or has gaps and there is no translator.
     """
     queries = collection.queries
-    texts = queries["text"][:]
+    texts, languages = queries["text"][:], queries["language"][:]
     if column == "text":
         return texts
-    languages = queries["language"][:]
     values = queries[column][:] if column in queries.column_names else [None] * len(texts)
     filled = [
         text if value is None and language == ENGLISH else value
         for text, value, language in zip(texts, values, languages, strict=True)
     ]
     missing = [row for row, value in enumerate(filled) if value is None]
-    if missing and column == "translation" and translator is not None:
-        for language in dict.fromkeys(languages[row] for row in missing):
-            rows = [row for row in missing if languages[row] == language]
-            for row, text in _translated({row: texts[row] for row in rows}, language, translator, processes).items():
-                filled[row] = text
-        missing = []
-    if missing:
-        first = queries["id"][missing[0]]
-        hint = {
-            "english": "give (foreign, english) pairs to RetrievalCollection.from_lines, or leave out teacher_english",
-            "translation": "give translations to RetrievalCollection.from_lines, pass translator=, or leave it out",
-        }[column]
+    if missing and (column == "english" or translator is None):
         raise ValueError(
-            f"{len(missing)} of {len(texts)} queries of {collection.name} have no {column} (first: {first}); {hint}"
+            f"{len(missing)} of {len(texts)} queries of {collection.name} have no {column} "
+            f"(first: {queries['id'][missing[0]]}); {HINTS[column]}"
         )
+    for language in dict.fromkeys(languages[row] for row in missing):
+        rows = sorted((row for row in missing if languages[row] == language), key=lambda row: len(texts[row]))
+        pieces = [rows[i : i + TRANSLATED_AT_ONCE] for i in range(0, len(rows), TRANSLATED_AT_ONCE)]
+        mine: list[tuple[int, str]] = []
+        for piece in processes.share(pieces):
+            mine += zip(piece, translator([texts[row] for row in piece], language), strict=True)
+        for row, text in chain.from_iterable(processes.gather(mine)):
+            filled[row] = text
     return filled
-
-
-def _translated(
-    texts: Mapping[int, str], language: str, translator: Translator, processes: Processes
-) -> dict[int, str]:
-    rows = sorted(texts, key=lambda row: len(texts[row]))
-    pieces = [rows[i : i + TRANSLATED_AT_ONCE] for i in range(0, len(rows), TRANSLATED_AT_ONCE)]
-    mine = [
-        pair
-        for piece in processes.share(pieces)
-        for pair in zip(piece, translator([texts[row] for row in piece], language), strict=True)
-    ]
-    return dict(pair for part in processes.gather(mine) for pair in part)

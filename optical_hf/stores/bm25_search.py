@@ -4,25 +4,43 @@ Robertson and Zaragoza 2009; the variant of Lucene (k1 1.5, b 0.75), words of tw
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
-import numpy as np
+import torch
 
-from optical_hf.stores.search_engine import Best
+from optical_hf.extras import import_extra
+from optical_hf.stores.search_engine import Index, SearchResult
 
 
-def bm25_best(queries: Sequence[str], documents: Sequence[str], count: int) -> Best:
-    """The `count` best documents of each query; a document that shares no word with it is not found.
+@dataclass(frozen=True)
+class Bm25Search:
+    """An engine whose documents and queries are texts, not vectors."""
 
-    Raises:
-        ImportError: without the extra `search`.
-    """
-    try:
-        import bm25s  # noqa: PLC0415 (an extra)
-    except ImportError as error:
-        raise ImportError('the system bm25 needs bm25s: pip install "optical-hf[search]"') from error
-    index = bm25s.BM25()
-    index.index(bm25s.tokenize(list(documents), show_progress=False), show_progress=False)
-    asked = bm25s.tokenize(list(queries), show_progress=False, return_ids=False)
-    rows, scores = index.retrieve(asked, k=min(count, len(documents)), show_progress=False)
-    found = np.asarray(scores) > 0
-    return Best(np.where(found, rows, -1).astype(np.int64), np.where(found, scores, -np.inf).astype(np.float32))
+    exact: ClassVar[bool] = True
+
+    def index(self, documents: Sequence[str]) -> Index:
+        """Count the words of all documents.
+
+        Raises:
+            ImportError: without the extra `search`.
+        """
+        bm25s = import_extra("bm25s", "search", "the system bm25")
+        index = bm25s.BM25()
+        index.index(bm25s.tokenize(list(documents), show_progress=False), show_progress=False)
+        return _Bm25Index(index, len(documents), bm25s.tokenize)
+
+
+@dataclass(frozen=True)
+class _Bm25Index:
+    index: Any
+    count: int
+    tokenize: Any
+
+    def search(self, queries: Sequence[str], k: int) -> SearchResult:
+        """The k documents with the highest BM25; a document that shares no word with the query is not found."""
+        words = self.tokenize(list(queries), show_progress=False, return_ids=False)
+        rows, scores = self.index.retrieve(words, k=min(k, self.count), show_progress=False)
+        positions_QK, scores_QK = torch.as_tensor(rows.astype("int64")), torch.as_tensor(scores.astype("float32"))
+        nothing_QK = scores_QK <= 0
+        return SearchResult(scores_QK.masked_fill(nothing_QK, -torch.inf), positions_QK.masked_fill(nothing_QK, -1))

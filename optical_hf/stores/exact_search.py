@@ -1,24 +1,23 @@
-"""Exact search in torch, block by block: inner products of single vectors or MaxSim of tokens, memory for one block.
+"""Exact search, block by block: inner products of single vectors or MaxSim of tokens, in memory for one block of scores.
 
-MaxSim(q, d) = sum_{i in q} max_{j in d} <q_i, d_j> (Khattab and Zaharia 2020, "ColBERT", eq. 3). A block of documents
-is padded by repeating a document's own last token, which no maximum can notice: there is no mask to forget, and no
-product with zero that would let padding win where all similarities are negative. The matrix of all queries times all
-documents never exists; a score is kept if it reaches the k-th best so far, so a block with nothing new costs one
-comparison. On a CPU comparing, sorting and the product itself are numpy's, which are faster there than torch's.
-Knows nothing about models or relevance.
+MaxSim(q, d) = sum_{i in q} max_{j in d} <q_i, d_j> (Khattab and Zaharia 2020, "ColBERT", eq. 3). A block of documents is padded
+by repeating a document's own last token, which changes no maximum: zeros would win where all similarities are negative. A score
+is kept if it reaches the k-th best so far, so a block with nothing new costs one comparison. On a CPU comparing, sorting and the
+product itself are numpy's, which is faster there than torch.
 
 Shapes: Q queries, N documents, K results, T query tokens, L document tokens, D width.
 """
 
 import threading
 from dataclasses import dataclass, field
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from optical_hf.settings_checks import check_counts
-from optical_hf.stores.search_engine import Index, TopK, check_widths
+from optical_hf.stores.search_engine import Index, SearchResult, check_widths
 from optical_hf.stores.vectors import VectorSet, VectorStore
 
 BLOCKS = {"cpu": (512, 8192), "other": (4096, 32_768)}
@@ -43,14 +42,10 @@ class ExactSearch:
     device: str | None = None
     query_block: int | None = None
     document_block: int | None = None
+    exact: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_counts(**{n: size for n in ("query_block", "document_block") if (size := getattr(self, n)) is not None})
-
-    @property
-    def exact(self) -> bool:
-        """True: the k best are found for sure."""
-        return True
 
     def index(self, documents: VectorStore) -> Index:
         """Nothing is built: the documents are read block by block at each search."""
@@ -87,32 +82,27 @@ class _ExactIndex:
     document_block: int
     product: _Product = field(default_factory=_Product, repr=False)
 
-    def search(self, queries: VectorSet, k: int) -> TopK:
+    def search(self, queries: VectorSet, k: int) -> SearchResult:
         """The k documents with the largest inner product or MaxSim, in memory for one block of scores."""
-        blocks = [block.to(self.device) for block in _query_blocks(queries, self.query_block)]
-        best = [_Best(block.count, k, self.device) for block in blocks]
+        parts = [queries.items(first, stop) for first, stop in _blocks(queries, self.query_block)]
+        blocks = [_query_block(part, self.device) for part in parts]
+        best = [_Best(len(part), k, self.device) for part in parts]
         product = self.product if self.device.type == "cpu" else _Product()  # an accelerator's memory is given back
         for start, piece in self.documents:
             check_widths(queries, self.documents, piece)
-            for first, stop in _document_blocks(piece, self.document_block):
-                documents = _padded(piece, first, stop).to(self.device)
-                for block, found in zip(blocks, best, strict=True):
-                    found.offer(block.scores(documents, product), start + first)
-        results = [found.result() for found in best]
-        return TopK(torch.cat([r.scores for r in results]), torch.cat([r.positions for r in results]))
+            for first, stop in _blocks(piece, self.document_block):
+                documents = _padded(piece.items(first, stop)).to(self.device)
+                for block, kept in zip(blocks, best, strict=True):
+                    kept.offer(block.scores(documents, product), start + first)
+        results = [kept.result() for kept in best]
+        return SearchResult(torch.cat([r.scores for r in results]), torch.cat([r.positions for r in results]))
 
 
-@dataclass(frozen=True)
-class _QueryBlock:
+class _QueryBlock(NamedTuple):
     """Vectors of some queries; `owner_TQ` sums tokens into their queries and is None for single vectors."""
 
     vectors: Tensor
     owner_TQ: Tensor | None
-    count: int
-
-    def to(self, device: torch.device) -> "_QueryBlock":
-        owner = None if self.owner_TQ is None else self.owner_TQ.to(device)
-        return _QueryBlock(self.vectors.to(device), owner, self.count)
 
     def scores(self, documents: Tensor, product: _Product) -> Tensor:
         """Scores (N, Q) with documents (N, D), or (L, N, D) for MaxSim; valid until the next call."""
@@ -122,38 +112,28 @@ class _QueryBlock:
         return similarity_LNT.amax(0) @ self.owner_TQ
 
 
-def _query_blocks(queries: VectorSet, size: int) -> list[_QueryBlock]:
-    if queries.lengths is None:
-        return [_QueryBlock(block, None, len(block)) for block in queries.vectors.split(size)]
-    blocks = []
-    for start, stop in _ranges(queries.lengths.tolist(), size):
-        part = queries.items(start, stop)
-        owner_T = torch.repeat_interleave(torch.arange(len(part)), part.lengths)
-        owner_TQ = torch.nn.functional.one_hot(owner_T, len(part)).float()
-        blocks.append(_QueryBlock(part.vectors, owner_TQ, len(part)))
-    return blocks
+def _query_block(part: VectorSet, device: torch.device) -> _QueryBlock:
+    if part.lengths is None:
+        return _QueryBlock(part.vectors.to(device), None)
+    owner_T = torch.repeat_interleave(torch.arange(len(part)), part.lengths)
+    return _QueryBlock(part.vectors.to(device), torch.nn.functional.one_hot(owner_T, len(part)).float().to(device))
 
 
-def _document_blocks(piece: VectorSet, size: int) -> list[tuple[int, int]]:
-    if piece.lengths is None:
-        return [(start, min(start + size, len(piece))) for start in range(0, len(piece), size)]
-    return _ranges(piece.lengths.tolist(), size)
-
-
-def _ranges(lengths: list[int], size: int) -> list[tuple[int, int]]:
-    """Cut items into runs whose padded size, items times longest item, stays within `size` (or that are one item)."""
+def _blocks(items: VectorSet, size: int) -> list[tuple[int, int]]:
+    """Cut items into runs of `size` vectors: items times the longest of them where items have tokens, or one item."""
+    if items.lengths is None:
+        return [(start, min(start + size, len(items))) for start in range(0, len(items), size)]
     ranges, start, longest = [], 0, 0
-    for item, length in enumerate(lengths):
+    for item, length in enumerate(items.lengths.tolist()):
         longest = max(longest, length)
         if item > start and longest * (item - start + 1) > size:
             ranges.append((start, item))
             start, longest = item, length
-    return [*ranges, (start, len(lengths))] if lengths else []
+    return [*ranges, (start, len(items))] if len(items) else []
 
 
-def _padded(piece: VectorSet, first: int, stop: int) -> Tensor:
+def _padded(part: VectorSet) -> Tensor:
     """Documents (N, D), or (L, N, D) with each document's last token repeated up to the longest."""
-    part = piece.items(first, stop)
     if part.lengths is None:
         return part.vectors
     begins_N = part.lengths.cumsum(0) - part.lengths
@@ -186,13 +166,13 @@ class _Best:
         if self.count > queries * k:
             self._sort_in()
 
-    def result(self) -> TopK:
+    def result(self) -> SearchResult:
         """The K best, best first, on the CPU."""
         keys_QK = _descending(self._candidates(), self.keys_QK.shape[1])
         found_QK = keys_QK != NOTHING
         scores_QK = torch.where(found_QK, _scores(keys_QK), -torch.inf)
         positions_QK = torch.where(found_QK, LARGEST - (keys_QK & LARGEST), -1)
-        return TopK(scores_QK.cpu(), positions_QK.cpu())
+        return SearchResult(scores_QK.cpu(), positions_QK.cpu())
 
     def _sort_in(self) -> None:
         """Drop all but the K best so far and raise the threshold to the last of them."""

@@ -1,6 +1,6 @@
 """FAISS for single vectors: flat (exact), IVF-PQ and HNSW (approximate), by inner product. Needs the extra `search`.
 
-Douze et al. 2024, "The Faiss library" (arXiv:2401.08281). Knows nothing about models or relevance.
+Douze et al. 2024, "The Faiss library" (arXiv:2401.08281).
 """
 
 import math
@@ -9,8 +9,9 @@ from typing import Any, Literal, get_args
 
 import torch
 
+from optical_hf.extras import import_extra
 from optical_hf.settings_checks import check_choices, check_counts
-from optical_hf.stores.search_engine import Index, TopK, check_widths, order_results
+from optical_hf.stores.search_engine import Index, SearchResult, check_widths, order_results
 from optical_hf.stores.vectors import VectorSet, VectorStore
 
 Kind = Literal["flat", "ivfpq", "hnsw"]
@@ -66,18 +67,14 @@ class FaissSearch:
             ImportError: without the extra `search`.
             ValueError: for token vectors, or fewer documents than IVF-PQ can learn from.
         """
-        try:
-            import faiss  # noqa: PLC0415 (an extra)
-        except ImportError as error:
-            raise ImportError('this engine needs faiss: pip install "optical-hf[search]"') from error
+        faiss = import_extra("faiss", "search", "this engine")
         index = None
         for _, piece in documents:
             if piece.lengths is not None:
                 raise ValueError(SINGLE_VECTORS)
             if index is None:
-                index = faiss.index_factory(
-                    piece.width, self._description(documents, piece), faiss.METRIC_INNER_PRODUCT
-                )
+                description = self._description(documents, piece)
+                index = faiss.index_factory(piece.width, description, faiss.METRIC_INNER_PRODUCT)
                 if self.kind == "hnsw":
                     index.hnsw.efConstruction, index.hnsw.efSearch = 2 * self.breadth, self.breadth
                 if self.kind == "ivfpq":
@@ -108,10 +105,10 @@ class _FaissIndex:
     index: Any
     documents: VectorStore
 
-    def search(self, queries: VectorSet, k: int) -> TopK:
+    def search(self, queries: VectorSet, k: int) -> SearchResult:
         """The k documents with the largest inner product, as far as the index finds them."""
         if self.index is None:
-            return TopK(torch.full((len(queries), k), -torch.inf), torch.full((len(queries), k), -1))
+            return SearchResult.empty(len(queries), k)
         check_widths(queries, self.documents, VectorSet(torch.empty(0, self.index.d)))
         scores_QK, numbers_QK = (torch.from_numpy(values) for values in self.index.search(queries.vectors.numpy(), k))
         return order_results(scores_QK, _positions(self.documents, numbers_QK))

@@ -1,7 +1,7 @@
 """LanceDB: an embedded table on disk that searches one vector or one vector a token (MaxSim). Needs the extra `search`.
 
 Without an index it compares with every document (exact); with one (IVF-PQ on tokens, re-ranked) it is approximate.
-MaxSim there is by cosine: LanceDB reports sum_i (1 - max_j cos(q_i, d_j)). Knows nothing about models or relevance.
+MaxSim there is by cosine: LanceDB reports sum_i (1 - max_j cos(q_i, d_j)).
 
 Shapes: Q queries, K results.
 """
@@ -15,9 +15,10 @@ from typing import Any
 import pyarrow as pa
 import torch
 
+from optical_hf.extras import import_extra
 from optical_hf.files import expand_path
 from optical_hf.settings_checks import check_counts
-from optical_hf.stores.search_engine import Index, TopK, check_widths, order_results
+from optical_hf.stores.search_engine import Index, SearchResult, check_widths, order_results
 from optical_hf.stores.vectors import VectorSet, VectorStore
 
 TOLERANCE = 1e-3
@@ -55,10 +56,7 @@ class LanceSearch:
             ImportError: without the extra `search`.
             ValueError: for token vectors that are not of unit length.
         """
-        try:
-            import lancedb  # noqa: PLC0415 (an extra)
-        except ImportError as error:
-            raise ImportError('this engine needs lancedb: pip install "optical-hf[search]"') from error
+        lancedb = import_extra("lancedb", "search", "this engine")
         temporary = None if self.folder is not None else tempfile.TemporaryDirectory(prefix="optical_hf_lance_")
         first = next(iter(documents), None)
         if first is None:
@@ -79,16 +77,15 @@ class _LanceIndex:
     settings: LanceSearch
     temporary: Any = field(default=None, repr=False)
 
-    def search(self, queries: VectorSet, k: int) -> TopK:
+    def search(self, queries: VectorSet, k: int) -> SearchResult:
         """The k documents with the largest MaxSim or inner product, one query after the other.
 
         Raises:
             ValueError: for a query whose token vectors differ in length.
         """
-        scores_QK = torch.full((len(queries), k), -torch.inf)
-        positions_QK = torch.full((len(queries), k), -1)
+        scores_QK, positions_QK = result = SearchResult.empty(len(queries), k)
         if self.shape is None:
-            return TopK(scores_QK, positions_QK)
+            return result
         check_widths(queries, self.documents, self.shape)
         parts = queries.vectors.split(1 if queries.lengths is None else queries.lengths.tolist())
         for row, part in enumerate(parts):

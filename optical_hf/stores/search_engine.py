@@ -1,15 +1,13 @@
-"""What a search engine is: documents in, an index out; queries in, the k best documents out. Nothing here searches.
+"""The protocol of a search engine: documents in, an index out; queries in, the k best documents out.
 
-An engine is a frozen dataclass of settings; its index answers. New engine = one file, one line in `ENGINES`.
+An engine is a frozen dataclass of settings; its index searches. New engine = one file, one line in `ENGINES`.
 
 Shapes: Q queries, K results.
 """
 
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from optical_hf.stores.vectors import VectorSet, VectorStore
@@ -17,14 +15,7 @@ from optical_hf.stores.vectors import VectorSet, VectorStore
 Search = Literal["vector", "maxsim"]
 
 
-class Best(NamedTuple):
-    """Rows (Q, K) of the best documents, best first, -1 where fewer were found, and their scores (Q, K)."""
-
-    documents: NDArray[np.int64]
-    scores: NDArray[np.float32]
-
-
-class TopK(NamedTuple):
+class SearchResult(NamedTuple):
     """The K best documents of each query, best first: scores (Q, K) and positions (Q, K).
 
     Equal scores are in the order of the documents. Where fewer than K were found the score is -inf, the position -1.
@@ -33,12 +24,17 @@ class TopK(NamedTuple):
     scores: Tensor
     positions: Tensor
 
+    @classmethod
+    def empty(cls, queries: int, k: int) -> "SearchResult":
+        """Nothing found for any query."""
+        return cls(torch.full((queries, k), -torch.inf), torch.full((queries, k), -1))
+
 
 class Index(Protocol):
     """Documents that can be searched."""
 
-    def search(self, queries: VectorSet, k: int) -> TopK:
-        """The k documents with the largest inner product (one vector) or MaxSim (one vector a token)."""
+    def search(self, queries: Any, k: int) -> SearchResult:
+        """The k documents with the highest score; queries are a `VectorSet`, or texts for BM25."""
         ...
 
 
@@ -50,24 +46,26 @@ class SearchEngine(Protocol):
         """Whether the k best are found for sure."""
         ...
 
-    def index(self, documents: VectorStore) -> Index:
-        """Make the documents searchable."""
+    def index(self, documents: Any) -> Index:
+        """Make documents searchable: a `VectorStore`, or texts for BM25."""
         ...
 
 
-def order_results(scores_QK: Tensor, positions_QK: Tensor) -> TopK:
+def order_results(scores_QK: Tensor, positions_QK: Tensor) -> SearchResult:
     """Sort each row by falling score and, where scores are equal, by rising position; positions of -1 go last."""
     scores_QK = scores_QK.masked_fill(positions_QK < 0, -torch.inf)
     by_position = torch.where(positions_QK < 0, torch.iinfo(torch.int64).max, positions_QK).argsort(dim=1, stable=True)
     scores_QK, positions_QK = scores_QK.gather(1, by_position), positions_QK.gather(1, by_position)
     by_score = scores_QK.argsort(dim=1, descending=True, stable=True)
-    return TopK(scores_QK.gather(1, by_score), positions_QK.gather(1, by_score))
+    return SearchResult(scores_QK.gather(1, by_score), positions_QK.gather(1, by_score))
 
 
-def merge_results(parts: list[TopK], k: int) -> TopK:
+def merge_results(parts: list[SearchResult], k: int) -> SearchResult:
     """The k best of several searches of the same queries in different documents."""
+    if len(parts) == 1:
+        return parts[0]
     merged = order_results(torch.cat([p.scores for p in parts], 1), torch.cat([p.positions for p in parts], 1))
-    return TopK(merged.scores[:, :k], merged.positions[:, :k])
+    return SearchResult(merged.scores[:, :k], merged.positions[:, :k])
 
 
 def check_widths(queries: VectorSet, documents: VectorStore, piece: VectorSet) -> None:

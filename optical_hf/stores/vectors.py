@@ -1,7 +1,7 @@
 """Vectors of texts or images, one each or one a token, in memory or on disk, checked before anything is searched.
 
-A `VectorSet` is a piece that fits in memory; a `VectorStore` is a row of such pieces, some of them files that are read
-when their turn comes: a search needs memory for one piece and not for the collection. Knows nothing about models.
+A `VectorSet` fits in memory. A `VectorStore` is a row of such sets, some of them files that are read when their turn comes:
+a search needs memory for one piece, not for the collection.
 
 Shapes: N items, T tokens (of all items, one after the other), D width.
 """
@@ -19,7 +19,7 @@ from optical_hf.tensor_files import load_tensors, save_tensors
 
 @dataclass(frozen=True)
 class VectorSet:
-    """Vectors of N items: (N, D) with `lengths` None, or tokens of all items (T, D) with `lengths` (N,) saying whose.
+    """Vectors of N items: (N, D) with `lengths` None, or the tokens of all items (T, D) with `lengths` (N,), the tokens of each.
 
     Example:
         >>> tokens = VectorSet.of([torch.eye(2), torch.eye(2)[:1]])
@@ -117,7 +117,7 @@ class VectorSet:
 
 @dataclass(frozen=True)
 class VectorStore:
-    """Vectors of a collection in pieces, each in memory or a file, with the position at which each piece begins.
+    """Vectors of a collection in pieces, each in memory or a file, and the position of the first item of each.
 
     A process that shares the work with others holds its own pieces only; `starts` are positions in the whole.
     """
@@ -138,7 +138,3 @@ class VectorStore:
     def __iter__(self) -> Iterator[tuple[int, VectorSet]]:
         for start, piece in zip(self.starts, self.pieces, strict=True):
             yield start, VectorSet.load(piece) if isinstance(piece, Path) else piece
-
-    def whole(self) -> VectorSet:
-        """All pieces of this process as one set in memory."""
-        return VectorSet.join([piece for _, piece in self])

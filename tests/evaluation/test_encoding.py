@@ -35,7 +35,7 @@ def test_pieces_hold_what_encoding_at_once_holds(bert, search, tmp_path):
     assert [len(texts[i]) for i in pieces.order] == sorted(len(text) for text in texts)
     assert len(pieces.store.pieces) == 3
     assert all(isinstance(piece, Path) for piece in pieces.store.pieces)
-    one, other = at_once.in_item_order(), pieces.in_item_order()
+    one, other = at_once.in_item_order(Processes()), pieces.in_item_order(Processes())
     torch.testing.assert_close(one.vectors, other.vectors)
     if search == "maxsim":
         assert one.lengths.tolist() == other.lengths.tolist() == [4, 3, 6, 5, 4, 3]
@@ -104,13 +104,13 @@ def test_what_is_kept_is_not_taken_by_a_model_that_changed(bert, collection, tmp
 @pytest.mark.parametrize("damage", [lambda data: data[:-8], lambda data: data[:-64] + bytes(64)], ids=["cut", "zeroed"])
 def test_damaged_vectors_are_named_and_encoded_again(teacher, tmp_path, caplog, damage):
     encoding = Encoding(folder=tmp_path, piece=2, progress=False)
-    whole = encoding.encode(teacher, ["dog", "bird", "moon"], "document", "d", Processes()).in_item_order()
+    whole = encoding.encode(teacher, ["dog", "bird", "moon"], "document", "d", Processes()).in_item_order(Processes())
     [file, *_] = sorted(tmp_path.rglob("*.safetensors"))
     encoded = encoding.encode(teacher, ["dog", "bird", "moon"], "document", "d", Processes())
     file.write_bytes(damage(file.read_bytes()))
     with pytest.raises(ValueError, match=f"{file.name}.* is damaged"):
-        encoded.in_item_order()
-    again = encoding.encode(teacher, ["dog", "bird", "moon"], "document", "d", Processes()).in_item_order()
+        encoded.in_item_order(Processes())
+    again = encoding.encode(teacher, ["dog", "bird", "moon"], "document", "d", Processes()).in_item_order(Processes())
     assert torch.equal(again.vectors, whole.vectors)
     assert f"{file.name}' is damaged" in caplog.text
 

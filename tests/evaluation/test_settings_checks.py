@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from optical_hf.evaluation import RetrievalEvaluator, evaluate_regions, evaluate_retrieval, learn_dictionaries
+from optical_hf.evaluation import (
+    EvaluationSettings,
+    RetrievalEvaluator,
+    evaluate_regions,
+    evaluate_retrieval,
+    learn_dictionaries,
+)
 from optical_hf.evaluation.regions import Phrases, Regions
 from optical_hf.evaluation.translate.seq2seq import load_translator, translator_of
 from optical_hf.stores.exact_search import ExactSearch
@@ -13,7 +19,6 @@ from optical_hf.stores.lancedb_search import LanceSearch
 
 SHARED = [
     ({"search": "cosine"}, "search: expected one of vector, maxsim, got 'cosine'"),
-    ({"search": None}, "search: expected one of vector, maxsim, got None"),
     ({"engine": "exakt"}, "unknown search engine 'exakt'"),
     ({"engine": 3}, "unknown search engine 3"),
     ({"engine": "faiss-flat", "search": "maxsim"}, "FAISS compares single vectors"),
@@ -29,12 +34,14 @@ SHARED = [
     ({"high": "de"}, "high: expected a list, got 'de'"),
     ({"low": "so"}, "low: expected a list, got 'so'"),
 ]
-OWN = [
+SHARED += [
     ({"piece": 0}, "piece: expected a whole number of at least 1, got 0"),
     ({"rounds": 0}, "rounds: expected a whole number of at least 1, got 0"),
     ({"rounds": True}, "rounds: expected a whole number of at least 1, got True"),
     ({"confidence": 95}, "confidence must be between 0 and 1"),
     ({"seed": -1}, "seed: expected a whole number of at least 0, got -1"),
+]
+OWN = [
     ({"systems": "student"}, "systems: expected a list, got 'student'"),
     ({"query_vectors": {"studnet": {}}}, "query_vectors: no 'studnet' here, only student"),
     ({"query_vectors": {"student": {"wrods": []}}}, "query_vectors of student: no 'wrods' here, only words"),
@@ -42,17 +49,34 @@ OWN = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "message"), [*SHARED, *OWN])
+@pytest.mark.parametrize(("arguments", "message"), [SHARED[0], *OWN])
 def test_evaluate_retrieval_checks_its_settings(student, teacher, collection, *, monkeypatch, arguments, message):
     monkeypatch.setattr(SentenceTransformer, "encode", lambda *a, **k: pytest.fail("encoded first"))
     with pytest.raises(ValueError, match=message):
         evaluate_retrieval(student, teacher, collection, **arguments)
 
 
-@pytest.mark.parametrize(("arguments", "message"), SHARED)
+@pytest.mark.parametrize(("arguments", "message"), [SHARED[0], ({"high": ["fr"]}, r"in no tier|no language")])
 def test_the_evaluator_checks_its_settings_when_it_is_made(teacher, collection, arguments, message):
     with pytest.raises(ValueError, match=message):
         RetrievalEvaluator(collection, teacher, **arguments)
+
+
+@pytest.mark.parametrize(("arguments", "message"), SHARED)
+def test_settings_check_themselves(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        EvaluationSettings(**arguments)
+
+
+def test_a_setting_that_is_not_there_is_named_with_the_near_one(student, teacher, collection):
+    with pytest.raises(
+        TypeError, match="evaluate_retrieval got an unexpected keyword argument 'batchsize'; did you mean 'batch_size'"
+    ):
+        evaluate_retrieval(student, teacher, collection, batchsize=3)
+    with pytest.raises(TypeError, match="did you mean 'translator'"):
+        evaluate_retrieval(student, teacher, collection, translater=3)
+    with pytest.raises(TypeError, match=r"RetrievalEvaluator got .* 'cutoffs'; settings are search, engine, depth, k"):
+        RetrievalEvaluator(collection, teacher, cutoffs=(1,))
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,15 @@
 """Texts or images in, checked vectors out: sorted by length, in pieces, shared over processes, resumed if killed.
 
-The pieces are cut from the whole collection in the same way however many processes there are, and each piece is encoded
-by one of them, so the vectors do not depend on the number of processes. With a folder, a piece is a file, written when
-it is complete; a second call with the same model and items reads what is there and encodes the rest.
-Knows sentence-transformers models; nothing about queries, relevance or search.
+The collection is cut into the same pieces for any number of processes, and one of them encodes a piece: the vectors do not
+depend on the number of processes. With a folder, a piece is a file, written when it is complete. A second call with the same
+model and items reads what is there and encodes the rest.
 """
 
 import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -42,9 +42,11 @@ class Encoded(NamedTuple):
     store: VectorStore
     order: Tensor
 
-    def in_item_order(self) -> VectorSet:
-        """The vectors of all items, as the items were given; every piece must be here."""
-        return self.store.whole().pick(self.order.argsort())
+    def in_item_order(self, processes: Processes) -> VectorSet:
+        """The vectors of all items, as the items were given, in the memory of every process; all of them must call this."""
+        pieces = [piece for part in processes.gather(list(self.store)) for piece in part]
+        pieces.sort(key=itemgetter(0))
+        return VectorSet.join([vectors for _, vectors in pieces]).pick(self.order.argsort())
 
 
 @dataclass(frozen=True)

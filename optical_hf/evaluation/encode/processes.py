@@ -1,7 +1,4 @@
-"""The processes that share an evaluation, as `accelerate launch` or torchrun started them; one where there is one.
-
-Knows nothing about what is shared.
-"""
+"""The processes that share an evaluation, as `accelerate launch` or torchrun started them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
-"""Translation word by word, from a dictionary: the translate-query baseline of languages that no translation model reads.
+"""Translation word by word from a dictionary: the translate-query baseline for languages that no translation model reads.
 
 A dictionary is a file `word<TAB>English` or is learnt from bitext by IBM Model 1 (Brown et al. 1993, "The mathematics of
 statistical machine translation"), which `nltk` fits: a word's translation is the English word of the highest p(English | word).
-Words that are not in it stay as they are, as names must. Knows nothing about models or retrieval.
+Other words stay as they are, as names must.
 """
 
 import logging
@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 
 from optical_hf.bars import bars_shown
 from optical_hf.data.collections.collection_files import name_of, read_rows
+from optical_hf.extras import import_extra
 from optical_hf.files import write_text
 from optical_hf.languages import canonical_language
 from optical_hf.settings_checks import check_counts
@@ -143,16 +144,13 @@ def learn_dictionaries(bitext: Dataset, *, rounds: int = 5, progress: bool = Tru
 
 
 def _likeliest(pairs: Iterable[tuple[str, str]], rounds: int) -> dict[tuple[str, ...], str]:
-    try:
-        from nltk.translate import AlignedSent, IBMModel1  # noqa: PLC0415 (an extra)
-    except ImportError as error:
-        raise ImportError('learning a dictionary needs nltk: pip install "optical-hf[translate]"') from error
+    nltk = import_extra("nltk.translate", "translate", "learning a dictionary")
     words = [(words_of(english), words_of(foreign)) for english, foreign in pairs]
-    sentences = [AlignedSent(english, foreign) for english, foreign in words if english and foreign]
+    sentences = [nltk.AlignedSent(english, foreign) for english, foreign in words if english and foreign]
     if not sentences:
         return {}
     best: dict[str, tuple[float, str]] = {}
-    for english, row in IBMModel1(sentences, rounds).translation_table.items():
+    for english, row in nltk.IBMModel1(sentences, rounds).translation_table.items():
         for word, probability in row.items():
             if word is not None:
                 best[word] = max(best.get(word, (0.0, "")), (probability, english))

@@ -1,8 +1,7 @@
 """Machine translation of queries by any sequence-to-sequence checkpoint of transformers, for the translate-query baseline.
 
-transformers 5 has no translation pipeline any more; this is its equivalent on `AutoModelForSeq2SeqLM` and the checkpoint's
-own tokenizer: Marian (opus-mt), NLLB, M2M100, mBART-50, MADLAD. Texts of about one length share a batch. Knows models and
-languages; nothing about retrieval.
+transformers 5 has no translation pipeline any more. This is its equivalent on `AutoModelForSeq2SeqLM` and the checkpoint's own
+tokenizer: Marian (opus-mt), NLLB, M2M100, mBART-50, MADLAD. Texts of about one length share a batch.
 """
 
 import logging
@@ -83,8 +82,8 @@ class Seq2SeqTranslator:
         return translations
 
     def _direction(self, language: str) -> tuple[str, dict[str, Any]]:
-        """What to write before a text, and options of `generate`, after telling the tokenizer the language."""
-        target = canonical_language(self.target)
+        """What to write before a text, and options of `generate`; the tokenizer's source language is set here."""
+        target, name = canonical_language(self.target), self.model.name_or_path
         if codes := language_codes(self.tokenizer):
             self.tokenizer.src_lang = self._code(codes, language, "read")
             written = codes[self._code(codes, target, "write")]
@@ -92,7 +91,7 @@ class Seq2SeqTranslator:
         source = _single_language(getattr(self.tokenizer, "source_lang", None))
         if source not in (None, language):
             raise ValueError(
-                f"the translator {self.model.name_or_path} reads {source}, the texts are in {language}: it would make "
+                f"the translator {name} reads {source}, the texts are in {language}: it would make "
                 'something up; name one model a language: translator={"de": "...", "so": "..."}'
             )
         markers = getattr(self.tokenizer, "supported_language_codes", None) or [
@@ -100,7 +99,7 @@ class Seq2SeqTranslator:
         ]
         written_as = {_single_language(marker.strip("<>2")): marker for marker in markers}
         if written_as and target not in written_as:
-            raise ValueError(f"the translator {self.model.name_or_path} does not write {target}")
+            raise ValueError(f"the translator {name} does not write {target}")
         return (f"{written_as[target]} " if written_as else ""), {}
 
     def _code(self, codes: Mapping[str, str], language: str, does: str) -> str:
@@ -167,39 +166,37 @@ def load_translator(
     return Seq2SeqTranslator(model.to(where).eval(), tokenizer, target, batch_size, options, progress)
 
 
-def translator_of(stated: "Translator | str | Path | Translators", *, progress: bool = True) -> Translator:
-    """A translator from what the user gave: a function, the name of a model, or either or a dictionary's file a language.
+def translator_of(
+    stated: "Translator | str | Path | Translators", *, language: str | None = None, progress: bool = True
+) -> Translator:
+    """A translator from what the user gave: a function, a model's name, or for each language one of these or a dictionary's file.
+
+    Args:
+        stated: what the user gave.
+        language: what a dictionary reads.
+        progress: show a progress bar.
 
     Raises:
         ValueError: as `load_translator` and `read_dictionary`; for a dictionary whose language is not said; when called,
             for a language that the mapping does not name.
     """
-    if isinstance(stated, str | Path):
-        if _is_dictionary(stated):
-            raise ValueError(
-                f"{stated} is a dictionary of one language: say which, translator={{'so': {str(stated)!r}}}"
-            )
-        return load_translator(stated, progress=progress)
-    if not isinstance(stated, Mapping):
-        return stated
-    named = {code: _of_language(one, code, progress) for code, one in by_canonical_language(stated).items()}
+    if isinstance(stated, Mapping):
+        given = by_canonical_language(stated).items()
+        named = {code: translator_of(one, language=code, progress=progress) for code, one in given}
 
-    def translate(texts: list[str], language: str) -> list[str]:
-        if language not in named:
-            raise ValueError(f"no translator for {language}: there is one for {', '.join(named)}")
-        return named[language](texts, language)
+        def translate(texts: list[str], language: str) -> list[str]:
+            if language not in named:
+                raise ValueError(f"no translator for {language}: there is one for {', '.join(named)}")
+            return named[language](texts, language)
 
-    return translate
-
-
-def _of_language(stated: str | Path | Translator, language: str, progress: bool) -> Translator:
+        return translate
     if not isinstance(stated, str | Path):
         return stated
-    return read_dictionary(stated, language) if _is_dictionary(stated) else load_translator(stated, progress=progress)
-
-
-def _is_dictionary(name: str | Path) -> bool:
-    return re.search(r"\.tsv(\.gz|\.zst)?$", expand_name(name)) is not None
+    if not re.search(r"\.tsv(\.gz|\.zst)?$", expand_name(stated)):
+        return load_translator(stated, progress=progress)
+    if language is None:
+        raise ValueError(f"{stated} is a dictionary of one language: say which, translator={{'so': {str(stated)!r}}}")
+    return read_dictionary(stated, language)
 
 
 def language_codes(tokenizer: Any) -> dict[str, str]:

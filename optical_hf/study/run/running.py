@@ -25,12 +25,12 @@ from datasets import Dataset
 from optical_hf.evaluation import RetrievalReport, evaluate_retrieval
 from optical_hf.evaluation.encode.encoding import Encoding, Search
 from optical_hf.evaluation.encode.processes import Processes, leave_processes
+from optical_hf.evaluation.evaluation_settings import by_cosine, default_search
 from optical_hf.evaluation.report.graded_measures import graded_measures
-from optical_hf.evaluation.retrieval import by_cosine
 from optical_hf.evaluation.translate.dictionary import learn_dictionaries
 from optical_hf.evaluation.translate.seq2seq import Translator
 from optical_hf.files import write_text
-from optical_hf.models import Encoder, kind_of, load_student, load_teacher
+from optical_hf.models import Encoder, load_student, load_teacher
 from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.models.text_length import set_max_seq_length, text_length
 from optical_hf.stores.vectors import VectorSet
@@ -184,8 +184,7 @@ def _evaluate(
     translator: Translator | str | dict[str, str] | None,
     kept: Path,
 ) -> RetrievalReport:
-    by_kind: Search = "maxsim" if kind_of(teacher) == "late_interaction" else "vector"
-    search = run.teacher.search or by_kind
+    search = run.teacher.search or default_search(teacher)
     with text_length(teacher, entry.document_length):
         vectors = {part.name: _documents(teacher, part.documents["text"][:], search, kept) for part in entry.parts}
     return evaluate_retrieval(
@@ -205,7 +204,7 @@ def _documents(teacher: Encoder, texts: list[str], search: Search, kept: Path) -
     """The teacher's vectors of documents, computed by the first run that needs them and read from disk by the others."""
     encoding = Encoding(search, by_cosine(teacher), folder=kept / "documents", progress=False)
     with PartialState().main_process_first():
-        return encoding.encode(teacher, texts, "document", "the documents", Processes()).in_item_order()
+        return encoding.encode(teacher, texts, "document", "the documents", Processes()).in_item_order(Processes())
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -10,11 +10,11 @@ from optical_hf.data import RetrievalCollection
 from optical_hf.evaluation import evaluate_retrieval
 from optical_hf.evaluation.searching import found_within
 from optical_hf.metrics.ranking import ranks_from_scores
-from optical_hf.stores.bm25_search import bm25_best
+from optical_hf.stores.bm25_search import Bm25Search
 from optical_hf.stores.exact_search import ExactSearch
 from optical_hf.stores.faiss_search import FaissSearch
 from optical_hf.stores.lancedb_search import LanceSearch
-from optical_hf.stores.search_engine import Best, TopK, merge_results
+from optical_hf.stores.search_engine import SearchResult, merge_results
 from optical_hf.stores.vectors import VectorSet, VectorStore
 
 ENGINES = {
@@ -83,7 +83,7 @@ def test_a_right_document_above_the_tied_ones_keeps_its_rank():
 def test_a_rank_is_that_among_all_documents_or_beyond_the_depth(scores, right, depth):
     right %= len(scores)
     order = np.argsort(-np.array(scores), kind="stable")[None, : depth + 1]
-    best = Best(order.astype(np.int64), np.array(scores, np.float32)[order])
+    best = SearchResult(torch.tensor(scores)[order], torch.from_numpy(order))
     [rank] = ranks_from_scores([scores], [right])
     found = found_within(best, depth, [[right]], len(scores))
     assert found.ranks.tolist() == [rank if rank <= depth else np.inf]
@@ -92,28 +92,28 @@ def test_a_rank_is_that_among_all_documents_or_beyond_the_depth(scores, right, d
 
 
 def test_what_rounding_separates_is_a_tie_and_what_was_not_found_is_none():
-    rows = np.array([[0, 1, 2], [2, 1, -1]])
-    scores = np.array([[0.5, 0.5 - 6e-8, 0.4], [0.5, 0.4999, -np.inf]], np.float32)
-    found = found_within(Best(rows, scores), 2, [[0], [2]], 3)
+    rows = torch.tensor([[0, 1, 2], [2, 1, -1]])
+    best = SearchResult(torch.tensor([[0.5, 0.5 - 6e-8, 0.4], [0.5, 0.4999, -np.inf]]), rows)
+    found = found_within(best, 2, [[0], [2]], 3)
     assert found.ranks.tolist() == [2, 1]
     assert found.documents.tolist() == [[0, 1], [2, 1]]
-    assert found_within(Best(rows, scores), 1, [[0], [2]], 3).documents.tolist() == [[-1], [2]]
+    assert found_within(best, 1, [[0], [2]], 3).documents.tolist() == [[-1], [2]]
 
 
 def test_results_of_two_processes_tie_as_those_of_one():
     same = VectorSet(unit(1, WIDTH).expand(DOCUMENTS, -1).contiguous())
     stores = [VectorStore((same.items(a, b),), (a,), DOCUMENTS) for a, b in ((0, 120), (120, DOCUMENTS))]
-    parts: list[TopK] = [ENGINES["exact"].index(store).search(VectorSet(unit(2, WIDTH)), 101) for store in stores]
-    merged = merge_results(parts, 101)
-    found = found_within(Best(merged.positions.numpy(), merged.scores.numpy()), 100, [[0], [202]], DOCUMENTS)
+    parts = [ENGINES["exact"].index(store).search(VectorSet(unit(2, WIDTH)), 101) for store in stores]
+    found = found_within(merge_results(parts, 101), 100, [[0], [202]], DOCUMENTS)
     assert found.ranks.tolist() == [np.inf, np.inf]
 
 
 def test_bm25_finds_no_tied_document_at_its_depth_and_none_without_a_word():
     pytest.importorskip("bm25s")
     documents = ["a white dog", *["the brown dog"] * 150, "house"]
-    best = bm25_best(["white dog", "brown dog", "house"], documents, 101)
+    index = Bm25Search().index(documents)
+    best = index.search(["white dog", "brown dog", "house"], 101)
     found = found_within(best, 100, [[0], [1], [0]], len(documents))
     assert found.ranks.tolist() == [1, np.inf, np.inf]
-    everything = found_within(bm25_best(["brown dog"], documents, 1000), 1000, [[1]], len(documents))
+    everything = found_within(index.search(["brown dog"], 1000), 1000, [[1]], len(documents))
     assert everything.ranks.tolist() == [150]

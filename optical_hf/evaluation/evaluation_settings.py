@@ -1,0 +1,129 @@
+"""`EvaluationSettings`: how an evaluation searches, scores and runs; models and data are not settings."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from sentence_transformers import MultiVectorEncoder
+from sentence_transformers.sentence_transformer.modules import Pooling
+
+from optical_hf.evaluation.encode.encoding import Encoding, Search
+from optical_hf.evaluation.report.language_scores import Bootstrap
+from optical_hf.files import check_folder
+from optical_hf.models.views import Encoder, token_projection
+from optical_hf.settings_checks import check_cutoffs, check_lists
+from optical_hf.stores.engine_names import EngineName, engine_named
+from optical_hf.stores.search_engine import SearchEngine
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """Settings of `evaluate_retrieval` and `RetrievalEvaluator`; both also take each field as a keyword.
+
+    Args:
+        search: "vector" for one vector a text, compared by inner product or cosine as the teacher says, or "maxsim" for one
+            vector a token (late interaction). None takes "maxsim" where the student is a late-interaction model.
+        engine: "exact", another name of `optical_hf.stores.engine_names`, or an engine's settings.
+        depth: documents retrieved for each query. The rank of a relevant document below it, or tied with the next one
+            below it, is infinite.
+        k: cutoffs of R@k.
+        high: languages of the high-resource group. None takes classes 4 and 5 of Joshi et al. 2020, or what `low` leaves.
+        low: languages of the low-resource group. None takes classes 0 to 2, or what `high` leaves.
+        middle: languages to report that are in neither group.
+        shared_groups: whether a group name means the same thing in all collections, such as the image of captions in
+            several languages, and is resampled once for all. None: only where the queries are images.
+        confidence: level of the intervals.
+        rounds: resamples of the bootstrap.
+        seed: of the bootstrap.
+        batch_size: texts in one forward pass.
+        folder: where vectors are kept on disk. Memory then does not grow with the documents, and a killed run resumes.
+            None keeps them in memory.
+        piece: texts or images encoded at a time: what memory holds, what a killed run may lose, what processes share out.
+        sharded: share the work among the processes of `accelerate launch`. All of them must then make the call, and all
+            get the same result. False: each process evaluates alone.
+        progress: show progress bars.
+
+    Raises:
+        ValueError: for an unknown search or engine, counts below 1, cutoffs beyond the depth, a text in place of a list.
+
+    Example:
+        >>> EvaluationSettings(search="maxsim", high=["de"], low=["so"]).depth
+        100
+    """
+
+    search: Search | None = None
+    engine: EngineName | SearchEngine = "exact"
+    depth: int = 100
+    k: Sequence[int] = (1, 5, 10)
+    high: Collection[str] | None = None
+    low: Collection[str] | None = None
+    middle: Collection[str] = ()
+    shared_groups: bool | None = None
+    confidence: float = 0.95
+    rounds: int = 10_000
+    seed: int = 0
+    batch_size: int = 64
+    folder: str | Path | None = None
+    piece: int = 8192
+    sharded: bool = True
+    progress: bool = True
+
+    def __post_init__(self) -> None:
+        check_cutoffs(self.k, self.depth)
+        check_lists(high=self.high, low=self.low, middle=self.middle)
+        encoding = Encoding(self.search or "vector", True, self.batch_size, self.piece)
+        engine_named(self.engine, encoding.search)
+        _ = self.bootstrap
+
+    @property
+    def bootstrap(self) -> Bootstrap:
+        """Settings of the intervals."""
+        return Bootstrap(self.confidence, self.rounds, self.seed)
+
+    def encoding(self, teacher: Encoder | None) -> Encoding:
+        """Settings of the encoding, with the teacher's way to compare vectors; the folder is tried."""
+        folder = None if self.folder is None else check_folder(self.folder)
+        search = self.search or default_search(teacher)
+        return Encoding(search, by_cosine(teacher), self.batch_size, self.piece, folder, self.progress)
+
+    def changed(self, given: Mapping[str, Any], function: Callable[..., Any]) -> "EvaluationSettings":
+        """These settings with the keywords that were given to a function.
+
+        Raises:
+            TypeError: for a keyword that is no field.
+        """
+        known = [field.name for field in fields(self)]
+        for name in given:
+            if name not in known:
+                near = get_close_matches(name, [*known, *signature(function).parameters], n=1)
+                meant = f"did you mean {near[0]!r}?" if near else f"settings are {', '.join(known)}"
+                raise TypeError(f"{function.__name__} got an unexpected keyword argument {name!r}; {meant}")
+        return replace(self, **given)
+
+    def for_models(self, *models: Encoder | None) -> "EvaluationSettings":
+        """These settings with the search decided, by the first of the models that is there where it is None."""
+        return replace(self, search=self.search or default_search(*models))
+
+
+def default_search(*models: Encoder | None) -> Search:
+    """ "maxsim" where the first model that is not None is a late-interaction model, else "vector".
+
+    Late interaction is a `MultiVectorEncoder`, or a Dense layer on tokens with no pooling behind it.
+    """
+    model = next((model for model in models if model is not None), None)
+    if model is None:
+        return "vector"
+    pooled = any(isinstance(module, Pooling) for module in model)
+    late = isinstance(model, MultiVectorEncoder) or (token_projection(model) is not None and not pooled)
+    return "maxsim" if late else "vector"
+
+
+def by_cosine(teacher: Encoder | None) -> bool:
+    """Whether single vectors are compared by cosine, as the teacher says; vectors without a teacher are."""
+    name = "cosine" if teacher is None else str(teacher.similarity_fn_name)
+    if name in ("euclidean", "manhattan"):
+        raise ValueError(f"the teacher compares by {name} distance; search here is by cosine or inner product")
+    return name != "dot"
