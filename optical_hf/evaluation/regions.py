@@ -1,8 +1,8 @@
-"""Phrase to region: which of the boxes proposed for an image does a phrase mean, R@k at an overlap of one half.
+"""Phrase grounding: which of the boxes proposed for an image does a phrase mean, as R@k by language.
 
-A phrase is found at rank r if the r-th of the image's regions is the first to overlap one of the phrase's boxes with
-IoU >= 0.5 (Plummer et al. 2015, "Flickr30k Entities", section 5). The recall of the boxes, the share of phrases that any proposal
-overlaps so, is the ceiling the detector sets.
+A phrase has rank r if the r-th of the image's regions is the first to overlap one of the phrase's boxes with IoU >= 0.5 (Plummer
+et al. 2015, "Flickr30k Entities", section 5). Box recall, the share of phrases that any proposal overlaps so, is the ceiling
+that the detector sets.
 
 Shapes: P phrases, R regions, D width, G boxes of a phrase.
 """
@@ -30,7 +30,7 @@ from optical_hf.stores.vectors import VectorSet, VectorStore
 
 @dataclass(frozen=True, eq=False)
 class Phrases:
-    """What is asked: vectors (P, D), and for each phrase its image, its boxes (G, 4) in pixels, and its language."""
+    """The phrases: vectors (P, D), and for each its image, its boxes (G, 4) in pixels, and its language."""
 
     vectors: Any
     images: Sequence[str]
@@ -40,7 +40,7 @@ class Phrases:
 
 @dataclass(frozen=True, eq=False)
 class Regions:
-    """What is searched: vectors (R, D) of the proposed regions, the image of each, and its box (R, 4): x0, y0, x1, y1."""
+    """The proposed regions: vectors (R, D), the image of each, and its box (R, 4): x0, y0, x1, y1."""
 
     vectors: Any
     images: Sequence[str]
@@ -75,18 +75,18 @@ def evaluate_regions(
     """Rank the regions of each phrase's image by inner product and score them.
 
     Args:
-        phrases: what is asked.
-        regions: what is searched, in each image by itself.
+        phrases: the queries.
+        regions: the candidates; a phrase is compared with those of its own image.
         overlap: the least intersection over union with one of the phrase's boxes.
         k: cutoffs.
-        high: as in `evaluate_retrieval`.
-        low: as in `evaluate_retrieval`.
-        middle: as in `evaluate_retrieval`.
-        bootstrap: of the intervals.
+        high: languages of the high-resource group, as in `EvaluationSettings`.
+        low: languages of the low-resource group.
+        middle: languages in neither.
+        bootstrap: settings of the intervals.
 
     Raises:
         ValueError: lengths that differ, vectors of another width or with NaN, a phrase without a box, an image without
-            regions, boxes without area, languages that fit no tier.
+            regions, boxes without area, languages that fit no group.
 
     Example:
         >>> phrases = Phrases(np.eye(2), ["1", "2"], [[[0, 0, 4, 4]], [[0, 0, 4, 4]]], ["de", "de"])

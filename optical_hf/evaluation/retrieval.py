@@ -11,7 +11,7 @@ from optical_hf.data import RetrievalCollection
 from optical_hf.evaluation.evaluation_settings import EvaluationSettings
 from optical_hf.evaluation.report.language_scores import choose_tiers, score_gap, score_languages
 from optical_hf.evaluation.report.retrieval_report import Queries, RetrievalReport, SystemResult
-from optical_hf.evaluation.session import Session, Vectors, asks_with_images
+from optical_hf.evaluation.session import Session, Vectors, has_image_queries
 from optical_hf.evaluation.systems import SystemName, resolve_systems
 from optical_hf.evaluation.translate.seq2seq import Translator, Translators, translator_of
 from optical_hf.models.tokens import Encoder
@@ -143,7 +143,7 @@ def checked_collections(
 def list_queries(collections: Sequence[RetrievalCollection], shared_groups: bool | None = None) -> Queries:
     """All queries; unless groups are shared, equal group names of two collections stay two groups."""
     if shared_groups is None:
-        shared_groups = all(asks_with_images(collection) for collection in collections)
+        shared_groups = all(has_image_queries(collection) for collection in collections)
     ids, names, languages, groups = [], [], [], []
     for collection in collections:
         ids += collection.queries["id"][:]

@@ -53,7 +53,7 @@ class Session:
     def read(self, system: System, vectors: Mapping[str, Vectors]) -> None:
         """Get the texts that a system reads, translated where need be: what they lack is said before encoding begins."""
         for collection in self.collections:
-            if not asks_with_images(collection) and collection.name not in vectors:
+            if not has_image_queries(collection) and collection.name not in vectors:
                 self._texts(collection, system)
 
     def run(self, system: System, vectors: Mapping[str, Vectors]) -> list[Found]:
@@ -71,12 +71,12 @@ class Session:
 
     def _best(self, collection: RetrievalCollection, system: System, given: Vectors | None, count: int) -> SearchResult:
         if system.name == "bm25":
-            if "text" not in collection.documents.column_names or asks_with_images(collection):
+            if "text" not in collection.documents.column_names or has_image_queries(collection):
                 raise ValueError(f"BM25 compares words: {collection.name} has images; leave out bm25")
             index = Bm25Search().index(collection.documents["text"][:])
             return index.search(self._texts(collection, system), count)
         what = f"the queries of {collection.name} read by {system.name}"
-        if asks_with_images(collection):
+        if has_image_queries(collection):
             searchable = self._indexed(collection, _needed(system.model, system.name))
             queries = self._images(collection) if given is None else given
         else:
@@ -139,7 +139,7 @@ class Session:
         return _needed(self.teacher, "the teacher")
 
 
-def asks_with_images(collection: RetrievalCollection) -> bool:
+def has_image_queries(collection: RetrievalCollection) -> bool:
     """Whether the queries are images, which the teacher reads, and the documents texts, which the student reads."""
     return "image" in collection.queries.column_names
 

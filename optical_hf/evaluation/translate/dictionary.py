@@ -31,11 +31,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Dictionary:
-    """English for words and phrases of one language; called with texts and their language it returns translations.
+    """A function of (texts, language) that returns translations, word by word.
 
     Args:
-        language: what it reads.
-        entries: lower-case words of an entry -> its English.
+        language: of the texts that it reads.
+        entries: the lower-case words of a word or phrase -> its English.
     """
 
     language: str

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Seq2SeqTranslator:
-    """A translation model and its tokenizer; called with texts and their language it returns translations.
+    """A function of (texts, language) that returns translations, from a translation model and its tokenizer.
 
     Args:
         model: as `AutoModelForSeq2SeqLM` loads it.
