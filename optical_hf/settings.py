@@ -1,21 +1,36 @@
-"""Dataclasses from a YAML mapping, checked by name and type before anything is loaded.
+"""Settings from a YAML file: dataclasses and options whose names, types and ranges pydantic checks before anything is loaded.
 
-A frozen dataclass says which keys there are, of which type, and which must be given; what does not fit raises ValueError with
-the place in the file. Knows nothing about studies.
+One reader for `optical-hf study` and for the `--config` of other commands. What does not fit raises ValueError with its place in
+the file, what was expected and what came.
 """
 
+import json
 import os
-import types
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, fields
+from dataclasses import fields, is_dataclass, make_dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from string import Template
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 
 from optical_hf.strict_yaml import QUOTE, read_mapping
 
 Settings = TypeVar("Settings")
+
+STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+"""Configuration of a settings class: `@pydantic.dataclasses.dataclass(frozen=True, config=STRICT)`."""
+
+_PLAIN = {
+    "Input should be a valid integer": "a whole number",
+    "Input should be a valid boolean": "true or false",
+    "Input should be a valid string": "text",
+    "Input should be a valid array": "a list",
+    "Input should be an object": "'key: value' lines",
+}
+"""What pydantic expects, in words of YAML."""
 
 
 def read_yaml(path: Path, given: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -24,9 +39,9 @@ def read_yaml(path: Path, given: Mapping[str, str] | None = None) -> dict[str, A
     A name is looked up in `given` (the command line), then in the environment, then in the file's own `variables`.
 
     Raises:
-        ValueError: no such file, no YAML, no mapping, a name that nothing defines, a given one that the file does not use.
+        ValueError: no such file, no YAML, no mapping, a name that nothing defines, or a given one that the file does not use.
     """
-    values = read_mapping(path, f"no study file {str(path)!r}: give a YAML file, see docs/study.md")
+    values = read_mapping(path)
     own = values.pop("variables", None) or {}
     if not isinstance(own, dict):
         raise ValueError(f"{path}: variables: expected 'name: value' lines, got {type(own).__name__}")
@@ -58,100 +73,88 @@ def _filled(value: Any, names: Mapping[str, str], where: str) -> Any:
         raise ValueError(f"{where}: {value!r} has a lone $: write $$ for a dollar sign") from None
 
 
-def read_settings(cls: type[Settings], values: Any, where: str, **more: Any) -> Settings:
-    """Make a dataclass from a mapping.
+def read_settings(cls: type[Settings], values: Any, where: str) -> Settings:
+    """Make a dataclass from a mapping, with the dataclasses in it.
 
     Args:
-        cls: the dataclass; its `__post_init__` may raise ValueError, which then names the place.
-        values: the mapping; None stands for an empty one.
-        where: its place in the file, for messages.
-        **more: fields that the mapping does not hold (the name it is filed under).
+        cls: the dataclass. Types are strict: `3` is no text, `yes` in quotes is not true. A list becomes a tuple where the
+            field is one. What its validators and `__post_init__` raise as ValueError is reported with its place.
+        values: the mapping, of what JSON or YAML can say.
+        where: its place, for messages: the path of the file.
 
     Raises:
-        ValueError: unknown or missing keys, values of another type, or what the class refuses.
+        ValueError: unknown or missing keys, values of another type or out of range.
     """
-    values = {} if values is None else values
-    if not isinstance(values, Mapping):
-        raise ValueError(f"{where}: expected 'key: value' lines, got {values!r}")
-    known = [field for field in fields(cls) if field.name not in more]  # type: ignore[arg-type]
-    names = [field.name for field in known]
-    for key in values:
-        if key not in names:
-            near = get_close_matches(str(key), [*names, *more], n=1)
-            meant = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join([*more, *names])}"
-            raise ValueError(f"{where}: unknown key {key!r}{meant}")
-    hints = get_type_hints(cls)
-    read: dict[str, Any] = {}
-    for field in known:
-        if field.name in values:
-            read[field.name] = checked(values[field.name], hints[field.name], f"{where}: {field.name}")
-        elif field.default is MISSING and field.default_factory is MISSING:
-            raise ValueError(f"{where}: {field.name} is missing")
     try:
-        return cls(**read, **more)
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
+        return TypeAdapter(cls).validate_json(json.dumps(values, default=str), strict=True)
+    except ValidationError as error:
+        raise ValueError(f"{where}: {_problem(error, values, cls)}") from None
 
 
-def checked(value: Any, kind: Any, where: str) -> Any:
-    """The value, if it is of the type a dataclass field has; a list becomes a tuple where the field is one.
+def check_options(classes: Sequence[type], values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Check options by the fields of dataclasses without making one of them.
+
+    Args:
+        classes: whose fields are the options, any dataclasses.
+        values: by name; those that are left out are not looked at.
+        where: their place, for messages: the path of the file.
+
+    Returns:
+        The same options, lists as tuples where the field is one.
 
     Raises:
-        ValueError: for another type.
+        ValueError: a name that no class has, or a value of another type.
     """
-    origin, parts = get_origin(kind), get_args(kind)
-    if kind is Any or (value is None and type(None) in parts) or (origin is Literal and value in parts):
-        return value
-    if origin in (Union, types.UnionType):
-        return _first_that_fits(value, [part for part in parts if part is not type(None)], kind, where)
-    if origin is tuple and isinstance(value, Sequence) and not isinstance(value, str):
-        return tuple(checked(entry, parts[0], where) for entry in value)
-    if origin is dict and isinstance(value, Mapping):
-        keys = [checked(key, parts[0], where) for key in value]
-        return {
-            key: checked(entry, parts[1], f"{where}: {key}") for key, entry in zip(keys, value.values(), strict=True)
-        }
-    if origin is None and _is(value, kind):
-        return kind(value)
-    raise ValueError(f"{where}: expected {_named(kind)}, got {value!r}{_quoted(value)}")
+    options = [(f.name, get_type_hints(cls)[f.name], None) for cls in classes for f in fields(cls) if f.init]
+    made = read_settings(dataclass(make_dataclass("Options", options), config=STRICT), values, where)
+    return {name: getattr(made, name) for name in values}
 
 
-def _first_that_fits(value: Any, kinds: Sequence[Any], whole: Any, where: str) -> Any:
-    for kind in kinds:
-        try:
-            return checked(value, kind, where)
-        except ValueError:
-            continue
-    raise ValueError(f"{where}: expected {_named(whole)}, got {value!r}{_quoted(value)}")
+def _problem(error: ValidationError, values: Any, cls: type) -> str:
+    """The first problem in one line: its place in `values`, what was expected there, and what came."""
+    errors = error.errors(include_url=False)
+    first = next((one for one in errors if one["type"] == "unexpected_keyword_argument"), errors[0])
+    place, kind = _place(first["loc"], values, cls)
+    name = str(first["loc"][-1]) if first["loc"] else ""
+    if first["type"] == "unexpected_keyword_argument":
+        known = [field.name for field in fields(kind)]
+        near = get_close_matches(name, known, n=1)
+        meant = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+        return ": ".join([*place[:-1], f"unknown key {name!r}; {meant}"])
+    if first["type"] == "missing":
+        return ": ".join([*place, f"{name} is missing"])
+    if first["type"] == "value_error":
+        return ": ".join([*place, str(first["ctx"]["error"])])
+    told = [_plain(one) for one in errors if _place(one["loc"], values, cls)[0] == place]
+    wanted = "expected " + " or ".join(dict.fromkeys(told))
+    came = first["input"]
+    quote = f"; {QUOTE}" if isinstance(came, bool) and "true or false" not in wanted else ""
+    return ": ".join([*place, f"{wanted}, got {came!r}{quote}"])
 
 
-def _quoted(value: Any) -> str:
-    """A hint where a word may have been meant."""
-    found = value if isinstance(value, list) else [value]
-    return f"; {QUOTE}" if any(isinstance(one, bool) for one in found) else ""
+def _place(location: Sequence[str | int], values: Any, kind: Any) -> tuple[list[str], Any]:
+    """The part of a location that is in the file, numbers from 1, and the dataclass that it lies in.
+
+    pydantic puts the name of the alternative it tried into the location as well.
+    """
+    place = []
+    for part in location:
+        inside = part in values if isinstance(values, dict) else isinstance(values, list) and isinstance(part, int)
+        if inside:
+            place.append(str(part + 1 if isinstance(part, int) else part))
+            values = values[part]
+        if is_dataclass(kind) and part in (hints := get_type_hints(kind)):
+            kind = _dataclass_in(hints[str(part)]) or kind
+    return place, kind
 
 
-def _is(value: Any, kind: type) -> bool:
-    """Whether a YAML scalar is of a type; YAML 1.1 reads 1e-3 as text, which is a number all the same."""
-    if kind is float and isinstance(value, str):
-        try:
-            float(value)
-        except ValueError:
-            return False
-        return True
-    if isinstance(value, bool):
-        return kind is bool
-    return isinstance(value, (int, float) if kind is float else kind)
+def _dataclass_in(kind: Any) -> Any:
+    return kind if is_dataclass(kind) else next(filter(None, map(_dataclass_in, get_args(kind))), None)
 
 
-def _named(kind: Any) -> str:
-    origin, parts = get_origin(kind), get_args(kind)
-    if origin is Literal:
-        return f"one of {', '.join(map(str, parts))}"
-    if origin in (Union, types.UnionType):
-        return " or ".join(_named(part) for part in parts if part is not type(None))
-    if origin is tuple:
-        return f"a list of {_named(parts[0])}s"
-    if origin is dict:
-        return "'key: value' lines"
-    return {str: "text", int: "a whole number", float: "a number", bool: "true or false"}.get(kind, kind.__name__)
+def _plain(error: Any) -> str:
+    """What was expected."""
+    if error["type"] == "too_short":
+        return f"at least {error['ctx']['min_length']}"
+    message = error["msg"]
+    return _PLAIN.get(message, message.removeprefix("Input should be "))

@@ -1,9 +1,10 @@
 """A YAML file of settings, read strictly: each key once, names in quotes where YAML would change them, aliases within bounds.
 
 PyYAML alone keeps the last of two equal keys, reads the language code `no` as false, and lets a file of a few hundred bytes
-unfold into gigabytes. Knows nothing about what the settings are for.
+unfold into gigabytes. It also reads `1e-3` as text, where here it is a number.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +17,34 @@ MERGE, BOOL = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:bool"
 QUOTE = "YAML reads no, yes, on and off without quotes as true or false: put it in quotes"
 
 
-def read_mapping(path: Path, missing: str) -> dict[str, Any]:
+class _Loader(yaml.SafeLoader):
+    """`SafeLoader` that reads 1e-3 as a number, as YAML 1.2 does."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?e[-+]?\d+$", re.I), list("-+0123456789")
+)
+
+
+def read_mapping(path: Path, missing: str = "") -> dict[str, Any]:
     """Read a YAML file that holds one mapping.
 
     Args:
         path: the file.
-        missing: what to say where there is none.
+        missing: what to say where there is none; empty takes a general sentence.
 
     Raises:
         ValueError: no such file, no YAML, no mapping; a key twice, with both lines; a key that YAML takes for true or false;
             aliases that unfold into too much, or into themselves.
     """
     try:
-        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
+        loader = _Loader(path.read_text(encoding="utf-8"))
         root = loader.get_single_node()
         if root is not None:
             _check(root, {})
         values = None if root is None else loader.construct_document(root)
     except FileNotFoundError:
-        raise ValueError(missing) from None
+        raise ValueError(missing or f"no file {str(path)!r}: expected a YAML file of 'key: value' lines") from None
     except RecursionError:
         raise ValueError(f"{path}: nested too deeply: expected a few levels of 'key: value' lines") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

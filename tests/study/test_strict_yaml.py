@@ -71,8 +71,8 @@ def test_norwegian_in_quotes_is_a_language(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("read", "text", "told"),
     [
-        (as_study, "high: [no]\n", "high: expected text, got False; YAML reads no"),
-        (as_study, "baselines: [off]\n", "baselines: expected text, got False; YAML reads no"),
+        (as_study, "high: [no]\n", "high: 1: expected text, got False; YAML reads no"),
+        (as_study, "baselines: [off]\n", "baselines: 1: expected text, got False; YAML reads no"),
         (as_options, "save_strategy: no\n", "save_strategy: got False; YAML reads no"),
         (as_options, "bitext: [no]\n", r"bitext: got \[False\]; YAML reads no"),
     ],

@@ -110,10 +110,14 @@ def test_names_are_filled_in_from_the_command_line_the_environment_and_the_file(
         ({"studets": {}}, r"unknown key 'studets'; did you mean 'students'\?"),
         ({"teachers": {"T": {"paht": "x"}}}, r"teachers: T: unknown key 'paht'; did you mean 'path'\?"),
         ({"teachers": {"T": {}}}, "teachers: T: path is missing"),
-        ({"teachers": {"T": {"path": "x", "kind": "dense"}}}, "kind: expected one of vector, late_interaction"),
-        ({"teachers": None}, "teachers: expected at least one"),
+        (
+            {"teachers": {"T": {"path": "x", "kind": "dense"}}},
+            "kind: expected 'vector' or 'late_interaction', got 'dense'",
+        ),
+        ({"teachers": None}, "teachers: expected 'key: value' lines, got None"),
+        ({"teachers": {}}, "teachers: expected at least 1"),
         ({"students": {"S": {"path": "x", "layers": "six"}}}, "layers: expected a whole number, got 'six'"),
-        ({"students": {"S": {"path": "x", "layers": 0}}}, "layers is 0: expected at least 1"),
+        ({"students": {"S": {"path": "x", "layers": 0}}}, "layers: expected greater than 0, got 0"),
         ({"students": {"S": {"path": "x", "mixed_layers": []}}}, "mixed_layers is empty"),
         ({"students": {"S": {"path": "x", "layers": 2, "mixed_layers": [1, 3]}}}, "names layer 3, but layers keeps 2"),
         ({"students": {"S": {"path": "x", "trim": 1}}}, "trim: expected true or false, got 1"),
@@ -124,15 +128,18 @@ def test_names_are_filled_in_from_the_command_line_the_environment_and_the_file(
         ({"systems": {"X": {"losses": "contrastive", "arguments": {"lr": 1}}}}, "'lr' is no training argument"),
         ({"systems": {"X": {"losses": "contrastive", "arguments": {"seed": 1}}}}, "'seed' is set by the study"),
         ({"budgets": {"B": {"steps": 1, "flops": 1e9}}}, "expected either steps or flops"),
-        ({"budgets": {"B": {"steps": 0}}}, "steps is 0: expected a number above 0"),
+        ({"budgets": {"B": {"steps": 0}}}, "steps: expected greater than 0, got 0"),
         ({"budgets": None}, "budgets: expected at least one, as some systems take gradient steps"),
         ({"bitext": {"martian": "x.tsv"}}, "bitext: .*martian"),
-        ({"collections": {"C": {"kind": "bitext", "queries": {}}}}, "expected at least one language"),
+        ({"collections": {"C": {"kind": "bitext", "queries": {}}}}, "queries: expected at least 1"),
         ({"collections": {"C": {"kind": "lines", "queries": {"mr": "x"}}}}, "kind lines needs documents"),
-        ({"grid": {"students": ["huge"]}}, "grid 1: students: 'huge' is not defined; known are small, large"),
+        ({"grid": {"students": ["huge"]}}, "grid: 1: students: 'huge' is not defined; known are small, large"),
         ({"baselines": ["msee"]}, "baselines: 'msee' is not defined"),
         ({"high": ["mr"], "low": ["mar"]}, "mr in two of high, low and middle"),
-        ({"sizes": [0]}, "sizes: expected numbers of pairs above 0"),
+        ({"sizes": [0]}, "sizes: 1: expected greater than 0, got 0"),
+        ({"bitext": {"mr": 3}}, "bitext: mr: expected a list, got 3"),
+        ({"bitext": {"mr": ["a", 3]}}, "bitext: mr: 2: expected text or a list, got 3"),
+        ({"bitext": {"mr": "a", "mar": "b"}}, "name the language 'mr' twice"),
         ({"output": "${nowhere_at_all}"}, "nothing defines 'nowhere_at_all'"),
         ({"output": "5 $ and more"}, "lone"),
     ],
@@ -145,7 +152,7 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, change: dict, told
 
 
 def test_a_file_that_is_no_study_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no study file"):
+    with pytest.raises(ValueError, match="no file"):
         load_study(tmp_path / "absent.yaml")
     with pytest.raises(ValueError, match="--set output changes nothing"):
         load_study(written(tmp_path, VALUES), {"output": "elsewhere"})

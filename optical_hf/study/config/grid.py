@@ -7,11 +7,13 @@ was not done. Knows nothing about how a run is made.
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from itertools import product
 from typing import Any
 
-from optical_hf.settings import read_settings
+from pydantic.dataclasses import dataclass
+
+from optical_hf.settings import STRICT, read_settings
 from optical_hf.study.config.study_config import (
     Bitext,
     BudgetSpec,
@@ -32,7 +34,7 @@ PATHS = ("queries", "documents", "images", "metadata", "english", "translations"
 """Fields of a collection that say where it is read from."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class RunConfig:
     """All that decides the result of one run.
 
@@ -99,23 +101,7 @@ class RunConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "RunConfig":
         """Read what `to_dict` wrote, from JSON as well."""
-        student, budget = values["student"], values["budget"]
-        return cls(
-            teacher=read_settings(TeacherSpec, values["teacher"], "teacher"),
-            student=None if student is None else read_settings(StudentSpec, student, "student"),
-            system=read_settings(SystemSpec, values["system"], "system"),
-            budget=None if budget is None else read_settings(BudgetSpec, budget, "budget"),
-            bitext={
-                code: tuple(tuple(file) if isinstance(file, list) else file for file in files)
-                for code, files in values["bitext"].items()
-            },
-            size=values["size"],
-            seed=values["seed"],
-            collections=tuple(read_settings(CollectionSpec, entry, "collections") for entry in values["collections"]),
-            max_seq_length=values["max_seq_length"],
-            rounds=values["rounds"],
-            contents=dict(values.get("contents", {})),
-        )
+        return read_settings(cls, values, "run")
 
 
 def runs_of(config: StudyConfig) -> list[RunConfig]:

@@ -1,29 +1,46 @@
 """What a study is made of: teachers, students, systems, budgets, bitext, collections, and the grids that combine them.
 
-Frozen dataclasses that check themselves. Knows nothing about files or how runs are made.
+Frozen dataclasses that check themselves, whether a YAML file or a caller makes them.
 """
 
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from collections import Counter
+from dataclasses import field, fields
+from itertools import chain
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveFloat, PositiveInt
+from pydantic.dataclasses import dataclass
 
 from optical_hf.files import expand_name, expand_path
-from optical_hf.languages import canonical_language
+from optical_hf.languages import by_canonical_language, canonical_language
 from optical_hf.losses import parse_losses
 from optical_hf.models import Kind
+from optical_hf.settings import STRICT
 from optical_hf.training import OTDistillationArguments
 
-BITEXT_FILES = tuple[str | tuple[str, ...], ...]
-Bitext = dict[str, BITEXT_FILES]  # type: ignore[valid-type]
+Name = Annotated[str, AfterValidator(expand_name)]
+"""A hub id, or a folder whose `~` is expanded."""
+Number = Annotated[PositiveFloat, BeforeValidator(lambda value: float(value) if isinstance(value, str) else value)]
+"""A number above 0; `--set` gives it as text."""
+NOT_EMPTY = Field(min_length=1)
+Languages = tuple[Annotated[str, AfterValidator(canonical_language)], ...]
+Sizes = tuple[PositiveInt | None, ...]
+Bitext = Annotated[
+    dict[str, Annotated[tuple[str | tuple[str, ...], ...], NOT_EMPTY]], AfterValidator(by_canonical_language)
+]
 """Language -> files; a pair of files is the foreign one and the English one."""
 
 OWN_ARGUMENTS = {"losses", "alignment", "max_steps", "per_device_train_batch_size", "output_dir", "seed"}
 """Training arguments that the study sets from other keys."""
 
+NAMED = ("teachers", "students", "systems", "budgets", "collections")
+"""Parts of a study that are given by name and combined in its grids."""
+
 DICTIONARY = "dictionary"
 """The translator that is learnt from a run's own bitext."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class TeacherSpec:
     """An English teacher.
 
@@ -35,15 +52,12 @@ class TeacherSpec:
     """
 
     name: str
-    path: str
+    path: Name
     kind: Kind | None = None
     search: Literal["vector", "maxsim"] | None = None
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "path", expand_name(self.path))
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class StudentSpec:
     """A student's backbone, and what is cut off it.
 
@@ -60,8 +74,8 @@ class StudentSpec:
     """
 
     name: str
-    path: str
-    layers: int | None = None
+    path: Name
+    layers: PositiveInt | None = None
     trim: bool = False
     random: dict[str, Any] | None = None
     seed: int = 0
@@ -69,20 +83,17 @@ class StudentSpec:
     query_prompt: str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "path", expand_name(self.path))
         if self.mixed_layers is not None and not self.mixed_layers:
             raise ValueError("mixed_layers is empty: expected numbers of layers, or null for the last one alone")
         if self.layers is not None and max(self.mixed_layers or (0,)) > self.layers:
             raise ValueError(f"mixed_layers names layer {max(self.mixed_layers or ())}, but layers keeps {self.layers}")
-        if self.layers is not None and self.layers < 1:
-            raise ValueError(f"layers is {self.layers}: expected at least 1")
         if self.layers is not None and self.random is not None:
             raise ValueError(
                 "a random student has the layers its configuration says: put num_hidden_layers under `random`"
             )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class SystemSpec:
     """A way to make a student read a language, or what a student is compared with.
 
@@ -138,7 +149,7 @@ class SystemSpec:
         return self.translator == DICTIONARY
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class BudgetSpec:
     """How long gradient steps go on.
 
@@ -151,21 +162,17 @@ class BudgetSpec:
     """
 
     name: str
-    steps: int | None = None
-    flops: float | None = None
-    batch: int = 32
-    learning_rate: float = 3e-5
+    steps: PositiveInt | None = None
+    flops: Number | None = None
+    batch: PositiveInt = 32
+    learning_rate: Number = 3e-5
 
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.flops is None):
             raise ValueError("expected either steps or flops: the one says how long, the other what it may cost")
-        for name in ("steps", "flops", "batch", "learning_rate"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ValueError(f"{name} is {value}: expected a number above 0")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class CollectionSpec:
     """A retrieval collection; see docs/study.md for what each kind reads.
 
@@ -185,17 +192,18 @@ class CollectionSpec:
 
     name: str
     kind: Literal["lines", "bitext", "captions", "flores_sentences", "flores_documents", "afriqa"]
-    queries: dict[str, str | tuple[str, ...]]
+    queries: Annotated[dict[str, str | tuple[str, ...]], NOT_EMPTY]
     documents: str | tuple[str, ...] | None = None
     images: str | None = None
     metadata: str | None = None
     english: dict[str, str] | tuple[str, ...] | None = None
     translations: dict[str, str] | None = None
     groups: str | None = None
-    limit: int | None = None
-    document_length: int | None = None
+    limit: PositiveInt | None = None
+    document_length: PositiveInt | None = None
 
     def __post_init__(self) -> None:
+        by_canonical_language(self.queries)
         needed = {
             "lines": ("documents",),
             "captions": ("documents", "images"),
@@ -205,13 +213,9 @@ class CollectionSpec:
         for name in needed.get(self.kind, ()):
             if getattr(self, name) is None:
                 raise ValueError(f"a collection of kind {self.kind} needs {name}")
-        if not self.queries:
-            raise ValueError("queries: expected at least one language")
-        for code in self.queries:
-            canonical_language(code)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class GridSpec:
     """Names to combine; an axis that is left out takes everything the study defines."""
 
@@ -219,12 +223,12 @@ class GridSpec:
     students: tuple[str, ...] | None = None
     systems: tuple[str, ...] | None = None
     budgets: tuple[str, ...] | None = None
-    sizes: tuple[int | None, ...] | None = None
+    sizes: Sizes | None = None
     seeds: tuple[int, ...] | None = None
     collections: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class StudyConfig:
     """A study as its YAML file says.
 
@@ -234,9 +238,9 @@ class StudyConfig:
         teachers: by name.
         students: by name.
         systems: by name.
-        budgets: by name.
         bitext: language -> files, as for `optical-hf train --bitext`; [foreign file, English file] for one in two files.
         collections: by name.
+        budgets: by name; needed where systems take gradient steps.
         sizes: pairs of each language at most; None takes all.
         seeds: of the draw of the bitext and of training.
         grid: the combinations that are run.
@@ -256,26 +260,38 @@ class StudyConfig:
 
     name: str
     output: str
-    teachers: dict[str, TeacherSpec]
-    students: dict[str, StudentSpec]
-    systems: dict[str, SystemSpec]
-    budgets: dict[str, BudgetSpec]
-    bitext: Bitext
-    collections: dict[str, CollectionSpec]
-    sizes: tuple[int | None, ...] = (None,)
+    teachers: Annotated[dict[str, TeacherSpec], NOT_EMPTY]
+    students: Annotated[dict[str, StudentSpec], NOT_EMPTY]
+    systems: Annotated[dict[str, SystemSpec], NOT_EMPTY]
+    bitext: Annotated[Bitext, NOT_EMPTY]
+    collections: Annotated[dict[str, CollectionSpec], NOT_EMPTY]
+    budgets: dict[str, BudgetSpec] = field(default_factory=dict)
+    sizes: Sizes = (None,)
     seeds: tuple[int, ...] = (0,)
     grid: tuple[GridSpec, ...] = (GridSpec(),)
-    high: tuple[str, ...] | None = None
-    low: tuple[str, ...] | None = None
-    middle: tuple[str, ...] = ()
+    high: Languages | None = None
+    low: Languages | None = None
+    middle: Languages = ()
     baselines: tuple[str, ...] = ()
-    max_seq_length: int | None = None
-    together: int = 1
-    processes: int = 1
+    max_seq_length: PositiveInt | None = None
+    together: PositiveInt = 1
+    processes: PositiveInt = 1
     launch: tuple[str, ...] = ()
-    rounds: int = 10_000
+    rounds: PositiveInt = 10_000
     keep_students: bool = False
     share_bodies: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "output", str(expand_path(self.output)))
+        named = [
+            (f"grid: {n}: {axis}", axis, getattr(one, axis)) for n, one in enumerate(self.grid, 1) for axis in NAMED
+        ]
+        for where, axis, names in [*named, ("baselines", "systems", self.baselines)]:
+            for name in names or ():
+                if name not in getattr(self, axis):
+                    raise ValueError(f"{where}: {name!r} is not defined; known are {', '.join(getattr(self, axis))}")
+        if not self.budgets and any(system.losses for system in self.systems.values()):
+            raise ValueError("budgets: expected at least one, as some systems take gradient steps")
+        groups = Counter(chain.from_iterable(set(group or ()) for group in (self.high, self.low, self.middle)))
+        if twice := sorted(code for code, count in groups.items() if count > 1):
+            raise ValueError(f"{', '.join(twice)} in two of high, low and middle: name each language in one")
