@@ -23,14 +23,17 @@ Settings = TypeVar("Settings")
 STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 """Configuration of a settings class: `@pydantic.dataclasses.dataclass(frozen=True, config=STRICT)`."""
 
-_PLAIN = {
-    "Input should be a valid integer": "a whole number",
-    "Input should be a valid boolean": "true or false",
-    "Input should be a valid string": "text",
-    "Input should be a valid array": "a list",
-    "Input should be an object": "'key: value' lines",
+WORDS = {
+    "bool_type": "true or false",
+    "dataclass_type": "'key: value' lines",
+    "dict_type": "'key: value' lines",
+    "float_type": "a number",
+    "int_from_float": "a whole number",
+    "int_type": "a whole number",
+    "string_type": "text",
+    "tuple_type": "a list",
 }
-"""What pydantic expects, in words of YAML."""
+"""What was expected, by pydantic's type of an error; for other types pydantic says it."""
 
 
 def read_yaml(path: Path, given: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -77,18 +80,19 @@ def read_settings(cls: type[Settings], values: Any, where: str) -> Settings:
     """Make a dataclass from a mapping, with the dataclasses in it.
 
     Args:
-        cls: the dataclass. Types are strict: `3` is no text, `yes` in quotes is not true. A list becomes a tuple where the
-            field is one. What its validators and `__post_init__` raise as ValueError is reported with its place.
-        values: the mapping, of what JSON or YAML can say.
+        cls: the dataclass. What its validators and `__post_init__` raise as ValueError is reported with its place. Dataclasses
+            inside it need the configuration `STRICT`, which refuses unknown keys.
+        values: the mapping, of what JSON can say.
         where: its place, for messages: the path of the file.
 
     Raises:
         ValueError: unknown or missing keys, values of another type or out of range.
     """
-    try:
-        return TypeAdapter(cls).validate_json(json.dumps(values, default=str), strict=True)
-    except ValidationError as error:
-        raise ValueError(f"{where}: {_problem(error, values, cls)}") from None
+    known = [field.name for field in fields(cls) if field.init]  # type: ignore[arg-type]
+    unknown = [key for key in values if key not in known] if isinstance(values, Mapping) else []
+    if unknown:
+        raise ValueError(f"{where}: {_unknown_key(unknown[0], known)}")
+    return checked(values, cls, where)
 
 
 def check_options(classes: Sequence[type], values: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -110,26 +114,38 @@ def check_options(classes: Sequence[type], values: Mapping[str, Any], where: str
     return {name: getattr(made, name) for name in values}
 
 
-def _problem(error: ValidationError, values: Any, cls: type) -> str:
+def checked(value: Any, kind: Any, where: str) -> Any:
+    """The value, if it is of a type: `3` is no text, "yes" is not true; a list becomes a tuple where the type is one.
+
+    Raises:
+        ValueError: for another type.
+    """
+    try:
+        return TypeAdapter(kind).validate_json(json.dumps(value, default=str), strict=True)
+    except ValidationError as error:
+        raise ValueError(f"{where}: {_problem(error, value, kind)}") from None
+
+
+def _problem(error: ValidationError, values: Any, kind: Any) -> str:
     """The first problem in one line: its place in `values`, what was expected there, and what came."""
     errors = error.errors(include_url=False)
     first = next((one for one in errors if one["type"] == "unexpected_keyword_argument"), errors[0])
-    place, kind = _place(first["loc"], values, cls)
-    name = str(first["loc"][-1]) if first["loc"] else ""
+    place, inside = _place(first["loc"], values, kind)
     if first["type"] == "unexpected_keyword_argument":
-        known = [field.name for field in fields(kind)]
-        near = get_close_matches(name, known, n=1)
-        meant = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-        return ": ".join([*place[:-1], f"unknown key {name!r}; {meant}"])
+        return ": ".join([*place[:-1], _unknown_key(place[-1], [field.name for field in fields(inside)])])
     if first["type"] == "missing":
-        return ": ".join([*place, f"{name} is missing"])
+        return ": ".join([*place, f"{first['loc'][-1]} is missing"])
     if first["type"] == "value_error":
         return ": ".join([*place, str(first["ctx"]["error"])])
-    told = [_plain(one) for one in errors if _place(one["loc"], values, cls)[0] == place]
-    wanted = "expected " + " or ".join(dict.fromkeys(told))
+    wanted = [_wanted(one) for one in errors if _place(one["loc"], values, kind)[0] == place]
     came = first["input"]
     quote = f"; {QUOTE}" if isinstance(came, bool) and "true or false" not in wanted else ""
-    return ": ".join([*place, f"{wanted}, got {came!r}{quote}"])
+    return ": ".join([*place, f"expected {' or '.join(dict.fromkeys(wanted))}, got {came!r}{quote}"])
+
+
+def _unknown_key(key: Any, known: Sequence[str]) -> str:
+    near = get_close_matches(str(key), known, n=1)
+    return f"unknown key {key!r}; " + (f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}")
 
 
 def _place(location: Sequence[str | int], values: Any, kind: Any) -> tuple[list[str], Any]:
@@ -152,9 +168,9 @@ def _dataclass_in(kind: Any) -> Any:
     return kind if is_dataclass(kind) else next(filter(None, map(_dataclass_in, get_args(kind))), None)
 
 
-def _plain(error: Any) -> str:
-    """What was expected."""
+def _wanted(error: Any) -> str:
+    if error["type"] == "literal_error":
+        return f"one of {error['ctx']['expected'].replace(' or ', ', ').replace(chr(39), '')}"
     if error["type"] == "too_short":
         return f"at least {error['ctx']['min_length']}"
-    message = error["msg"]
-    return _PLAIN.get(message, message.removeprefix("Input should be "))
+    return WORDS.get(error["type"], error["msg"].removeprefix("Input should be "))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 
 import torch
@@ -53,7 +54,7 @@ def parse_losses(text: str) -> dict[Loss, float]:
         loss = _loss(term[1].strip(), term[2] or "")
         if loss in weights:
             raise ValueError(f"loss {str(loss)!r} is given twice in {text!r}: give it once, with the weight you want")
-        weights[loss] = checked("1" if term[3] is None else term[3].strip(), float, f"the weight of {loss}")
+        weights[loss] = checked(1 if term[3] is None else _value(term[3].strip()), float, f"the weight of {loss}")
     if not weights:
         raise ValueError("no loss given: expected at least one, such as 'contrastive=1.0'")
     check_weights(weights)
@@ -98,8 +99,11 @@ def _loss(name: str, settings: str) -> Loss:
     return read_settings(LOSSES[name], {key: _value(text) for key, _, text in given}, f"loss {name!r}")
 
 
-def _value(text: str) -> bool | int | str:
-    """What a setting's text stands for; `read_settings` reads other numbers from text."""
+def _value(text: str) -> bool | int | float | str:
+    """What a setting's text stands for."""
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
-    return int(text) if text.lstrip("-").isdecimal() else text
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text

@@ -59,7 +59,7 @@ def check_own(args: TrainingArguments, annotations: Mapping[str, Any]) -> None:
     """Check the type and range of every field that our arguments add to those of transformers.
 
     Args:
-        args: the arguments; a number that was given as text is put in as a number.
+        args: the arguments.
         annotations: of our class; `HfArgumentParser` takes the None out of the types that its fields have.
 
     Raises:
@@ -68,7 +68,6 @@ def check_own(args: TrainingArguments, annotations: Mapping[str, Any]) -> None:
     inherited = {field.name for field in fields(TrainingArguments)}
     for name in [name for name in annotations if name not in inherited]:
         value = checked(getattr(args, name), annotations[name], name)
-        setattr(args, name, value)
         if value is not None and name in RANGES and not RANGES[name][1](value):
             raise ValueError(f"{name}: expected {RANGES[name][0]}, got {value}")
 

@@ -112,7 +112,7 @@ def test_names_are_filled_in_from_the_command_line_the_environment_and_the_file(
         ({"teachers": {"T": {}}}, "teachers: T: path is missing"),
         (
             {"teachers": {"T": {"path": "x", "kind": "dense"}}},
-            "kind: expected 'vector' or 'late_interaction', got 'dense'",
+            "kind: expected one of vector, late_interaction, got 'dense'",
         ),
         ({"teachers": None}, "teachers: expected 'key: value' lines, got None"),
         ({"teachers": {}}, "teachers: expected at least 1"),
