@@ -155,15 +155,15 @@ EXTERNAL = b"""<?xml version="1.0"?>
         (b'<!DOCTYPE annotation SYSTEM "http://example.org/voc.dtd"><annotation/>', "refused"),
         (xml(box("1", 1, 1, 9, 9))[:-20], r"7\.xml, line \d+: damaged XML"),
         (b"", r"7\.xml, line 1: damaged XML"),
-        (xml(box("1", 1, 1, 9)), r"7\.xml, line 7: a box with 3 of its 4 corners"),
-        (xml(box("1", 1, 1, "many", 9)), r"7\.xml, line 6: xmax is 'many', expected a whole number"),
-        (xml(box("1", 9, 1, 2, 9)), r"line 7: a box that ends before it begins: 9, 1, 2, 9"),
-        (xml(box([], 1, 1, 2, 9)), r"line 7: an object without a name"),
-        (xml("<object>\n<name>1</name>\n</object>"), r"line 6: object 1 has neither a box nor the flags"),
-        (xml(box("1", 1, 1, 2, 2), size=""), "line 7: no width and height of the image"),
+        (xml(box("1", 1, 1, 9)), r"7\.xml, object 1: a box with 3 of its 4 corners"),
+        (xml(box("1", 1, 1, "many", 9)), r"7\.xml, object 1: bndbox/xmax is 'many', expected a whole number"),
+        (xml(box("1", 9, 1, 2, 9)), r"object 1: a box that ends before it begins: 9, 1, 2, 9"),
+        (xml(box([], 1, 1, 2, 9)), r"object 1 has no name"),
+        (xml("<object>\n<name>1</name>\n</object>"), r"object 1 has neither a box nor the flags"),
+        (xml(box("1", 1, 1, 2, 2), size=""), "xml: no width and height of the image"),
         (xml(size="<size><width>0</width><height>5</height></size>"), "no width and height"),
     ],
 )
-def test_damaged_annotations_name_file_and_line(content, message):
+def test_damaged_annotations_name_file_and_place(content, message):
     with pytest.raises(ValueError, match=message):
         parse_annotation(content, "7.xml")

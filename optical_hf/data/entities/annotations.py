@@ -1,19 +1,17 @@
 """The boxes of one image, from an `Annotations/<image>.xml` file of Flickr30k Entities.
 
-Knows nothing about sentences or folders. The files follow Pascal VOC: an `object` has one or more `name`s (chain ids)
-and either a `bndbox` or the flags `scene` and `nobndbox`. Published corners count pixels from 1 and belong to the box
-(the makers' own reader takes 1 off all four); here a box is x0, y0, x1, y1 counted from 0, the last two one past the
-box, which is what Pillow crops. Read with defusedxml: no DTD, so neither entity bombs nor external entities.
+The files follow Pascal VOC: an `object` has one or more `name`s (chain ids) and either a `bndbox` or the flags `scene`
+and `nobndbox`. Published corners count pixels from 1 and belong to the box (the makers' own reader takes 1 off all
+four); here a box is x0, y0, x1, y1 counted from 0, the last two one past the box, which is what Pillow crops. Read with
+defusedxml: no DTD, so neither entity bombs nor external entities.
 Format: the README of github.com/BryanPlummer/flickr30k_entities.
 """
 
 from dataclasses import dataclass
 from typing import NamedTuple
-from xml.sax import SAXParseException
-from xml.sax.handler import ContentHandler
-from xml.sax.xmlreader import AttributesImpl, Locator
+from xml.etree.ElementTree import Element, ParseError
 
-from defusedxml import DefusedXmlException, sax
+from defusedxml import DefusedXmlException, ElementTree
 
 from optical_hf.data.entities.members import DamagedFileError
 
@@ -51,14 +49,14 @@ class ImageAnnotation:
 
 
 def parse_annotation(content: bytes, where: str) -> ImageAnnotation:
-    """Read the XML of one image.
+    """The boxes and flags in the XML of one image.
 
     Args:
         content: the file.
         where: what errors call it.
 
     Raises:
-        DamagedFileError: for a file that is damaged or declares a DTD or entities, with the line.
+        DamagedFileError: for a file that is damaged or declares a DTD or entities; it names the line or the object.
 
     Example:
         >>> corners = b"<xmin>1</xmin><ymin>2</ymin><xmax>4</xmax><ymax>12</ymax>"
@@ -67,116 +65,61 @@ def parse_annotation(content: bytes, where: str) -> ImageAnnotation:
         >>> parse_annotation(xml, "7.xml").boxes
         {'7': (Box(x0=0, y0=1, x1=4, y1=9),)}
     """
-    reader = _Reader(where)
     try:
-        sax.parseString(content, reader, forbid_dtd=True)
-    except SAXParseException as error:
-        raise DamagedFileError(f"{where}, line {error.getLineNumber()}: damaged XML ({error.getMessage()})") from error
+        root = ElementTree.fromstring(content, forbid_dtd=True)
+    except ParseError as error:
+        raise DamagedFileError(f"{where}, line {error.position[0]}: damaged XML ({error})") from error
     except DefusedXmlException as error:
-        raise DamagedFileError(
-            f"{where}, line {reader.line}: refused, the file declares a DTD or an entity ({error})"
-        ) from error
-    return reader.result()
-
-
-class _Reader(ContentHandler):
-    """Collects the objects of a file; keeps the line that it is in, because a fault is named by it."""
-
-    def __init__(self, where: str) -> None:
-        super().__init__()
-        self.where = where
-        self.size: dict[str, int] = {}
-        self.boxes: dict[str, list[Box]] = {}
-        self.flags: dict[str, set[str]] = {"scene": set(), "nobndbox": set()}
-        self.clipped = self.outside = 0
-        self._open: list[str] = []
-        self._text = ""
-        self._names: list[str] = []
-        self._values: dict[str, int] = {}
-        self._locator: Locator | None = None
-
-    @property
-    def line(self) -> int:
-        return (self._locator.getLineNumber() or 0) if self._locator is not None else 0
-
-    def setDocumentLocator(self, locator: Locator) -> None:
-        self._locator = locator
-
-    def startElement(self, name: str, attrs: AttributesImpl) -> None:
-        self._open.append(name)
-        self._text = ""
-        if name == "object":
-            self._names, self._values = [], {}
-
-    def characters(self, content: str) -> None:
-        self._text += content
-
-    def endElement(self, name: str) -> None:
-        self._open.pop()
-        inside = self._open[-1] if self._open else ""
-        if inside == "size" and name in ("width", "height"):
-            self.size[name] = self._number(name)
-        elif inside == "object" and name == "name":
-            self._names.append(self._text.strip())
-        elif (inside == "bndbox" and name in ("xmin", "ymin", "xmax", "ymax")) or (
-            inside == "object" and name in self.flags
-        ):
-            self._values[name] = self._number(name)
-        elif name == "object":
-            self._end_object()
-
-    def endDocument(self) -> None:
-        self._check_size()
-
-    def result(self) -> ImageAnnotation:
-        return ImageAnnotation(
-            self.size["width"],
-            self.size["height"],
-            {chain: tuple(boxes) for chain, boxes in self.boxes.items()},
-            frozenset(self.flags["scene"]),
-            frozenset(self.flags["nobndbox"]),
-            self.clipped,
-            self.outside,
-        )
-
-    def _end_object(self) -> None:
-        if not self._names or not all(self._names):
-            raise self._fault("an object without a name (chain id)")
-        corners = [self._values.get(corner) for corner in ("xmin", "ymin", "xmax", "ymax")]
-        for flag, chains in self.flags.items():
-            if self._values.get(flag):
-                chains.update(self._names)
-        known = [corner for corner in corners if corner is not None]
-        if len(known) == 4:
-            if (box := self._box(*known)) is not None:
-                for chain in dict.fromkeys(self._names):
-                    self.boxes.setdefault(chain, []).append(box)
-        elif known:
-            raise self._fault(f"a box with {len(known)} of its 4 corners")
-        elif not {"scene", "nobndbox"} & self._values.keys():
-            raise self._fault(f"object {self._names[0]} has neither a box nor the flags scene and nobndbox")
-
-    def _box(self, xmin: int, ymin: int, xmax: int, ymax: int) -> Box | None:
-        if xmax < xmin or ymax < ymin:
-            raise self._fault(f"a box that ends before it begins: {xmin}, {ymin}, {xmax}, {ymax}")
-        self._check_size()
-        width, height = self.size["width"], self.size["height"]
-        box = Box(max(xmin - 1, 0), max(ymin - 1, 0), min(xmax, width), min(ymax, height))
+        raise DamagedFileError(f"{where}: refused, the file declares a DTD or an entity ({error})") from error
+    width, height = (_number(root, f"size/{name}", where) or 0 for name in ("width", "height"))
+    if min(width, height) < 1:
+        raise DamagedFileError(f"{where}: no width and height of the image")
+    boxes: dict[str, tuple[Box, ...]] = {}
+    flagged: dict[str, set[str]] = {"scene": set(), "nobndbox": set()}
+    clipped = outside = 0
+    for number, entry in enumerate(root.iter("object"), start=1):
+        at = f"{where}, object {number}"
+        chains = [(name.text or "").strip() for name in entry.findall("name")]
+        if not chains or not all(chains):
+            raise DamagedFileError(f"{at} has no name (chain id)")
+        for flag, marked in flagged.items():
+            marked.update(chains if _number(entry, flag, at) else ())
+        stated = _corners(entry, at)
+        if stated is None:
+            continue
+        box = Box(max(stated.x0, 0), max(stated.y0, 0), min(stated.x1, width), min(stated.y1, height))
         if box.x0 >= box.x1 or box.y0 >= box.y1:
-            self.outside += 1
-            return None
-        self.clipped += box != (xmin - 1, ymin - 1, xmax, ymax)
-        return box
+            outside += 1
+            continue
+        clipped += box != stated
+        for chain in dict.fromkeys(chains):
+            boxes[chain] = (*boxes.get(chain, ()), box)
+    scenes, without_box = (frozenset(marked) for marked in flagged.values())
+    return ImageAnnotation(width, height, boxes, scenes, without_box, clipped, outside)
 
-    def _check_size(self) -> None:
-        if self.size.keys() != {"width", "height"} or min(self.size.values()) < 1:
-            raise self._fault("no width and height of the image")
 
-    def _number(self, name: str) -> int:
-        try:
-            return int(self._text)
-        except ValueError:
-            raise self._fault(f"{name} is {self._text.strip()!r}, expected a whole number") from None
+def _corners(entry: Element, at: str) -> Box | None:
+    """The box of an object as the file has it; None for one that is flagged to have none."""
+    named = {name: _number(entry, f"bndbox/{name}", at) for name in ("xmin", "ymin", "xmax", "ymax")}
+    known = [corner for corner in named.values() if corner is not None]
+    if not known:
+        if entry.find("scene") is None and entry.find("nobndbox") is None:
+            raise DamagedFileError(f"{at} has neither a box nor the flags scene and nobndbox")
+        return None
+    if len(known) < 4:
+        raise DamagedFileError(f"{at}: a box with {len(known)} of its 4 corners")
+    xmin, ymin, xmax, ymax = known
+    if xmax < xmin or ymax < ymin:
+        raise DamagedFileError(f"{at}: a box that ends before it begins: {xmin}, {ymin}, {xmax}, {ymax}")
+    return Box(xmin - 1, ymin - 1, xmax, ymax)
 
-    def _fault(self, what: str) -> DamagedFileError:
-        return DamagedFileError(f"{self.where}, line {self.line}: {what}")
+
+def _number(parent: Element, path: str, where: str) -> int | None:
+    """The whole number in an element below another; None where there is no such element."""
+    text = parent.findtext(path)
+    if text is None:
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise DamagedFileError(f"{where}: {path} is {text.strip()!r}, expected a whole number") from None

@@ -84,15 +84,13 @@ class Flickr30kEntities(datasets.GeneratorBasedBuilder):
         splits = (split,) if isinstance(split, str) else tuple(split)
         self._ids = {name: split_ids(name, root, karpathy) for name in splits}
         check_one_family(self._ids)
+        pairs = [(code, str(expand_path(one)), str(expand_path(other))) for code, (one, other) in (lines or {}).items()]
         release = Release(
-            root=str(root),
-            sentences=None if sentences is None else str(expand_path(sentences)),
-            image_ids=None if image_ids is None else str(expand_path(image_ids)),
-            images=None if images is None else str(expand_path(images)),
-            lines=tuple(
-                (canonical_language(code), str(expand_path(foreign)), str(expand_path(english)))
-                for code, (foreign, english) in (lines or {}).items()
-            ),
+            str(root),
+            sentences=_expanded(sentences),
+            image_ids=_expanded(image_ids),
+            images=_expanded(images),
+            lines=tuple((canonical_language(code), foreign, english) for code, foreign, english in pairs),
             language=canonical_language(language),
             boxes=boxes,
             strict=strict,
@@ -155,3 +153,7 @@ def load_flickr30k_entities(
     with reader_errors():
         builder.download_and_prepare(num_proc=num_proc)
     return builder.as_dataset(split=split)
+
+
+def _expanded(place: Location | None) -> str | None:
+    return None if place is None else str(expand_path(place))

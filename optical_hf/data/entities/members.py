@@ -1,6 +1,6 @@
 """Files by the image id in their name, from a folder, a zip archive or a tar archive.
 
-Knows nothing about what the files hold. Nothing is ever unpacked to disk, so names like `../../x` and links have no
+Nothing is ever unpacked to disk, so names like `../../x` and links have no
 power; a member larger than its limit is refused before it is read, so a small archive cannot fill the memory.
 """
 
@@ -10,6 +10,7 @@ import tarfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property, partial
+from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import IO
 from zipfile import BadZipFile, ZipFile
@@ -24,16 +25,30 @@ class DamagedFileError(ValueError):
 
 
 class Members(ABC):
-    """Files of a folder or archive, looked up by the stem of their name."""
+    """Files of a folder or archive, looked up by the stem of their name.
+
+    Args:
+        location: the folder or archive.
+        suffixes: which files count.
+        limit: the most bytes that one of them may have.
+        folder: only files directly in a folder of this name.
+    """
 
     def __init__(self, location: Path, suffixes: tuple[str, ...], limit: int, folder: str | None = None) -> None:
         self.location, self.suffixes, self.limit, self.folder = location, suffixes, limit, folder
 
     @abstractmethod
-    def get(self, key: str) -> bytes | None:
-        """The content of the file of an id, or None where there is none."""
+    def _listed(self) -> Iterable[str]:
+        """The names of the files."""
 
     @abstractmethod
+    def _open(self, name: str) -> IO[bytes]:
+        """The file of a name."""
+
+    def get(self, key: str) -> bytes | None:
+        """The content of the file of an id, or None where there is none."""
+        return self._content(key) if key in self._names else None
+
     def walk(self, keys: Collection[str]) -> Iterator[tuple[str, Callable[[], bytes]]]:
         """Yield (id, what reads its content now) of those ids that there is a file for, in an order that suits the archive.
 
@@ -41,10 +56,22 @@ class Members(ABC):
             ValueError: where the archive itself cannot be read on.
             DamagedFileError: from the reading of one file, so that the caller may go on with the next.
         """
+        for key in keys:
+            if key in self._names:
+                yield key, partial(self._content, key)
 
     def where(self, key: str) -> str:
         """What messages call the file of an id."""
         return f"{self.location}/{self.folder + '/' if self.folder else ''}{key}{self.suffixes[0]}"
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        """The name of the file of each id."""
+        found: dict[str, str] = {}
+        for name in self._listed():
+            if (key := self._key(name)) is not None:
+                self._once(found, key, name)
+        return found
 
     def _key(self, name: str) -> str | None:
         """The id that a member's name stands for; None for other files (`__MACOSX/._1.xml` among them)."""
@@ -52,24 +79,20 @@ class Members(ABC):
         fits = path.suffix.lower() in self.suffixes and not path.name.startswith(".")
         return path.stem if fits and (self.folder is None or path.parent.name == self.folder) else None
 
-    def _by_key(self, names: Iterable[str]) -> dict[str, str]:
-        """The name of the file of each id.
+    def _once(self, found: dict[str, str], key: str, name: str) -> None:
+        """Note the file of an id, unless another one has it."""
+        if found.setdefault(key, name) != name:
+            raise ValueError(
+                f"{self.location} has two files for the id {key}, {' and '.join(sorted((found[key], name)))}: which one is "
+                "meant is not known. To fix this, take one of them out"
+            )
 
-        Raises:
-            ValueError: where two files have one id.
-        """
-        found: dict[str, str] = {}
-        for name in names:
-            key = self._key(name)
-            if key is not None and found.setdefault(key, name) != name:
-                raise self._twice(key, found[key], name)
-        return found
-
-    def _twice(self, key: str, *names: str) -> ValueError:
-        return ValueError(
-            f"{self.location} has two files for the id {key}, {' and '.join(sorted(names))}: which one is meant is not known. "
-            "To fix this, take one of them out"
-        )
+    def _content(self, key: str) -> bytes:
+        try:
+            with self._open(self._names[key]) as file:
+                return self._read(file, key)
+        except (BadZipFile, RuntimeError, NotImplementedError) as error:  # damaged, encrypted, unknown compression
+            raise DamagedFileError(f"{self.location}/{self._names[key]} cannot be read ({error})") from error
 
     def _read(self, file: IO[bytes], key: str) -> bytes:
         content = file.read(self.limit + 1)
@@ -80,60 +103,29 @@ class Members(ABC):
         return content
 
 
-class IndexedMembers(Members):
-    """Files that can be read in any order."""
-
-    @property
-    @abstractmethod
-    def _names(self) -> dict[str, str]:
-        """The name of the file of each id."""
-
-    def walk(self, keys: Collection[str]) -> Iterator[tuple[str, Callable[[], bytes]]]:
-        """Yield (id, what reads its content now) of those ids that there is a file for, in the order of the ids."""
-        for key in keys:
-            if key in self._names:
-                yield key, partial(self._content, key)
-
-    def get(self, key: str) -> bytes | None:
-        """The content of the file of an id, or None where there is none."""
-        return self._content(key) if key in self._names else None
-
-    @abstractmethod
-    def _content(self, key: str) -> bytes:
-        """The content of the file of an id."""
-
-
-class FolderMembers(IndexedMembers):
+class FolderMembers(Members):
     """Files of a folder."""
 
-    @cached_property
-    def _names(self) -> dict[str, str]:
-        root = self.location / self.folder if self.folder else self.location
-        with os.scandir(root) as entries:
-            return self._by_key(f"{self.folder or '.'}/{entry.name}" for entry in entries if entry.is_file())
+    def _listed(self) -> Iterable[str]:
+        with os.scandir(self.location / (self.folder or "")) as entries:
+            return [f"{self.folder or '.'}/{entry.name}" for entry in entries if entry.is_file()]
 
-    def _content(self, key: str) -> bytes:
-        with open(self.location / self._names[key], "rb") as file:
-            return self._read(file, key)
+    def _open(self, name: str) -> IO[bytes]:
+        return open(self.location / name, "rb")
 
 
-class ZipMembers(IndexedMembers):
+class ZipMembers(Members):
     """Files of a zip archive."""
 
     @cached_property
     def _archive(self) -> ZipFile:
         return ZipFile(self.location)
 
-    @cached_property
-    def _names(self) -> dict[str, str]:
-        return self._by_key(self._archive.namelist())
+    def _listed(self) -> Iterable[str]:
+        return self._archive.namelist()
 
-    def _content(self, key: str) -> bytes:
-        try:
-            with self._archive.open(self._names[key]) as file:
-                return self._read(file, key)
-        except (BadZipFile, RuntimeError, NotImplementedError) as error:  # damaged, encrypted, unknown compression
-            raise DamagedFileError(f"{self.location}/{self._names[key]} cannot be read ({error})") from error
+    def _open(self, name: str) -> IO[bytes]:
+        return self._archive.open(name)
 
 
 class TarMembers(Members):
@@ -147,28 +139,29 @@ class TarMembers(Members):
                 for member in archive:
                     key = self._key(member.name)
                     if key in wanted and member.isfile() and (file := archive.extractfile(member)) is not None:
-                        if given.setdefault(key, member.name) != member.name:
-                            raise self._twice(key, given[key], member.name)
+                        self._once(given, key, member.name)
                         content = self._read(file, key)
                         yield key, partial(bytes, content)  # of bytes that is no copy
         except (tarfile.TarError, EOFError, OSError) as error:
             raise ValueError(f"{self.location} cannot be read on ({error}); is the archive complete?") from error
 
-    @cached_property
-    def _texts(self) -> dict[str, bytes]:
+    def _listed(self) -> Iterable[str]:
         with tarfile.open(self.location, "r|*") as archive:
-            keys = {key for member in archive if (key := self._key(member.name)) is not None}
-        return {key: read() for key, read in self.walk(keys)}
+            return [member.name for member in archive if member.isfile()]
 
-    def get(self, key: str) -> bytes | None:
-        """The content of the member of an id; the first call reads all of them (for small files only)."""
-        return self._texts.get(key)
+    @cached_property
+    def _contents(self) -> dict[str, bytes]:
+        return {self._names[key]: read() for key, read in self.walk(self._names)}
+
+    def _open(self, name: str) -> IO[bytes]:
+        """One of all the files, which the first call reads: for small ones only."""
+        return BytesIO(self._contents[name])
 
 
 def open_members(
     location: str | os.PathLike[str], suffixes: tuple[str, ...], limit: int, folder: str | None = None
 ) -> Members:
-    """Files of a folder or an archive, by what the location is.
+    """Files of a folder or an archive, by what the location is; the arguments are those of `Members`.
 
     Args:
         location: a folder, a .zip file, or a .tar file (.tar.gz, .tgz, .tar.bz2, .tar.xz).

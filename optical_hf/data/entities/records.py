@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from datasets import Features, Image, Value
 
@@ -21,7 +21,6 @@ from optical_hf.data.entities.sentences import Caption, SentenceFiles, SentenceL
 
 logger = logging.getLogger(__name__)
 Row = dict[str, Any]
-T = TypeVar("T")
 
 
 class PlainFeatures(Features):
@@ -32,43 +31,28 @@ class PlainFeatures(Features):
         return example
 
 
-_TEXT, _NUMBER, _FLAG = Value("string"), Value("int32"), Value("bool")
+def _columns(names: str, **special: Any) -> PlainFeatures:
+    """Columns of text, but for the special ones."""
+    return PlainFeatures({name: special.get(name, Value("string")) for name in names.split()})
+
+
+_NUMBER, _FLAG = Value("int32"), Value("bool")
 FEATURES = {
-    "captions": PlainFeatures(
-        {
-            "image_id": _TEXT,
-            "image": Image(),
-            "captions": [_TEXT],
-            "unrelated": [_FLAG],
-            "language": _TEXT,
-            "split": _TEXT,
-        }
+    "captions": _columns(
+        "image_id image captions unrelated language split",
+        image=Image(),
+        captions=[Value("string")],
+        unrelated=[_FLAG],
     ),
-    "phrases": PlainFeatures(
-        {
-            "id": _TEXT,
-            "image_id": _TEXT,
-            "phrase": _TEXT,
-            "types": [_TEXT],
-            "chain_id": _TEXT,
-            "boxes": [[_NUMBER]],
-            "is_scene": _FLAG,
-            "no_box": _FLAG,
-            "caption": _TEXT,
-            "caption_number": _NUMBER,
-            "start": _NUMBER,
-            "end": _NUMBER,
-            "order": _NUMBER,
-            "unrelated": _FLAG,
-            "width": _NUMBER,
-            "height": _NUMBER,
-            "language": _TEXT,
-            "split": _TEXT,
-        }
+    "phrases": _columns(
+        "id image_id phrase types chain_id boxes is_scene no_box caption caption_number start end order unrelated "
+        "width height language split",
+        types=[Value("string")],
+        boxes=[[_NUMBER]],
+        **dict.fromkeys(("is_scene", "no_box", "unrelated"), _FLAG),
+        **dict.fromkeys(("caption_number", "start", "end", "order", "width", "height"), _NUMBER),
     ),
-    "bitext": PlainFeatures(
-        dict.fromkeys(("source", "target", "language", "origin", "id", "image_id", "split"), _TEXT)
-    ),
+    "bitext": _columns("source target language origin id image_id split"),
 }
 """The columns of each config. Of a phrase, `caption[start:end] == phrase`, and boxes are as `Image.crop` takes them."""
 
@@ -125,15 +109,11 @@ class Release:
         archived = packed.is_file() and not (root / folder).is_dir()
         return open_members(packed if archived else root, (suffix,), TEXT_LIMIT, folder)
 
-    def unless_damaged(self, read: Callable[[str], T], image: str) -> T | None:
-        """What `read` returns; or None and a line in the log, where a file is damaged and the build is not strict."""
-        try:
-            return read(image)
-        except DamagedFileError as error:
-            if self.strict:
-                raise
-            logger.warning("image %s is left out: %s", image, error)
-            return None
+    def leave_out(self, image: str, error: DamagedFileError) -> None:
+        """Log that an image is left out; or raise the error, where the build is strict."""
+        if self.strict:
+            raise error
+        logger.warning("image %s is left out: %s", image, error)
 
 
 def caption_rows(release: Release, ids: Sequence[str]) -> Iterator[Row]:
@@ -147,20 +127,19 @@ def caption_rows(release: Release, ids: Sequence[str]) -> Iterator[Row]:
     missing = set(ids) if images is not None else set()
     for image, content in images.walk(ids) if images is not None else ((image, None) for image in ids):
         missing.discard(image)
-
-        def read(image: str, content: Callable[[], bytes] | None = content) -> tuple[list[Caption], bytes | None]:
-            return sentences.captions(image), sound_image(content(), f"the image {image}") if content else None
-
-        found = release.unless_damaged(read, image)
-        if found is not None:
-            captions, stored = found
-            yield {
-                "image_id": image,
-                "image": None if stored is None else {"bytes": stored, "path": image},
-                "captions": [caption.sentence.text for caption in captions],
-                "unrelated": [caption.unrelated for caption in captions],
-                "language": release.language,
-            }
+        try:
+            captions = sentences.captions(image)
+            stored = {"bytes": sound_image(content(), f"the image {image}"), "path": image} if content else None
+        except DamagedFileError as error:
+            release.leave_out(image, error)
+            continue
+        yield {
+            "image_id": image,
+            "image": stored,
+            "captions": [caption.sentence.text for caption in captions],
+            "unrelated": [caption.unrelated for caption in captions],
+            "language": release.language,
+        }
     none_missing(missing, ids, release.images)
 
 
@@ -173,15 +152,13 @@ def phrase_rows(release: Release, ids: Sequence[str]) -> Iterator[Row]:
     sentences = release.captions()
     annotations = release.members("Annotations", ".xml") if release.boxes else None
     clipped = outside = 0
-
-    def read(image: str) -> tuple[list[Caption], ImageAnnotation | None]:
-        return sentences.captions(image), _annotation(annotations, image) if annotations is not None else None
-
     for image in ids:
-        found = release.unless_damaged(read, image)
-        if found is None:
+        try:
+            captions = sentences.captions(image)
+            annotation = _annotation(annotations, image) if annotations is not None else None
+        except DamagedFileError as error:
+            release.leave_out(image, error)
             continue
-        captions, annotation = found
         if annotation is not None:
             clipped, outside = clipped + annotation.clipped, outside + annotation.outside
         for caption in captions:

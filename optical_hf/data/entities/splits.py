@@ -8,7 +8,7 @@ test.
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -68,13 +68,7 @@ def check_one_family(ids: Mapping[str, Sequence[str]]) -> None:
         ids: split -> its image ids.
     """
     for first, second in combinations(ids, 2):
-        shared = len(set(ids[first]) & set(ids[second]))
-        if family(first) != family(second):
-            raise ValueError(_mixed(first, second, shared))
-        if shared:
-            raise ValueError(
-                f"{first} and {second} share {shared} images: one of the two lists is not what its name says"
-            )
+        _check_pair(first, set(ids[first]), second, set(ids[second]))
 
 
 def check_splits(*tables: Dataset) -> None:
@@ -97,21 +91,21 @@ def check_splits(*tables: Dataset) -> None:
             by_split.setdefault(row["split"], set()).add(row["image_id"])
         images.append(by_split)
     for left, right in combinations(images, 2):
-        for first, first_ids in left.items():
-            for second, second_ids in right.items():
-                shared = len(first_ids & second_ids)
-                if family(first) != family(second):
-                    raise ValueError(_mixed(first, second, shared))
-                if shared and first != second:
-                    raise ValueError(f"{first} and {second} share {shared} images; they must not")
+        for (first, first_ids), (second, second_ids) in product(left.items(), right.items()):
+            if first != second:
+                _check_pair(first, first_ids, second, second_ids)
 
 
-def _mixed(first: str, second: str, shared: int) -> str:
-    count = f"{shared} image" + ("" if shared == 1 else "s")
-    return (
-        f"{first} is of the {family(first)} split and {second} of the {family(second)} one; they share {count}. What "
-        "is trained on one and tested on the other has seen part of the test. To fix this, take both from one family"
-    )
+def _check_pair(first: str, first_ids: set[str], second: str, second_ids: set[str]) -> None:
+    shared = len(first_ids & second_ids)
+    images = f"{shared} image" + ("" if shared == 1 else "s")
+    if family(first) != family(second):
+        raise ValueError(
+            f"{first} is of the {family(first)} split and {second} of the {family(second)} one; they share {images}. What "
+            "is trained on one and tested on the other has seen part of the test. To fix this, take both from one family"
+        )
+    if shared:
+        raise ValueError(f"{first} and {second} share {images}: one of the two lists is not what its name says")
 
 
 def _listed(folder: Path, names: Sequence[str], split: str) -> list[str]:
