@@ -1,23 +1,16 @@
 """Optimal transport between padded token sets, batched, in torch: costs, masses, solvers and plans.
 
-Useful alone: needs torch and POT only, and knows nothing about encoders. docs/ot.md tells the whole story.
+Useful alone: needs torch and POT only. docs/ot.md has the details.
 """
 
-from optical_hf.ot.costs import cosine_cost, position_distance
+from optical_hf.ot.costs import cosine_cost
 from optical_hf.ot.heatmap import alignment_heatmap
-from optical_hf.ot.masses import (
-    content_mask,
-    idf_mass,
-    idf_table,
-    normalise_mass,
-    uniform_mass,
-)
+from optical_hf.ot.masses import content_mask, idf_mass, idf_table, normalise_mass, uniform_mass
 from optical_hf.ot.plan import TransportPlan
 from optical_hf.ot.plan_reading import barycentric_map, hard_alignment
-from optical_hf.ot.transport import Gradient, Solver, solve
+from optical_hf.ot.transport import Solver, solve
 
 __all__ = [
-    "Gradient",
     "Solver",
     "TransportPlan",
     "alignment_heatmap",
@@ -28,7 +21,6 @@ __all__ = [
     "idf_mass",
     "idf_table",
     "normalise_mass",
-    "position_distance",
     "solve",
     "uniform_mass",
 ]

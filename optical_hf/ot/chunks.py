@@ -1,7 +1,7 @@
 """A padded batch as chunks of pairs of like length, without the padding that all pairs of a chunk share.
 
 On a CPU the kernels of a batch outgrow the processor's cache, and the longest pair pads all the others; solved chunk by
-chunk each kernel stays in the cache and most of the padding is never touched. Knows nothing about how a chunk is solved.
+chunk each kernel stays in the cache and most of the padding is never touched.
 
 Shapes: B pairs, N source tokens, M target tokens.
 """

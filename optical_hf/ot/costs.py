@@ -1,6 +1,6 @@
-"""What it costs to move one token onto another: cosine distance, with a position prior if wanted.
+"""What it costs to move one token onto another: cosine distance.
 
-Knows nothing about solvers or models. Padding is filled with 0 before any arithmetic, so that NaN or inf under a mask
+Padding is filled with 0 before any arithmetic, so that NaN or inf under a mask
 ends here, in value and in gradient.
 
 Shapes: B pairs, N source tokens, M target tokens, D width.
@@ -14,22 +14,19 @@ def cosine_cost(
     target_BMD: torch.Tensor,
     source_mask: torch.Tensor | None = None,
     target_mask: torch.Tensor | None = None,
-    *,
-    position_weight: float = 0.0,
 ) -> torch.Tensor:
     """Cosine distance between every source and every target token of a pair.
 
-    `C_ij = 1 - <s_i, t_j> / (|s_i| |t_j|) + position_weight * |p_i - q_j|`; a zero vector has similarity 0.
+    `C_ij = 1 - <s_i, t_j> / (|s_i| |t_j|)`; a zero vector has similarity 0.
 
     Args:
         source_BND: (B, N, D) source (student) tokens; bfloat16 and float16 are computed in float32.
         target_BMD: (B, M, D) target (teacher) tokens.
         source_mask: (B, N) bool, True = real token; `None`: all real.
         target_mask: (B, M) bool, likewise.
-        position_weight: weight of `position_distance`, in units of the cost; 0 leaves order out.
 
     Returns:
-        (B, N, M) costs, in [0, 2] up to rounding without the prior; 0 at padding, with gradient 0 there.
+        (B, N, M) costs, in [0, 2] up to rounding; 0 at padding, with gradient 0 there.
 
     Raises:
         ValueError: shapes or dtypes that do not fit, with the argument's name and the fix.
@@ -44,31 +41,7 @@ def cosine_cost(
     source_BND, target_BMD, source_mask, target_mask = _prepare(source_BND, target_BMD, source_mask, target_mask)
     with torch.autocast(source_BND.device.type, enabled=False):
         cost_BNM = 1.0 - torch.bmm(_normalise(source_BND), _normalise(target_BMD).mT)
-        if position_weight:
-            cost_BNM = cost_BNM + position_weight * position_distance(source_mask, target_mask)
         return torch.where(source_mask[:, :, None] & target_mask[:, None, :], cost_BNM, 0.0)
-
-
-def position_distance(source_mask: torch.Tensor, target_mask: torch.Tensor) -> torch.Tensor:
-    """Distance between the relative positions of two tokens in their sequences, in [0, 1).
-
-    `|p_i - q_j|`, p_i = (rank of i among the real tokens - 1/2) / number of real tokens, and q_j alike.
-
-    Args:
-        source_mask: (B, N) bool, True = real token.
-        target_mask: (B, M) bool, likewise.
-
-    Returns:
-        (B, N, M) float32 distances; what stands at padding has no meaning.
-
-    Example:
-        >>> position_distance(torch.tensor([[True, True]]), torch.tensor([[True, False, True]]))[0, 0]
-        tensor([0.0000, 0.0000, 0.5000])
-    """
-    positions = []
-    for mask_BK in (source_mask.to(torch.float32), target_mask.to(torch.float32)):
-        positions.append((mask_BK.cumsum(dim=1) - 0.5) / mask_BK.sum(dim=1, keepdim=True).clamp(min=1.0))
-    return (positions[0][:, :, None] - positions[1][:, None, :]).abs()
 
 
 def _normalise(tokens_BND: torch.Tensor) -> torch.Tensor:

@@ -1,6 +1,6 @@
 """Where an entropic problem runs: a Triton kernel for small pairs on CUDA, a Numba kernel on a CPU, torch elsewhere.
 
-A kernel is taken where the problem fits it and its library is installed. Knows nothing about the iteration itself.
+A kernel is taken where the problem fits it and its library is installed.
 
 Shapes: B pairs, N source tokens, M target tokens.
 """
@@ -8,6 +8,7 @@ Shapes: B pairs, N source tokens, M target tokens.
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
+from importlib import import_module
 from importlib.util import find_spec
 
 import torch
@@ -16,6 +17,14 @@ from optical_hf.ot.chunks import solve_in_chunks
 from optical_hf.ot.solvers.sinkhorn import solve_sinkhorn
 from optical_hf.ot.solvers.state import Settings, Solution
 
+NEEDS = {
+    "triton": "a CUDA tensor in float32 with at most 128 tokens a side",
+    "numba": "a CPU tensor in float32 and marginals that are held exactly",
+}
+SOURCES = {
+    "triton": "which comes with torch for CUDA on Linux: pip install triton",
+    "numba": 'an extra of this package: pip install "optical-hf[fast]"',
+}
 MOST_TOKENS = 128  # a 128 x 128 kernel in float32 is 64 KiB, which one program can keep on chip
 
 
@@ -24,57 +33,41 @@ def solve_entropic(
 ) -> Solution:
     """Entropic plan by the fastest path that fits; see `optical_hf.ot.solve` for the contract."""
     on_cpu, single = cost_BNM.device.type == "cpu", cost_BNM.dtype == torch.float32
-    fits_triton = cost_BNM.is_cuda and single and max(cost_BNM.shape[1:]) <= MOST_TOKENS
-    fits_numba = on_cpu and single and settings.balanced
-    if settings.kernel == "triton" and not fits_triton:
+    fits = {
+        "triton": cost_BNM.is_cuda and single and max(cost_BNM.shape[1:]) <= MOST_TOKENS,
+        "numba": on_cpu and single and settings.balanced,
+    }
+    if not fits.get(settings.kernel, True):
         raise ValueError(
-            f'kernel: "triton" needs a CUDA tensor in float32 with at most {MOST_TOKENS} tokens a side, got '
-            f'{cost_BNM.device.type}, {cost_BNM.dtype}, {tuple(cost_BNM.shape)}. To fix this, use kernel="auto".'
+            f'kernel: "{settings.kernel}" needs {NEEDS[settings.kernel]}, got {cost_BNM.device.type}, {cost_BNM.dtype}, '
+            f"{tuple(cost_BNM.shape)}, {'balanced' if settings.balanced else 'relaxed'} marginals. To fix this, use "
+            'kernel="auto".'
         )
-    if settings.kernel == "numba" and not fits_numba:
-        raise ValueError(
-            'kernel: "numba" needs a CPU tensor in float32 and marginals that are held exactly, got '
-            f"{cost_BNM.device.type}, {cost_BNM.dtype}, {'balanced' if settings.balanced else 'relaxed'} marginals. "
-            'To fix this, use kernel="auto".'
-        )
-    if fits_triton and _takes(
-        "triton", settings.kernel, "which comes with torch for CUDA on Linux: pip install triton"
-    ):
-        from optical_hf.ot.kernels.triton_sinkhorn import solve_triton_sinkhorn  # noqa: PLC0415 - triton is optional
-
-        return solve_triton_sinkhorn(cost_BNM, source_BN, target_BM, settings)
-    if fits_numba and _takes("numba", settings.kernel, 'an extra of this package: pip install "optical-hf[fast]"'):
-        numba_path = _numba_path(settings.kernel)
-        if numba_path is not None:
-            return numba_path(cost_BNM, source_BN, target_BM, settings)
+    for library in (name for name, fit in fits.items() if fit and settings.kernel in ("auto", name)):
+        run = _kernel(library, settings.kernel == library)
+        if run is not None:
+            return run(cost_BNM, source_BN, target_BM, settings)
     if on_cpu:
         return solve_in_chunks(solve_sinkhorn, cost_BNM, source_BN, target_BM, settings)
     return solve_sinkhorn(cost_BNM, source_BN, target_BM, settings)
 
 
-def _takes(library: str, kernel: str, source: str) -> bool:
-    """Whether the kernel written in that library is wanted and can be had; ImportError where it was asked for by name."""
-    if kernel not in ("auto", library):
-        return False
-    if find_spec(library) is not None:
-        return True
-    if kernel == library:
-        raise ImportError(f'kernel="{library}" needs {library.capitalize()}, {source}')
-    return False
-
-
 @lru_cache
-def _numba_path(kernel: str) -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor, Settings], Solution] | None:
-    """The Numba kernel; None, said once, where an installed Numba refuses the NumPy that is beside it."""
+def _kernel(library: str, by_name: bool) -> Callable[..., Solution] | None:
+    """The kernel written in a library; None where it cannot be had, which is an ImportError where it was asked for by name."""
+    if find_spec(library) is None:
+        if by_name:
+            raise ImportError(f'kernel="{library}" needs {library.capitalize()}, {SOURCES[library]}')
+        return None
     try:
-        from optical_hf.ot.kernels.numba_sinkhorn import solve_numba_sinkhorn  # noqa: PLC0415 - numba is optional
+        module = import_module(f"optical_hf.ot.kernels.{library}_sinkhorn")
     except ImportError as error:
-        if kernel == "numba":
+        if by_name:
             raise
         warnings.warn(
-            f"Numba is installed and cannot be imported ({error}): Sinkhorn runs in torch, several times slower on a CPU. To fix "
-            "this, install versions of numba and numpy that fit each other.",
+            f"{library.capitalize()} is installed and cannot be imported ({error}): Sinkhorn runs in torch, several times slower. "
+            "To fix this, install versions of numba and numpy that fit each other.",
             stacklevel=2,
         )
         return None
-    return solve_numba_sinkhorn
+    return getattr(module, f"solve_{library}_sinkhorn")  # type: ignore[no-any-return]

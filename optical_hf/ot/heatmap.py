@@ -1,6 +1,6 @@
 """A picture of one plan: source tokens down, target tokens across, the darker the more mass.
 
-Knows nothing about solvers. Needs matplotlib, which is an extra.
+Needs matplotlib, which is an extra.
 """
 
 from collections.abc import Sequence

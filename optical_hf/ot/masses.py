@@ -1,6 +1,6 @@
 """How much each token weighs in the transport: uniform, by rarity in a corpus, or by weights of your own.
 
-Knows nothing about costs or solvers. Every mass is 0 at padding and sums to 1 over the tokens of its mask, or to 0
+Every mass is 0 at padding and sums to 1 over the tokens of its mask, or to 0
 where no token is left. `content_mask` makes the mask: real tokens without the special ones, unless they are asked for.
 Masses are constants of the problem; none carries a gradient.
 

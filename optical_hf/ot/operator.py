@@ -1,8 +1,7 @@
-"""Every solver behind one torch operator, so that `torch.compile` sees a single node and autograd one derivative.
+"""Every solver behind one torch operator, so that `torch.compile` sees a single node.
 
-The loops inside look at their own error and leave when they are done, which no graph can hold; as a custom operator
-they run as they are, in eager mode and in a compiled graph alike. Checks of values are an operator for the same reason.
-Knows nothing about masks beyond zero mass.
+The loops inside look at their own error and leave when they are done, which no graph can hold. As a custom operator they
+run as they are, in eager mode and in a compiled graph alike. Checks of values are an operator for the same reason.
 
 Shapes: B pairs, N source tokens, M target tokens.
 """
@@ -14,7 +13,6 @@ from typing import Any
 import torch
 
 from optical_hf.ot.entropic import solve_entropic
-from optical_hf.ot.implicit import cost_gradient
 from optical_hf.ot.problem import check_values, scale_masses
 from optical_hf.ot.solvers.exact_solver import solve_exact
 from optical_hf.ot.solvers.ipot import solve_ipot
@@ -23,19 +21,18 @@ from optical_hf.ot.solvers.state import Settings, Solution
 
 @dataclass(frozen=True)
 class Row:
-    """One solver: what it runs, whether the totals must match, and whether its plan is smooth in the cost."""
+    """One solver: what it runs, and whether the total masses must match."""
 
     run: Callable[[torch.Tensor, torch.Tensor, torch.Tensor, Settings], Solution]
     balanced: bool
-    smooth: bool
 
 
 SOLVERS: dict[str, Row] = {
-    "sinkhorn": Row(solve_entropic, balanced=True, smooth=True),
-    "ipot": Row(solve_ipot, balanced=True, smooth=False),
-    "unbalanced": Row(solve_entropic, balanced=False, smooth=True),
-    "partial": Row(solve_entropic, balanced=False, smooth=True),  # on the problem with dummies
-    "exact": Row(solve_exact, balanced=True, smooth=False),
+    "sinkhorn": Row(solve_entropic, balanced=True),
+    "ipot": Row(solve_ipot, balanced=True),
+    "unbalanced": Row(solve_entropic, balanced=False),
+    "partial": Row(solve_entropic, balanced=False),  # on the problem with dummies
+    "exact": Row(solve_exact, balanced=True),
 }
 
 
@@ -77,7 +74,7 @@ def transport(
     rho_target: float,
     kernel: str,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Run one row of `SOLVERS`; differentiable in the cost through its plan (implicit function theorem)."""
+    """Run one row of `SOLVERS`."""
     settings = Settings(epsilon, tolerance, max_iterations, rho_source, rho_target, kernel)
     plan_BNM, error_B, iterations_B, converged_B = SOLVERS[solver].run(cost_BNM, source_BN, target_BM, settings)
     return plan_BNM, error_B, iterations_B, converged_B
@@ -92,31 +89,3 @@ def _(cost_BNM: torch.Tensor, source_BN: torch.Tensor, target_BM: torch.Tensor, 
         cost_BNM.new_empty(batch, dtype=torch.int64),
         cost_BNM.new_empty(batch, dtype=torch.bool),
     )
-
-
-@_operator
-def transport_backward(
-    plan_BNM: torch.Tensor, upstream_BNM: torch.Tensor, epsilon: float, rho_source: float, rho_target: float
-) -> torch.Tensor:
-    """`cost_gradient` as an operator of its own: its Cholesky is no business of a compiler."""
-    return cost_gradient(plan_BNM, upstream_BNM, epsilon, rho_source, rho_target)
-
-
-@torch.library.register_fake("optical_hf::transport_backward")
-def _(plan_BNM: torch.Tensor, upstream_BNM: torch.Tensor, *settings: Any) -> Any:
-    return torch.empty_like(plan_BNM)
-
-
-def _save(ctx: Any, inputs: tuple, output: tuple) -> None:
-    _, _, _, _, ctx.epsilon, _, _, ctx.rho_source, ctx.rho_target, _ = inputs
-    ctx.save_for_backward(output[0])
-    ctx.mark_non_differentiable(*output[1:])
-
-
-def _backward(ctx: Any, upstream_BNM: torch.Tensor, *_unused: Any) -> tuple:
-    (plan_BNM,) = ctx.saved_tensors
-    gradient_BNM = transport_backward(plan_BNM, upstream_BNM, ctx.epsilon, ctx.rho_source, ctx.rho_target)
-    return (gradient_BNM, *[None] * 9)
-
-
-torch.library.register_autograd("optical_hf::transport", _backward, setup_context=_save)

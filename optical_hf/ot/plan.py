@@ -1,7 +1,5 @@
 """The answer of a transport problem: a batch of plans with what they cost and how well they fit.
 
-Knows nothing about solvers, models or gradients: it only carries tensors.
-
 Shapes: B pairs, N source (student) tokens, M target (teacher) tokens.
 """
 
@@ -16,7 +14,7 @@ class TransportPlan:
 
     Attributes:
         plan: (B, N, M) mass moved from every source token to every target token, 0 at padding.
-        cost: (B,) transport cost <P, C>; it carries the gradient that `gradient=` asked for. 0 for an empty pair.
+        cost: (B,) transport cost <P, C>; its gradient with respect to the cost is `plan`. 0 for an empty pair.
         marginal_error: (B,) L1 distance of both marginals of `plan` from the masses they must have, as a share of
             the pair's mass, measured on the returned plan. For `unbalanced`, whose marginals are free, the L1 change
             that one more iteration makes to them; for `partial` with what stays behind counted in.

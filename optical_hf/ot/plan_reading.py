@@ -1,6 +1,6 @@
 """What to read off a plan: where each source token lands, and which word is whose translation.
 
-Knows nothing about solvers or models. Shapes: B pairs, N source tokens, M target tokens, D width.
+Shapes: B pairs, N source tokens, M target tokens, D width.
 """
 
 from typing import Literal

@@ -1,6 +1,6 @@
 """From what the caller has (costs, masks, masses) to what a solver needs, with every wrong input named.
 
-Knows nothing about solvers. Masks become zero mass, costs that cannot matter become 0, masses are scaled to 1.
+Masks become zero mass, costs that cannot matter become 0, masses are scaled to 1.
 
 Shapes: B pairs, N source tokens, M target tokens.
 """

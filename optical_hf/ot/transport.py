@@ -1,6 +1,6 @@
-"""`solve`: one door to every solver, with masks, masses, dtype and gradient settled once.
+"""`solve`: the transport plans of a padded batch, by any solver.
 
-Knows nothing about how a plan is found: that is the row of `operator.SOLVERS` that was asked for.
+Masks, masses and dtype are settled here, once for all solvers. The solvers are the rows of `operator.SOLVERS`.
 
 Shapes: B pairs, N source (student) tokens, M target (teacher) tokens.
 """
@@ -10,16 +10,14 @@ from typing import Literal, get_args
 
 import torch
 
-from optical_hf.ot.auto import choose_solver
 from optical_hf.ot.operator import SOLVERS, check_and_scale, transport
 from optical_hf.ot.plan import TransportPlan
 from optical_hf.ot.problem import check_shapes, masked_mass, without_padding
 from optical_hf.ot.solvers.partial import with_dummies
+from optical_hf.settings_checks import check_choices
 
-Solver = Literal["sinkhorn", "ipot", "unbalanced", "partial", "exact", "auto"]
-Gradient = Literal["envelope", "implicit"]
+Solver = Literal["sinkhorn", "ipot", "unbalanced", "partial", "exact"]
 Kernel = Literal["auto", "torch", "triton", "numba"]
-SOLVER_NAMES, GRADIENTS, KERNELS = get_args(Solver), get_args(Gradient), get_args(Kernel)
 
 
 def solve(
@@ -33,7 +31,6 @@ def solve(
     epsilon: float = 0.05,
     tolerance: float = 1e-3,
     max_iterations: int = 1000,
-    gradient: Gradient = "envelope",
     rho: float | tuple[float, float] = 1.0,
     share: float = 0.8,
     dtype: torch.dtype = torch.float32,
@@ -42,7 +39,8 @@ def solve(
     """Find the transport plan of every pair of a padded batch, and its cost.
 
     `P* = argmin <P, C> + epsilon KL(P | a b')` over the plans with marginals a (source) and b (target);
-    `cost = <P*, C>`, without the entropy.
+    `cost = <P*, C>`, without the entropy. Its gradient is P*: the plan is held constant, as OPTICAL does. For "exact" and
+    "ipot" that is the true derivative of the cost.
 
     Args:
         cost_BNM: (B, N, M) costs, any float dtype; anything may stand at padding.
@@ -52,14 +50,11 @@ def solve(
             constants: no gradient flows into them.
         target_mass: (B, M), likewise.
         solver: "sinkhorn"; "ipot", the unregularised optimum in torch; "exact", the same by POT's network simplex on
-            the CPU; "unbalanced", marginals held by `rho` KL; "partial", moves `share` of the mass; "auto", "exact"
-            where that is the faster of the two on this device and size (docs/ot.md), else "sinkhorn".
+            the CPU; "unbalanced", marginals held by `rho` KL; "partial", moves `share` of the mass.
         epsilon: weight of the entropy, in units of the cost; for "ipot" the proximal step; unused by "exact".
         tolerance: L1 marginal error, as a share of the pair's mass, at which a pair is finished; for "ipot" also its
             relative duality gap.
         max_iterations: after which a pair is returned as it is, with `converged` False.
-        gradient: "envelope": d cost / d C = P, the plan held constant (what OPTICAL does; the true derivative of the
-            unregularised cost); "implicit": the true derivative of <P*(C), C>, and `plan` carries gradient too.
         rho: for "unbalanced", weight of the KL that holds the marginals, one number or (source, target), in units of
             the cost; `math.inf` holds a side exactly.
         share: for "partial", share of the smaller total that is moved, in (0, 1].
@@ -75,7 +70,7 @@ def solve(
         ValueError: wrong shapes, negative masses, NaN between real tokens, totals that differ: what came and the fix.
 
     Source:
-        docs/ot.md derives every solver and gradient and names its paper.
+        docs/ot.md names the paper of every solver.
 
     Example:
         >>> cost = torch.tensor([[[0.0, 1.0], [1.0, 0.0]]], requires_grad=True)
@@ -84,7 +79,7 @@ def solve(
     """
     check_shapes(cost_BNM, source_mask, target_mask, source_mass, target_mass)
     rho_source, rho_target = _relaxation(solver, rho)
-    _check_choices(solver=(solver, SOLVER_NAMES), gradient=(gradient, GRADIENTS), kernel=(kernel, KERNELS))
+    check_choices(solver=(solver, get_args(Solver)), kernel=(kernel, get_args(Kernel)))
     _check_numbers(epsilon=epsilon, tolerance=tolerance, max_iterations=max_iterations)
     if not 0 < share <= 1:
         raise ValueError(f"share: expected a share of the mass in (0, 1], got {share}.")
@@ -94,27 +89,18 @@ def solve(
         )
     if cost_BNM.numel() == 0:
         return _nothing(cost_BNM.to(dtype))
-    name: str = solver
-    if solver == "auto":
-        name = choose_solver(cost_BNM.shape, epsilon, cost_BNM.device, dtype, kernel, gradient)
-    if gradient == "implicit" and not SOLVERS[name].smooth:
-        raise ValueError(
-            f'gradient: "implicit" needs a plan that is smooth in the cost, and that of solver={name!r} jumps. To '
-            'fix this, use gradient="envelope", which is the true derivative there, or solver="sinkhorn".'
-        )
     with torch.autocast(cost_BNM.device.type, enabled=False):
         cost_BNM = cost_BNM.to(dtype)
         source_BN = masked_mass(source_mask, source_mass, cost_BNM[:, :, 0], dtype)
         target_BM = masked_mass(target_mask, target_mass, cost_BNM[:, 0, :], dtype)
         cost_BNM = without_padding(cost_BNM, source_BN, target_BM)
-        source_BN, target_BM, total_B1 = check_and_scale(
-            cost_BNM.detach(), source_BN, target_BM, SOLVERS[name].balanced
-        )
-        problem = (cost_BNM if gradient == "implicit" else cost_BNM.detach(), source_BN, target_BM)
-        if name == "partial":
+        held_BNM = cost_BNM.detach()
+        source_BN, target_BM, total_B1 = check_and_scale(held_BNM, source_BN, target_BM, SOLVERS[solver].balanced)
+        problem = (held_BNM, source_BN, target_BM)
+        if solver == "partial":
             problem = with_dummies(*problem, share)
         plan_BNM, error_B, iterations_B, converged_B = transport(
-            *problem, name, epsilon, tolerance, max_iterations, rho_source, rho_target, kernel
+            *problem, solver, epsilon, tolerance, max_iterations, rho_source, rho_target, kernel
         )
         plan_BNM = plan_BNM[:, : cost_BNM.shape[1], : cost_BNM.shape[2]] * total_B1[:, :, None]
         cost_B = (plan_BNM * cost_BNM).sum(dim=(1, 2))
@@ -136,12 +122,6 @@ def _relaxation(solver: str, rho: float | tuple[float, float]) -> tuple[float, f
             f"rho: expected numbers > 0, got {rho}. To fix this, start from 1.0; math.inf holds a marginal."
         )
     return (rho_source, rho_target) if solver == "unbalanced" else (math.inf, math.inf)
-
-
-def _check_choices(**options: tuple[str, tuple[str, ...]]) -> None:
-    for name, (value, choices) in options.items():
-        if value not in choices:
-            raise ValueError(f"{name}: expected one of {', '.join(choices)}, got {value!r}.")
 
 
 def _check_numbers(**numbers: float) -> None:

@@ -11,7 +11,7 @@ from optical_hf.metrics.significance import compare_systems
 
 LEVELS = {"de": 0.6, "fr": 0.5, "so": 0.35}
 GAP = np.array([0.5, 0.5, -1.0])
-GROUPS, DRAWS = 60, 150
+GROUPS, DRAWS, ROUNDS = 60, 80, 150
 
 
 def runs(rng, seeds, effect):
@@ -37,7 +37,7 @@ def test_three_seeds_cover_levels_gaps_and_differences(effect):
             (("level", "gap"), observe(both[:3], LANGUAGES, None)),
             (("difference", "gap change"), observe(both, LANGUAGES, None).difference()),
         ):
-            resampled = resampled_means(observations, 200, draw)
+            resampled = resampled_means(observations, ROUNDS, draw)
             for name, weights in zip(names, (np.array([0.0, 0.0, 1.0]), GAP), strict=True):
                 truth = 0.0 if names[0] == "difference" else weights @ [*LEVELS.values()]
                 figure = over_seeds(observations, resampled, weights)
@@ -47,7 +47,7 @@ def test_three_seeds_cover_levels_gaps_and_differences(effect):
                     small += figure.p_value() <= 0.05
                     assert (figure.p_value() <= 0.05) == (not estimate.low <= 0 <= estimate.high)
         plain = compare_systems(
-            both[:3].mean(0), both[3:].mean(0), LANGUAGES, high=["de", "fr"], low=["so"], rounds=200, seed=draw
+            both[:3].mean(0), both[3:].mean(0), LANGUAGES, high=["de", "fr"], low=["so"], rounds=ROUNDS, seed=draw
         )
         queries_alone += plain.gap_change.low <= 0 <= plain.gap_change.high
     error = 3 * np.sqrt(0.05 * 0.95 / DRAWS)

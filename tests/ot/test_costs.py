@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from optical_hf.ot import cosine_cost, position_distance
+from optical_hf.ot import cosine_cost
 
 
 def tokens() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -27,10 +27,10 @@ def test_cosine_is_one_minus_the_similarity() -> None:
 @pytest.mark.parametrize("fill", [torch.nan, torch.inf, 1e30])
 def test_padding_reaches_neither_cost_nor_gradient(fill: float) -> None:
     source, target, source_mask, target_mask = tokens()
-    clean = cosine_cost(source, target, source_mask, target_mask, position_weight=0.3)
+    clean = cosine_cost(source, target, source_mask, target_mask)
     source[~source_mask], target[~target_mask] = fill, fill
     source.requires_grad_()
-    dirty = cosine_cost(source, target, source_mask, target_mask, position_weight=0.3)
+    dirty = cosine_cost(source, target, source_mask, target_mask)
     assert torch.equal(dirty, clean)
     assert (dirty[~(source_mask[:, :, None] & target_mask[:, None, :])] == 0).all()
     dirty.sum().backward()
@@ -67,17 +67,6 @@ def test_cosine_gradient_is_the_gradient_of_the_formula() -> None:
     source, target, _, _ = tokens()
     source = source.double().requires_grad_()
     assert torch.autograd.gradcheck(lambda s: cosine_cost(s, target.double()), source)
-
-
-def test_position_prior_counts_real_tokens_only() -> None:
-    source_mask = torch.tensor([[False, True, True, False]])
-    target_mask = torch.tensor([[True, True, False]])
-    distance = position_distance(source_mask, target_mask)
-    torch.testing.assert_close(distance[0, 1:3, :2], torch.tensor([[0.0, 0.5], [0.5, 0.0]]))
-    source, target = torch.ones(1, 4, 2), torch.ones(1, 3, 2)
-    cost = cosine_cost(source, target, source_mask, target_mask, position_weight=0.4)
-    torch.testing.assert_close(cost[0, 1:3, :2], torch.tensor([[0.0, 0.2], [0.2, 0.0]]), atol=1e-6, rtol=0)
-    assert (cost[0, 0] == 0).all()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
-"""Each derivative against central differences in float64, and what the default one means."""
+"""The gradient is the plan, against central differences in float64."""
 
-import math
 from collections.abc import Callable
 
 import pytest
@@ -38,35 +37,7 @@ def gradient_of(loss: Loss) -> torch.Tensor:
     return gradient
 
 
-SMOOTH = [
-    {"solver": "sinkhorn"},
-    {"solver": "unbalanced", "rho": 0.3},
-    {"solver": "unbalanced", "rho": (math.inf, 0.2)},
-    {"solver": "unbalanced", "rho": math.inf},
-    {"solver": "partial", "share": 0.6},
-]
-
-
-@pytest.mark.parametrize("options", SMOOTH, ids=str)
-def test_implicit_is_the_true_derivative_of_the_cost(options: dict) -> None:
-    def loss(*problem: torch.Tensor) -> torch.Tensor:
-        return solve(*problem, epsilon=0.2, gradient="implicit", **options, **TIGHT).cost
-
-    torch.testing.assert_close(gradient_of(loss), differences(loss), atol=2e-7, rtol=1e-5)
-
-
-@pytest.mark.parametrize("options", SMOOTH, ids=str)
-def test_implicit_also_goes_through_the_plan(options: dict) -> None:
-    weight = torch.randn(9, 7, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
-
-    def loss(*problem: torch.Tensor) -> torch.Tensor:
-        plan = solve(*problem, epsilon=0.2, gradient="implicit", **options, **TIGHT).plan
-        return (plan * weight).sum((1, 2))
-
-    torch.testing.assert_close(gradient_of(loss), differences(loss), atol=1e-6, rtol=1e-5)
-
-
-def test_envelope_is_the_plan_and_the_true_derivative_of_the_regularised_cost() -> None:
+def test_the_gradient_is_the_plan_and_the_true_derivative_of_the_regularised_cost() -> None:
     def loss(*problem: torch.Tensor) -> torch.Tensor:
         return solve(*problem, epsilon=0.2, **TIGHT).cost
 
@@ -79,28 +50,19 @@ def test_envelope_is_the_plan_and_the_true_derivative_of_the_regularised_cost() 
 
 
 @pytest.mark.parametrize("solver", ["exact", "ipot"])
-def test_envelope_is_the_true_derivative_of_the_unregularised_cost(solver: str) -> None:
+def test_the_gradient_is_the_true_derivative_of_the_unregularised_cost(solver: str) -> None:
     options = {"epsilon": 0.5, "tolerance": 1e-9, "max_iterations": 20_000, "dtype": torch.float64}
     got = gradient_of(lambda *problem: solve(*problem, solver=solver, **options).cost)
     true = differences(lambda *problem: solve(*problem, solver="exact", **options).cost)
     torch.testing.assert_close(got, true, atol=1e-6, rtol=1e-5)
 
 
-def test_envelope_and_implicit_differ_where_they_should() -> None:
-    one, two = (
-        gradient_of(lambda *problem, g=g: solve(*problem, epsilon=0.2, gradient=g).cost)
-        for g in ("envelope", "implicit")
-    )
-    assert (one - two).abs().max() > 0.01
-
-
-def test_under_envelope_the_plan_is_a_constant() -> None:
+def test_the_plan_is_a_constant() -> None:
     cost, source_mask, target_mask = problem()
     assert not solve(cost.requires_grad_(), source_mask, target_mask).plan.requires_grad
 
 
-@pytest.mark.parametrize("gradient", ["envelope", "implicit"])
-def test_gradients_reach_the_tokens_and_no_padding(gradient: str) -> None:
+def test_gradients_reach_the_tokens_and_no_padding() -> None:
     _, source_mask, target_mask = problem()
     generator = torch.Generator().manual_seed(2)
     source = torch.randn(5, 9, 4, generator=generator)
@@ -109,7 +71,7 @@ def test_gradients_reach_the_tokens_and_no_padding(gradient: str) -> None:
     source.requires_grad_()
     target = torch.randn(5, 7, 4, generator=generator)
     cost = cosine_cost(source, target, source_mask, target_mask)
-    solve(cost, source_mask, target_mask, gradient=gradient).cost.sum().backward()
+    solve(cost, source_mask, target_mask).cost.sum().backward()
     assert source.grad is not None
     assert source.grad.isfinite().all()
     assert (source.grad[~source_mask] == 0).all()

@@ -135,18 +135,15 @@ def test_the_same_input_gives_the_same_bits(solver: str) -> None:
     assert torch.equal(one.plan, two.plan)
 
 
-@pytest.mark.parametrize(
-    ("solver", "gradient"),
-    [("sinkhorn", "envelope"), ("sinkhorn", "implicit"), ("partial", "implicit"), ("exact", "envelope")],
-)
-def test_one_compiled_graph_gives_the_eager_values(solver: str, gradient: str) -> None:
+@pytest.mark.parametrize("solver", ["sinkhorn", "partial"])
+def test_one_compiled_graph_gives_the_eager_values(solver: str) -> None:
     source = torch.randn(6, 9, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
     target = torch.randn(6, 7, 4, generator=torch.Generator().manual_seed(1))
     _, source_mask, target_mask = ragged()
 
     def loss(tokens: torch.Tensor) -> torch.Tensor:
         cost = cosine_cost(tokens, target, source_mask, target_mask)
-        return solve(cost, source_mask, target_mask, solver=solver, gradient=gradient).cost.sum()
+        return solve(cost, source_mask, target_mask, solver=solver).cost.sum()
 
     eager = loss(source)
     (expected,) = torch.autograd.grad(eager, source)

@@ -1,4 +1,4 @@
-"""`solve` against POT on the unpadded pair: plans, costs, optima, and when "auto" takes the simplex."""
+"""`solve` against POT on the unpadded pair: plans, costs, optima."""
 
 import math
 
@@ -8,7 +8,7 @@ import pytest
 import torch
 from ot_problems import FULL, KERNELS, ragged
 
-from optical_hf.ot import auto, cosine_cost, solve
+from optical_hf.ot import cosine_cost, solve
 
 
 def block_of(cost: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor, pair: int) -> np.ndarray:
@@ -94,22 +94,3 @@ def test_partial_moves_its_share_at_the_cost_of_pot(share: float) -> None:
         block = block_of(cost, source_mask, target_mask, pair)
         best = (ot.partial.partial_wasserstein(*uniform(block), block, m=share) * block).sum()
         assert result.cost[pair].item() == pytest.approx(best, abs=5e-3)
-
-
-def test_auto_takes_the_simplex_where_it_is_faster_and_sinkhorn_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    cost, source_mask, target_mask = ragged()
-    exact = solve(cost, source_mask, target_mask, solver="exact").plan
-    for numba, kernel, epsilon, simplex in (
-        (False, "auto", 0.005, True),
-        (False, "auto", 0.02, False),
-        (True, "auto", 0.005, False),
-        (True, "auto", 0.001, True),
-        (True, "torch", 0.005, True),
-    ):
-        monkeypatch.setattr(auto, "HAS_NUMBA", numba)
-        small = solve(cost, source_mask, target_mask, solver="auto", epsilon=epsilon, kernel=kernel)
-        assert torch.equal(small.plan, exact) == simplex
-    large = solve(cost, source_mask, target_mask, solver="auto", epsilon=0.2)
-    assert torch.equal(large.plan, solve(cost, source_mask, target_mask, epsilon=0.2).plan)
-    smooth = solve(cost, source_mask, target_mask, solver="auto", epsilon=0.005, gradient="implicit")
-    assert smooth.iterations.max() > 0

@@ -1,6 +1,6 @@
 """`newton.newton_step` in compiled loops, for one pair: the step for those on which Sinkhorn crawls.
 
-Rows are the shorter side, so the Schur complement is the smaller of the two. Knows nothing about torch.
+Rows are the shorter side, so the Schur complement is the smaller of the two.
 """
 
 import numpy as np

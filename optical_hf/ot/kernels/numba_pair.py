@@ -3,7 +3,7 @@
 P = diag(u) K diag(v), K = 2^(f + g - C / (epsilon ln 2)): potentials are in units of epsilon ln 2, as 2^x needs no
 more than a polynomial and an exponent. The tokens with mass are gathered to the front, the side with fewer of them as
 rows, and filled up to whole blocks by cells that nothing moves through (K = 0; mass, u and v = 1), so that no loop needs
-a tail. Knows nothing about the iteration, nor about torch.
+a tail.
 """
 
 from collections.abc import Callable

@@ -2,7 +2,7 @@
 
 For balanced problems in float32; numba_sweep.py has the iteration, numba_newton.py its Newton step. A pair that breaks is
 finished in the log domain. Large batches are shared out over torch's number of threads, which changes no bit of the
-answer. Knows nothing about masks (zero mass is padding). Imported only where it runs: numba is optional.
+answer. Zero mass is padding. Imported only where it runs: numba is optional.
 
 Shapes: B pairs, N source tokens, M target tokens.
 """

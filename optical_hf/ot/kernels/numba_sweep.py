@@ -2,7 +2,7 @@
 
 The iteration of `sinkhorn`: over-relaxation by the speed that the pair shows (with a [1/1] Pade approximant for the
 power, which has the same fixed point and slope there), absorption, and Newton steps for a pair that is late. One pass
-over the rows of K makes u and sums K' u, and meets the error of both marginals on its way. Knows nothing about torch.
+over the rows of K makes u and sums K' u, and meets the error of both marginals on its way.
 """
 
 import numpy as np

@@ -2,7 +2,7 @@
 
 The same iteration as `sinkhorn` (double c-transform start, over-relaxation, damping for relaxed marginals), absorbing u
 and v at every look instead of where they grow. Every pair stops by itself; the host waits once, for the whole batch.
-Knows nothing about masks (zero mass is padding). Imported only where it runs: triton comes with torch's CUDA build.
+Zero mass is padding. Imported only where it runs: triton comes with torch's CUDA build.
 
 Shapes: B pairs, N source tokens, M target tokens, both at most `entropic.MOST_TOKENS`. f and g are in units of epsilon.
 """

@@ -1,6 +1,6 @@
 """The exact optimum by the network simplex of POT, pair by pair on the CPU; also the oracle of the other solvers.
 
-Knows nothing about gradients or masks: zero mass is padding, and those rows and columns are cut off before POT sees
+Zero mass is padding: those rows and columns are cut off before POT sees
 them. POT is imported on first use: `import ot` costs several tenths of a second (scipy, and every backend it finds),
 which a user of Sinkhorn should not pay.
 

@@ -7,7 +7,7 @@ that tenth is taken: one inner iteration cannot follow a longer step, nor float3
 marginals AND its duality gap are within the tolerance, so its cost is certified. The plan is kept as potentials,
 P_t = exp(f + g - t C / epsilon), and rebuilt at every look: multiplied on in float32 alone, cells that the optimum
 needs would underflow for good.
-Knows nothing about masks: zero mass is padding.
+Zero mass is padding.
 
 Shapes: B pairs, N source tokens, M target tokens. f and g are in units of epsilon, the duals in units of the cost.
 """

@@ -1,6 +1,6 @@
 """Sinkhorn in the log domain: slow and unbreakable, the place where the kernel form sends what it cannot hold.
 
-Knows nothing about masks (zero mass is padding). Cuturi 2013, Chizat et al. 2018: the alternation of soft c-transforms
+Zero mass is padding. Cuturi 2013, Chizat et al. 2018: the alternation of soft c-transforms
 f_i <- d (log a_i - logsumexp_j (L_ij + g_j)), then g alike, with logits L = log a + log b - C / epsilon.
 
 A Newton step follows every look, as the pairs that come here are those on which plain iterations crawl.

@@ -4,7 +4,7 @@ With potentials f, g in units of epsilon and r, c the marginals of the plan P, t
     [diag(r)  P ; P'  diag(c)] [df ; dg] = [a - r ; b - c]
 by the Cholesky factor of its Schur complement, and is shortened where it is too long for the quadratic model (Brauer,
 Clason, Lorenz, Wirth 2017, arXiv:1710.06635). Near the optimum the error is squared at every step, where Sinkhorn only
-multiplies it by a number close to 1. Knows nothing about when to use it.
+multiplies it by a number close to 1.
 
 Shapes: B pairs, N source tokens, M target tokens.
 """

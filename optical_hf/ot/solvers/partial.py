@@ -3,7 +3,7 @@
 min <P, C> - epsilon H over P 1 <= a, P' 1 <= b, 1' P 1 = m, with m = share * min(|a|, |b|). A dummy token on either
 side takes what stays behind (Chapel, Alaya, Gasso 2020, prop. 1); from dummy to dummy nothing may go, so exactly m
 moves, and the problem is a balanced one that Sinkhorn solves. H covers the dummies too, which smooths who stays behind.
-Knows nothing about masks (zero mass is padding). Shapes: B pairs, N source tokens, M target tokens.
+Zero mass is padding. Shapes: B pairs, N source tokens, M target tokens.
 """
 
 import torch

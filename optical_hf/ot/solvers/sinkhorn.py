@@ -8,7 +8,7 @@ damping d is 1 for a marginal that is held and rho / (rho + epsilon) for a relax
 - over-relaxation by the factor that each pair's own speed asks for (Lehmann et al. 2021);
 - finished pairs leave the batch, as the slowest pair needs several times the iterations of the median;
 - a Newton step at every look for the pairs that are late (newton.py), and a few iterations after it.
-Knows nothing about masks: zero mass is padding; K is 0 there, and u and v stay 1.
+Zero mass is padding: K is 0 there, and u and v stay 1.
 
 Shapes: B pairs, N source tokens, M target tokens. f and g are in units of epsilon.
 """
