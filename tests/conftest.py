@@ -1,5 +1,6 @@
 """Shared by all tests: one thread, no network, and where the real data and models lie."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -11,6 +12,12 @@ import pytest
 
 SHARED = Path(os.environ.get("OPTICAL_HF_SHARED", Path(__file__).parents[2] / "shared"))
 MODELS = Path(os.environ.get("OPTICAL_HF_MODELS", Path.home() / ".cache" / "optical-hf-models"))
+
+
+def pytest_collection_finish() -> None:
+    """Keep what the test modules imported out of the garbage collector: accelerate runs it at the end of every training."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,6 +1,6 @@
 """Runs in processes of their own that can be killed, and what they left: weights, checkpoints, and what the user was told.
 
-The processes are forked from a server that has imported everything, so that a run costs what its steps cost.
+The processes are forked from the tests, which have imported everything, so that a run costs what its steps cost.
 """
 
 import logging
@@ -10,20 +10,20 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
 import tiny_pairs
 import torch
+from accelerate.state import AcceleratorState
 from torch import nn
 from transformers import TrainerCallback, TrainerState
 
 from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.training import OTDistillationArguments, OTDistillationTrainer
-from optical_hf.training.checkpoints import checkpoint_io as pushing
+from optical_hf.training.checkpoints import checkpoint_io
 
-SERVER = multiprocessing.get_context("forkserver")
+FORK = multiprocessing.get_context("fork")
 STEPS = 6  # more than an epoch of the 40 draws in batches of 4, accumulated by twos
 
 
@@ -88,29 +88,26 @@ def train(folder: Path, resume: bool | str, at: tuple[int, Callable[[], None]] |
 def train_killed_writing(folder, resume, at, options) -> None:
     """Be killed when half of a part of a checkpoint is written."""
     part, checkpoint = options.pop("part"), options.pop("checkpoint")
-    note, save, save_state = pushing.write_checksums, torch.save, TrainerState.save_to_json
+    write, save, save_state = checkpoint_io.write_student, torch.save, TrainerState.save_to_json
 
-    def cut(path: str) -> None:
-        whole = Path(path).read_bytes()
-        Path(path).write_bytes(whole[: len(whole) // 2])
-        os.kill(os.getpid(), signal.SIGKILL)
+    def cut(path: Path) -> None:
+        if path == folder / checkpoint / part:
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+            os.kill(os.getpid(), signal.SIGKILL)
 
-    def note_half(folder):
-        if part == "weights" and folder.name == checkpoint:
-            cut(folder / "model.safetensors")
-        note(folder)
+    def write_half(student, place, weights, **kwargs):
+        write(student, place, weights, **kwargs)
+        cut(place / "model.safetensors")
 
     def save_half(value, file, **kwargs):
         save(value, file, **kwargs)
-        if str(file).endswith(f"{checkpoint}/{part}"):
-            cut(file)
+        cut(Path(file))
 
     def state_half(state, file):
         save_state(state, file)
-        if str(file).endswith(f"{checkpoint}/{part}"):
-            cut(file)
+        cut(Path(file))
 
-    pushing.write_checksums, torch.save, TrainerState.save_to_json = note_half, save_half, state_half
+    checkpoint_io.write_student, torch.save, TrainerState.save_to_json = write_half, save_half, state_half
     train(folder, resume, at, options)
 
 
@@ -134,9 +131,8 @@ def started(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    _serve()
     ranks = [
-        SERVER.Process(target=_begin, args=(log, rank, processes, port, function, folder, resume, at, options))
+        FORK.Process(target=_begin, args=(log, rank, processes, port, function, folder, resume, at, options))
         for rank in range(processes)
     ]
     for rank in ranks:
@@ -152,18 +148,6 @@ def started(
     return [rank.exitcode for rank in ranks], text
 
 
-def _serve() -> None:
-    """Start the server, where it does not run yet; before Python 3.12 it imports only what PYTHONPATH leads to."""
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
-    SERVER.set_forkserver_preload(["fault_runs"])
-    forkserver.ensure_running()
-    if before is None:
-        del os.environ["PYTHONPATH"]
-    else:
-        os.environ["PYTHONPATH"] = before
-
-
 def _begin(log, rank, processes, port, function, *rest) -> None:
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
@@ -171,6 +155,7 @@ def _begin(log, rank, processes, port, function, *rest) -> None:
     sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", force=True)
     torch.set_num_threads(1)
+    AcceleratorState._reset_state(reset_partial_state=True)  # that of the tests
     if processes > 1:
         os.environ |= {
             "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes),

@@ -90,8 +90,8 @@ def test_a_checkpoint_without_checksums_is_gone_on_from(run):
     folder, args = run
     (folder / "checkpoint-4" / "checksums.json").unlink()
     assert resume_point(True, args) == str(folder / "checkpoint-4")
-    (folder / "checkpoint-4" / "config.json").unlink()
-    assert "it has no config.json" in damage(folder / "checkpoint-4")
+    (folder / "checkpoint-4" / "optimizer.pt").unlink()
+    assert "fresh optimizer" in damage(folder / "checkpoint-4")
 
 
 def test_a_best_student_that_is_damaged_is_not_loaded(run, caplog):
@@ -125,6 +125,7 @@ def test_a_folder_that_is_not_there_is_an_error_that_names_one_that_is(run):
 def test_the_state_of_every_process_belongs_to_a_checkpoint(run, caplog):
     folder, args = run
     newest = folder / "checkpoint-4"
+    (newest / "checksums.json").unlink()
     told = json.loads((newest / "training_args.json").read_text())
     (newest / "training_args.json").write_text(json.dumps(told | {"world_size": 2}))
     (newest / "rng_state.pth").rename(newest / "rng_state_0.pth")
@@ -141,7 +142,7 @@ def test_a_checkpoint_without_optimizer_is_whole_only_where_that_was_asked_for(r
     newest = folder / "checkpoint-4"
     for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth"):
         (newest / name).unlink()
-    assert "fresh optimizer" in damage(newest)
+    assert "it has no optimizer.pt" in damage(newest)
     assert damage(newest, weights_only=True) is None
 
 

@@ -37,7 +37,7 @@ def test_killed_at_every_one_of_its_steps(tmp_path, whole):
 def test_killed_while_each_part_of_a_checkpoint_is_written(tmp_path, whole):
     """A checkpoint that is cut off is named and skipped for the one before it, and written again when the run comes there."""
     folder = tmp_path / "run"
-    for part, resume in (("weights", False), ("optimizer.pt", True), ("trainer_state.json", True)):
+    for part, resume in (("model.safetensors", False), ("optimizer.pt", True), ("trainer_state.json", True)):
         codes, told = started(
             folder, fault_runs.train_killed_writing, resume=resume, at=None, part=part, checkpoint="checkpoint-4"
         )

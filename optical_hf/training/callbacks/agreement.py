@@ -1,6 +1,6 @@
 """What all processes must agree on before one of them acts: a process that stops alone leaves the others waiting for it.
 
-Knows nothing about training. All but `speaks` must be called by all processes at the same point.
+Knows nothing about training. All but `is_main_process` must be called by all processes at the same point.
 """
 
 import torch
@@ -8,7 +8,7 @@ from accelerate import PartialState
 from accelerate.utils import gather_object, reduce
 
 
-def speaks() -> bool:
+def is_main_process() -> bool:
     """Whether this is the process that tells the user what all of them know."""
     return PartialState().is_main_process
 

@@ -8,14 +8,15 @@ Shapes: B pairs, N student tokens.
 """
 
 import logging
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
 from accelerate.optimizer import AcceleratedOptimizer
-from torch import Tensor, nn
-from transformers import PreTrainedTokenizerBase, TrainerControl, TrainerState, TrainingArguments
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
 
-from optical_hf.training.callbacks.agreement import any_process, from_all_processes, speaks
+from optical_hf.training.callbacks.agreement import any_process, from_all_processes, is_main_process
 from optical_hf.training.callbacks.batch import BatchCallback, TrainingBatch
 from optical_hf.training.checks.guards import empty_pairs
 
@@ -31,8 +32,8 @@ class BadBatchError(ValueError):
 
 class _Seen(NamedTuple):
     bad_B: Tensor
-    ids: list[str]
-    languages: list[str]
+    ids: Sequence[Any]
+    languages: Sequence[Any]
     input_ids_BN: Tensor | None
 
 
@@ -52,32 +53,18 @@ class BadBatches(BatchCallback):
         self._empty: _Seen | None = None
         self._first = True
 
-    def on_batch(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, batch: TrainingBatch
-    ) -> None:
+    def on_batch(self, args, state, control, batch: TrainingBatch) -> None:
         """Remember which pairs have a loss that is not finite; nothing waits for the device here."""
-        features = batch.inputs.get("student", {})
-        seen = _Seen(
-            ~batch.loss_B.detach().isfinite(),
-            [str(name) for name in batch.inputs.get("ids", [])],
-            [str(name) for name in batch.inputs.get("languages", [])],
-            features.get("input_ids"),
-        )
+        inputs = batch.inputs
+        input_ids_BN = inputs.get("student", {}).get("input_ids")
+        seen = _Seen(~batch.loss_B.isfinite(), inputs.get("ids", []), inputs.get("languages", []), input_ids_BN)
         self._seen.append(seen)
         if self._first:
             self._first = False
             empty_B = empty_pairs(batch.pairs)
             self._empty = seen._replace(bad_B=empty_B) if empty_B.any() else None
 
-    def on_pre_optimizer_step(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        model: nn.Module | None = None,
-        optimizer: AcceleratedOptimizer | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def on_pre_optimizer_step(self, args, state, control, model=None, optimizer=None, **kwargs: Any) -> None:
         """Act on what was seen since the last step, on all processes alike."""
         seen, self._seen = self._seen, []
         empty, self._empty = self._empty, None
@@ -94,11 +81,7 @@ class BadBatches(BatchCallback):
                 "take them out of the bitext (optical_hf.data has checks of its quality), or look at what the tokenizer drops"
             )
         pairs = from_all_processes([text for part in seen for text in self._describe(part)])
-        broken = (
-            [name for name, p in model.named_parameters() if not p.detach().isfinite().all()]
-            if model is not None
-            else []
-        )
+        broken = [name for name, p in model.named_parameters() if not p.detach().isfinite().all()]
         step = state.global_step + 1
         if any_process(bool(broken)):
             raise BadBatchError(
@@ -115,7 +98,7 @@ class BadBatches(BatchCallback):
             )
         self.skipped += 1
         _forget_gradients(optimizer)
-        if speaks():
+        if is_main_process():
             logger.warning(
                 "step %d is left out: the loss is not finite for %d pairs: %s (on_bad_batch='skip'; %d so far)",
                 step, len(pairs), _listed(pairs), self.skipped,
@@ -129,13 +112,12 @@ class BadBatches(BatchCallback):
         return [self._name(part, row) for row in part.bad_B.nonzero().flatten().tolist()]
 
     def _name(self, part: _Seen, row: int) -> str:
-        name = repr(part.ids[row]) if row < len(part.ids) and part.ids[row] else f"row {row} of its batch"
-        language = part.languages[row] if row < len(part.languages) else ""
+        identity, language = (str(column[row]) if row < len(column) else "" for column in (part.ids, part.languages))
         text = ""
         if part.input_ids_BN is not None and isinstance(self.tokenizer, PreTrainedTokenizerBase):
-            text = self.tokenizer.decode(part.input_ids_BN[row], skip_special_tokens=True)
-        inside = ": ".join(filter(None, [language, repr(text[:60]) if text else ""]))
-        return f"{name} ({inside})" if inside else name
+            text = self.tokenizer.decode(part.input_ids_BN[row], skip_special_tokens=True)[:60]
+        inside = ": ".join(filter(None, [language, text and repr(text)]))
+        return (repr(identity) if identity else f"row {row} of its batch") + (f" ({inside})" if inside else "")
 
 
 def _forget_gradients(optimizer: AcceleratedOptimizer) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from torch import Tensor
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback
 
 from optical_hf.losses import PairTensors
 from optical_hf.models.tokens import TokenSet
@@ -37,9 +37,7 @@ class TrainingBatch(NamedTuple):
 class BatchCallback(TrainerCallback):
     """A `transformers.TrainerCallback` with two more events."""
 
-    def on_batch(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, batch: TrainingBatch
-    ) -> None:
+    def on_batch(self, args, state, control, batch: TrainingBatch) -> None:
         """Called on each process after each forward pass of training; `state.global_step` steps are done."""
 
     def logs(self) -> dict[str, float]:

@@ -14,9 +14,8 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
-from transformers import TrainerControl, TrainerState, TrainingArguments
 
-from optical_hf.training.callbacks.agreement import mean_over_processes, speaks
+from optical_hf.training.callbacks.agreement import is_main_process, mean_over_processes
 from optical_hf.training.callbacks.batch import BatchCallback, TrainingBatch
 
 logger = logging.getLogger(__name__)
@@ -80,15 +79,13 @@ class CollapseDetector(BatchCallback):
         self._latest: dict[str, float] = {}
         self._in_a_row, self._told = 0, False
 
-    def on_batch(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, batch: TrainingBatch
-    ) -> None:
+    def on_batch(self, args, state, control, batch: TrainingBatch) -> None:
         """Keep the vectors of the last texts."""
         self._vectors.append((batch.pairs.student_vector_BD.detach(), batch.pairs.teacher_vector_BD.detach()))
         while sum(len(student) for student, _ in self._vectors[1:]) >= self.rows:
             del self._vectors[0]
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_step_end(self, args, state, control, **kwargs: Any) -> None:
         """Look at them every so many steps; all processes come to the same verdict."""
         if state.global_step % self.every or not self._vectors:
             return
@@ -107,7 +104,7 @@ class CollapseDetector(BatchCallback):
         )
         if self.action == "stop":
             raise CollapseError(f"{text}; on_collapse='warn' goes on all the same")
-        if not self._told and speaks():
+        if not self._told and is_main_process():
             logger.warning(text)
         self._told = True
 

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback, TrainerState
 
 logger = logging.getLogger(__name__)
 
@@ -74,21 +74,12 @@ class LanguageEarlyStopping(TrainerCallback):
         self.on, self.patience, self.threshold = on, patience, threshold
         self._evaluated = False
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_begin(self, args, state, control, **kwargs: Any) -> None:
         """Refuse a run that would never stop early."""
         if args.eval_strategy == "no":
             raise ValueError("early stopping without evaluations never stops: set eval_strategy='steps' and eval_steps")
 
-    def on_evaluate(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        metrics: Mapping[str, float] | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def on_evaluate(self, args, state, control, metrics: Mapping[str, float] | None = None, **kwargs: Any) -> None:
         """Count the evaluations since the last progress."""
         self._evaluated = True
         if not metrics or not standings([metrics]):
@@ -112,17 +103,12 @@ class LanguageEarlyStopping(TrainerCallback):
     def _progress(self, state: TrainerState) -> tuple[Standing, int]:
         """The best evaluation, and how many came after it."""
         found = standings(state.log_history)
-        best, since = found[0], 0
-        for standing in found[1:]:
-            if self._better(standing, best):
-                best, since = standing, 0
-            else:
-                since += 1
-        return best, since
+        best = 0
+        for place, standing in enumerate(found):
+            best = place if self._better(standing, found[best]) else best
+        return found[best], len(found) - 1 - best
 
-    def on_step_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_step_begin(self, args, state, control, **kwargs: Any) -> None:
         """Refuse a run whose first evaluation did not say what there is to stop on."""
         if not self._evaluated:
             return

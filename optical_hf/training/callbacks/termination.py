@@ -13,7 +13,7 @@ import threading
 from types import FrameType
 from typing import Any
 
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback
 
 from optical_hf.training.callbacks.agreement import any_process
 
@@ -27,22 +27,20 @@ class CheckpointOnTermination(TrainerCallback):
         self._asked, self._agreed = False, False
         self._before: Any = None
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_begin(self, args, state, control, **kwargs: Any) -> None:
         """Catch the signal; only the main thread of a process can."""
         self._asked = self._agreed = False
         # Not again where a batch that did not fit made transformers begin anew: what was before would be ourselves.
         if self._before is None and threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGTERM, self._note)
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_step_end(self, args, state, control, **kwargs: Any) -> None:
         """Ask all processes whether one was told to end."""
         if any_process(self._asked):
             self._agreed = True
             control.should_save = control.should_training_stop = True
 
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_save(self, args, state, control, **kwargs: Any) -> None:
         """Say where the checkpoint is."""
         if self._agreed and state.is_world_process_zero:
             logger.warning(
@@ -50,9 +48,7 @@ class CheckpointOnTermination(TrainerCallback):
                 os.path.join(args.output_dir, f"checkpoint-{state.global_step}"), state.global_step,
             )  # fmt: skip
 
-    def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_end(self, args, state, control, **kwargs: Any) -> None:
         """Give the signal back, and let it do its work if it came."""
         self.restore()
         if self._asked or self._agreed:

@@ -11,10 +11,9 @@ import logging
 
 import torch
 from torch import Tensor
-from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from optical_hf.losses import Transport
-from optical_hf.training.callbacks.agreement import mean_over_processes, speaks
+from optical_hf.training.callbacks.agreement import is_main_process, mean_over_processes
 from optical_hf.training.callbacks.batch import BatchCallback, TrainingBatch
 
 logger = logging.getLogger(__name__)
@@ -44,9 +43,7 @@ class TransportDiagnostics(BatchCallback):
         self._sums, self._pairs = torch.zeros(2), 0
         self._told: set[str] = set()
 
-    def on_batch(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, batch: TrainingBatch
-    ) -> None:
+    def on_batch(self, args, state, control, batch: TrainingBatch) -> None:
         """Solve this batch again and read its plans, every so many steps."""
         if state.global_step % self.every:
             return
@@ -67,7 +64,7 @@ class TransportDiagnostics(BatchCallback):
         for name, share in shares.items():
             if share > self.limits[name] and name not in self._told:
                 self._told.add(name)
-                if speaks():
+                if is_main_process():
                     logger.warning(self._advice(name, share))
         return shares
 

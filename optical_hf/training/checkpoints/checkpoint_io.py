@@ -1,9 +1,8 @@
 """How a trainer saves, loads and pushes a student: whole, as sentence-transformers lays it out, no pickle, no token.
 
-The base of `OTDistillationTrainer`; knows nothing about losses. Here are all the methods of `transformers.Trainer` that begin
-with an underscore and are overridden in this package: `_save`, `_load_from_checkpoint`, `_load_best_model` and
-`_push_from_checkpoint`, because transformers would write and read its own layout and pickle the arguments, hub_token
-included, into what it pushes while training.
+The base of `OTDistillationTrainer`. Here are all the methods of `transformers.Trainer` that begin with an underscore and are
+overridden in this package: `_save_checkpoint`, `_save`, `_load_from_checkpoint`, `_load_best_model` and `_push_from_checkpoint`.
+transformers would write and read its own layout, and pickle the arguments, hub_token included, into what it pushes.
 """
 
 import json
@@ -15,10 +14,9 @@ from typing import Any
 from torch import Tensor, nn
 from transformers import Trainer
 from transformers.trainer import PushInProgress
-from transformers.trainer_utils import HubStrategy
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, HubStrategy
 
 from optical_hf.files import expand_path, write_text
-from optical_hf.folders import flush
 from optical_hf.models import Encoder
 from optical_hf.models.student_folder import student_folder
 from optical_hf.training.checkpoints.checkpoint_checksums import write_checksums
@@ -30,10 +28,15 @@ logger = logging.getLogger(__name__)
 
 
 class StudentTrainer(Trainer):
-    """A `transformers.Trainer` whose model is a student."""
+    """A `transformers.Trainer` that saves, loads and pushes its model as a student."""
 
     _merge_on_save = False
     _skeleton: Encoder | None = None
+
+    @property
+    def student(self) -> Encoder:
+        """The student as it is without what accelerate and torch wrap around it."""
+        return self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Save the student for others to load: an adapter is merged; checkpoints along the way keep it apart."""
@@ -47,38 +50,36 @@ class StudentTrainer(Trainer):
         finally:
             self._merge_on_save = False
 
-    def create_model_card(
-        self,
-        language: str | list[str] | None = None,
-        license: str | None = None,
-        tags: str | list[str] | None = None,
-        model_name: str | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def create_model_card(self, language=None, license=None, tags=(), model_name=None, **kwargs: Any) -> None:
         """Write sentence-transformers' card; the one of transformers would name the wrong library to load it with."""
         if not self.is_world_process_zero():
             return
-        student = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
-        data = student.model_card_data
+        data = self.student.model_card_data
         if language is not None:
             data.set_language(language)
         if license is not None:
             data.set_license(license)
         data.add_tags(["optical-hf", *([tags] if isinstance(tags, str) else tags or [])])
-        student._create_model_card(self.args.output_dir, model_name=self.hub_model_id or model_name)
+        self.student._create_model_card(self.args.output_dir, model_name=self.hub_model_id or model_name)
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any = None) -> None:
+        super()._save_checkpoint(model, trial)
+        self.accelerator.wait_for_everyone()  # each process writes its random numbers
+        if self.args.should_save:
+            write_checksums(Path(self._get_output_dir(trial), f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"))
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Tensor] | None = None) -> None:
         if not self.args.should_save:
             return
-        student = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
-        folder = Path(output_dir or self.args.output_dir)
+        student, folder = self.student, Path(output_dir or self.args.output_dir)
         if self._skeleton is not None and state_dict is not None:
             student, state_dict = filled(self._skeleton, state_dict), None
         # As text and without tokens, where transformers would pickle the arguments, hub_token included.
         told = json.dumps(self.args.to_dict() | {"world_size": self.args.world_size}, indent=2, default=str) + "\n"
 
         def write(place: Path) -> None:
-            write_student(merged(student) if self._merge_on_save else student, place, state_dict)
+            whole = self._merge_on_save
+            write_student(merged(student) if whole else student, place, state_dict, card=whole)
             write_text(place / ARGUMENTS, told)
 
         if self._merge_on_save:
@@ -86,11 +87,9 @@ class StudentTrainer(Trainer):
         else:  # in its place: other processes write into a checkpoint too, and it counts as whole when it is complete
             folder.mkdir(parents=True, exist_ok=True)
             write(folder)
-            write_checksums(folder)
-            flush(folder)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        student = self.accelerator.unwrap_model(self.model if model is None else model, keep_torch_compile=False)
+        student = self.student if model is None else self.accelerator.unwrap_model(model, keep_torch_compile=False)
         if self._skeleton is not None:
             load_sharded(student, self._skeleton, resume_from_checkpoint)
         else:

@@ -8,18 +8,15 @@ import copy
 import json
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from sentence_transformers.sentence_transformer.modules import WeightedLayerPooling
-from torch import Tensor, nn
-from transformers import PreTrainedModel
+from torch import Tensor
 
 from optical_hf.files import expand_path
-from optical_hf.models import Encoder, backbone, layer_average
+from optical_hf.models import Encoder, backbone
 from optical_hf.models.layers import check_same_layers, keep_hidden_states
 from optical_hf.models.student_folder import student_folder
 from optical_hf.training.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS, has_adapter, load_adapter, merged
@@ -58,8 +55,16 @@ def save_student(model: Encoder, folder: str | Path, state_dict: dict[str, Tenso
     student_folder(folder).write(lambda beside: write_student(model, beside, state_dict))
 
 
-def write_student(model: Encoder, folder: Path, state_dict: dict[str, Tensor] | None = None) -> None:
+def write_student(
+    model: Encoder, folder: Path, state_dict: dict[str, Tensor] | None = None, *, card: bool = True
+) -> None:
     """Write the files of a student one by one; see `save_student`.
+
+    Args:
+        model: as there.
+        folder: as there.
+        state_dict: as there.
+        card: write a model card too.
 
     Raises:
         OSError: where they cannot be written, also where safetensors does not say so.
@@ -68,7 +73,7 @@ def write_student(model: Encoder, folder: Path, state_dict: dict[str, Tensor] | 
         model = copy.deepcopy(model)
         model.load_state_dict(state_dict)
     try:
-        model.save_pretrained(str(folder))
+        model.save_pretrained(str(folder), create_model_card=card)
     except SafetensorError as error:  # it says in its text only what the disk answered
         answered = re.search(r"os error (\d+)", str(error))
         if answered is None:
@@ -95,50 +100,40 @@ def load_weights(model: Encoder, folder: str | Path) -> None:
         raise ValueError(
             f"{str(folder)!r} is not a checkpoint of a student: it has no modules.json; give a checkpoint-N folder"
         )
-    entries = json.loads(modules.read_text())
-    averaged = next((entry for entry in entries if entry["type"].endswith("WeightedLayerPooling")), None)
-    if (averaged is None) != (layer_average(model) is None):
-        reads = (
-            "does not average layers, the student does"
-            if averaged is None
-            else "averages hidden layers, the student does not"
-        )
+    entries = json.loads(modules.read_text(encoding="utf-8"))
+    saved, own = [entry["type"].rsplit(".", 1)[-1] for entry in entries], [type(module).__name__ for module in model]
+    if saved != own:
         raise ValueError(
-            f"the checkpoint {str(folder)!r} {reads}: its weights would mean nothing; "
-            "load the student with the layers that the checkpoint was trained with"
+            f"the checkpoint {str(folder)!r} is made of {', '.join(saved)}, the student of {', '.join(own)}: its weights would "
+            "mean nothing; load the student with the layers that the checkpoint was trained with"
         )
-    if averaged is not None:
-        with _named(folder / averaged["path"]):
-            saved = WeightedLayerPooling.load(str(folder), subfolder=averaged["path"], local_files_only=True)
-        check_same_layers(model, saved, folder)
+    averages_first = sorted(
+        zip(entries, model, strict=True), key=lambda part: not isinstance(part[1], WeightedLayerPooling)
+    )
+    for entry, module in averages_first:  # where they differ, nothing is loaded
+        place = folder / entry["path"]
+        try:
+            if isinstance(module, WeightedLayerPooling):  # its weights are chosen, not learnt
+                kept = WeightedLayerPooling.load(str(folder), subfolder=entry["path"], local_files_only=True)
+                check_same_layers(model, kept, folder)
+            elif module is backbone(model):
+                _load_backbone(model, folder)
+            elif module.state_dict():
+                module.load_state_dict(load_file(place / "model.safetensors"))
+        except ValueError:
+            raise
+        except Exception as error:
+            told = " ".join(str(error).split())[:300]
+            raise ValueError(f"cannot read the weights in {str(place)!r}: {told}") from error
+
+
+def _load_backbone(model: Encoder, folder: Path) -> None:
+    """Through transformers, which knows the names it gave the weights: 5.0 writes BERT's LayerNorm.weight as gamma."""
     if has_adapter(model) or (folder / ADAPTER_WEIGHTS).exists():
         load_adapter(model, folder)
-    else:
-        _load_backbone_into(backbone(model).model, folder)
-    for entry, module in zip(entries, model, strict=True):
-        weights = folder / entry["path"] / "model.safetensors"
-        if entry["path"] and module is not backbone(model) and (weights.exists() or module.state_dict()):
-            _load_file_into(module, weights)
-
-
-def _load_backbone_into(module: PreTrainedModel, folder: Path) -> None:
-    """Through transformers, which knows the names it gave the weights: 5.0 writes BERT's LayerNorm.weight as gamma."""
-    with _named(folder):
-        loaded, told = type(module).from_pretrained(folder, output_loading_info=True)
-        if told["missing_keys"] or told["unexpected_keys"]:
-            raise ValueError(f"missing {told['missing_keys']}, not expected {told['unexpected_keys']}")
-        module.load_state_dict(loaded.state_dict())
-
-
-def _load_file_into(module: nn.Module, file: Path) -> None:
-    with _named(file):
-        module.load_state_dict(load_file(file))
-
-
-@contextmanager
-def _named(place: Path) -> Iterator[None]:
-    """Say of whatever goes wrong with weights where they were read."""
-    try:
-        yield
-    except Exception as error:
-        raise ValueError(f"cannot read the weights in {str(place)!r}: {' '.join(str(error).split())[:300]}") from error
+        return
+    module = backbone(model).model
+    loaded, told = type(module).from_pretrained(folder, output_loading_info=True)
+    if told["missing_keys"] or told["unexpected_keys"]:
+        raise KeyError(f"missing {told['missing_keys']}, not expected {told['unexpected_keys']}")
+    module.load_state_dict(loaded.state_dict())

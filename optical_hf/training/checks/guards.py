@@ -93,27 +93,17 @@ def finite_pairs(pairs: PairTensors) -> tuple[PairTensors, Tensor]:
     Returns:
         The pairs with 0 in place of such numbers, and True (B,) where there were some.
     """
-    sides = (
-        pairs.student_BND.masked_fill(~pairs.student_mask_BN.unsqueeze(-1), 0.0),
-        pairs.teacher_BMD.masked_fill(~pairs.teacher_mask_BM.unsqueeze(-1), 0.0),
-        pairs.student_vector_BD,
-        pairs.teacher_vector_BD,
-        *([] if pairs.document_BD is None else [pairs.document_BD]),
-    )
+    masked = {
+        "student_BND": pairs.student_BND.masked_fill(~pairs.student_mask_BN.unsqueeze(-1), 0.0),
+        "teacher_BMD": pairs.teacher_BMD.masked_fill(~pairs.teacher_mask_BM.unsqueeze(-1), 0.0),
+    }
+    names = ("student_BND", "teacher_BMD", "student_vector_BD", "teacher_vector_BD", "document_BD")
+    sides = {name: value for name in names if (value := getattr(pairs, name)) is not None}
     # The sum of a pair is finite where its numbers are, and one number is cheaper to ask than all of them.
-    bad_B = torch.stack([~side.detach().float().flatten(1).sum(dim=1).isfinite() for side in sides]).any(dim=0)
-    cleaned = pairs._replace(
-        student_BND=_zeroed(pairs.student_BND, bad_B),
-        teacher_BMD=_zeroed(pairs.teacher_BMD, bad_B),
-        student_vector_BD=_zeroed(pairs.student_vector_BD, bad_B),
-        teacher_vector_BD=_zeroed(pairs.teacher_vector_BD, bad_B),
-        document_BD=None if pairs.document_BD is None else _zeroed(pairs.document_BD, bad_B),
-    )
-    return cleaned, bad_B
-
-
-def _zeroed(value: Tensor, bad_B: Tensor) -> Tensor:
-    return torch.where(bad_B.view(-1, *[1] * (value.dim() - 1)), 0.0, value)
+    sums = [masked.get(name, value).detach().float().flatten(1).sum(dim=1) for name, value in sides.items()]
+    bad_B = torch.stack([~sum_B.isfinite() for sum_B in sums]).any(dim=0)
+    zeroed = {name: torch.where(bad_B.view(-1, *[1] * (value.dim() - 1)), 0.0, value) for name, value in sides.items()}
+    return pairs._replace(**zeroed), bad_B
 
 
 def _check_sides(languages: Sequence[str], sources: Sequence[str], targets: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from accelerate.data_loader import prepare_data_loader
 from datasets import Dataset, IterableDataset
 from numpy.typing import NDArray
 from torch.utils.data import BatchSampler, DataLoader
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback
 from transformers.trainer_utils import seed_worker
 
 from optical_hf.data.batches.length_batches import EpochOrder, LengthBatches, ShuffledRows
@@ -114,9 +114,7 @@ class SetEpoch(TrainerCallback):
     def __init__(self, order: EpochOrder) -> None:
         self.order = order
 
-    def on_epoch_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_epoch_begin(self, args, state, control, **kwargs: Any) -> None:
         """The epoch is a whole number here, or lies within the epoch a resumed run goes on with."""
         self.order.set_epoch(int(state.epoch or 0))
 

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from transformers import TrainerCallback
 
 from optical_hf.data.batches.collator import PairCollator
+from optical_hf.files import check_folder
 from optical_hf.losses import (
     DocumentBank,
     Loss,
@@ -38,7 +39,7 @@ from optical_hf.tables import check_table
 from optical_hf.training.adapters import put_adapter
 from optical_hf.training.arguments import OTDistillationArguments
 from optical_hf.training.callbacks import TrainingBatch, batch_callbacks, default_callbacks
-from optical_hf.training.checkpoints.checkpoints import check_writable, resume_point
+from optical_hf.training.checkpoints.checkpoints import resume_point
 from optical_hf.training.checkpoints.sharded import check_deepspeed, skeleton_before_sharding
 from optical_hf.training.checks.guards import ROWS_READ, check_rows, finite_pairs
 from optical_hf.training.checks.loss_check import bank_size, checked_losses, compares_only
@@ -160,7 +161,7 @@ class OTDistillationTrainer(ResumingTrainer):
             OSError: where a checkpoint cannot be written: a read-only folder, a full disk.
         """
         if self.args.save_strategy != "no" and self.args.should_save:
-            check_writable(self.args.output_dir)
+            check_folder(self.args.output_dir)
         checkpoint = resume_point(resume_from_checkpoint, self.args)
         finished = None if checkpoint is None else self.already_finished(checkpoint)
         if finished is not None:
