@@ -90,9 +90,7 @@ def test_a_read_only_path_is_refused_before_the_training(disk):
     folder.mkdir()
     run = fault_runs.trainer(folder)
     assert disk.mount("remount,ro").returncode == 0
-    with pytest.raises(
-        OSError, match=r"Read-only file system: .* cannot be written; nothing was done yet"
-    ) as error:
+    with pytest.raises(OSError, match=r"Read-only file system: .* cannot be written; nothing was done yet") as error:
         run.train()
     assert error.value.errno == errno.EROFS
     assert run.state.global_step == 0

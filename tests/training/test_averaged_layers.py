@@ -67,7 +67,9 @@ def test_it_resumes(plain, tmp_path):
 
 
 def test_a_checkpoint_of_other_layers_is_refused(plain):
-    with pytest.raises(ValueError, match="is made of Transformer, WeightedLayerPooling, .*the student of Transformer, "):
+    with pytest.raises(
+        ValueError, match=r"is made of Transformer, WeightedLayerPooling, .*the student of Transformer, "
+    ):
         load_weights(tiny_pairs.pair()[0], f"{plain[0].args.output_dir}/checkpoint-2")
 
 
