@@ -18,8 +18,8 @@ from optical_hf.data import (
     RetrievalCollection,
     bitext_quality,
     load_bitext,
+    stream_bitext,
 )
-from optical_hf.data.bitext.mixing import stream_bitext
 from optical_hf.data.collections import caption_lines, captions_to_images, load_beir, load_trec
 from optical_hf.evaluation import (
     RetrievalReport,

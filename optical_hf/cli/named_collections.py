@@ -6,7 +6,7 @@ from pathlib import Path
 
 from optical_hf.data import RetrievalCollection, load_bitext
 from optical_hf.data.bitext.bad_rows import OnBadRow
-from optical_hf.data.bitext.bitext_sources import bitext_files, resolve_sources
+from optical_hf.data.bitext.sources import bitext_files, resolve_sources
 
 
 def collections_of(

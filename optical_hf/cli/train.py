@@ -15,9 +15,8 @@ from transformers import TrainingArguments
 from optical_hf.cli.config_file import parse_options
 from optical_hf.cli.ending import usage
 from optical_hf.cli.named_collections import collections_of
-from optical_hf.data import load_bitext
+from optical_hf.data import load_bitext, stream_bitext
 from optical_hf.data.bitext.bitext_files import LINE_LIMIT
-from optical_hf.data.bitext.mixing import stream_bitext
 from optical_hf.evaluation import RetrievalEvaluator
 from optical_hf.evaluation.encode.encoding import Search
 from optical_hf.files import check_folder, expand_path

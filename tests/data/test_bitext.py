@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optical_hf import Bitext, load_bitext
-from optical_hf.data.bitext.bitext_rows import BITEXT_FEATURES
+from optical_hf.data.bitext.pairs import BITEXT_FEATURES
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_line_separators_of_unicode_end_no_line(folder: Path) -> None:
 sides = st.text(st.characters(exclude_characters="\t\n\r\ufeff", exclude_categories=["Cs"]), min_size=1, max_size=9)
 
 
-@settings(max_examples=40)
+@settings(max_examples=10)
 @given(
     st.lists(st.tuples(sides, sides).filter(lambda pair: all(side.strip() for side in pair)), min_size=1, max_size=9)
 )

@@ -10,7 +10,7 @@ import pytest
 
 from optical_hf import Bitext, RetrievalCollection, load_bitext
 from optical_hf.data import bitext_quality, stream_bitext
-from optical_hf.data.bitext.bitext_sources import resolve_sources, split_columns
+from optical_hf.data.bitext.sources import resolve_sources, split_columns
 
 ANKI = "Go.\tGeh.\tCC-BY 2.0 (France) Attribution: tatoeba.org #1 (a)\nHi.\tHallo!\tCC-BY 2.0\n"
 SCORED = "Geh.\tGo.\t0.93\nHallo!\tHi.\t0.81\n"

@@ -7,12 +7,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optical_hf import load_bitext
-from optical_hf.data.bitext.bitext_names import names_language, pair_in_name
-from optical_hf.data.bitext.bitext_sources import split_columns
+from optical_hf.data.bitext.pair_names import names_language, pair_in_name
+from optical_hf.data.bitext.sources import split_columns
 from optical_hf.languages import canonical_language
 
 
@@ -54,6 +54,7 @@ WORDS = st.sampled_from(
 )
 
 
+@settings(max_examples=40)
 @given(st.lists(WORDS, min_size=1, max_size=7), st.lists(st.sampled_from("-_."), min_size=7, max_size=7))
 def test_any_name_states_a_pair_with_a_language_that_is_known_or_none(words: list[str], joints: list[str]) -> None:
     name = "".join(word + joint for word, joint in zip(words, joints, strict=False)) + "tsv"
@@ -61,6 +62,7 @@ def test_any_name_states_a_pair_with_a_language_that_is_known_or_none(words: lis
     assert found is None or (canonical_language(found[0]) == found[0] != "en" and {"en", "eng"} & set(words))
 
 
+@settings(max_examples=40)
 @given(st.text(max_size=20) | st.text("abc:,=/\\.12", max_size=20))
 def test_any_text_is_a_path_with_or_without_columns(text: str) -> None:
     try:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from optical_hf import load_bitext
-from optical_hf.data.bitext import bitext_sources
+from optical_hf.data.bitext import sources
 from optical_hf.data.collections import captions_to_images
 from optical_hf.data.entities.members import stamp
 
@@ -19,7 +19,7 @@ def test_bitext_is_read_again_by_other_code(tmp_path, monkeypatch):
     file.write_text("biyo\twater\n", encoding="utf-8")
     read = [load_bitext(file, cache_dir=str(tmp_path / "cache")) for _ in range(2)]
     assert read[0].cache_files == read[1].cache_files != []
-    monkeypatch.setattr(bitext_sources, "code_stamp", lambda part: 7)
+    monkeypatch.setattr(sources, "code_stamp", lambda part: 7)
     assert load_bitext(file, cache_dir=str(tmp_path / "cache")).cache_files != read[0].cache_files
 
 

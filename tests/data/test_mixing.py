@@ -5,7 +5,7 @@ from itertools import islice
 
 import pytest
 
-from optical_hf.data.bitext.mixing import stream_bitext
+from optical_hf.data import stream_bitext
 from optical_hf.data.bitext.streams import EndlessStream
 
 COUNTS = {"deu": 300, "som": 30}

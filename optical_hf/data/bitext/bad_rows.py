@@ -1,13 +1,23 @@
 """What to do with a row that cannot be used. Knows nothing about formats."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
+T = TypeVar("T")
+R = TypeVar("R")
 OnBadRow = Literal["error", "drop"]
 """Stop at the first bad row, or leave bad rows out and count them."""
+
+
+class BadRecord(ValueError):
+    """What is wrong with a line or a record. Whoever knows the row names it, and the file where `path` does not."""
+
+    def __init__(self, told: str, path: str | None = None) -> None:
+        super().__init__(told)
+        self.path = path
 
 
 def check_on_bad_row(value: Any, allowed: Sequence[str] = ("error", "drop")) -> None:
@@ -84,3 +94,15 @@ class BadRows:
     def skip(self, row: int, told: str) -> None:
         """Count a row that is left out whatever was asked for."""
         self.left_out += LeftOut(1, (row,), told)
+
+    def reading(self, rows: Iterable[tuple[int, T | BadRecord]], read: Callable[[int, T], Iterable[R]]) -> Iterator[R]:
+        """Yield what `read` makes of every numbered row; a `BadRecord`, in its place or raised, is a bad row."""
+        for number, row in rows:
+            try:
+                if isinstance(row, BadRecord):
+                    raise row
+                found = read(number, row)
+            except BadRecord as error:
+                self(number, str(error), error.path)
+                continue
+            yield from found

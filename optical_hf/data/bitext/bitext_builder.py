@@ -1,12 +1,13 @@
 """Bitext: sentences with their English translations, from many formats and languages, as one `datasets` table.
 
-Knows nothing about models, tokens or sampling. The columns are `source` (English), `target` (the other language),
-`language` (canonical code of the target), `origin` (the file) and `id`. Built by a `GeneratorBasedBuilder`, so the
-table lies in the cache of `datasets` under the fingerprint of the files, or is streamed without ever being whole.
+The columns are `source` (English), `target` (the other language), `language` (canonical code of the target), `origin` (the
+file) and `id`. A table lies in the cache of `datasets` under the fingerprint of its files, or is streamed.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby, islice, pairwise
 from os import PathLike
 from typing import Any, TypeAlias
@@ -17,14 +18,14 @@ import pyarrow.compute as pc
 from datasets import Dataset, IterableDataset, concatenate_datasets
 from datasets.utils.logging import get_logger
 
-from optical_hf.data.bitext.bad_rows import BadRows, LeftOut, check_on_bad_row
+from optical_hf.data.batches.sampling import interleave_languages
+from optical_hf.data.bitext.bad_rows import BadRows, LeftOut, OnBadRow, check_on_bad_row
 from optical_hf.data.bitext.bitext_files import LINE_LIMIT
-from optical_hf.data.bitext.bitext_hub import bitext_of_table, is_table, open_tables
-from optical_hf.data.bitext.bitext_rows import BITEXT_FEATURES, OnBadPair, bitext_rows, describe_left_out, told_notes
-from optical_hf.data.bitext.bitext_sources import NamedSource, bitext_files, checked_columns, resolve_sources
-from optical_hf.data.bitext.pairs import Columns
+from optical_hf.data.bitext.hub_tables import bitext_of_table, is_table, open_tables
+from optical_hf.data.bitext.pairs import BITEXT_FEATURES, BitextFile, Columns, OnBadPair, bitext_rows, describe_left_out
 from optical_hf.data.bitext.reader_errors import reader_errors
-from optical_hf.data.bitext.readers import READERS, BitextFile
+from optical_hf.data.bitext.readers import READERS
+from optical_hf.data.bitext.sources import bitext_files, checked_columns, resolve_sources
 from optical_hf.files import expand_path
 from optical_hf.languages import canonical_language
 from optical_hf.renamed import renamed_argument
@@ -48,24 +49,11 @@ class BitextConfig(datasets.BuilderConfig):
 
 
 class Bitext(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder):
-    """The builder under `load_bitext`, for files.
-
-    It generates rows, and hands them on as tables of a thousand: checking the type of every single row would take three
-    quarters of the time.
+    """The builder under `load_bitext`, for files alone.
 
     Args:
-        sources: files, as `load_bitext` takes them.
-        languages: codes of the languages to keep; None keeps all.
-        columns: of TSV and CSV files, the foreign and the English column: numbers from 1, such as (2, 1), for files without
-            a header, or names in the first line. One file alone says it in its path, `"sw=x.csv:swahili,english"`.
-        on_bad_row: "error" stops at the first row that cannot be used, such as one with an empty side, and names file and
-            line; "drop" leaves such rows out; the log and the quality report have their count and the first three; "keep"
-            stops as well, but keeps empty sides, for a report.
-        max_line_bytes: bound on a line, a unit of TMX or a text.
+        sources: files, as `load_bitext` takes them, and so are the arguments that follow.
         **kwargs: what every builder of `datasets` takes, such as `cache_dir`.
-
-    Raises:
-        ValueError: a missing file, a name that does not say enough, an unknown language code.
 
     Example:
         >>> import tempfile, pathlib
@@ -91,15 +79,18 @@ class Bitext(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder):
         max_line_bytes: int = LINE_LIMIT,
         **kwargs: Any,
     ) -> None:
-        check_on_bad_row(on_bad_row, ("error", "drop", "keep"))
-        files = _files(resolve_sources(sources), columns, max_line_bytes)
-        wanted = _canonical(languages)
-        if wanted is not None:
-            found = sorted({file.language for file in files if file.language})
-            files = [file for file in files if file.language is None or file.language in wanted]
-            if not files:
-                raise ValueError(f"no source has pairs in {list(wanted)}; the languages found are {found}")
-        super().__init__(files=tuple(files), languages=wanted, on_bad_row=on_bad_row, **kwargs)
+        wanted = _checked(languages, on_bad_row, max_line_bytes)
+        general = None if columns is None else checked_columns(columns)
+        files = [
+            replace(file, max_line_bytes=max_line_bytes)
+            for named in resolve_sources(sources)
+            for file in bitext_files(named.path, named.language, named.columns or general)
+        ]
+        kept = [file for file in files if wanted is None or file.language is None or file.language in wanted]
+        if not kept:
+            found = sorted({str(file.language) for file in files})
+            raise ValueError(f"no source has pairs in {list(wanted or ())}; the languages found are {found}")
+        super().__init__(files=tuple(kept), languages=wanted, on_bad_row=on_bad_row, **kwargs)
 
     def _info(self) -> datasets.DatasetInfo:
         return datasets.DatasetInfo(description=__doc__ or "", features=BITEXT_FEATURES)
@@ -108,6 +99,7 @@ class Bitext(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder):
         return [datasets.SplitGenerator(name="train", gen_kwargs={"files": list(self.config.files)})]
 
     def _generate_tables(self, files: list[BitextFile]) -> Iterator[tuple[int, pa.Table]]:
+        # Tables, as to check the type of every single row would take three quarters of the time.
         examples = self._generate_examples(files)
         while batch := list(islice(examples, _TABLE_ROWS)):
             table = pa.Table.from_pylist([row for _, row in batch], schema=BITEXT_FEATURES.arrow_schema)
@@ -118,8 +110,8 @@ class Bitext(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder):
 
     def _rows(self, file: BitextFile) -> Iterator[dict[str, str]]:
         bad = BadRows(file.path, self.config.on_bad_row)
-        yield from bitext_rows(READERS[file.format](file, bad), file, self.config.languages, bad)
-        yield from told_notes(bad, self.config.notes)
+        pairs = READERS[file.format](file, bad)
+        yield from bitext_rows(pairs, file, self.config.languages, bad, self.config.notes)
 
 
 @renamed_argument("on_empty", "on_bad_row")
@@ -135,11 +127,13 @@ def load_bitext(
     num_proc: int | None = None,
     cache_dir: str | None = None,
 ) -> Dataset | IterableDataset:
-    """Load bitext of any number of languages as one table with the columns of `BITEXT_FEATURES`.
+    """Load bitext of any number of languages as one table.
+
+    Its columns are `source` (English), `target`, `language` (of the target), `origin` (the file) and `id`.
 
     Args:
         sources: a source, a list of sources, or a mapping from language to a source, a list of sources or a tuple
-            (foreign file, English file). A source is a file (TSV, Moses lines, TMX, JSON lines, Parquet, Arrow; plain,
+            (foreign file, English file). A source is a file (TSV, CSV, Moses lines, TMX, JSON lines, Parquet, Arrow; plain,
             .gz, .bz2, .xz, .zst or in a .zip), a folder of `datasets`, the id of a hub data set (`owner/name` or
             `owner/name:configuration`), or a `Dataset` with a `translation` column or columns of text.
             `mar-eng.tsv.gz` is read as Marathi, tab, English, as its name says; `"mr=x.tsv"` states the language of the
@@ -172,31 +166,23 @@ def load_bitext(
         >>> row["source"], row["target"], row["language"]
         ('water', 'biyo', 'so')
     """
-    check_on_bad_row(on_bad_row, ("error", "drop", "keep"))
-    wanted = _canonical(languages)
-    cache_dir = cache_dir and str(expand_path(cache_dir))
+    wanted = _checked(languages, on_bad_row, max_line_bytes)
+    options: dict[str, Any] = {"on_bad_row": on_bad_row, "max_line_bytes": max_line_bytes}
     tables: list[Any] = []
     for tabular, group in groupby(resolve_sources(sources), key=lambda item: is_table(item.path)):
-        if tabular:
-            for named in group:
-                if columns or named.columns:
-                    raise ValueError(f"{named.path}: columns were given, but only TSV and CSV files have columns")
-                for table, code, origin in open_tables(named.path, named.language, wanted, split, streaming):
-                    if isinstance(table, IterableDataset) and not streaming:
-                        raise ValueError(f"{origin}: a streamed table was given; load it with streaming=True")
-                    found = table.to_iterable_dataset() if streaming and isinstance(table, Dataset) else table
-                    tables.append(
-                        bitext_of_table(
-                            found, code, origin, wanted=wanted, on_bad_row=on_bad_row,
-                            max_line_bytes=max_line_bytes, num_proc=num_proc,
-                        )
-                    )  # fmt: skip
-        else:
+        if not tabular:
+            cache = None if cache_dir is None else str(expand_path(cache_dir))
             builder = Bitext(
-                list(group), languages=wanted, columns=columns, on_bad_row=on_bad_row, max_line_bytes=max_line_bytes,
-                cache_dir=cache_dir, notes=not streaming,
-            )  # fmt: skip
+                list(group), languages=wanted, columns=columns, cache_dir=cache, notes=not streaming, **options
+            )  # type: ignore[arg-type]
             tables.append(builder.as_streaming_dataset(split="train") if streaming else _prepared(builder, num_proc))
+            continue
+        for named in group:
+            if columns or named.columns:
+                raise ValueError(f"{named.path}: columns were given, but only TSV and CSV files have columns")
+            for table, code, origin in open_tables(named, wanted, split, streaming):
+                found = table.to_iterable_dataset() if streaming and isinstance(table, Dataset) else table
+                tables.append(bitext_of_table(found, code, origin, wanted=wanted, num_proc=num_proc, **options))
     bitext = concatenate_datasets(tables)
     if streaming:
         return bitext
@@ -208,15 +194,66 @@ def load_bitext(
     return bitext
 
 
-def _files(sources: Iterable[NamedSource], columns: Columns | None, max_line_bytes: int) -> list[BitextFile]:
+@renamed_argument("on_empty", "on_bad_row")
+def stream_bitext(
+    sources: Sources,
+    *,
+    temperature: float = 1.0,
+    max_repeats: float | None = None,
+    buffer_size: int = 10_000,
+    columns: Columns | None = None,
+    on_bad_row: OnBadRow = "error",
+    max_line_bytes: int = LINE_LIMIT,
+    seed: int = 0,
+) -> IterableDataset:
+    """Stream bitext, its languages mixed with the probabilities of `language_probabilities`, its rows shuffled in a buffer.
+
+    For what would not fit the disk as a table. The files are read once to count the pairs of each language.
+
+    Args:
+        sources: as `load_bitext` takes them.
+        temperature: T >= 1; 1 keeps the sizes of the corpora.
+        max_repeats: cap on how often a row is seen.
+        buffer_size: rows held and shuffled together.
+        columns: as `load_bitext` takes it.
+        on_bad_row: as `load_bitext` takes it; every reading of a file says in the log what it left out.
+        max_line_bytes: as `load_bitext` takes it.
+        seed: of the mixture and of the shuffles.
+
+    Returns:
+        A stream that ends when every language was exhausted once.
+
+    Raises:
+        ValueError: as `load_bitext` and `language_probabilities`.
+
+    Example:
+        >>> import tempfile, pathlib
+        >>> folder = pathlib.Path(tempfile.mkdtemp())
+        >>> for code, word, count in (("som", "biyo", 10), ("deu", "Wasser", 40)):
+        ...     _ = (folder / f"{code}-eng.tsv").write_text(f"{word}\\twater\\n" * count, encoding="utf-8")
+        >>> mixture = stream_bitext([folder / "som-eng.tsv", folder / "deu-eng.tsv"], temperature=5.0)
+        >>> sum(row["language"] == "so" for row in mixture.take(50)) > 10
+        True
+    """
+    read = partial(
+        load_bitext, sources, columns=columns, on_bad_row=on_bad_row, max_line_bytes=max_line_bytes, streaming=True
+    )
+    counts = dict(sorted(Counter(row["language"] for row in read()).items()))
+    streams = {code: read(languages=[code]) for code in counts}
+    mixture = interleave_languages(streams, counts, temperature=temperature, max_repeats=max_repeats, seed=seed)
+    return mixture.shuffle(seed=seed, buffer_size=buffer_size)
+
+
+def _checked(languages: Sequence[str] | None, on_bad_row: str, max_line_bytes: int) -> tuple[str, ...] | None:
+    """Check the arguments of reading, and return the canonical codes of the languages."""
+    check_on_bad_row(on_bad_row, ("error", "drop", "keep"))
     if max_line_bytes < 1:
         raise ValueError(f"max_line_bytes is {max_line_bytes}: expected a number of bytes, such as {LINE_LIMIT}")
-    general = None if columns is None else checked_columns(columns)
-    return [
-        replace(file, max_line_bytes=max_line_bytes)
-        for named in sources
-        for file in bitext_files(named.path, named.language, named.columns or general)
-    ]
+    if isinstance(languages, str):
+        raise ValueError(
+            f"languages: expected a list of codes, got the one string {languages!r}; write [{languages!r}]"
+        )
+    return None if languages is None else tuple(sorted({canonical_language(code) for code in languages}))
 
 
 def _prepared(builder: Bitext, num_proc: int | None) -> Dataset:
@@ -238,20 +275,13 @@ def _without_notes(bitext: Dataset) -> Dataset:
     found: dict[str, LeftOut] = {}
     for note in bitext.select(places):
         found[note["origin"]] = found.get(note["origin"], LeftOut()) + LeftOut.from_json(note["id"])
-    for origin, left_out in found.items():
-        logger.warning(f"{origin}: {left_out}")
+    lines = [f"{origin}: {left_out}" for origin, left_out in found.items()]
+    for line in lines:
+        logger.warning(line)
     ranges = [range(a + 1, b) for a, b in pairwise([-1, *places, len(bitext)]) if b > a + 1]
     if not ranges:
         first, left_out = next(iter(found.items()))
         raise ValueError(f"{first}: no row is left; {left_out}")
     kept = concatenate_datasets([bitext.select(rows) for rows in ranges])
-    describe_left_out(kept, (f"{origin}: {left_out}" for origin, left_out in found.items()))
+    describe_left_out(kept, lines)
     return kept
-
-
-def _canonical(languages: Sequence[str] | None) -> tuple[str, ...] | None:
-    if isinstance(languages, str):
-        raise ValueError(
-            f"languages: expected a list of codes, got the one string {languages!r}; write [{languages!r}]"
-        )
-    return None if languages is None else tuple(sorted({canonical_language(code) for code in languages}))

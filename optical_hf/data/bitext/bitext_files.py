@@ -14,15 +14,23 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePath
-from typing import IO, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO
 
 import pyarrow as pa
+
+from optical_hf.data.bitext.bad_rows import BadRecord
 
 LINE_LIMIT = 2**20
 """Bytes that one line may have; a file without line feeds would fill the memory."""
 # What the system, the compressions, zip archives (an encrypted one: RuntimeError) and Arrow raise at damage.
 _DAMAGE = (EOFError, zlib.error, zipfile.BadZipFile, lzma.LZMAError, RuntimeError, OSError, pa.ArrowException)
-COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
+_OPENED: dict[str, Callable[[Any], Any]] = {
+    ".gz": lambda raw: gzip.GzipFile(fileobj=raw),
+    ".bz2": bz2.BZ2File,
+    ".xz": lzma.LZMAFile,
+    ".zst": lambda raw: io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")),
+}
+COMPRESSIONS = tuple(_OPENED)
 """Suffixes of compressed files that are read as they are."""
 
 
@@ -66,33 +74,19 @@ def name_parts(path: str) -> list[str]:
 def open_binary(path: str) -> BinaryIO:
     """Open a file for reading bytes, through the zip archive and the compression that its name states."""
     inside = split_archive(path)
-    raw: IO[bytes] = zipfile.ZipFile(inside[0]).open(inside[1]) if inside else open(path, "rb")  # noqa: SIM115
-    match PurePath(path).suffix:
-        case ".gz":
-            raw = cast(IO[bytes], gzip.GzipFile(fileobj=raw))
-        case ".bz2":
-            raw = bz2.BZ2File(raw)
-        case ".xz":
-            raw = lzma.LZMAFile(raw)  # noqa: SIM115  the caller closes all of them
-        case ".zst":
-            raw = io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd"))
-    return cast(BinaryIO, raw)
-
-
-class BadLine(NamedTuple):
-    """A line that is no text, and why."""
-
-    told: str
+    raw: Any = zipfile.ZipFile(inside[0]).open(inside[1]) if inside else open(path, "rb")  # noqa: SIM115
+    suffix = PurePath(path).suffix
+    return _OPENED[suffix](raw) if suffix in _OPENED else raw
 
 
 def lines_of(
     path: str, max_line_bytes: int = LINE_LIMIT, keep_ends: bool = False
-) -> Iterator[tuple[int, str | BadLine]]:
+) -> Iterator[tuple[int, str | BadRecord]]:
     """Yield line number (from 1) and line, without a byte order mark; no more than `max_line_bytes` of one are held.
 
     Args:
         path: the file.
-        max_line_bytes: a longer line is a `BadLine`, and passed over piece by piece.
+        max_line_bytes: a longer line is a `BadRecord`, and passed over piece by piece.
         keep_ends: keep the line feed at the end, and a carriage return before it.
 
     Raises:
@@ -103,7 +97,7 @@ def lines_of(
         while raw := file.readline(max_line_bytes + 2):  # and a carriage return and a line feed
             number += 1
             if len(raw.removesuffix(b"\n").removesuffix(b"\r")) > max_line_bytes:
-                yield number, BadLine(too_long(max_line_bytes))
+                yield number, BadRecord(too_long(max_line_bytes), path)
                 while raw and not raw.endswith(b"\n"):
                     raw = file.readline(max_line_bytes)
                 continue
@@ -111,7 +105,7 @@ def lines_of(
                 line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
                 told = f"not UTF-8 ({error.reason} at byte {error.start} of the line)"
-                yield number, BadLine(f"{told}; convert it first, for example with iconv -t utf-8")
+                yield number, BadRecord(f"{told}; convert it first, for example with iconv -t utf-8", path)
                 continue
             yield number, line if keep_ends else line.removesuffix("\n").removesuffix("\r")
     if number == 0:
@@ -126,8 +120,8 @@ def read_lines(path: str, max_line_bytes: int = LINE_LIMIT) -> Iterator[tuple[in
             named.
     """
     for number, line in lines_of(path, max_line_bytes):
-        if isinstance(line, BadLine):
-            raise ValueError(f"{path}:{number}: {line.told}")
+        if isinstance(line, BadRecord):
+            raise ValueError(f"{path}:{number}: {line}")
         yield number, line
 
 
@@ -141,9 +135,13 @@ def named_damage(where: Callable[[], str]) -> Iterator[None]:
     try:
         yield
     except _DAMAGE as error:
-        told = next(iter(str(error).splitlines()), type(error).__name__)
         advice = "" if isinstance(error, RuntimeError) else "; is the file complete?"
-        raise ValueError(f"{where()}: cannot be read on from here ({told}){advice}") from None
+        raise ValueError(f"{where()}: cannot be read on from here ({first_line(error)}){advice}") from None
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error, or its type where it says nothing."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def too_long(max_line_bytes: int) -> str:

@@ -1,6 +1,6 @@
 """Reads bitext that is kept in records: JSON lines, Parquet, Arrow, and rows of `datasets`.
 
-Knows nothing about files of lines. What counts as a pair in a record, in this order: a `translation` (a mapping from
+What counts as a pair in a record, in this order: a `translation` (a mapping from
 code to text, as OPUS-100 and NLLB have it, or an array of codes beside an array of texts); the columns `source` and
 `target` (ours, with `language` where there are several); English in a column named by its code, with other columns
 named by theirs or with one other column of text.
@@ -15,29 +15,17 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from optical_hf.data.bitext.bad_rows import BadRows
-from optical_hf.data.bitext.bitext_files import BadLine, lines_of, named_damage, open_binary
-from optical_hf.data.bitext.pairs import BitextFile, Pair, code_of
+from optical_hf.data.bitext.bad_rows import BadRecord, BadRows
+from optical_hf.data.bitext.bitext_files import lines_of, named_damage, open_binary
+from optical_hf.data.bitext.pairs import BitextFile, Pair, Variant, code_of, pair_up
 
 _NOT_TEXT = frozenset({"id", "language", "origin", "license", "url", "domain", "split"})
 
 
-class BadRecord(ValueError):
-    """What is wrong with a record; whoever knows file and row names them."""
-
-
 def read_jsonl(file: BitextFile, bad: BadRows) -> Iterator[Pair]:
     """Yield the pairs of a file with one JSON object a line."""
-    for number, line in lines_of(file.path, file.max_line_bytes):
-        if isinstance(line, BadLine):
-            bad(number, line.told)
-            continue
-        try:
-            pairs = pairs_of_record(json_object(line), number, file)
-        except BadRecord as error:
-            bad(number, str(error))
-            continue
-        yield from pairs
+    lines = lines_of(file.path, file.max_line_bytes)
+    return bad.reading(lines, lambda number, line: pairs_of_record(json_object(line), number, file))
 
 
 def json_object(line: str) -> dict[str, Any]:
@@ -75,7 +63,7 @@ def read_arrow(file: BitextFile, bad: BadRows) -> Iterator[Pair]:
         except pa.ArrowInvalid:
             raw.seek(0)
             reader = pa.ipc.open_file(raw)
-            stream = (reader.get_batch(place) for place in range(reader.num_record_batches))
+            stream = map(reader.get_batch, range(reader.num_record_batches))
         yield from stream
 
     return _pairs(batches, "a readable Arrow stream or file", file, bad)
@@ -83,17 +71,17 @@ def read_arrow(file: BitextFile, bad: BadRows) -> Iterator[Pair]:
 
 def _pairs(batches: Any, what: str, file: BitextFile, bad: BadRows) -> Iterator[Pair]:
     number = 0
-    with named_damage(lambda: f"{file.path}:{number + 1}: not {what}"), open_binary(file.path) as raw:
-        for batch in batches(_seekable(raw)):
-            batch.validate(full=True)  # reading damaged offsets would end the process
-            for record in batch.to_pylist():
-                number += 1
-                try:
-                    pairs = pairs_of_record(record, number, file)
-                except BadRecord as error:
-                    bad(number, str(error))
-                    continue
-                yield from pairs
+
+    def records() -> Iterator[tuple[int, dict[str, Any]]]:
+        nonlocal number
+        with named_damage(lambda: f"{file.path}:{number + 1}: not {what}"), open_binary(file.path) as raw:
+            for batch in batches(_seekable(raw)):
+                batch.validate(full=True)  # reading damaged offsets would end the process
+                for record in batch.to_pylist():
+                    number += 1
+                    yield number, record
+
+    yield from bad.reading(records(), lambda row, record: pairs_of_record(record, row, file))
     if number == 0:
         raise ValueError(f"{file.path}: the file is empty, expected at least one row")
 
@@ -116,35 +104,47 @@ def pairs_of_record(record: Mapping[str, Any], number: int, file: BitextFile) ->
     """
     given = _name(record.get("id"))
     translation = record.get("translation")
-    if "source" in record and "target" in record and not isinstance(translation, Mapping):
+    if isinstance(translation, Mapping):
+        pairs = _pairs_by_code(_by_code(translation), number, given, file)
+    elif "source" in record and "target" in record:
         language = _code(record["language"]) if record.get("language") else file.language
         sides = _text(record, "source"), _text(record, "target")
-        return [_checked(Pair(number, *sides, language, given, _name(record.get("origin"))), file)]
-    texts = _by_code(translation) if isinstance(translation, Mapping) else record
-    hidden = _NOT_TEXT if texts is record else frozenset()  # "id" is Indonesian, but not as a column
-    codes = {key: code_of(key) for key in texts if key not in hidden}
+        pairs = [Pair(number, *sides, language, given, _name(record.get("origin")))]
+    else:
+        columns = {key: value for key, value in record.items() if key not in _NOT_TEXT}  # "id" is not Indonesian here
+        pairs = _pairs_by_code(columns, number, given, file, columns=True)
+    if not all(pair.language for pair in pairs):
+        raise BadRecord(
+            f"nothing says which language this is; state it ({{'so': {file.path!r}}}), name "
+            "the file like test.so.jsonl, or give the records a column language"
+        )
+    return pairs
+
+
+def _pairs_by_code(
+    texts: Mapping[str, Any], number: int, name: str | None, file: BitextFile, columns: bool = False
+) -> list[Pair]:
+    """Return the pairs of texts that are named by codes; of columns, one without a code may be the foreign text."""
+    codes = {key: code_of(key) for key in texts}
     english = [key for key, code in codes.items() if code == "en"]
     if len(english) != 1:
         raise BadRecord(
             "expected one English text, in a column or translation named en, eng or eng_Latn, or the columns "
             f"source and target; got {_described(texts)}"
         )
-    codes = {key: code for key, code in codes.items() if key != english[0] and (code or _is_text(texts[key]))}
-    named = {key: code for key, code in codes.items() if code is not None}
-    if not named and len(codes) == 1:
-        named = dict.fromkeys(codes, file.language or "")
-    if file.language in named.values():
-        named = {key: code for key, code in named.items() if code == file.language}
-    if texts is record and any(_is_text(texts[key]) for key in named):  # a count in a column "no" is no Norwegian
-        named = {key: code for key, code in named.items() if _is_text(texts[key])}
+    others = [key for key, code in codes.items() if key != english[0] and (code or _is_text(texts[key]))]
+    named = {key: code for key in others if (code := codes[key]) is not None}
+    if not named and len(others) == 1:
+        named = {others[0]: file.language or ""}
+    named = {key: code for key, code in named.items() if code == file.language} or named
+    if columns:  # a count in a column "no" is no Norwegian
+        named = {key: code for key, code in named.items() if _is_text(texts[key])} or named
     if not named:
         raise BadRecord(
             f"expected one other column of text, or columns named by language codes; got {_described(texts)}"
         )
-    suffixes = named if len(set(named.values())) == len(named) else {key: key for key in named}
-    ids = {key: f"{given or number}:{suffix}" if len(named) > 1 else given for key, suffix in suffixes.items()}
-    first = _text(texts, english[0])
-    return [_checked(Pair(number, first, _text(texts, key), code, ids[key]), file) for key, code in named.items()]
+    sides = [Variant(key, code, _text(texts, key)) for key, code in {english[0]: "en", **named}.items()]
+    return pair_up(number, name, sides[:1], sides[1:])
 
 
 def _by_code(translation: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -156,15 +156,6 @@ def _by_code(translation: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(texts, list | tuple) or len(texts) != len(codes):
         raise BadRecord("expected as many texts in translation.translation as codes in translation.language")
     return dict(zip(map(str, codes), texts, strict=True))
-
-
-def _checked(pair: Pair, file: BitextFile) -> Pair:
-    if not pair.language:
-        raise BadRecord(
-            f"nothing says which language this is; state it ({{'so': {file.path!r}}}), name "
-            "the file like test.so.jsonl, or give the records a column language"
-        )
-    return pair
 
 
 def _code(language: Any) -> str:

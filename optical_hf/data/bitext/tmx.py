@@ -4,26 +4,19 @@ Knows nothing about anything but that format, https://www.gala-global.org/tmx-14
 thrown away, and the XML goes through `defusedxml`, as a file from the web may carry entity bombs.
 """
 
-from collections import Counter
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
-from optical_hf.data.bitext.bad_rows import BadRows
+from optical_hf.data.bitext.bad_rows import BadRecord, BadRows
 from optical_hf.data.bitext.bitext_files import named_damage, open_binary, too_long
-from optical_hf.data.bitext.pairs import BitextFile, Pair, code_of
+from optical_hf.data.bitext.pairs import BitextFile, Pair, Variant, code_of, pair_up
 
 _NATIVE = frozenset({"bpt", "ept", "it", "ph", "ut"})  # their text is markup of the program that wrote the file
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
-
-
-class _Variant(NamedTuple):
-    tag: str
-    code: str
-    text: str
 
 
 class _Bounded:
@@ -42,22 +35,25 @@ class _Bounded:
 
 def read_tmx(file: BitextFile, bad: BadRows) -> Iterator[Pair]:
     """Yield the pairs of a translation memory, one for each text beside English; `line` numbers the units."""
-    number, found = 0, False
-    for number, unit in enumerate(_units(file), start=1):
+
+    def read(number: int, unit: Element) -> list[Pair]:
         try:
             pairs = _pairs(unit, number, file)
         except (ValueError, RecursionError) as error:
             told = str(error) if isinstance(error, ValueError) else "nested too deeply"
-            bad(number, f"unit {number}: {told}")
-            continue
+            raise BadRecord(f"unit {number}: {told}") from None
         if not pairs:
             codes = sorted({_tag(variant) for variant in unit.iter("tuv")})
             bad.skip(number, f"unit {number}: no English with another language, only {codes}")
-        found = found or bool(pairs)
-        yield from pairs
-    if number == 0:
-        raise ValueError(f"{file.path}: the file is empty, expected at least one translation unit <tu>")
-    if not found and bad.left_out.count == number:
+        return pairs
+
+    found = False
+    for pair in bad.reading(enumerate(_units(file), start=1), read):
+        found = True
+        yield pair
+    if not found:
+        if not bad.left_out.count:
+            raise ValueError(f"{file.path}: the file is empty, expected at least one translation unit <tu>")
         raise ValueError(f"{file.path}:{bad.left_out.first[0]}: {bad.left_out.told}; the other units are no better")
 
 
@@ -90,7 +86,7 @@ def _units(file: BitextFile) -> Iterator[Element]:
 
 def _pairs(unit: Element, number: int, file: BitextFile) -> list[Pair]:
     """Return each English text of a unit with each other one; equal texts of one language count once."""
-    variants: list[_Variant] = []
+    variants: dict[tuple[str, str], Variant] = {}
     for element in unit.iter("tuv"):
         tag = _tag(element)
         code = code_of(tag)
@@ -98,31 +94,11 @@ def _pairs(unit: Element, number: int, file: BitextFile) -> list[Pair]:
             raise ValueError(f"unknown language code {tag!r}")
         segment = element.find("seg")
         text = "" if segment is None else "".join(_text(segment))
-        if (code, text) not in {variant[1:] for variant in variants}:
-            variants.append(_Variant(tag, code, text))
-    english = [variant for variant in variants if variant.code == "en"]
-    foreign = [variant for variant in variants if variant.code != "en"]
+        variants.setdefault((code, text), Variant(tag, code, text))
+    english = [variant for variant in variants.values() if variant.code == "en"]
+    foreign = [variant for variant in variants.values() if variant.code != "en"]
     foreign = [variant for variant in foreign if variant.code == file.language] or foreign
-    name = unit.get("tuid")
-    if len(english) * len(foreign) == 1:
-        return [Pair(number, english[0].text, foreign[0].text, foreign[0].code, name)]
-    names = [f"{name or number}:{suffix}" for suffix in _suffixes(english, foreign)]
-    sides = ((one, other) for one in english for other in foreign)
-    return [
-        Pair(number, one.text, other.text, other.code, unique)
-        for (one, other), unique in zip(sides, names, strict=True)
-    ]
-
-
-def _suffixes(english: list[_Variant], foreign: list[_Variant]) -> list[str]:
-    """Name the pairs of a unit: by code; by tag where a language has several texts; by place where even tags repeat."""
-    for part in (1, 0):
-        names = [
-            "-".join([*([one[part]] if len(english) > 1 else []), other[part]]) for one in english for other in foreign
-        ]
-        if max(Counter(names).values(), default=1) == 1:
-            return names
-    return [str(place) for place in range(1, len(names) + 1)]
+    return pair_up(number, unit.get("tuid"), english, foreign)
 
 
 def _tag(variant: Element) -> str:

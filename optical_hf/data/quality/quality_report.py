@@ -11,7 +11,7 @@ from typing import Any
 
 from datasets import Dataset, IterableDataset
 
-from optical_hf.data.bitext.bitext_rows import left_out_of
+from optical_hf.data.bitext.pairs import left_out_of
 from optical_hf.data.quality.inspection import Inspection, inspect_bitext
 from optical_hf.data.quality.misalignment import MisalignedRun
 from optical_hf.data.quality.mismatch import MismatchedPairs

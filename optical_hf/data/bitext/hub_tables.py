@@ -1,6 +1,6 @@
 """Turns tables of `datasets` into bitext: those a program holds, folders on disk, and repositories of the hub.
 
-Knows nothing about files of bitext. A repository with one configuration a language pair (OPUS-100, NLLB, Tatoeba) is
+A repository with one configuration a language pair (OPUS-100, NLLB, Tatoeba) is
 read as the configurations that pair English with a wanted language.
 """
 
@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 import datasets
 import pyarrow as pa
@@ -17,11 +17,11 @@ from datasets.builder import InvalidConfigName
 from datasets.exceptions import DatasetNotFoundError, DatasetsError
 
 from optical_hf.data.bitext.bad_rows import BadRows
-from optical_hf.data.bitext.bitext_names import pair_in_name
-from optical_hf.data.bitext.bitext_records import BadRecord, pairs_of_record
-from optical_hf.data.bitext.bitext_rows import BITEXT_FEATURES, OnBadPair, bitext_rows, told_notes
-from optical_hf.data.bitext.bitext_sources import known_suffix
-from optical_hf.data.bitext.readers import BitextFile
+from optical_hf.data.bitext.bitext_files import first_line
+from optical_hf.data.bitext.bitext_records import pairs_of_record
+from optical_hf.data.bitext.pair_names import pair_in_name
+from optical_hf.data.bitext.pairs import BITEXT_FEATURES, BitextFile, OnBadPair, bitext_rows
+from optical_hf.data.bitext.sources import NamedSource, known_suffix
 from optical_hf.source_code import code_stamp
 from optical_hf.tables import check_table
 
@@ -39,25 +39,29 @@ def is_table(source: Any) -> bool:
 
 
 def open_tables(
-    source: Any, language: str | None, wanted: tuple[str, ...] | None, split: str, streaming: bool
+    named: NamedSource, wanted: tuple[str, ...] | None, split: str, streaming: bool
 ) -> Iterator[tuple[Any, str | None, str]]:
     """Yield the tables of a source, each with its language, where that is known, and the name of its origin.
 
     Raises:
-        ValueError: the repository cannot be reached, or none of its configurations is the one that was asked for.
+        ValueError: the repository cannot be reached, none of its configurations is the one that was asked for, or a streamed
+            table was given and a table is wanted.
     """
+    source, language = named.path, named.language
     if not isinstance(source, str):
-        yield source, language, str(source.info.dataset_name or "dataset")
-        return
-    if saved := [name for name in ("state.json", "dataset_dict.json") if os.path.isfile(os.path.join(source, name))]:
+        origin = str(source.info.dataset_name or "dataset")
+        if isinstance(source, IterableDataset) and not streaming:
+            raise ValueError(f"{origin}: a streamed table was given; load it with streaming=True")
+        yield source, language, origin
+    elif saved := [name for name in ("state.json", "dataset_dict.json") if os.path.isfile(os.path.join(source, name))]:
         yield _saved(source, split, several=saved[0] == "dataset_dict.json"), language, source
-        return
-    path, config = _place(source)
-    for name in [config] if config else _configurations(path, language, wanted):
-        pair = pair_in_name(name)
-        with _named(source):
-            table = datasets.load_dataset(path, name, split=split, streaming=streaming)
-        yield table, language or (pair[0] if pair else None), path if name == "default" else f"{path}:{name}"
+    else:
+        path, config = _place(source)
+        for name in [config] if config else _configurations(path, language, wanted):
+            pair = pair_in_name(name)
+            with _named(source):
+                table = datasets.load_dataset(path, name, split=split, streaming=streaming)
+            yield table, language or (pair[0] if pair else None), path if name == "default" else f"{path}:{name}"
 
 
 @contextmanager
@@ -66,7 +70,7 @@ def _named(source: str) -> Iterator[None]:
     try:
         yield
     except (DatasetsError, pa.ArrowException, ValueError, OSError, InvalidConfigName) as error:
-        told = _first_line(error.__cause__ or error)
+        told = first_line(error.__cause__ or error)
         if isinstance(error, _NOT_REACHED) and not os.path.isdir(_place(source)[0]):
             raise ValueError(f"{source}: neither a file nor a data set that can be reached ({told})") from None
         raise ValueError(f"{source}: cannot be read as one table ({told}); give files of bitext one by one") from None
@@ -87,10 +91,6 @@ def _saved(folder: str, split: str, several: bool) -> Dataset:
     if split not in saved:
         raise ValueError(f"{folder}: has no split {split!r}, only {', '.join(saved)}; choose one with split=")
     return saved[split]
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _configurations(path: str, language: str | None, wanted: tuple[str, ...] | None) -> list[str]:
@@ -125,28 +125,17 @@ def bitext_of_table(
     file = BitextFile(origin, "arrow", language, max_line_bytes=max_line_bytes, stamp=(code_stamp("data"),))
     streamed = isinstance(table, IterableDataset)
 
-    def convert(batch: dict[str, list[Any]], rows: list[int]) -> dict[str, list[str]]:
-        columns: dict[str, list[str]] = {name: [] for name in BITEXT_FEATURES}
+    def convert(batch: dict[str, list[Any]], numbers: list[int]) -> dict[str, list[str]]:
         bad = BadRows(origin, on_bad_row)
+        records = (dict(zip(batch, values, strict=True)) for values in zip(*batch.values(), strict=True))
+        pairs = bad.reading(
+            ((number + 1, record) for number, record in zip(numbers, records, strict=True)),
+            lambda number, record: pairs_of_record(record, number, file),
+        )
+        rows = list(bitext_rows(pairs, file, wanted, bad, notes=not streamed))
+        return {name: [row[name] for row in rows] for name in BITEXT_FEATURES}
 
-        def records() -> Iterator[dict[str, str]]:
-            for place, row in enumerate(rows):
-                try:
-                    pairs = pairs_of_record({name: values[place] for name, values in batch.items()}, row + 1, file)
-                except BadRecord as error:
-                    bad(row + 1, str(error))
-                    continue
-                yield from bitext_rows(pairs, file, wanted, bad)
-            yield from told_notes(bad, notes=not streamed)
-
-        for record in records():
-            for name, value in record.items():
-                columns[name].append(value)
-        return columns
-
-    options: dict[str, Any] = {"batched": True, "with_indices": True, "features": BITEXT_FEATURES}
-    if streamed:
-        return table.map(convert, remove_columns=table.column_names, **options)
-    return cast(Dataset, table).map(
-        convert, remove_columns=table.column_names, num_proc=num_proc, desc=f"Reading {origin}", **options
+    options = {} if streamed else {"num_proc": num_proc, "desc": f"Reading {origin}"}
+    return table.map(
+        convert, batched=True, with_indices=True, remove_columns=table.column_names, features=BITEXT_FEATURES, **options
     )

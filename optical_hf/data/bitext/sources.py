@@ -1,34 +1,29 @@
 """Finds out what the user's bitext sources are: which format, which language, which column is English.
 
-Knows nothing about reading them or about `datasets`. It looks at names, never into files: what a name does not say
-is an error that tells how to say it, as a wrong guess would swap languages or columns without anybody noticing.
+It looks at names, never into files. What a name does not say is an error that tells how to say it, as a wrong guess would
+swap languages or columns without anybody noticing.
 """
 
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import product
 from pathlib import PurePath
 from typing import Any, NamedTuple, cast
 
 from optical_hf.data.bitext.bitext_files import COMPRESSIONS, archive_members, name_parts, split_archive
-from optical_hf.data.bitext.bitext_names import language_in_name, names_language, pair_in_name
-from optical_hf.data.bitext.pairs import Columns, code_of
-from optical_hf.data.bitext.readers import BitextFile, Format
+from optical_hf.data.bitext.pair_names import language_in_name, names_language, pair_in_name
+from optical_hf.data.bitext.pairs import BitextFile, Columns, Format, code_of
 from optical_hf.files import expand_name
 from optical_hf.languages import canonical_language
 from optical_hf.source_code import code_stamp
 from optical_hf.tables import check_table
 
 _FORMATS: dict[str, Format] = {
-    "tsv": "tsv",
-    "csv": "csv",
-    "tmx": "tmx",
-    "jsonl": "jsonl",
-    "ndjson": "jsonl",
-    "json": "jsonl",
-    "parquet": "parquet",
+    "tsv": "tsv", "csv": "csv", "tmx": "tmx", "jsonl": "jsonl", "ndjson": "jsonl", "json": "jsonl", "parquet": "parquet",
     "arrow": "arrow",
-}
+}  # fmt: skip
 _ENGLISH_NAMES = ("en", "eng", "eng_Latn", "en_XX", "EN", "english", "en_US", "en_GB", "en_us", "en_gb")
 _COLUMNS = re.compile(r"(.{2,}):([^:,/\\]+),([^:,/\\]+)")  # no part of C:\data\a,b.tsv
 _STATED = re.compile(r"([A-Za-z]{2,3}(?:[_-][A-Za-z0-9]+)*)=(.+)")
@@ -48,61 +43,50 @@ class NamedSource(NamedTuple):
     columns: Columns | None = None
 
 
-def resolve_sources(sources: Any) -> Iterator[NamedSource]:
+def resolve_sources(sources: Any, language: str | None = None) -> Iterator[NamedSource]:
     """Flatten what a user may pass as sources.
 
     Args:
         sources: a source, a list of sources, or a mapping from language to a source, a list of sources or a tuple
             (path of the foreign file, path of the English file); a string may state its language and its columns,
             `"mr=path.tsv.gz:2,1"`.
+        language: canonical code of the foreign language where it was stated.
 
     Raises:
         ValueError: an unknown language code, no source at all, or several splits.
     """
     check_table(sources)
-    items: list[tuple[str | None, Any]]
-    if isinstance(sources, Mapping):
-        items = [(canonical_language(code), value) for code, value in sources.items()]
-    elif isinstance(sources, list):
-        items = [(None, value) for value in sources]
-    else:
-        items = [(None, sources)]
-    if not items:
+    if isinstance(sources, list | Mapping) and not sources:
         raise ValueError("no bitext sources were given: expected a path, a list of paths or a mapping {language: path}")
-    for language, value in items:
-        check_table(value)
-        if isinstance(value, Mapping):
-            yield from resolve_sources(value)
-            continue
-        for source in value if isinstance(value, list) else [value]:
-            check_table(source)
-            if isinstance(source, NamedSource):
-                yield source
-                continue
-            path = os.fspath(source) if isinstance(source, os.PathLike) else source
-            stated = _STATED.fullmatch(path) if isinstance(path, str) and not os.path.exists(path) else None
-            code = language
-            if stated and language is None:
-                code, path = canonical_language(stated[1]), stated[2]
-            path, columns = split_columns(path)
-            yield NamedSource(code, _expanded(path), columns)
+    if isinstance(sources, Mapping):
+        for code, value in sources.items():
+            yield from resolve_sources(value, canonical_language(code))
+    elif isinstance(sources, list):
+        for value in sources:
+            yield from resolve_sources(value, language)
+    elif isinstance(sources, NamedSource):
+        yield sources
+    elif isinstance(sources, tuple):
+        yield NamedSource(language, tuple(expand_name(str(path)) for path in sources))
+    elif isinstance(sources, str | os.PathLike):
+        path = os.fspath(sources)
+        stated = None if language or os.path.exists(path) else _STATED.fullmatch(path)
+        if stated:
+            language, path = canonical_language(stated[1]), stated[2]
+        path, columns = split_columns(path)
+        yield NamedSource(language, expand_name(path), columns)
+    else:
+        yield NamedSource(language, sources)
 
 
-def _expanded(source: Any) -> Any:
-    """Paths with `~` and `$VARIABLE`s put in; a table as it is."""
-    if isinstance(source, tuple):
-        return tuple(map(_expanded, source))
-    return expand_name(source) if isinstance(source, (str, os.PathLike)) else source
-
-
-def split_columns(source: Any) -> tuple[Any, Columns | None]:
+def split_columns(source: str) -> tuple[str, Columns | None]:
     """Take the columns off the end of a path that states them.
 
     Example:
         >>> split_columns("deu.txt:2,1"), split_columns("sw.csv:swahili,english"), split_columns("C:/data/a.tsv")
         (('deu.txt', (2, 1)), ('sw.csv', ('swahili', 'english')), ('C:/data/a.tsv', None))
     """
-    stated = _COLUMNS.fullmatch(source) if isinstance(source, str) and not os.path.exists(source) else None
+    stated = None if os.path.exists(source) else _COLUMNS.fullmatch(source)
     if stated is None:
         return source, None
     names = stated[2].strip(), stated[3].strip()
@@ -143,47 +127,44 @@ def bitext_files(path: Any, language: str | None = None, columns: Columns | None
     """
     if isinstance(path, BitextFile):
         return [path]
+    if isinstance(path, str) and path.endswith(".zip"):
+        return _archived(path, language, columns)
     if isinstance(path, tuple):
-        if len(path) != 2:
-            raise ValueError(f"expected a tuple (foreign file, English file), got {path}")
-        foreign, english = (str(part) for part in path)
-        if language is None:
-            raise ValueError(
-                f"{foreign}: two line-aligned files need their language: {{'so': ({foreign!r}, {english!r})}}"
-            )
-        _refuse_columns(foreign, columns)
-        return [BitextFile(foreign, "moses", language, english, stamp=_stamp(foreign, english))]
-    if not isinstance(path, str):
+        file = _two_files(path, language)
+    elif isinstance(path, str):
+        file = _one_file(path, language, columns)
+    else:
         raise ValueError(
             "expected a path, two paths (foreign, English), a Dataset or the id of one as a source of bitext, "
             f"got {type(path).__name__}"
         )
-    if path.endswith(".zip"):
-        return _archived(path, language, columns)
-    stamp = _stamp(path)
+    if columns and not file.columns:
+        raise ValueError(
+            f"{file.path}: columns {columns} were given, but only TSV and CSV files have columns; rename it, or leave them out"
+        )
+    return [replace(file, stamp=_stamp(file.path, *([file.english_path] if file.english_path else [])))]
+
+
+def _two_files(paths: tuple[Any, ...], language: str | None) -> BitextFile:
+    if len(paths) != 2:
+        raise ValueError(f"expected a tuple (foreign file, English file), got {paths}")
+    foreign, english = paths
+    if language is None:
+        raise ValueError(f"{foreign}: two line-aligned files need their language: {{'so': ({foreign!r}, {english!r})}}")
+    return BitextFile(foreign, "moses", language, english)
+
+
+def _one_file(path: str, language: str | None, columns: Columns | None) -> BitextFile:
+    """Find out which format a file has, which language, and which columns hold what."""
+    _stamp(path)
     parts = name_parts(path)
     form = _FORMATS.get(parts[-1].lower())
     pair = pair_in_name(PurePath(path).name)
-    if form in ("tsv", "csv") or (parts[-1] in ("txt", "tab") and (columns or pair)):
-        return [_columned(path, "csv" if form == "csv" else "tsv", language, columns, stamp)]
-    _refuse_columns(path, columns)
-    if form is not None:
-        return [BitextFile(path, form, language or language_in_name(parts), stamp=stamp)]
-    return [_moses(path, language, parts)]
-
-
-def _refuse_columns(path: str, columns: Columns | None) -> None:
-    if columns is not None:
-        raise ValueError(
-            f"{path}: columns {columns} were given, but only TSV and CSV files have columns; rename it, or leave them out"
-        )
-
-
-def _columned(
-    path: str, form: Format, language: str | None, columns: Columns | None, stamp: tuple[int, ...]
-) -> BitextFile:
-    """Find out which language a TSV or CSV file holds, and in which columns."""
-    foreign, english_first = pair_in_name(PurePath(path).name) or (None, False)
+    if form not in ("tsv", "csv") and not (parts[-1] in ("txt", "tab") and (columns or pair)):
+        if form is None:
+            return _moses(path, language, parts)
+        return BitextFile(path, form, language or language_in_name(parts))
+    foreign, english_first = pair or (None, False)
     code = language or foreign
     if code is None and columns is None:
         raise ValueError(
@@ -197,20 +178,17 @@ def _columned(
             f"{path}: say which columns hold the foreign text and the English: columns=('swahili', 'english') by the names in "
             f"the first line, or columns=(1, 2) for a file without a header; on the command line {code}={path}:1,2"
         )
-    return BitextFile(path, form, code, columns=columns, english_first=english_first, stamp=stamp)
+    return BitextFile(path, form or "tsv", code, columns=columns, english_first=english_first)
 
 
 def _moses(path: str, language: str | None, parts: list[str]) -> BitextFile:
     """Find the English file beside a foreign one: the same name with one dotted part replaced."""
     named = [(place, part) for place, part in enumerate(parts) if names_language(part)]
-    for place, part in reversed(named):
-        for english in _ENGLISH_NAMES:
-            name = ".".join([*parts[:place], english, *parts[place + 1 :]])
-            for suffix in ("", *COMPRESSIONS):
-                beside = str(PurePath(path).with_name(name + suffix))
-                if part != english and _exists(beside):
-                    found = language or canonical_language(part)
-                    return BitextFile(path, "moses", found, beside, stamp=_stamp(path, beside))
+    for (place, part), english, suffix in product(reversed(named), _ENGLISH_NAMES, ("", *COMPRESSIONS)):
+        name = ".".join([*parts[:place], english, *parts[place + 1 :]])
+        beside = str(PurePath(path).with_name(name + suffix))
+        if part != english and _exists(beside):
+            return BitextFile(path, "moses", language or canonical_language(part), beside)
     if named:
         wanted = ".".join([*parts[: named[-1][0]], "en", *parts[named[-1][0] + 1 :]])
         raise ValueError(
@@ -227,10 +205,15 @@ def _archived(path: str, language: str | None, columns: Columns | None) -> list[
     """Find the bitext in a zip archive; what is not bitext (a licence, a README, scores) is passed over."""
     _stamp(path)
     members = archive_members(path)
-    found = [bitext_files(f"{path}/{member}", language, columns) for member in members if _may_be_bitext(member)]
+    found = [
+        file
+        for member in members
+        if _may_be_bitext(member)
+        for file in bitext_files(f"{path}/{member}", language, columns)
+    ]
     if not found:
         raise ValueError(f"{path}: no bitext among its files {members}")
-    return [file for files in found for file in files]
+    return found
 
 
 def _may_be_bitext(member: str) -> bool:
@@ -245,21 +228,14 @@ def _may_be_bitext(member: str) -> bool:
 def known_suffix(path: str) -> bool:
     """Return whether a name ends like a file of bitext: in a format, a compression or a language code."""
     last = name_parts(path)[-1]
-    return (
-        last in _FORMATS
-        or last in ("txt", "zip")
-        or path.endswith(COMPRESSIONS)
-        or ("." in PurePath(path).name and names_language(last))
-    )
+    if last in (*_FORMATS, "txt", "zip") or path.endswith(COMPRESSIONS):
+        return True
+    return "." in PurePath(path).name and names_language(last)
 
 
 def _exists(path: str) -> bool:
-    inside = split_archive(path)
-    if inside is None:
-        return os.path.isfile(path)
-    if not os.path.isfile(inside[0]):
-        return False
-    return inside[1] in archive_members(inside[0])
+    archive, member = split_archive(path) or (path, None)
+    return os.path.isfile(archive) and (member is None or member in archive_members(archive))
 
 
 def _stamp(*paths: str) -> tuple[int, ...]:
@@ -268,7 +244,6 @@ def _stamp(*paths: str) -> tuple[int, ...]:
     for path in paths:
         if not _exists(path):
             raise ValueError(f"{path}: no such file")
-        inside = split_archive(path)
-        state = os.stat(inside[0] if inside else path)
+        state = os.stat((split_archive(path) or [path])[0])
         stamp += [state.st_size, state.st_mtime_ns]
     return tuple(stamp)
