@@ -47,7 +47,7 @@ with tempfile.TemporaryDirectory() as folder:
         times["online"].append(time.perf_counter() - started)
         for dtype, cache in caches.items():
             started = time.perf_counter()
-            found = cache.lookup(batch).tokens
+            found = cache.lookup(batch)
             times[dtype].append(time.perf_counter() - started)
             mask = online.mask_BN
             cosine = torch.cosine_similarity(found.tokens_BND[mask], online.tokens_BND[mask], dim=1)

@@ -7,6 +7,7 @@ from optical_hf.models.tokens import TokenSet, iter_token_sets, preprocess, prep
 from optical_hf.models.views import (
     Encoder,
     Kind,
+    as_backbone,
     as_late_interaction,
     as_vector,
     backbone,
@@ -21,6 +22,7 @@ __all__ = [
     "Kind",
     "Layers",
     "TokenSet",
+    "as_backbone",
     "as_late_interaction",
     "as_vector",
     "averaged_layers",

@@ -21,7 +21,7 @@ from transformers import PreTrainedTokenizerBase
 from optical_hf.bars import bars_shown
 from optical_hf.models.layers import layer_average
 from optical_hf.models.prompts import Task, prompt_of
-from optical_hf.models.views import Encoder, before_projection
+from optical_hf.models.views import Encoder
 from optical_hf.models.weights import HALF
 from optical_hf.ot import content_mask
 
@@ -142,7 +142,6 @@ def iter_token_sets(
     texts: Sequence[str],
     *,
     batch_size: int = 64,
-    backbone_only: bool = False,
     task: Task = "query",
     progress: str | None = None,
 ) -> Iterator[TokenSet]:
@@ -152,7 +151,6 @@ def iter_token_sets(
         model: the encoder; put in eval mode for the pass and put back after it.
         texts: the texts; sort them by length beforehand to waste little on padding.
         batch_size: texts in a batch.
-        backbone_only: stop before the projection: the tokens of the backbone, its layers averaged where the model does so.
         task: whether the texts are read as queries or as documents.
         progress: the label of a progress bar; None shows none.
 
@@ -166,12 +164,6 @@ def iter_token_sets(
             range(0, len(texts), batch_size), desc=progress, disable=not bars_shown(progress is not None)
         ):
             features = batch_to_device(preprocess(model, texts[start : start + batch_size], task), model.device)
-            if backbone_only:
-                output = dict(features)
-                for module in before_projection(model):
-                    output = module(output)
-            else:
-                output = model(dict(features), task=task)
-            yield token_set(model, features, output, task)
+            yield token_set(model, features, model(dict(features), task=task), task)
     finally:
         model.train(was_training)

@@ -69,6 +69,15 @@ def before_projection(model: Encoder) -> list[nn.Module]:
     return [backbone(model), *takewhile(lambda module: not isinstance(module, ENDS), islice(model, 1, None))]
 
 
+def as_backbone(model: Encoder) -> SentenceTransformer:
+    """View what stands before a model's projection as an encoder of its own; the weights are shared, nothing is copied.
+
+    Its tokens are those that the closed form maps, and that a token cache can keep while the backbone is frozen.
+    """
+    view = SentenceTransformer(modules=before_projection(model), prompts=prompts_of(model), device=str(model.device))
+    return view.train(model.training)
+
+
 def prompts_of(model: Encoder) -> dict[str, str]:
     """The prompts of a model that are set, by name."""
     return {name: prompt for name, prompt in model.prompts.items() if prompt is not None}

@@ -7,7 +7,7 @@ import tiny_pairs
 import torch
 from datasets import concatenate_datasets
 
-from optical_hf.models import build_student, fit_alignment
+from optical_hf.models import as_backbone, build_student, fit_alignment
 from optical_hf.models.alignment.fit_alignment import FOLDS, _folds
 from optical_hf.models.alignment.held_out_tokens import TokenFold
 from optical_hf.models.alignment.own_rank import text_numbers
@@ -21,8 +21,14 @@ from optical_hf.models.alignment.ridge_penalty import (
     held_out_rank,
 )
 from optical_hf.models.alignment.ridge_regression import NormalEquations
+from optical_hf.models.teachers.teacher import EncoderTeacher
 from optical_hf.models.tiny import tiny_encoder
 from optical_hf.scenes import scenes_bitext
+
+
+def sides(student, teacher):
+    """Both sides of the pairs as the closed form reads them."""
+    return EncoderTeacher(as_backbone(student)), EncoderTeacher(teacher)
 
 
 def test_normal_equations_give_the_ridge_solution():
@@ -159,7 +165,7 @@ def test_shares_of_the_pairs_keep_all_pairs_of_one_english_text_together():
     for batch_size in (1, 8):
         share_of: dict[int, str] = {}
         for pair in PairTokenReader(
-            student, teacher, many_way, batch_size=batch_size, progress=False, also_english=True
+            *sides(student, teacher), many_way, batch_size=batch_size, progress=False, also_english=True
         ):
             for share, rows in _folds(pair, "held_out_pairs").items():
                 for text in pair.text_B[rows].tolist():
@@ -169,11 +175,13 @@ def test_shares_of_the_pairs_keep_all_pairs_of_one_english_text_together():
 
 def test_the_english_side_is_read_right_after_its_pairs():
     student, teacher = tiny_pairs.pair()
-    reader = PairTokenReader(student, teacher, tiny_pairs.bitext(), batch_size=8, progress=False, also_english=True)
+    reader = PairTokenReader(
+        *sides(student, teacher), tiny_pairs.bitext(), batch_size=8, progress=False, also_english=True
+    )
     batches = list(reader)
     assert [set(b.languages) == {"en"} for b in batches] == [False, True] * (len(tiny_pairs.bitext()) // 8)
     for pair, itself in zip(batches[::2], batches[1::2], strict=True):
-        assert torch.equal(pair.teachers[0].tokens_BND, itself.teachers[0].tokens_BND)
+        assert torch.equal(pair.teacher.tokens_BND, itself.teacher.tokens_BND)
         assert torch.equal(pair.text_B, itself.text_B)
     assert student.training
 
@@ -234,7 +242,9 @@ def test_a_memory_budget_changes_nothing_but_the_memory():
 
 def test_reader_keeps_nothing_beyond_its_budget():
     student, teacher = tiny_pairs.pair()
-    reader = PairTokenReader(student, teacher, tiny_pairs.bitext(), batch_size=8, memory_budget=1000, progress=False)
+    reader = PairTokenReader(
+        *sides(student, teacher), tiny_pairs.bitext(), batch_size=8, memory_budget=1000, progress=False
+    )
     assert sum(len(batch.languages) for batch in reader) == len(tiny_pairs.bitext())
     assert reader._kept is None
     assert sum(len(batch.languages) for batch in reader) == len(tiny_pairs.bitext())

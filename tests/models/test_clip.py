@@ -122,6 +122,6 @@ def test_the_student_alone_is_saved_and_loads_alone(teacher, student, tmp_path):
 
 def test_its_vectors_can_be_cached(teacher, tmp_path):
     cache = TeacherCache.build(teacher, TEXTS, tmp_path / "cache", progress=False)
-    found, expected = cache.lookup(TEXTS).tokens, next(iter_token_sets(teacher, TEXTS))
+    found, expected = cache.lookup(TEXTS), next(iter_token_sets(teacher, TEXTS))
     torch.testing.assert_close(found.tokens_BND, expected.tokens_BND, rtol=1e-3, atol=1e-5)
     torch.testing.assert_close(found.vector_BD, expected.vector_BD, rtol=1e-3, atol=1e-5)

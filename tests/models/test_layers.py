@@ -13,6 +13,7 @@ from torch.nn.functional import normalize
 
 from optical_hf import fit_alignment
 from optical_hf.models import (
+    as_backbone,
     as_late_interaction,
     as_vector,
     averaged_layers,
@@ -53,7 +54,7 @@ def test_it_is_the_average_through_the_projection():
         .hidden_states
     )
     expected = (states[1] + 3 * states[3]) / 4
-    (read,) = iter_token_sets(student, TEXTS, backbone_only=True)
+    (read,) = iter_token_sets(as_backbone(student), TEXTS)
     mask = read.mask_BN
     assert torch.allclose(read.tokens_BND[mask], expected[mask], atol=1e-6)
     projected = normalize(token_projection(student).linear(expected), dim=-1)
@@ -135,7 +136,7 @@ def test_texts_read_end_to_end_are_averaged_alike():
             "cu_seq_lens_q": torch.cat([torch.zeros(1, dtype=torch.long), mask.sum(1).cumsum(0)]),
         }
         found = token_set(student, features, layer_average(student)(flat))
-    (wanted,) = iter_token_sets(student, TEXTS, backbone_only=True)
+    (wanted,) = iter_token_sets(as_backbone(student), TEXTS)
     assert torch.equal(found.tokens_BND[mask], wanted.tokens_BND[mask])
 
 

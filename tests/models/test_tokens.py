@@ -5,7 +5,7 @@ import torch
 from transformers import BertTokenizer
 
 from optical_hf.models.tokens import empty_ids, iter_token_sets
-from optical_hf.models.views import as_late_interaction
+from optical_hf.models.views import as_backbone, as_late_interaction
 
 
 def tokenizer(tmp_path):
@@ -52,5 +52,5 @@ def test_tokens_have_unit_length_where_tokens_are_searched_and_any_length_where_
     torch.testing.assert_close(searched.tokens_BND.norm(dim=-1)[searched.mask_BN], one)
     torch.testing.assert_close(pooled.vector_BD.norm(dim=-1), one[:2])
     assert (searched.vector_BD.norm(dim=-1) < 1).all()
-    [raw] = iter_token_sets(as_late_interaction(model), ["Ein Hund.", "Zwei Hunde laufen."], backbone_only=True)
+    [raw] = iter_token_sets(as_backbone(as_late_interaction(model)), ["Ein Hund.", "Zwei Hunde laufen."])
     torch.testing.assert_close(raw.tokens_BND, pooled.tokens_BND)

@@ -16,7 +16,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Transformer
 from torch import nn
 
-from optical_hf.models import backbone, build_student, load_student, load_teacher
+from optical_hf.models import as_backbone, backbone, build_student, load_student, load_teacher
 from optical_hf.models.tokens import iter_token_sets
 from optical_hf.study import StudyConfig, folders_of, launch_runs, runs_of
 from optical_hf.study.run import running
@@ -116,12 +116,12 @@ def test_gradient_steps_go_past_the_store(study_values: dict, loaded: Written, i
 def test_a_batch_comes_back_as_the_student_gives_it(
     student: SentenceTransformer, tmp_path: Path, forwards: list[int]
 ) -> None:
-    (plain,) = iter_token_sets(student, TEXTS, backbone_only=True)
+    (plain,) = iter_token_sets(as_backbone(student), TEXTS)
     whole = student.encode(TEXTS, convert_to_numpy=True)
     forwards.clear()
     with bodies_shared(student, tmp_path, Meter()):
         for _ in range(2):
-            (found,) = iter_token_sets(student, TEXTS, backbone_only=True)
+            (found,) = iter_token_sets(as_backbone(student), TEXTS)
             torch.testing.assert_close(
                 found.tokens_BND[found.mask_BN], plain.tokens_BND[plain.mask_BN], rtol=1e-3, atol=2e-3
             )
@@ -145,13 +145,13 @@ def test_what_is_found_costs_what_it_cost(
     forward = Transformer.forward
     monkeypatch.setattr(Transformer, "forward", lambda *given, **options: time.sleep(0.3) or forward(*given, **options))
     with flop_counter() as counter:
-        list(iter_token_sets(student, TEXTS, backbone_only=True))
+        list(iter_token_sets(as_backbone(student), TEXTS))
     meter = Meter()
     with bodies_shared(student, tmp_path, meter):
         costs = []
         for part in ("read", "found"):
             with meter.part(part):
-                list(iter_token_sets(student, TEXTS, backbone_only=True))
+                list(iter_token_sets(as_backbone(student), TEXTS))
             costs.append(meter.flops[part])
     assert costs == pytest.approx([counter.get_total_flops()] * 2, rel=0.01)
     assert min(meter.seconds.values()) > 0.3
@@ -163,7 +163,7 @@ def test_a_body_that_changed_reads_no_other_ones_tokens(
 ) -> None:
     for number in (1, 2):
         with bodies_shared(student, tmp_path, Meter()):
-            list(iter_token_sets(student, TEXTS, backbone_only=True))
+            list(iter_token_sets(as_backbone(student), TEXTS))
         assert len(forwards) == number
         assert len(list(tmp_path.glob("*.sqlite"))) == number
         with torch.no_grad():
@@ -184,8 +184,8 @@ def test_modules_between_backbone_and_projection_are_part_of_the_body(ingredient
     with bodies_shared(longer, tmp_path, Meter()):
         for _ in range(2):
             assert longer.encode(TEXTS) == pytest.approx(expected, abs=2e-3)
-        (stored,) = iter_token_sets(longer, TEXTS, backbone_only=True)
-    (single,) = iter_token_sets(student, TEXTS, backbone_only=True)
+        (stored,) = iter_token_sets(as_backbone(longer), TEXTS)
+    (single,) = iter_token_sets(as_backbone(student), TEXTS)
     mask_BN = single.mask_BN
     torch.testing.assert_close(stored.tokens_BND[mask_BN], 2 * single.tokens_BND[mask_BN], rtol=1e-3, atol=4e-3)
 
@@ -269,7 +269,7 @@ def test_a_number_too_large_for_float16_is_told(student: SentenceTransformer, tm
     with torch.no_grad():
         last.weight.mul_(1e6)
     with bodies_shared(student, tmp_path, Meter()), pytest.raises(ValueError, match="float16 ends at 65504"):
-        list(iter_token_sets(student, TEXTS, backbone_only=True))
+        list(iter_token_sets(as_backbone(student), TEXTS))
 
 
 def test_the_file_of_a_broken_store_is_in_the_error_of_the_run(

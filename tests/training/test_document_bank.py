@@ -29,9 +29,9 @@ def trained(tmp_path_factory):
 def test_it_holds_the_teachers_vectors_of_texts_of_the_bitext(trained):
     bank_KD, _ = trained._bank
     english = sorted(set(trained.train_dataset["source"]))
-    features = preprocess_queries(trained.teacher, english)
+    features = preprocess_queries(trained.teacher.model, english)
     with torch.no_grad():
-        vectors = token_set(trained.teacher, features, trained.teacher(dict(features))).vector_BD
+        vectors = token_set(trained.teacher.model, features, trained.teacher.model(dict(features))).vector_BD
     assert len(bank_KD) == 70
     cosines = normalize(bank_KD, dim=-1) @ normalize(vectors, dim=-1).T
     assert cosines.max(dim=1).values.min() > 1 - 1e-5
@@ -107,7 +107,7 @@ def test_with_it_a_batch_may_be_one_pair(tmp_path):
 def test_a_text_without_a_finite_vector_is_named_before_the_first_step(tmp_path):
     run = trainer(tmp_path)
     ids = run.teacher.tokenizer(run.train_dataset["source"][0], add_special_tokens=False)["input_ids"]
-    run.teacher[0].model.get_input_embeddings().weight.data[ids[-1]] = float("nan")
+    run.teacher.model[0].model.get_input_embeddings().weight.data[ids[-1]] = float("nan")
     with pytest.raises(ValueError, match="of 70 English texts of the document bank are not finite"):
         run.train()
     assert run.state.global_step == 0

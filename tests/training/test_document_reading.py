@@ -11,7 +11,6 @@ from torch.nn.functional import cross_entropy, normalize
 
 from optical_hf.models import iter_token_sets, preprocess, token_set
 from optical_hf.models.prompts import reads_alike, set_prompts
-from optical_hf.models.teachers.language_teachers import read_teacher, read_texts
 from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.training import OTDistillationTrainer
 
@@ -89,7 +88,7 @@ def test_a_bank_of_documents_holds_them_as_documents(several, tmp_path):
 def test_english_sides_are_read_as_queries(make, tmp_path):
     rows, teacher = bitext().select(range(8)), make()
     run = trainer(tmp_path, rows, teacher)
-    read = read_teacher(teacher, run.data_collator(list(rows))["teacher"])
+    read = run.teacher.token_set(run.data_collator(list(rows))["teacher"])
     torch.testing.assert_close(read.vector_BD, as_read(teacher, rows["source"][:], "query"), atol=1e-5, rtol=1e-5)
 
 
@@ -97,9 +96,9 @@ def test_a_cache_holds_each_text_as_it_is_read(tmp_path):
     texts, teacher = tiny_pairs.bitext()["source"][:4], prompted()
     cache = TeacherCache.build(teacher, texts, tmp_path, documents=texts, progress=False)
     for task in ("query", "document"):
-        found = cache.lookup(texts, task).tokens.vector_BD
+        found = cache.lookup(texts, task).vector_BD
         torch.testing.assert_close(found, as_read(teacher, texts, task), atol=2e-3, rtol=2e-3)
-        alone = read_teacher(cache, read_texts(cache, texts, task), task)
+        alone = cache.token_set(cache.features(texts, task=task), task)
         assert torch.equal(alone.vector_BD, found)
     queries = TeacherCache.build(teacher, [*texts, "a dog"], tmp_path, progress=False)
     with pytest.raises(ValueError, match=r"1 of 1 documents are not in the token cache .* documents=documents\)"):
@@ -113,7 +112,7 @@ def test_a_teacher_that_reads_both_alike_has_one_entry(tmp_path):
     assert not reads_alike(colbert())
     cache = TeacherCache.build(teacher, texts, tmp_path, documents=[texts[0]], progress=False)
     assert len(cache) == len({*texts})
-    assert torch.equal(cache.lookup(texts, "document").tokens.vector_BD, cache.lookup(texts).tokens.vector_BD)
+    assert torch.equal(cache.lookup(texts, "document").vector_BD, cache.lookup(texts).vector_BD)
 
 
 @pytest.mark.parametrize("side", ["left", "right"])

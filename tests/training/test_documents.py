@@ -7,10 +7,9 @@ from test_trainer import arguments, losses
 from torch.nn.functional import cross_entropy, normalize
 
 from optical_hf.models import preprocess_queries, token_set
-from optical_hf.models.teachers.language_teachers import read_teacher
+from optical_hf.models.teachers.teacher import EncoderTeacher
 from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.training import OTDistillationTrainer
-from optical_hf.training.trainer import trainer as module
 
 
 def with_documents(rows=None):
@@ -36,7 +35,7 @@ def test_the_student_is_to_find_the_document(tmp_path):
     assert len({*rows["source"]}) == 3
     run = trainer(tmp_path, rows)
     run.model.eval()
-    scores = vectors(run.model, rows["target"][:]) @ vectors(run.teacher, rows["document"][:]).T
+    scores = vectors(run.model, rows["target"][:]) @ vectors(run.teacher.model, rows["document"][:]).T
     expected = cross_entropy(scores / 0.05, torch.arange(3))
     assert run.evaluate(rows)["eval_loss"] == pytest.approx(float(expected), rel=1e-4)
     plain = rows.remove_columns("document")
@@ -54,7 +53,8 @@ def test_losses_that_do_not_search_read_the_english_side(tmp_path):
 
 def test_documents_are_read_for_losses_that_search_alone(tmp_path, monkeypatch):
     reads = []
-    monkeypatch.setattr(module, "read_teacher", lambda *given: reads.append(1) or read_teacher(*given))
+    read = EncoderTeacher.token_set
+    monkeypatch.setattr(EncoderTeacher, "token_set", lambda *given: reads.append(1) or read(*given))
     for loss, expected in (("pooled_mse", 1), ("kl_dot", 2)):
         reads.clear()
         trainer(tmp_path / loss, with_documents(), losses=loss).train()
@@ -66,7 +66,7 @@ def test_the_bank_holds_documents(tmp_path):
     rows = rows.add_column("document", [f"{text} and a donkey" for text in rows["source"]])
     run = trainer(tmp_path, rows, losses="contrastive(bank=40)")
     run.train()
-    cosines = normalize(run._bank.vectors_KD, dim=-1) @ vectors(run.teacher, sorted({*rows["document"]})).T
+    cosines = normalize(run._bank.vectors_KD, dim=-1) @ vectors(run.teacher.model, sorted({*rows["document"]})).T
     assert cosines.max(dim=1).values.min() > 1 - 1e-5
 
 

@@ -47,12 +47,12 @@ def losses(run) -> list[float]:
 def test_every_trainable_parameter_moves_and_the_teacher_does_not(tmp_path):
     run = trainer(tmp_path)
     before = {name: p.clone() for name, p in run.model.named_parameters()}
-    taught = {name: p.clone() for name, p in run.teacher.named_parameters()}
+    taught = {name: p.clone() for name, p in run.teacher.model.named_parameters()}
     run.train()
     still = {name for name, p in run.model.named_parameters() if torch.equal(p, before[name])}
     assert still <= {"0.model.pooler.dense.weight", "0.model.pooler.dense.bias"}
-    assert all(torch.equal(p, taught[name]) for name, p in run.teacher.named_parameters())
-    assert not run.teacher.training
+    assert all(torch.equal(p, taught[name]) for name, p in run.teacher.model.named_parameters())
+    assert not run.teacher.model.training
 
 
 def test_every_loss_is_logged_by_name_and_adds_up(tmp_path):

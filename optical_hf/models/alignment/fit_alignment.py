@@ -27,10 +27,10 @@ from optical_hf.models.alignment.held_out_tokens import TokenFold
 from optical_hf.models.alignment.pair_tokens import ENGLISH, PairTokenReader, PairTokens, pooled
 from optical_hf.models.alignment.ridge_penalty import POOLED_WEIGHTS, Fold, Selection, choose_weight, summed
 from optical_hf.models.alignment.ridge_regression import NormalEquations
-from optical_hf.models.teachers.language_teachers import AnyTeacher, TeachersByLanguage, one_teacher, pooling_of
-from optical_hf.models.teachers.token_cache import TeacherCache
+from optical_hf.models.teachers.language_teachers import AnyTeacher, as_teacher
+from optical_hf.models.teachers.teacher import EncoderTeacher, Teacher
 from optical_hf.models.tokens import Encoder
-from optical_hf.models.views import kind_of, token_projection
+from optical_hf.models.views import as_backbone, kind_of, token_projection
 from optical_hf.models.weights import check_full_precision
 from optical_hf.ot import cosine_cost, solve
 from optical_hf.tables import check_table
@@ -50,7 +50,7 @@ def fit_alignment(
     regularisation: float | Selection = "held_out_pairs",
     also_english: bool = True,
     pooled_weight: float | None = None,
-    special_tokens: bool = False,
+    student_tokens: Teacher | None = None,
     held_out: int = 0,
     batch_size: int = 64,
     memory_budget: int = 2 * 2**30,
@@ -76,7 +76,8 @@ def fit_alignment(
             penalty is chosen too, the smallest of 2 to 128 with which held-out pairs are found as well as with any after the
             first round, by one vector or by MaxSim as the student is searched: a shallow student's tokens would cost it dear.
             Else 2.
-        special_tokens: let special tokens and punctuation take part in the transport.
+        student_tokens: the cache of `as_backbone(student)`, `TeacherCache.build(as_backbone(student), texts, folder)`, which is
+            read in place of the backbone; it must hold every `target`, and every `source` with `also_english`.
         held_out: pairs kept from the fit, to measure R@1 among them before and after; needs a `Dataset`. All pairs of one
             English text are kept, or none, so it may be a few more.
         batch_size: pairs encoded and transported together.
@@ -109,8 +110,8 @@ def fit_alignment(
     projection = token_projection(student)
     if projection is None:
         raise ValueError("the student has no token projection to fit: load it with load_student(path, teacher)")
-    teacher = one_teacher(teacher)
-    searched = None if isinstance(teacher, TeacherCache | TeachersByLanguage) else teacher
+    teacher = as_teacher(teacher)
+    searched = teacher.model if isinstance(teacher, EncoderTeacher) else None
     if held_out and searched is None:
         raise ValueError(
             "held_out needs the teacher itself to search with: pass the teacher, or held_out=0 with a cache or teachers by language"
@@ -119,10 +120,10 @@ def fit_alignment(
     before = held_out_score(student, searched, kept, batch_size) if searched is not None and kept else None
 
     pairs = PairTokenReader(
-        student, teacher, fitted, batch_size=batch_size, memory_budget=memory_budget, progress=progress,
-        also_english=also_english,
+        student_tokens or EncoderTeacher(as_backbone(student)), teacher, fitted, device=student.device, batch_size=batch_size,
+        memory_budget=memory_budget, progress=progress, also_english=also_english,
     )  # fmt: skip
-    mode = pooling_of(teacher)
+    mode = teacher.pooling
     late = kind_of(student) == "late_interaction"
     weights = _weights(pooled_weight, isinstance(regularisation, str))
     by_tokens = late and method == "transport" and len(weights) > 1
@@ -150,7 +151,7 @@ def fit_alignment(
     costs: list[float] = []
     weight: float | None = None
     for _ in range(rounds if method == "transport" else 0):
-        token_sums, cost = _transport_round(student, pairs, epsilon, special_tokens, regularisation)
+        token_sums, cost = _transport_round(student, pairs, epsilon, regularisation)
         costs.append(cost)
         joined = {weight: _joined(token_sums, pooled_sums, weight) for weight in weights}
         weight, penalty = _fit(student, folds, joined, regularisation, token_folds)
@@ -162,7 +163,7 @@ def fit_alignment(
 
 @torch.no_grad()
 def _transport_round(
-    student: Encoder, pairs: PairTokenReader, epsilon: float, special_tokens: bool, regularisation: float | Selection
+    student: Encoder, pairs: PairTokenReader, epsilon: float, regularisation: float | Selection
 ) -> tuple[Sums, float]:
     """Sum the normal equations of student tokens on the barycentres of their plans, by fold; and the mean cost of the pairs."""
     projection = token_projection(student)
@@ -170,8 +171,7 @@ def _transport_round(
     by_fold: Sums = {}
     total, count = 0.0, 0.0
     for pair in pairs:
-        source_BN = pair.student.mask_BN if special_tokens else pair.student.content_BN
-        target_BM = pair.teacher.mask_BN if special_tokens else pair.teacher.content_BN
+        source_BN, target_BM = pair.student.content_BN, pair.teacher.content_BN
         teacher_BMK = pair.teacher.tokens_BND
         cost_BNM = cosine_cost(projection.linear(pair.student.tokens_BND), teacher_BMK, source_BN, target_BM)
         transport = solve(cost_BNM, source_BN, target_BM, epsilon=epsilon)

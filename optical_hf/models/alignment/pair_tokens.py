@@ -1,4 +1,4 @@
-"""The tokens of translated pairs, a batch at a time, from a teacher and a student backbone read side by side.
+"""The tokens of translated pairs, a batch at a time, from a teacher and a frozen student backbone.
 
 Rounds of alignment read the same tokens again and again: they are kept in float16 while they fit a memory budget and encoded
 again when they do not, so a million pairs cost time and not memory. Knows nothing about transport or regression.
@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 import torch
 from sentence_transformers.sentence_transformer.modules import Pooling
 from torch import Tensor
+from tqdm.auto import tqdm
 
+from optical_hf.bars import bars_shown
 from optical_hf.models.alignment.own_rank import text_numbers
-from optical_hf.models.teachers.language_teachers import TeachersByLanguage
-from optical_hf.models.teachers.token_cache import TeacherCache
-from optical_hf.models.tokens import Encoder, TokenSet, iter_token_sets
+from optical_hf.models.teachers.teacher import Teacher
+from optical_hf.models.tokens import TokenSet
 from optical_hf.tables import language_of
 
 ENGLISH = "en"
@@ -29,7 +30,7 @@ class PairTokens(NamedTuple):
     """Both sides of a batch of pairs, and the languages.
 
     Attributes:
-        student: the student's backbone tokens.
+        student: the student's tokens before its projection.
         teacher: the teacher's tokens.
         languages: of the pairs.
         text_B: a number that says the English text of each pair: equal where it is the same.
@@ -45,27 +46,30 @@ class PairTokenReader:
     """Iterate over the token sets of a bitext; iterate again for another round.
 
     Args:
-        student: read up to its backbone, before the projection.
-        teacher: read whole; or the cache of one; or teachers by language.
+        student: the tokens before the student's projection: `as_backbone` of it as a teacher, or the cache of that.
+        teacher: the teacher.
         bitext: rows with `source` (English), `target` and maybe `language`; anything that can be iterated more than once.
+        device: where the tokens are put.
         batch_size: pairs in a batch.
         memory_budget: bytes of float16 tokens kept between rounds; beyond it, batches are encoded again.
-        progress: show a progress bar with this label.
+        progress: show a progress bar.
         also_english: after each batch yield its English side again, read by the student as a translation of itself ("en").
     """
 
     def __init__(
         self,
-        student: Encoder,
-        teacher: Encoder | TeacherCache | TeachersByLanguage,
+        student: Teacher,
+        teacher: Teacher,
         bitext: Iterable[Mapping[str, Any]],
         *,
+        device: torch.device | None = None,
         batch_size: int = 64,
         memory_budget: int = 2 * 2**30,
         progress: bool = True,
         also_english: bool = False,
     ) -> None:
         self.student, self.teacher, self.bitext = student, teacher, bitext
+        self.device = device or torch.device("cpu")
         self.batch_size, self.memory_budget, self.progress = batch_size, memory_budget, progress
         self.also_english = also_english
         self._kept: list[PairTokens] | None = []
@@ -91,30 +95,27 @@ class PairTokenReader:
 
     def _encode(self) -> Iterator[PairTokens]:
         rows = iter(self.bitext)
-        while window := list(islice(rows, WINDOW * self.batch_size)):
-            window.sort(key=lambda row: len(row["target"]))
-            english = [row["source"] for row in window]
-            bar = "Encoding pairs" if self.progress else None
-            batches: Iterator[TokenSet]
-            if isinstance(self.teacher, TeachersByLanguage):
-                codes = [language_of(row) for row in window]
-                batches = self.teacher.iter_token_sets(english, codes, self.batch_size)
-            elif isinstance(self.teacher, TeacherCache):
-                batches = self.teacher.iter_token_sets(english, self.batch_size)
-            else:
-                batches = iter_token_sets(self.teacher, english, batch_size=self.batch_size, progress=bar)
-            for start, teacher in zip(range(0, len(window), self.batch_size), batches, strict=True):
-                batch = window[start : start + self.batch_size]
-                languages = [language_of(row) for row in batch]
-                text_B = text_numbers([row["source"] for row in batch])
-                yield PairTokens(self._student_tokens([row["target"] for row in batch]), teacher, languages, text_B)
-                if self.also_english:
-                    itself = self._student_tokens([row["source"] for row in batch])
-                    yield PairTokens(itself, teacher, [ENGLISH] * len(batch), text_B)
+        with tqdm(desc="Encoding pairs", disable=not bars_shown(self.progress)) as bar:
+            while window := list(islice(rows, WINDOW * self.batch_size)):
+                window.sort(key=lambda row: len(row["target"]))
+                codes, english = [language_of(row) for row in window], [row["source"] for row in window]
+                teachers = self.teacher.iter_token_sets(english, codes, self.batch_size)
+                for start, found in zip(range(0, len(window), self.batch_size), teachers, strict=True):
+                    batch = slice(start, start + self.batch_size)
+                    teacher, text_B = self._moved(found), text_numbers(english[batch])
+                    foreign = self._student_tokens([row["target"] for row in window[batch]])
+                    yield PairTokens(foreign, teacher, codes[batch], text_B)
+                    if self.also_english:
+                        itself = self._student_tokens(english[batch])
+                        yield PairTokens(itself, teacher, [ENGLISH] * len(text_B), text_B)
+                    bar.update(len(text_B))
 
     def _student_tokens(self, texts: list[str]) -> TokenSet:
-        (tokens,) = iter_token_sets(self.student, texts, batch_size=len(texts), backbone_only=True)
-        return tokens
+        (tokens,) = self.student.iter_token_sets(texts, batch_size=len(texts))
+        return self._moved(tokens)
+
+    def _moved(self, tokens: TokenSet) -> TokenSet:
+        return TokenSet(*(tensor.to(self.device) for tensor in tokens))
 
 
 def _cast(pair: PairTokens, dtype: torch.dtype) -> PairTokens:

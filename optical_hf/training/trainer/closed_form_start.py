@@ -14,8 +14,7 @@ from datasets import Dataset, IterableDataset
 from optical_hf.models import Encoder, fit_alignment, token_projection
 from optical_hf.models.alignment.fit_alignment import Method
 from optical_hf.models.loading import new_projection
-from optical_hf.models.teachers.language_teachers import TeachersByLanguage
-from optical_hf.models.teachers.token_cache import TeacherCache
+from optical_hf.models.teachers.teacher import Teacher
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +58,7 @@ def is_new(student: Encoder) -> bool:
 def start_in_closed_form(
     accelerator: Accelerator,
     student: Encoder,
-    teacher: Encoder | TeacherCache | TeachersByLanguage,
+    teacher: Teacher,
     bitext: Any,
     *,
     method: Method,
@@ -72,7 +71,7 @@ def start_in_closed_form(
     Args:
         accelerator: knows which process this is.
         student: not wrapped.
-        teacher: the teacher, or its cache, or teachers by language.
+        teacher: the teacher.
         bitext: what is trained on.
         method: as `fit_alignment` takes it.
         pairs: pairs fitted on at most.

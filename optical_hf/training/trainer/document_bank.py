@@ -17,9 +17,7 @@ from tqdm.auto import tqdm
 
 from optical_hf.bars import bars_shown
 from optical_hf.losses import DocumentBank
-from optical_hf.models import Encoder
-from optical_hf.models.teachers.language_teachers import TeachersByLanguage, read_teacher
-from optical_hf.models.teachers.token_cache import TeacherCache
+from optical_hf.models.teachers.teacher import Teacher
 
 BATCH = 64
 
@@ -27,7 +25,7 @@ BATCH = 64
 @torch.no_grad()
 def document_bank(
     accelerator: Accelerator,
-    teacher: Encoder | TeacherCache | TeachersByLanguage,
+    teacher: Teacher,
     collate: Callable[[list[Any]], dict[str, Any]],
     rows: Dataset | list[Any],
     *,
@@ -38,7 +36,7 @@ def document_bank(
     Args:
         accelerator: all its processes must call this; each encodes its share, and the few texts that cannot be shared out evenly
             are left away.
-        teacher: the teacher, or its cache, or teachers by language.
+        teacher: the teacher.
         collate: makes the batches that training sees.
         rows: bitext.
         progress: show a progress bar.
@@ -58,7 +56,7 @@ def document_bank(
             targets.append(batch["targets"])
         with accelerator.autocast():  # as the batches are read, so that a copy of a text is known by its vector
             read = (batch["documents"], "document") if "documents" in batch else (batch["teacher"], "query")
-            encoded.append(read_teacher(teacher, *read).vector_BD.float())
+            encoded.append(teacher.token_set(*read).vector_BD.float())
     target_K = accelerator.gather(torch.cat(targets)) if targets else None
     vectors_KD = accelerator.gather(torch.cat(encoded))
     bad = (~vectors_KD.isfinite().all(dim=1)).nonzero().flatten().tolist()

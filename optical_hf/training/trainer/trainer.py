@@ -33,8 +33,7 @@ from optical_hf.losses import (
     losses_text,
 )
 from optical_hf.models import Encoder, TokenSet, preprocess, token_set
-from optical_hf.models.teachers.language_teachers import AnyTeacher, TeachersByLanguage, one_teacher, read_teacher
-from optical_hf.models.teachers.token_cache import TeacherCache
+from optical_hf.models.teachers.language_teachers import AnyTeacher, as_teacher
 from optical_hf.tables import check_table
 from optical_hf.training.adapters import put_adapter
 from optical_hf.training.arguments import OTDistillationArguments
@@ -100,7 +99,7 @@ class OTDistillationTrainer(ResumingTrainer):
         optimizers: tuple[torch.optim.Optimizer | None, Any] = (None, None),
         losses: Mapping[Loss, float] | None = None,
     ) -> None:
-        teacher = one_teacher(teacher)
+        teacher = as_teacher(teacher)
         check_pair(model, teacher)
         if not isinstance(args, OTDistillationArguments):
             raise ValueError(f"args is a {type(args).__name__}: expected an OTDistillationArguments")
@@ -121,12 +120,9 @@ class OTDistillationTrainer(ResumingTrainer):
         self._bank: DocumentBank | None = None
         freeze(model, args.freeze_embeddings)
         put_adapter(model, peft_config, args.seed)
-        several = isinstance(teacher, TeachersByLanguage)
-        read = teacher.features if several or isinstance(teacher, TeacherCache) else partial(preprocess, teacher)
-        queries, english, documents = (
-            partial(preprocess, model, task="query"), partial(read, task="query"), partial(read, task="document")
-        )  # fmt: skip
-        collator = data_collator or PairCollator(queries, english, several, documents)
+        collator = data_collator or PairCollator(
+            partial(preprocess, model, task="query"), teacher.features, True, partial(teacher.features, task="document")
+        )
         super().__init__(
             model=model,
             args=args,
@@ -141,9 +137,8 @@ class OTDistillationTrainer(ResumingTrainer):
         self.can_return_loss = True
         # compute_loss divides by num_items_in_batch itself: right under accumulation, many devices and uneven batches.
         self.model_accepts_loss_kwargs = True
-        for one in teacher.distinct if several else [teacher]:
-            if not isinstance(one, TeacherCache):
-                one.requires_grad_(False).eval().to(self.args.device)
+        for encoder in teacher.encoders:
+            encoder.requires_grad_(False).eval().to(self.args.device)
         self.teacher = teacher
 
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
@@ -168,7 +163,7 @@ class OTDistillationTrainer(ResumingTrainer):
             return finished
         if self.train_dataset is not None:
             rows = some_rows(self.train_dataset, ROWS_READ, self.args.seed)
-            check_rows(rows, self.model.tokenizer, getattr(self.teacher, "tokenizer", None))
+            check_rows(rows, self.model.tokenizer, self.teacher.tokenizer)
         fitted = checkpoint is None and self.train_dataset is not None
         method = wanted_start(self.model, self.args.alignment) if fitted else None
         if method is not None:
@@ -211,7 +206,7 @@ class OTDistillationTrainer(ResumingTrainer):
         student_model = self.accelerator.unwrap_model(model, keep_torch_compile=False)
         student = token_set(student_model, inputs["student"], model(dict(inputs["student"]), task="query"))
         with self.accelerator.autocast():  # accelerate puts only what it wraps, the student, in half precision
-            teacher = read_teacher(self.teacher, inputs["teacher"])
+            teacher = self.teacher.token_set(inputs["teacher"])
             document_BD = self._documents(inputs)
         bank = self._bank if model.training else None
         pairs, bad_B = self._pairs(student, teacher, document_BD, bank, inputs.get("targets"))
@@ -244,7 +239,7 @@ class OTDistillationTrainer(ResumingTrainer):
             )
         if not self._losses_of(SearchLoss):
             return None
-        return read_teacher(self.teacher, inputs["documents"], "document").vector_BD
+        return self.teacher.token_set(inputs["documents"], "document").vector_BD
 
     def _pairs(
         self,

@@ -1,6 +1,6 @@
-"""The token cache: a teacher's tokens computed once, kept on disk, memory-mapped by whoever trains with them."""
+"""The token cache: tokens of a frozen encoder, computed once, kept on disk and memory-mapped by every run that trains with them."""
 
 from optical_hf.models.teachers.token_cache.cache_shards import DamagedShardError
-from optical_hf.models.teachers.token_cache.teacher_cache import CachedTokens, TeacherCache, teacher_tokens
+from optical_hf.models.teachers.token_cache.teacher_cache import TeacherCache
 
-__all__ = ["CachedTokens", "DamagedShardError", "TeacherCache", "teacher_tokens"]
+__all__ = ["DamagedShardError", "TeacherCache"]

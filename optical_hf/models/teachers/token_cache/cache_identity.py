@@ -1,28 +1,28 @@
-"""What determines the tokens of a cache, read from a teacher and told apart by a key.
+"""What the tokens in a cache depend on, read from an encoder and hashed to a key.
 
-Two teachers share a key only where weights, modules, tokenizer, prompt, length limit and the way of storing agree, so
-that a teacher that changed in any of these never reads what another one wrote. Knows nothing about files.
+Two encoders share a key only where weights, modules, tokenizer, prompt, length limit and the way of storing agree. So an
+encoder that changed in any of these never reads what another one wrote.
 """
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Literal, Self, get_args
 
 from optical_hf.models.fingerprint import digest_of, modules_hash, processors_hash, releases, weights_hash
 from optical_hf.models.loading import embedding_width, pooling_mode
 from optical_hf.models.prompts import prompt_of, reads_alike
 from optical_hf.models.tokens import Encoder
+from optical_hf.models.views import Kind, kind_of
 
 StoredDtype = Literal["float16", "int8"]
-Mass = Literal["uniform", "norm"]
 
 FORMAT = 2
-"""Of the layout and of what stands in it; 1 had another idea of punctuation."""
+"""Version of the layout and of what stands in it; 1 had another idea of punctuation."""
 
 
 @dataclass(frozen=True)
 class CacheIdentity:
-    """What the tokens in a cache depend on, and what a reader must know of the teacher that is not loaded.
+    """What the tokens in a cache depend on, and what a reader must know of the encoder that is not loaded.
 
     Attributes:
         weights: hash of every parameter and persistent buffer, names and dtypes included.
@@ -31,12 +31,13 @@ class CacheIdentity:
         prompt: text put in front of every query, "" for none.
         max_length: tokens of a text at most, None where the model has no limit.
         dtype: how token vectors are stored.
-        mass: how the token masses were made.
         width: width of the token vectors.
-        pooling: how the teacher pools, for the closed form.
-        libraries: releases of the libraries that ran the teacher; caches of before do not say.
+        pooling: how the encoder pools, for the closed form.
+        libraries: releases of the libraries that ran the encoder; older caches do not say.
         document: what documents are read with, "" where they are read as queries are.
         format: version of the shards.
+        mass: older caches held a mass for each token, which nothing reads any more.
+        kind: how the encoder searches; older caches do not say. Not part of the key.
     """
 
     weights: str
@@ -45,54 +46,47 @@ class CacheIdentity:
     prompt: str
     max_length: int | None
     dtype: StoredDtype
-    mass: Mass
     width: int
     pooling: str
     libraries: str = ""
     document: str = ""
     format: int = FORMAT
+    mass: str = "uniform"
+    kind: Kind | None = None
 
     @classmethod
-    def of(cls, teacher: Encoder, dtype: StoredDtype = "float16", mass: Mass = "uniform") -> Self:
-        """Read it from a teacher.
+    def of(cls, model: Encoder, dtype: StoredDtype = "float16") -> Self:
+        """The identity of a cache of a model's tokens.
 
         Raises:
-            ValueError: for an unknown way of storing or of weighing.
+            ValueError: for an unknown way of storing.
         """
         if dtype not in get_args(StoredDtype):
             raise ValueError(f"unknown cache dtype {dtype!r}: expected one of {', '.join(get_args(StoredDtype))}")
-        if mass not in get_args(Mass):
-            raise ValueError(f"unknown mass {mass!r}: expected one of {', '.join(get_args(Mass))}")
         return cls(
-            weights=weights_hash(teacher),
-            modules=modules_hash(teacher),
-            tokenizer=processors_hash(teacher),
-            prompt=prompt_of(teacher, "query") or "",
-            max_length=teacher.max_seq_length,
+            weights=weights_hash(model),
+            modules=modules_hash(model),
+            tokenizer=processors_hash(model),
+            prompt=prompt_of(model, "query") or "",
+            max_length=model.max_seq_length,
             dtype=dtype,
-            mass=mass,
-            width=embedding_width(teacher),
-            pooling=pooling_mode(teacher),
+            width=embedding_width(model),
+            pooling=pooling_mode(model),
             libraries=releases(),
-            document="" if reads_alike(teacher) else f"prompt {prompt_of(teacher, 'document') or ''!r}",
+            document="" if reads_alike(model) else f"prompt {prompt_of(model, 'document') or ''!r}",
+            kind=kind_of(model),
         )
 
     @property
     def key(self) -> str:
         """The name of the cache: 16 hexadecimal digits."""
-        values = asdict(self)
-        stated = {name: value for name, value in values.items() if value or name not in ("libraries", "document")}
-        return digest_of(stated)[:16]
-
-    def stored_as(self, dtype: StoredDtype) -> Self:
-        """The same teacher, stored in another way."""
-        return replace(self, dtype=dtype)
+        values = {name: value for name, value in asdict(self).items() if name != "kind"}
+        return digest_of({n: value for n, value in values.items() if value or n not in ("libraries", "document")})[:16]
 
     def bytes_needed(self, texts: int, tokens: int) -> int:
         """Bytes on disk of so many texts and tokens, headers left out."""
-        number = {"float16": 2, "int8": 1}[self.dtype]
-        scale = 4 if self.dtype == "int8" else 0
-        return tokens * (self.width * number + scale + 4 + 1) + texts * (self.width * 2 + 16 + 8)
+        token = self.width * 2 if self.dtype == "float16" else self.width + 4  # int8 with a float32 scale
+        return tokens * (token + 1) + texts * (self.width * 2 + 16 + 8)
 
     def to_json(self) -> str:
         """All of it as text."""

@@ -1,7 +1,7 @@
 """One shard of a token cache: a safetensors file named by the checksum of its bytes.
 
 A shard is written beside its place, flushed, and renamed: whatever has a shard's name is whole, or was damaged later,
-which its name tells. Reading maps the file into memory. Knows nothing about teachers, keys or which texts are wanted.
+which its name tells. Reading maps the file into memory.
 
 Shapes: T texts, R tokens of all texts together, D width.
 """
@@ -9,8 +9,6 @@ Shapes: T texts, R tokens of all texts together, D width.
 import errno
 import hashlib
 import math
-import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,10 +17,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from optical_hf.files import write_whole
 from optical_hf.models.prompts import Task
 
 SUFFIX = ".safetensors"
-UNFINISHED = ".unfinished-"
+UNFINISHED = ".*.partial"
 FLOAT16_MAX = 65504.0
 FULL = {
     errno.ENOSPC: ("the disk of {} is full", "Free some space"),
@@ -46,10 +45,9 @@ class Shard(NamedTuple):
         hash_T16: the first 16 bytes of the SHA-256 of each text.
         offset_T1: where each text's tokens begin, and where the last one's end.
         tokens_RD: float16, or int8 to be multiplied by `scale_R`.
-        scale_R: one number a token; 1 where tokens are float16.
-        content_R: True where a token is not special.
-        mass_R: mass of each token; those of a text sum to 1.
-        vector_TD: the teacher's one vector of each text, float16.
+        scale_R: one number a token; empty where tokens are float16.
+        content_R: True where a token carries content.
+        vector_TD: the one vector of each text, float16.
     """
 
     hash_T16: Tensor
@@ -57,7 +55,6 @@ class Shard(NamedTuple):
     tokens_RD: Tensor
     scale_R: Tensor
     content_R: Tensor
-    mass_R: Tensor
     vector_TD: Tensor
 
 
@@ -95,21 +92,15 @@ def pack_int8(tokens_RD: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def write_shard(folder: Path, shard: Shard, key: str) -> Path:
-    """Write a shard; it appears whole or not at all.
+    """Write a shard, whole or not at all; returns its path.
 
     Raises:
         OSError: where the disk is full, saying what was kept; and for any other failure to write.
     """
-    tensors = {name: tensor.contiguous() for name, tensor in shard._asdict().items()}
-    data = save(tensors, metadata={"key": key})
+    data = save({name: tensor.contiguous() for name, tensor in shard._asdict().items()}, metadata={"key": key})
     place = folder / f"{hashlib.sha256(data).hexdigest()}{SUFFIX}"
-    beside = folder / f"{UNFINISHED}{os.getpid()}-{place.name}"
     try:
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(place)
+        write_whole(place, lambda beside: beside.write_bytes(data))
     except OSError as error:
         if error.errno not in FULL:
             raise
@@ -119,27 +110,27 @@ def write_shard(folder: Path, shard: Shard, key: str) -> Path:
             f"{what.format(repr(str(folder)))}: a shard of {len(data):,} bytes does not fit; the shards before it are kept. "
             f"{fix} and build again, it goes on from there",
         ) from error
-    finally:
-        beside.unlink(missing_ok=True)
-    _sync_folder(folder)
     return place
 
 
 def shard_files(folder: Path) -> list[Path]:
     """The shards of a cache, in the order of their names."""
-    return sorted(path for path in folder.glob(f"*{SUFFIX}") if not path.name.startswith(UNFINISHED))
+    return sorted(folder.glob(f"*{SUFFIX}"))
 
 
 def remove_unfinished(folder: Path) -> None:
     """Delete what a killed process left behind; only while holding the cache's lock."""
-    for path in folder.glob(f"{UNFINISHED}*"):
+    for path in folder.glob(UNFINISHED):
         path.unlink(missing_ok=True)
 
 
 def is_whole(path: Path) -> bool:
-    """Whether the bytes of a shard still are those its name was made from."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == path.name.removesuffix(SUFFIX)
+    """Whether a shard is there and its bytes still are those its name was made from."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == path.name.removesuffix(SUFFIX)
+    except OSError:
+        return False
 
 
 def map_shard(path: Path, key: str) -> Shard:
@@ -155,7 +146,8 @@ def map_shard(path: Path, key: str) -> Shard:
     try:
         with safe_open(path, "pt") as file:
             own = (file.metadata() or {}).get("key")
-        tensors: Mapping[str, Tensor] = load_file(path)
+        tensors = load_file(path)
+        tensors.pop("mass_R", None)  # older shards held the mass of each token
         shard = Shard(**tensors)
     except (SafetensorError, TypeError, OSError, ValueError) as error:
         raise damaged(path) from error
@@ -173,14 +165,3 @@ def damaged(path: Path) -> DamagedShardError:
         f"the shard {str(path)!r} of the token cache is damaged: its bytes do not match its checksum, and a student "
         "would learn from them. Build the cache again with the teacher (TeacherCache.build): its texts are computed"
     )
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself survive a power cut, where folders can be synced."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,27 +1,26 @@
-"""`TeacherCache`: the teacher's tokens by text, from disk, with no teacher in memory.
+"""`TeacherCache`: tokens by text from disk, with no encoder in memory.
 
 Shards are mapped, not read: every rank and every loader process shares one copy in the page cache. Each shard's
-checksum is read before its first token is used. Knows nothing about training: a trainer's collator takes `features`,
-its loss takes `teacher_tokens`.
+checksum is read before its first token is used.
 
 Shapes: B texts, N tokens after padding, D width.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from datasets import Dataset
-from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from optical_hf.files import expand_path
 from optical_hf.models.prompts import Task
+from optical_hf.models.teachers.teacher import Features, Teacher
 from optical_hf.models.teachers.token_cache.cache_building import IDENTITY, fill
-from optical_hf.models.teachers.token_cache.cache_identity import CacheIdentity, Mass, StoredDtype
+from optical_hf.models.teachers.token_cache.cache_identity import CacheIdentity, StoredDtype
 from optical_hf.models.teachers.token_cache.cache_shards import (
     Shard,
     damaged,
@@ -31,38 +30,32 @@ from optical_hf.models.teachers.token_cache.cache_shards import (
     text_hash,
 )
 from optical_hf.models.texts import Texts, texts_of
-from optical_hf.models.tokens import Encoder, TokenSet, token_set
+from optical_hf.models.tokens import Encoder, TokenSet
 
 FEATURES = ("cached_tokens", "cached_mask", "cached_content", "cached_vector")
 
 
-class CachedTokens(NamedTuple):
-    """What a cache holds of a batch of texts: the token set, and each token's mass (B, N), 0 where there is none."""
+class TeacherCache(Teacher):
+    """The tokens of a frozen encoder on disk, looked up by text.
 
-    tokens: TokenSet
-    mass_BN: Tensor
-
-
-class TeacherCache:
-    """The tokens of a frozen teacher on disk, looked up by text.
-
-    Made by `build` (with the teacher) or `open` (without). It can be pickled, so that loader processes and ranks read
-    it, and it takes the teacher's place wherever token sets are asked for: `features` in a collator, `iter_token_sets`
-    in a closed form.
+    Made by `build` (with the encoder) or `open` (without). It can be pickled, so loader processes and ranks read it, and
+    it takes the teacher's place in a trainer and in a closed form. The frozen backbone of a student can be cached too:
+    `build(as_backbone(student), texts, folder)`.
 
     Attributes:
         folder: where the shards lie.
-        identity: what they depend on: `width`, `pooling`, `dtype`, `mass`, ...
+        identity: what they depend on: `width`, `pooling`, `dtype`, ...
 
     Example:
         >>> teacher = load_teacher("sentence-transformers/all-MiniLM-L6-v2")     # doctest: +SKIP
         >>> cache = TeacherCache.build(teacher, bitext, "cache")                 # doctest: +SKIP
-        >>> cache.lookup(["a red ball"]).tokens.tokens_BND.shape                 # doctest: +SKIP
+        >>> cache.lookup(["a red ball"]).tokens_BND.shape                        # doctest: +SKIP
         torch.Size([1, 5, 384])
     """
 
     def __init__(self, folder: Path, identity: CacheIdentity) -> None:
         self.folder, self.identity = folder, identity
+        self.width, self.pooling, self.kind = identity.width, identity.pooling, identity.kind
         self._read_index()
 
     @classmethod
@@ -74,24 +67,22 @@ class TeacherCache:
         *,
         documents: Texts | None = None,
         dtype: StoredDtype = "float16",
-        mass: Mass = "uniform",
         batch_size: int = 64,
         shard_bytes: int = 64 * 2**20,
         progress: bool = True,
     ) -> "TeacherCache":
-        """Compute what is missing, and open the cache.
+        """Compute the tokens that are missing, and open the cache.
 
-        A cache that has every text already is opened after its checksums were read. A build that was killed goes on
-        with the shard it was killed in. Of several processes one builds and the others wait.
+        A cache that has every text is opened after its checksums were read. A build that was killed goes on with the
+        shard it was killed in. Of several processes one builds and the others wait.
 
         Args:
-            teacher: the teacher; texts are read as its queries are, prompt and length limit included.
+            teacher: the encoder; texts are read as its queries are, prompt and length limit included.
             texts: texts, or a table of bitext, of which `source` is taken, and `document` as `documents` where it has one. A text
                 that comes twice is kept once.
-            folder: where caches lie, one subfolder a teacher (and prompt, length, dtype); others are left alone.
+            folder: where caches lie, one subfolder an encoder (and prompt, length, dtype); others are left alone.
             documents: texts that the teacher reads as documents, for training with a column `document`.
             dtype: "float16", or "int8" with a float32 scale for each token, in half the space.
-            mass: "uniform" over the content tokens, or "norm", in proportion to the length of the token vectors.
             batch_size: texts the teacher reads together.
             shard_bytes: size of a shard, about; a kill loses at most one.
             progress: show a progress bar, and the disk need before it.
@@ -100,11 +91,11 @@ class TeacherCache:
             The cache.
 
         Raises:
-            ValueError: an unknown dtype or mass; no texts; tokens that float16 cannot hold.
+            ValueError: an unknown dtype; no texts; tokens that float16 cannot hold.
             OSError: where the disk has not the room (before anything is computed) or fills up on the way, or the folder cannot be
                 written and does not hold every text.
         """
-        identity = CacheIdentity.of(teacher, dtype, mass)
+        identity = CacheIdentity.of(teacher, dtype)
         if documents is None and isinstance(texts, Dataset) and "document" in texts.column_names:
             documents = texts
         wanted: dict[Task, list[str]] = {"query": texts_of(texts, "source")}
@@ -117,7 +108,7 @@ class TeacherCache:
 
     @classmethod
     def open(cls, folder: str | PathLike[str], key: str | None = None) -> "TeacherCache":
-        """Open a cache without its teacher.
+        """Open a cache without its encoder.
 
         Args:
             folder: what was given to `build`.
@@ -131,17 +122,10 @@ class TeacherCache:
         if key is None and len(found) == 1:
             key = next(iter(found))
         if key is None or key not in found:
-            names = ", ".join(found) or "none"
-            problem = (
-                "has no token cache"
-                if not found
-                else "has several token caches"
-                if key is None
-                else f"has no cache {key!r}"
-            )
+            several = "has several token caches" if key is None else f"has no cache {key!r}"
             raise ValueError(
-                f"{str(folder)!r} {problem} (found: {names}): build one with TeacherCache.build(teacher, texts, "
-                "folder), or pass its key"
+                f"{str(folder)!r} {several if found else 'has no token cache'} (found: {', '.join(found) or 'none'}): build one "
+                "with TeacherCache.build(teacher, texts, folder), or pass its key"
             )
         try:
             identity = CacheIdentity.from_json(found[key].read_text(encoding="utf-8"))
@@ -152,72 +136,75 @@ class TeacherCache:
             ) from error
         return cls(found[key].parent, identity)
 
+    @property
+    def fingerprint(self) -> str:
+        """The cache's key."""
+        return self.identity.key
+
     def __len__(self) -> int:
         return len(self._names)
 
     def __contains__(self, text: str) -> bool:
         return self._find([text])[0] >= 0
 
-    def lookup(self, texts: Sequence[str], task: Task = "query") -> CachedTokens:
-        """The tokens of a batch of texts, read as queries or as documents; padded, float32, on the CPU.
+    def lookup(self, texts: Sequence[str], task: Task = "query") -> TokenSet:
+        """The token set of a batch of texts, read as queries or as documents; padded, float32, on the CPU.
 
         Raises:
             ValueError: where a text is not in the cache, naming it.
             DamagedShardError: where its shard is damaged, naming the shard.
         """
-        rows = self._find(texts, task)
-        if (rows < 0).any():
-            absent = [text for text, row in zip(texts, rows, strict=True) if row < 0]
+        places = self._find(texts, task)
+        if (places < 0).any():
+            absent = [text for text, place in zip(texts, places, strict=True) if place < 0]
             raise ValueError(
                 f"{len(absent)} of {len(texts)} {'documents' if task == 'document' else 'texts'} are not in the token cache "
                 f"{str(self.folder)!r}, the first is {absent[0][:80]!r}: add them with TeacherCache.build(teacher, texts, folder"
                 f"{', documents=documents' if task == 'document' else ''})"
             )
-        tokens, contents, masses, vectors = [], [], [], []
-        for row in rows:
-            shard = self._shard(int(self._shard_of[row]))
-            text = int(self._row_of[row])
-            begin, end = shard.offset_T1[text : text + 2].tolist()
-            found_ND = shard.tokens_RD[begin:end].float()
+        tokens, contents, vectors = [], [], []
+        for number, row in self._place_T2[places].tolist():
+            shard = self._shard(number)
+            own = slice(*shard.offset_T1[row : row + 2].tolist())
+            found_ND = shard.tokens_RD[own].float()
             if shard.tokens_RD.dtype == torch.int8:
-                found_ND *= shard.scale_R[begin:end].unsqueeze(1)
+                found_ND *= shard.scale_R[own].unsqueeze(1)
             tokens.append(found_ND)
-            contents.append(shard.content_R[begin:end])
-            masses.append(shard.mass_R[begin:end])
-            vectors.append(shard.vector_TD[text].float())
+            contents.append(shard.content_R[own])
+            vectors.append(shard.vector_TD[row].float())
         count_B = torch.tensor([len(part) for part in tokens])
         mask_BN = torch.arange(int(count_B.max())).unsqueeze(0) < count_B.unsqueeze(1)
-        padded = (pad_sequence(parts, batch_first=True) for parts in (tokens, contents, masses))
-        tokens_BND, content_BN, mass_BN = padded
-        return CachedTokens(TokenSet(tokens_BND, mask_BN, content_BN, torch.stack(vectors)), mass_BN)
+        tokens_BND, content_BN = (pad_sequence(parts, batch_first=True) for parts in (tokens, contents))
+        return TokenSet(tokens_BND, mask_BN, content_BN, torch.stack(vectors))
 
-    def features(self, texts: Sequence[str], task: Task = "query") -> dict[str, Tensor]:
+    def features(self, texts: Sequence[str], languages: Sequence[str] = (), *, task: Task = "query") -> Features:
         """The tokens as a dict of tensors, in place of the features a tokenizer gives: what a collator wants.
 
         `PairCollator(student=..., teacher=cache.features)` reads the teacher's side from disk, in the loaders.
         """
-        return dict(zip(FEATURES, self.lookup(texts, task).tokens, strict=True))
+        return dict(zip(FEATURES, self.lookup(texts, task), strict=True))
 
-    def iter_token_sets(self, texts: Sequence[str], batch_size: int = 64) -> Iterator[TokenSet]:
-        """Token sets a padded batch at a time, in the order of the texts, as the function of this name gives them."""
-        for start in range(0, len(texts), batch_size):
-            yield self.lookup(texts[start : start + batch_size]).tokens
+    def token_set(self, features: Features, task: Task = "query") -> TokenSet:
+        """The token set that `features` holds.
+
+        Raises:
+            ValueError: where tokenized text comes and there is no teacher to read it.
+        """
+        if FEATURES[0] not in features:
+            raise ValueError(
+                "the batch holds tokenized text and the teacher is a cache: collate with teacher=cache.features"
+            )
+        return TokenSet(*(features[name] for name in FEATURES))
 
     def _read_index(self) -> None:
         self._paths = shard_files(self.folder)
         self._shards: dict[int, Shard] = {}
-        names, shard_of, row_of = [], [], []
-        for number, path in enumerate(self._paths):
-            hashes = map_shard(path, self.identity.key).hash_T16.numpy().tobytes()
-            count = len(hashes) // 16
-            names.append(np.frombuffer(hashes, dtype="S16"))
-            shard_of.append(np.full(count, number, dtype=np.int32))
-            row_of.append(np.arange(count, dtype=np.int32))
-        # Should two shards hold one text (a lock that a file system ignored), either serves: both are the same tokens.
-        names_T, first_T = np.unique(np.concatenate(names) if names else np.empty(0, "S16"), return_index=True)
-        self._names = names_T
-        self._shard_of = np.concatenate(shard_of)[first_T] if names else np.empty(0, np.int32)
-        self._row_of = np.concatenate(row_of)[first_T] if names else np.empty(0, np.int32)
+        hashes = [map_shard(path, self.identity.key).hash_T16.numpy() for path in self._paths]
+        names_T = np.frombuffer(b"".join(part.tobytes() for part in hashes), dtype="S16")
+        place_T2 = [np.stack([np.full(len(part), n), np.arange(len(part))], axis=1) for n, part in enumerate(hashes)]
+        # Two shards may hold one text (a lock that a file system ignored): either serves, both are the same tokens.
+        self._names, first_T = np.unique(names_T, return_index=True)
+        self._place_T2 = np.concatenate([np.empty((0, 2), np.int64), *place_T2])[first_T]
 
     def _find(self, texts: Sequence[str], task: Task = "query") -> np.ndarray:
         """Where each text stands in the index, -1 where it does not."""
@@ -231,7 +218,7 @@ class TeacherCache:
     def _shard(self, number: int) -> Shard:
         if number not in self._shards:
             path = self._paths[number]
-            if not path.exists() or not is_whole(path):
+            if not is_whole(path):
                 raise damaged(path)
             self._shards[number] = map_shard(path, self.identity.key)
         return self._shards[number]
@@ -241,27 +228,3 @@ class TeacherCache:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
-
-
-def teacher_tokens(teacher: Encoder | TeacherCache, features: Mapping[str, Any], task: Task = "query") -> TokenSet:
-    """The teacher's side of a batch: taken from features a cache gave, computed from features a tokenizer gave.
-
-    Args:
-        teacher: the teacher; not touched where the features come from a cache.
-        features: from `TeacherCache.features` or `preprocess`, on the device of the trainer.
-        task: what the texts were read as.
-
-    Returns:
-        The token set, without gradient.
-
-    Raises:
-        ValueError: where tokenized text comes and there is no teacher to read it.
-    """
-    if FEATURES[0] in features:
-        return TokenSet(*(features[name] for name in FEATURES))
-    if isinstance(teacher, TeacherCache):
-        raise ValueError(
-            "the batch holds tokenized text and the teacher is a cache: collate with teacher=cache.features"
-        )
-    with torch.no_grad():
-        return token_set(teacher, dict(features), teacher(dict(features), task=task), task)

@@ -27,7 +27,7 @@ def test_reading_texts_does_not_change_the_key(teacher):
 
 
 def test_every_determinant_changes_the_key(teacher, captions):
-    keys = {"as it is": key(teacher), "int8": key(teacher, dtype="int8"), "norm": key(teacher, mass="norm")}
+    keys = {"as it is": key(teacher), "int8": key(teacher, dtype="int8")}
     teacher.max_seq_length = 5
     keys["length"] = key(teacher)
     teacher.max_seq_length = 64
@@ -47,8 +47,6 @@ def test_every_determinant_changes_the_key(teacher, captions):
 def test_an_unknown_way_to_store_is_refused(teacher):
     with pytest.raises(ValueError, match="expected one of float16, int8"):
         CacheIdentity.of(teacher, dtype="int4")
-    with pytest.raises(ValueError, match="expected one of uniform, norm"):
-        CacheIdentity.of(teacher, mass="idf")
 
 
 def test_it_reads_back_what_it_wrote(teacher):

@@ -1,0 +1,110 @@
+"""What a teacher is to training and to the closed form, whatever it is made of: an encoder, a cache, several by language.
+
+A teacher with one vector a text and no tokens is one too: its token set is that vector alone.
+
+Shapes: B texts, M tokens, D width.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from accelerate.utils import send_to_device
+
+from optical_hf.models.fingerprint import encoder_fingerprint
+from optical_hf.models.loading import embedding_width, pooling_mode
+from optical_hf.models.prompts import Task
+from optical_hf.models.tokens import Encoder, TokenSet, iter_token_sets, preprocess, token_set
+from optical_hf.models.views import Kind, kind_of
+
+Features = dict[str, Any]
+
+
+class Teacher(ABC):
+    """A frozen source of token sets.
+
+    Attributes:
+        width: width of its vectors, D.
+        pooling: how its tokens make its one vector ("mean", "cls", ...).
+        kind: whether it searches with one vector a text or one a token; None where that is not known.
+        encoders: the models that must be in memory for it; none where its vectors are kept.
+        tokenizer: what cuts English texts into tokens; None where no text is cut.
+    """
+
+    width: int
+    pooling: str
+    kind: Kind | None = None
+    encoders: tuple[Encoder, ...] = ()
+    tokenizer: Any = None
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """A name that another teacher, with other vectors, does not have."""
+
+    @abstractmethod
+    def features(self, texts: Sequence[str], languages: Sequence[str] = (), *, task: Task = "query") -> Features:
+        """What is read of a batch of texts before the vectors are made: a collator calls this in a loader's process.
+
+        Args:
+            texts: English texts.
+            languages: of the pairs they come from; only teachers by language look at it.
+            task: whether the texts are read as queries or as documents.
+        """
+
+    @abstractmethod
+    def token_set(self, features: Features, task: Task = "query") -> TokenSet:
+        """The token set of a batch of `features`, without gradient."""
+
+    def iter_token_sets(
+        self, texts: Sequence[str], languages: Sequence[str] = (), batch_size: int = 64
+    ) -> Iterator[TokenSet]:
+        """The token sets of texts read as queries, a padded batch at a time, in the order of the texts."""
+        device = self.encoders[0].device if self.encoders else torch.device("cpu")
+        for start in range(0, len(texts), batch_size):
+            batch = slice(start, start + batch_size)
+            yield self.token_set(send_to_device(self.features(texts[batch], languages[batch]), device))
+
+
+class EncoderTeacher(Teacher):
+    """A sentence-transformers model as a teacher.
+
+    Args:
+        model: from `load_teacher`.
+
+    Raises:
+        ValueError: for anything that is no SentenceTransformer or MultiVectorEncoder.
+
+    Example:
+        >>> from optical_hf.models.tiny import tiny_encoder
+        >>> teacher = EncoderTeacher(tiny_encoder(["a dog"], width=16, vocabulary_size=30))
+        >>> teacher.token_set(teacher.features(["a dog", "a red dog"])).vector_BD.shape
+        torch.Size([2, 16])
+    """
+
+    def __init__(self, model: Encoder) -> None:
+        self.kind = kind_of(model)
+        self.model, self.encoders = model, (model,)
+        self.tokenizer = getattr(model, "tokenizer", None)
+        self.width, self.pooling = embedding_width(model), pooling_mode(model)
+
+    @property
+    def fingerprint(self) -> str:
+        """The hash of all that decides its vectors."""
+        return encoder_fingerprint(self.model)
+
+    def features(self, texts: Sequence[str], languages: Sequence[str] = (), *, task: Task = "query") -> Features:
+        """The texts as the model's tokenizer cuts them, prompt and length limit included."""
+        return preprocess(self.model, texts, task)
+
+    @torch.no_grad()
+    def token_set(self, features: Features, task: Task = "query") -> TokenSet:
+        """The token set that the model computes."""
+        return token_set(self.model, dict(features), self.model(dict(features), task=task), task)
+
+    def iter_token_sets(
+        self, texts: Sequence[str], languages: Sequence[str] = (), batch_size: int = 64
+    ) -> Iterator[TokenSet]:
+        """The token sets of texts read as queries; the model is in eval mode meanwhile."""
+        return iter_token_sets(self.model, texts, batch_size=batch_size)
