@@ -68,7 +68,7 @@ def test_teachers_that_do_not_fit_are_refused(tmp_path):
         ({"de": narrow, "so": narrow}, "wider than the teacher"),
         ({"de": one, "so": as_late_interaction(other_teacher())}, "of one kind.*late_interaction"),
         ({"de": one, "so": student}, "same object"),
-        ({"de": [one, one]}, "one teacher or one token cache"),
+        ({"de": {"so": one}}, "one teacher or one token cache"),
         ("a/path", "expected a sentence-transformers .* got str"),
         ({"de": one, "so": "a/path"}, "expected a sentence-transformers .* got str"),
         ([one, one], "expected a sentence-transformers .* got list"),
