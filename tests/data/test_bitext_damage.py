@@ -15,7 +15,7 @@ from datasets.arrow_writer import ArrowWriter
 
 from optical_hf import RetrievalCollection, load_bitext
 from optical_hf.data.collections import collection_files as reading
-from optical_hf.data.collections import load_afriqa, load_xquad_r
+from optical_hf.data.collections import load_afriqa
 from optical_hf.data.entities.splits import split_ids
 
 UNIT = '<tu><tuv xml:lang="en"><seg>one</seg></tuv><tuv xml:lang="so"><seg>kow</seg></tuv></tu>\n'
@@ -292,9 +292,7 @@ def test_files_of_collections_are_bounded_too_but_documents_may_be_long(monkeypa
 @pytest.mark.parametrize("text", ["1" * 5_000, DEEP, "[]", "{", '{"data": 5}', '{"images": [5]}'])
 def test_json_of_collections_and_splits_is_named_too(text: str) -> None:
     write("x.json", text)
-    with pytest.raises(ValueError, match=r"^x\.json is not in SQuAD's JSON layout"):
-        load_xquad_r({"en": "x.json"}, "x.json")
-    with pytest.raises(ValueError, match=r"^x\.json, (line 1: (not one|expected a) JSON object|question 1: lacks)"):
+    with pytest.raises(ValueError, match=r"^x\.json, line 1: (not one|expected a) JSON object|^x\.json, line 1: lacks"):
         load_afriqa({"so": "x.json"})
     with pytest.raises(ValueError, match=r"^x\.json: expected the images of dataset_flickr30k\.json"):
         split_ids("karpathy_test", Path(), Path("x.json"))

@@ -75,7 +75,7 @@ def test_equal_captions_answer_for_all_their_images():
 def test_caption_files_that_are_not_in_their_layout():
     with pytest.raises(ValueError, match="has 1 lines and the list of images 2"):
         caption_lines(["1.jpg", "2.jpg"], ["one"])
-    with pytest.raises(ValueError, match="line 1: expected id and sentences, found id"):
+    with pytest.raises(ValueError, match="line 1: lacks sentences; found id"):
         caption_json_lines(['{"id": "1"}'])
 
 

@@ -10,7 +10,7 @@ from optical_hf.data.collections.images import (
     images_to_captions,
     phrases_to_regions,
 )
-from optical_hf.data.collections.questions import load_afriqa, load_xquad_r
+from optical_hf.data.collections.questions import load_afriqa
 from optical_hf.data.collections.trec_collections import load_africlirmatrix, load_hc4, load_trec
 
 __all__ = [
@@ -31,6 +31,5 @@ __all__ = [
     "load_mmarco",
     "load_trec",
     "load_wikiclir",
-    "load_xquad_r",
     "phrases_to_regions",
 ]

@@ -1,6 +1,6 @@
 """Captions by image id, from the layouts in which caption sets are published.
 
-Knows nothing about retrieval. Layouts: line files with a list of image names (Multi30k tasks 1 and 2, Elliott et al.
+Layouts: line files with a list of image names (Multi30k tasks 1 and 2, Elliott et al.
 2016, arXiv:1605.00459, github.com/multi30k/dataset; DutchDescriptions, van Miltenburg et al. 2017,
 github.com/cltl/DutchDescriptions; XTD10, Aggarwal and Kale 2020, arXiv:2012.05107); JSON lines with `id` and
 `sentences` (IGLUE, Bugliarello et al. 2022, arXiv:2201.11732, github.com/e-bug/iglue); the "captions" config of
@@ -57,12 +57,7 @@ def caption_json_lines(file: Lines) -> dict[str, list[str]]:
         >>> caption_json_lines(['{"sentences": ["A dog."], "id": "7", "img_path": "7.jpg"}'])
         {'7': ['A dog.']}
     """
-    captions: dict[str, list[str]] = {}
-    for number, row in enumerate(read_json_lines(file), start=1):
-        if not {"id", "sentences"} <= row.keys():
-            raise ValueError(f"{name_of(file)}, line {number}: expected id and sentences, found {', '.join(row)}")
-        captions[str(row["id"])] = row["sentences"]
-    return captions
+    return {str(row["id"]): row["sentences"] for row in read_json_lines(file, "id", "sentences")}
 
 
 def caption_table(table: Dataset, *, unrelated: bool = False) -> dict[str, list[str]]:

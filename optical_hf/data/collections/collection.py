@@ -1,6 +1,6 @@
 """A retrieval collection: queries with their language, documents, and which document answers which query.
 
-Knows nothing about encoders, search or scores. Grades are kept as published; `relevant_grade` says from which grade on
+Grades are kept as published; `relevant_grade` says from which grade on
 a document counts as an answer where a measure knows only right and wrong (R@1, MRR, MAP).
 """
 
@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import compress, islice
+from itertools import islice
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +26,13 @@ from optical_hf.tables import check_table
 
 QUERY_COLUMNS = ("id", "text", "language", "group", "english", "translation")
 TEXT_DOCUMENTS = Features({"id": Value("string"), "text": Value("string")})
+
+
+class BuildOptions(TypedDict, total=False):
+    """What every loader passes on to `RetrievalCollection.build`."""
+
+    relevant_grade: int
+    on_bad_row: OnBadRow
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +65,6 @@ class RetrievalCollection:
     qrels: Qrels
     relevant_grade: int = 1
 
-    @renamed_argument("faults", "on_bad_row")
     def __post_init__(self) -> None:
         check_columns(self.queries, self.documents)
         sound_part(Parts(self.queries, self.documents, self.qrels), self.relevant_grade, on_bad_row="error")
@@ -74,7 +81,20 @@ class RetrievalCollection:
         relevant_grade: int = 1,
         on_bad_row: OnBadRow = "error",
     ) -> "RetrievalCollection":
-        """Put a collection together; with on_bad_row="drop", take out what is unsound and log how much each rule took."""
+        """A collection of parts that may be unsound.
+
+        Args:
+            name: what reports call it.
+            queries: as the class takes them.
+            documents: as the class takes them.
+            qrels: as the class takes them.
+            relevant_grade: the least grade that counts as relevant.
+            on_bad_row: "error" raises at the first broken rule; "drop" takes out what is unsound, and logs how much each
+                rule took.
+
+        Raises:
+            ValueError: as the class does; where bad rows are dropped, only when nothing is left.
+        """
         check_on_bad_row(on_bad_row)
         if on_bad_row == "drop":
             check_columns(queries, documents)
@@ -141,7 +161,6 @@ class RetrievalCollection:
         )
 
     @classmethod
-    @renamed_argument("faults", "on_bad_row")
     def from_lines(
         cls,
         name: str,
@@ -152,7 +171,7 @@ class RetrievalCollection:
         groups: Lines | None = None,
         translations: Mapping[str, Lines] | None = None,
         limit: int | None = None,
-        on_bad_row: OnBadRow = "error",
+        **options: Unpack[BuildOptions],
     ) -> "RetrievalCollection":
         """Line-aligned files (gz, zst too) or lists: line i of the documents answers line i of every query file.
 
@@ -169,18 +188,18 @@ class RetrievalCollection:
                 default.
             translations: language -> machine translations of the queries into English.
             limit: read only the first so many lines; the documents are then fewer too, and the search is easier.
-            on_bad_row: what to do with lines that are empty on either side; see `build`.
+            **options: as `build` takes them; a line that is empty on either side is a bad row.
 
         Raises:
             ValueError: when files differ in their number of lines, and as the class does.
         """
         texts = list(read_lines(documents))[:limit]
 
-        def aligned(source: Lines, what: str) -> list[str]:
-            lines = list(read_lines(source))[:limit]
+        def aligned(source: Lines | None, what: str) -> Sequence[Any]:
+            lines = [None] * len(texts) if source is None else list(read_lines(source))[:limit]
             if len(lines) != len(texts):
                 raise ValueError(
-                    f"{what} ({name_of(source)}) has {len(lines)} lines and the documents ({name_of(documents)}) "
+                    f"{what} ({name_of(source or ())}) has {len(lines)} lines and the documents ({name_of(documents)}) "
                     f"{len(texts)}: line i must answer line i, so the two do not belong together"
                 )
             return lines
@@ -197,25 +216,19 @@ class RetrievalCollection:
         for code, source in queries.items():
             language = canonical_language(code)
             foreign, english = source if isinstance(source, tuple) else (source, None)
-            no_text: Sequence[str | None] = [None] * len(texts)
-            translated = machine.get(language)
-            for key, group, text, original, translation in zip(
-                line_ids,
-                line_groups,
+            columns = (
+                [f"{language}/{key}" for key in line_ids],
                 aligned(foreign, f"queries in {code}"),
-                no_text if english is None else aligned(english, f"English of the queries in {code}"),
-                no_text if translated is None else aligned(translated, f"translations from {code}"),
-                strict=True,
-            ):
-                row = (f"{language}/{key}", text, language, group, original, translation)
-                rows.append(dict(zip(QUERY_COLUMNS, row, strict=True)))
-        table = query_table(rows)
-        found = [{"id": key, "text": text} for text, key in first_with.items()]
-        qrels = {key: {doc: 1} for key, doc in zip(table["id"], answers * len(queries), strict=True)}
-        return cls.build(name, table, Dataset.from_list(found, features=TEXT_DOCUMENTS), qrels, on_bad_row=on_bad_row)
+                [language] * len(texts),
+                line_groups,
+                aligned(english, f"English of the queries in {code}"),
+                aligned(machine.get(language), f"translations from {code}"),
+            )
+            rows += [dict(zip(QUERY_COLUMNS, row, strict=True)) for row in zip(*columns, strict=True)]
+        qrels = {str(row["id"]): {doc: 1} for row, doc in zip(rows, answers * len(queries), strict=True)}
+        return cls.build(name, query_table(rows), merged_documents(first_with), qrels, **options)
 
     @classmethod
-    @renamed_argument("faults", "on_bad_row")
     def from_bitext(
         cls,
         name: str,
@@ -223,7 +236,7 @@ class RetrievalCollection:
         language: str,
         *,
         limit: int | None = None,
-        on_bad_row: OnBadRow = "error",
+        **options: Unpack[BuildOptions],
     ) -> "RetrievalCollection":
         """Translation pairs as a search for the English sentence (Tatoeba's task); equal English sentences are merged.
 
@@ -234,7 +247,7 @@ class RetrievalCollection:
                 a tuple (foreign file, English file).
             language: the language of the queries.
             limit: the first so many pairs; the documents are then fewer too.
-            on_bad_row: what to do with pairs that are empty on either side; see `build`.
+            **options: as `build` takes them; a pair that is empty on either side is a bad row.
 
         Raises:
             ValueError: when the data have no pair in that language, and as the class does.
@@ -249,13 +262,17 @@ class RetrievalCollection:
         if not pairs:
             raise ValueError(f"no translation pair in {code} in {name}")
         foreign, english = zip(*pairs, strict=True)
-        return cls.from_lines(name, {code: list(foreign)}, list(english), on_bad_row=on_bad_row)
+        return cls.from_lines(name, {code: list(foreign)}, list(english), **options)
 
 
 def query_table(rows: Iterable[Mapping[str, str | None]]) -> Dataset:
     """Rows of queries as a Dataset, without the optional columns that no row fills."""
     listed = list(rows)
-    filled = (any(row.get(extra) is not None for row in listed) for extra in QUERY_COLUMNS[4:])
-    names = [*QUERY_COLUMNS[:4], *compress(QUERY_COLUMNS[4:], filled)]
-    columns = {column_name: [row.get(column_name) for row in listed] for column_name in names}
-    return Dataset.from_dict(columns, features=Features({column_name: Value("string") for column_name in names}))
+    optional = [name for name in QUERY_COLUMNS[4:] if any(row.get(name) is not None for row in listed)]
+    features = Features(dict.fromkeys((*QUERY_COLUMNS[:4], *optional), Value("string")))
+    return Dataset.from_dict({name: [row.get(name) for row in listed] for name in features}, features=features)
+
+
+def merged_documents(id_of: Mapping[str, str]) -> Dataset:
+    """Texts with their ids as documents: equal texts are one."""
+    return Dataset.from_dict({"id": list(id_of.values()), "text": list(id_of)}, features=TEXT_DOCUMENTS)

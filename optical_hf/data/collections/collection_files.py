@@ -1,7 +1,6 @@
 """Lines, rows and JSON lines of a file, compressed or not, or of a list that is already in memory.
 
-Knows nothing about retrieval. Files are opened by `data.readers.files`, which ends a line at a line feed and nowhere
-else.
+Files are opened by `data.bitext.bitext_files`, which ends a line at a line feed and nowhere else.
 """
 
 from collections.abc import Iterator, Sequence
@@ -57,8 +56,8 @@ def read_rows(source: Lines, columns: int | tuple[int, ...], separator: str | No
         yield row
 
 
-def read_pairs(source: Lines) -> dict[str, str]:
-    """Rows `id<TAB>text` as a mapping.
+def read_pairs(source: Lines, columns: int | tuple[int, ...] = 2) -> dict[str, str]:
+    """The first and the last field of each line, `id<TAB>text`, as a mapping.
 
     Raises:
         ValueError: as `read_rows` does, and when an id comes twice.
@@ -68,30 +67,37 @@ def read_pairs(source: Lines) -> dict[str, str]:
         {'7': 'Who?'}
     """
     pairs: dict[str, str] = {}
-    for key, text in read_rows(source, columns=2):
+    for key, *_, text in read_rows(source, columns):
         if key in pairs:
             raise ValueError(f"{name_of(source)}: the id {key!r} comes twice; one of the two texts would be lost")
         pairs[key] = text
     return pairs
 
 
-def read_json_lines(source: Lines) -> Iterator[dict[str, Any]]:
+def read_json_lines(source: Lines, *required: str) -> Iterator[dict[str, Any]]:
     """Yield the objects of a JSON-lines file.
 
+    Args:
+        source: the file, or its lines.
+        *required: keys that every object must have.
+
     Raises:
-        ValueError: when a line is not a JSON object, with the file and the line.
+        ValueError: when a line is not a JSON object or lacks a key, with the file and the line.
 
     Example:
-        >>> list(read_json_lines(['{"id": "1"}']))
+        >>> list(read_json_lines(['{"id": "1"}'], "id"))
         [{'id': '1'}]
     """
     for number, line in enumerate(read_lines(source), start=1):
         if not line.strip():
             continue
         try:
-            yield json_object(line)
+            row = json_object(line)
         except BadRecord as error:
             raise ValueError(f"{name_of(source)}, line {number}: {error}: {line[:80]!r}") from None
+        if missing := [name for name in required if name not in row]:
+            raise ValueError(f"{name_of(source)}, line {number}: lacks {', '.join(missing)}; found {', '.join(row)}")
+        yield row
 
 
 def name_of(source: Lines) -> str:

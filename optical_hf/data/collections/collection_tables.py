@@ -1,6 +1,6 @@
 """Collections published as tables: BEIR, mMARCO, WikiCLIR (two makers) and CLIRMatrix.
 
-Knows nothing about search. Sources of the layouts: BEIR (Thakur et al. 2021, arXiv:2104.08663,
+Sources of the layouts: BEIR (Thakur et al. 2021, arXiv:2104.08663,
 github.com/beir-cellar/beir); mMARCO (Bonifacio et al. 2021, arXiv:2108.13897,
 huggingface.co/datasets/unicamp-dl/mmarco); WikiCLIR (Schamoni, Hieber, Sokolov and Riezler 2014, ACL,
 cl.uni-heidelberg.de/statnlpgroup/wikiclir); the large-scale CLIR data of Sasaki et al. 2018 (NAACL, N18-2073);
@@ -10,18 +10,15 @@ CLIRMatrix (Sun and Duh 2020, EMNLP, github.com/ssun32/CLIRMatrix).
 from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-from optical_hf.data.bitext.bad_rows import OnBadRow
-from optical_hf.data.collections.collection import RetrievalCollection
+from optical_hf.data.collections.collection import BuildOptions, RetrievalCollection
 from optical_hf.data.collections.collection_files import Lines, name_of, read_json_lines, read_pairs, read_rows
-from optical_hf.data.collections.judged import document_table, judged_queries, qrels_from, titled
+from optical_hf.data.collections.judged import document_table, judged_collection, qrels_from, titled
 from optical_hf.data.collections.trec_collections import read_qrels
 from optical_hf.files import expand_path
-from optical_hf.renamed import renamed_argument
 
 
-@renamed_argument("faults", "on_bad_row")
 def load_beir(
     folder: str | PathLike[str],
     *,
@@ -29,8 +26,7 @@ def load_beir(
     language: str = "en",
     queries: Mapping[str, Lines] | None = None,
     name: str | None = None,
-    relevant_grade: int = 1,
-    on_bad_row: OnBadRow = "error",
+    **options: Unpack[BuildOptions],
 ) -> RetrievalCollection:
     """A folder in the layout of BEIR, which MTEB and mE5 use too.
 
@@ -45,8 +41,7 @@ def load_beir(
         queries: language -> another file of queries with the same ids, translations of `queries.jsonl`; they are then
             the queries, and `queries.jsonl` fills `english` where `language` is English.
         name: what reports call it; the folder's name by default.
-        relevant_grade: the least grade that counts as relevant.
-        on_bad_row: see `RetrievalCollection.build`.
+        **options: `relevant_grade` and `on_bad_row`, as `RetrievalCollection.build` takes them.
 
     Raises:
         ValueError: for a file that is missing or not in the layout; and as `RetrievalCollection` does.
@@ -62,12 +57,8 @@ def load_beir(
         {'en/q1': {'d1': 1}}
     """
     root = expand_path(folder)
-    own = {str(row["_id"]): row["text"] for row in read_json_lines(_plain_or_gz(root / "queries.jsonl"))}
-    topics = {language: own}
-    if queries is not None:
-        topics = {
-            code: {str(row["_id"]): row["text"] for row in read_json_lines(source)} for code, source in queries.items()
-        }
+    own = _beir_queries(_plain_or_gz(root / "queries.jsonl"))
+    topics = {language: own} if queries is None else {code: _beir_queries(file) for code, file in queries.items()}
     source = _plain_or_gz(root / "qrels" / f"{split}.tsv")
     rows = iter(read_rows(source, columns=3))
     header = next(rows, None)
@@ -75,15 +66,16 @@ def load_beir(
         raise ValueError(
             f"{source}: expected the header query-id, corpus-id, score; found {header}: it may be a judgement"
         )
-    qrels = qrels_from(((query, document, grade) for query, document, grade in rows), str(source))
-    judged = judged_queries(topics, qrels, own if queries is not None and language == "en" else None)
-    documents = document_table(_beir_documents, _plain_or_gz(root / "corpus.jsonl"))
-    return RetrievalCollection.build(
-        name or root.name, judged.queries, documents, judged.qrels, relevant_grade=relevant_grade, on_bad_row=on_bad_row
+    return judged_collection(
+        name or root.name,
+        topics,
+        qrels_from(rows, str(source)),
+        document_table(_beir_documents, _plain_or_gz(root / "corpus.jsonl")),
+        english=own if queries is not None and language == "en" else None,
+        **options,
     )
 
 
-@renamed_argument("faults", "on_bad_row")
 def load_mmarco(
     queries: Mapping[str, Lines],
     collection: Lines,
@@ -91,7 +83,7 @@ def load_mmarco(
     *,
     english: Lines | None = None,
     name: str = "mmarco",
-    on_bad_row: OnBadRow = "error",
+    **options: Unpack[BuildOptions],
 ) -> RetrievalCollection:
     """MMARCO: translated queries of MS MARCO, over its English passages or the translated ones.
 
@@ -105,7 +97,7 @@ def load_mmarco(
         qrels: file of judgements.
         english: the original queries, for the `english` column.
         name: what reports call it.
-        on_bad_row: see `RetrievalCollection.build`.
+        **options: `relevant_grade` and `on_bad_row`, as `RetrievalCollection.build` takes them.
 
     Raises:
         ValueError: for a line that is not in the layout, with its place; and as `RetrievalCollection` does.
@@ -115,12 +107,11 @@ def load_mmarco(
         [[0]]
     """
     topics = {code: read_pairs(source) for code, source in queries.items()}
-    judged = judged_queries(topics, read_qrels(qrels), read_pairs(english) if english is not None else None)
-    documents = document_table(_tsv_documents, collection)
-    return RetrievalCollection.build(name, judged.queries, documents, judged.qrels, on_bad_row=on_bad_row)
+    original = read_pairs(english) if english is not None else None
+    passages = document_table(_tsv_documents, collection)
+    return judged_collection(name, topics, read_qrels(qrels), passages, english=original, **options)
 
 
-@renamed_argument("faults", "on_bad_row")
 def load_wikiclir(
     queries: Lines,
     documents: Lines,
@@ -128,8 +119,7 @@ def load_wikiclir(
     *,
     language: str,
     name: str = "wikiclir",
-    relevant_grade: int = 1,
-    on_bad_row: OnBadRow = "error",
+    **options: Unpack[BuildOptions],
 ) -> RetrievalCollection:
     """WikiCLIR of Heidelberg (German queries, English articles), and the data of Sasaki et al. (English queries).
 
@@ -146,9 +136,8 @@ def load_wikiclir(
         qrels: file of judgements.
         language: the language of the queries.
         name: what reports call it.
-        relevant_grade: the least grade that counts as relevant; 3 (Heidelberg) or 2 (Sasaki) for the same article
-            alone.
-        on_bad_row: see `RetrievalCollection.build`.
+        **options: `relevant_grade` and `on_bad_row`, as `RetrievalCollection.build` takes them; from grade 3 (Heidelberg)
+            or 2 (Sasaki) on, only the same article is relevant.
 
     Raises:
         ValueError: for a line that is not in the layout, with its place; and as `RetrievalCollection` does.
@@ -158,42 +147,30 @@ def load_wikiclir(
         >>> load_wikiclir(["12\\tist ein Fluss ."], articles, ["12\\t90\\t3", "12\\t91\\t2"], language="de").grades
         {2: 1, 3: 1}
     """
-    texts: dict[str, str] = {}
-    for row in read_rows(queries, columns=(2, 3)):
-        if row[0] in texts:
-            raise ValueError(f"{name_of(queries)}: the id {row[0]!r} comes twice; one of the two texts would be lost")
-        texts[row[0]] = row[-1]
-    judgements = ((query, document, grade) for query, document, grade in read_rows(qrels, columns=3))
-    judged = judged_queries({language: texts}, qrels_from(judgements, name_of(qrels)))
-    found = document_table(_tsv_documents, documents)
-    return RetrievalCollection.build(
-        name, judged.queries, found, judged.qrels, relevant_grade=relevant_grade, on_bad_row=on_bad_row
-    )
+    topics = {language: read_pairs(queries, columns=(2, 3))}
+    judgements = qrels_from(read_rows(qrels, columns=3), name_of(qrels))
+    return judged_collection(name, topics, judgements, document_table(_tsv_documents, documents), **options)
 
 
-@renamed_argument("faults", "on_bad_row")
 def load_clirmatrix(
     queries: Lines,
     documents: Lines,
     *,
     language: str,
     name: str = "clirmatrix",
-    relevant_grade: int = 1,
-    on_bad_row: OnBadRow = "error",
+    **options: Unpack[BuildOptions],
 ) -> RetrievalCollection:
     """CLIRMatrix, BI-139 or MULTI-8: queries and judgements in one file, documents in another.
 
     Layout: JSON lines with `src_id`, `src_query` and `tgt_results`, a list of [document, grade], grades 0 to 6 from
-        BM25 in
-    the language of the query; documents `id<TAB>text`. Both come as .gz.
+    BM25 in the language of the query; documents `id<TAB>text`. Both come as .gz.
 
     Args:
         queries: `<query language>_<document language>.<split>.jl.gz`.
         documents: `<document language>.tsv.gz`.
         language: the language of the queries.
         name: what reports call it.
-        relevant_grade: the least grade that counts as relevant.
-        on_bad_row: see `RetrievalCollection.build`.
+        **options: `relevant_grade` and `on_bad_row`, as `RetrievalCollection.build` takes them.
 
     Raises:
         ValueError: for a line that is not in the layout, with its place; and as `RetrievalCollection` does.
@@ -203,21 +180,11 @@ def load_clirmatrix(
         >>> load_clirmatrix(queries, ["90\\tA river .", "91\\tMars ."], language="sw").relevance
         [[0]]
     """
-    texts: dict[str, str] = {}
-    judgements: list[tuple[str, str, int]] = []
-    for number, row in enumerate(read_json_lines(queries), start=1):
-        missing = {"src_id", "src_query", "tgt_results"} - row.keys()
-        if missing:
-            raise ValueError(
-                f"{name_of(queries)}, query {number}: lacks {', '.join(sorted(missing))}; found {list(row)}"
-            )
-        texts[str(row["src_id"])] = row["src_query"]
-        judgements += [(str(row["src_id"]), str(document), grade) for document, grade in row["tgt_results"]]
-    judged = judged_queries({language: texts}, qrels_from(judgements, name_of(queries)))
-    found = document_table(_tsv_documents, documents)
-    return RetrievalCollection.build(
-        name, judged.queries, found, judged.qrels, relevant_grade=relevant_grade, on_bad_row=on_bad_row
-    )
+    rows = list(read_json_lines(queries, "src_id", "src_query", "tgt_results"))
+    topics = {language: {str(row["src_id"]): row["src_query"] for row in rows}}
+    judgements = ((str(row["src_id"]), str(document), grade) for row in rows for document, grade in row["tgt_results"])
+    qrels = qrels_from(judgements, name_of(queries))
+    return judged_collection(name, topics, qrels, document_table(_tsv_documents, documents), **options)
 
 
 def _tsv_documents(source: Lines) -> Iterator[dict[str, Any]]:
@@ -225,8 +192,12 @@ def _tsv_documents(source: Lines) -> Iterator[dict[str, Any]]:
         yield {"id": key, "text": titled(titles[0] if titles else None, text)}
 
 
+def _beir_queries(source: Lines) -> dict[str, str]:
+    return {str(row["_id"]): row["text"] for row in read_json_lines(source, "_id", "text")}
+
+
 def _beir_documents(source: Lines) -> Iterator[dict[str, Any]]:
-    for row in read_json_lines(source):
+    for row in read_json_lines(source, "_id", "text"):
         yield {"id": str(row["_id"]), "text": titled(row.get("title"), row["text"])}
 
 

@@ -1,39 +1,36 @@
 """FLORES as a search: sentence to its English sentence, and sentence to the English article that it is from.
 
-Knows nothing about translation. Source of the layout: NLLB Team 2022, arXiv:2207.04672, and Goyal et al. 2022, TACL
+Source of the layout: NLLB Team 2022, arXiv:2207.04672, and Goyal et al. 2022, TACL
 (github.com/facebookresearch/flores): one sentence a line, line i the same sentence in every language, and a metadata
 file.
 """
 
 from collections.abc import Mapping
+from typing import Unpack
 
-from optical_hf.data.bitext.bad_rows import OnBadRow
-from optical_hf.data.collections.collection import RetrievalCollection
+from optical_hf.data.collections.collection import BuildOptions, RetrievalCollection
 from optical_hf.data.collections.collection_files import Lines, name_of, read_lines, read_rows
-from optical_hf.renamed import renamed_argument
 
 
-@renamed_argument("faults", "on_bad_row")
 def load_flores_sentences(
     queries: Mapping[str, Lines],
     documents: Lines,
     *,
     metadata: Lines | None = None,
     name: str = "flores-sentences",
-    on_bad_row: OnBadRow = "error",
+    **options: Unpack[BuildOptions],
 ) -> RetrievalCollection:
     """Sentence to sentence: find the English line that says the same.
 
     Layout: `devtest/som_Latn.devtest` and its like, one sentence a line; `metadata_devtest.tsv` with the columns URL,
-        domain,
-    topic, has_image, has_hyperlink and a header.
+    domain, topic, has_image, has_hyperlink and a header.
 
     Args:
         queries: language -> file, `{"som_Latn": ...}`.
         documents: the English file.
         metadata: with it, sentences of one article are one group for a bootstrap.
         name: what reports call it.
-        on_bad_row: see `RetrievalCollection.build`.
+        **options: `relevant_grade` and `on_bad_row`, as `RetrievalCollection.build` takes them.
 
     Raises:
         ValueError: when the files differ in length; and as `RetrievalCollection` does.
@@ -43,10 +40,9 @@ def load_flores_sentences(
         [[0], [1]]
     """
     groups = _urls(metadata) if metadata is not None else None
-    return RetrievalCollection.from_lines(name, dict(queries), documents, groups=groups, on_bad_row=on_bad_row)
+    return RetrievalCollection.from_lines(name, dict(queries), documents, groups=groups, **options)
 
 
-@renamed_argument("faults", "on_bad_row")
 def load_flores_documents(
     queries: Mapping[str, Lines],
     documents: Lines,
@@ -54,7 +50,7 @@ def load_flores_documents(
     *,
     english: bool = True,
     name: str = "flores-documents",
-    on_bad_row: OnBadRow = "error",
+    **options: Unpack[BuildOptions],
 ) -> RetrievalCollection:
     """Sentence to document: find the English article (all its lines in the set, in order) from one of its sentences.
 
@@ -67,7 +63,7 @@ def load_flores_documents(
         english: fill the `english` column with the English sentence. It stands word for word in the article, so the
             teacher's ceiling on it is an easy one.
         name: what reports call it.
-        on_bad_row: see `RetrievalCollection.build`.
+        **options: `relevant_grade` and `on_bad_row`, as `RetrievalCollection.build` takes them.
 
     Raises:
         ValueError: when the files differ in length; and as `RetrievalCollection` does.
@@ -85,7 +81,7 @@ def load_flores_documents(
         articles.setdefault(url, []).append(line)
     texts = [" ".join(articles[url]) for url in urls]
     sources = {code: (source, lines) if english else source for code, source in queries.items()}
-    return RetrievalCollection.from_lines(name, sources, texts, groups=urls, on_bad_row=on_bad_row)
+    return RetrievalCollection.from_lines(name, sources, texts, groups=urls, **options)
 
 
 def _urls(metadata: Lines) -> list[str]:

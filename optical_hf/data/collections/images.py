@@ -1,6 +1,6 @@
 """Retrieval with images: caption to caption of the same image, caption to image, image to caption, phrase to region.
 
-Knows nothing about encoders. Captions come as image id -> captions (see `captions`), images as a folder, a .zip or .tar
+Captions come as image id -> captions (see `captions`), images as a folder, a .zip or .tar
 archive, or a table with `image_id` and `image`. Every query of an image has the image as its group, so a bootstrap
 resamples images, not captions (five captions of one image are not independent).
 """
@@ -8,21 +8,19 @@ resamples images, not captions (five captions of one image are not independent).
 import logging
 from collections.abc import Collection, Iterator, Mapping
 from os import PathLike
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, Unpack
 
 from datasets import Dataset, Features, Image, Value
 from datasets.fingerprint import Hasher
 
-from optical_hf.data.bitext.bad_rows import OnBadRow
 from optical_hf.data.bitext.reader_errors import reader_errors
 from optical_hf.data.collections.captions import CaptionsByImage
-from optical_hf.data.collections.collection import TEXT_DOCUMENTS, RetrievalCollection, query_table
+from optical_hf.data.collections.collection import BuildOptions, RetrievalCollection, merged_documents, query_table
 from optical_hf.data.entities.annotations import Box
 from optical_hf.data.entities.entity_images import damage, none_missing, open_images
 from optical_hf.data.entities.members import DamagedFileError, stamp
 from optical_hf.files import expand_path
 from optical_hf.languages import canonical_language
-from optical_hf.renamed import renamed_argument
 from optical_hf.tables import check_table
 
 logger = logging.getLogger(__name__)
@@ -31,14 +29,13 @@ _IMAGES = Features({"id": Value("string"), "image": Image()})
 _REGIONS = Features({"id": Value("string"), "image": Image(), "image_id": Value("string"), "box": [Value("int32")]})
 
 
-@renamed_argument("faults", "on_bad_row")
 def captions_to_captions(
     name: str,
     queries: Mapping[str, CaptionsByImage],
     documents: CaptionsByImage,
     *,
     english: CaptionsByImage | None = None,
-    on_bad_row: OnBadRow = "error",
+    **options: Unpack[BuildOptions],
 ) -> RetrievalCollection:
     """Find the English captions of an image from a caption of it that somebody else wrote in another language.
 
@@ -51,7 +48,7 @@ def captions_to_captions(
         documents: the English captions that are searched, one to five an image.
         english: an English caption in place of each query caption (same image, same place), for the `english` column;
             it should not be among the documents, or the teacher's ceiling is no ceiling.
-        on_bad_row: see `RetrievalCollection.build`.
+        **options: `relevant_grade` and `on_bad_row`, as `RetrievalCollection.build` takes them.
 
     Raises:
         ValueError: when `english` has no caption for a query; and as `RetrievalCollection` does (a query of an image
@@ -67,17 +64,16 @@ def captions_to_captions(
     qrels = {
         key: dict.fromkeys(answers.get(image, ()), 1) for key, image in zip(table["id"], table["group"], strict=True)
     }
-    return RetrievalCollection.build(name, table, found, qrels, on_bad_row=on_bad_row)
+    return RetrievalCollection.build(name, table, found, qrels, **options)
 
 
-@renamed_argument("faults", "on_bad_row")
 def captions_to_images(
     name: str,
     captions: Mapping[str, CaptionsByImage],
     images: Images,
     *,
     english: CaptionsByImage | None = None,
-    on_bad_row: OnBadRow = "error",
+    **options: Unpack[BuildOptions],
 ) -> RetrievalCollection:
     """Find the image that a caption describes; the images of all captions are the documents.
 
@@ -86,7 +82,7 @@ def captions_to_images(
         captions: language -> captions.
         images: folder, archive or table.
         english: as in `captions_to_captions`.
-        on_bad_row: see `RetrievalCollection.build`.
+        **options: `relevant_grade` and `on_bad_row`, as `RetrievalCollection.build` takes them.
 
     Raises:
         ValueError: when images are missing (how many, and the first); and as `RetrievalCollection` does.
@@ -102,12 +98,11 @@ def captions_to_images(
     ids = list(dict.fromkeys(image for by_image in captions.values() for image in by_image))
     table = _caption_queries(captions, english)
     qrels = {key: {image: 1} for key, image in zip(table["id"], table["group"], strict=True)}
-    return RetrievalCollection.build(name, table, image_documents(images, ids), qrels, on_bad_row=on_bad_row)
+    return RetrievalCollection.build(name, table, image_documents(images, ids), qrels, **options)
 
 
-@renamed_argument("faults", "on_bad_row")
 def images_to_captions(
-    name: str, images: Images, captions: CaptionsByImage, language: str, *, on_bad_row: OnBadRow = "error"
+    name: str, images: Images, captions: CaptionsByImage, language: str, **options: Unpack[BuildOptions]
 ) -> RetrievalCollection:
     """Find the captions of an image among the captions of one language: one collection a language.
 
@@ -116,7 +111,7 @@ def images_to_captions(
         images: folder, archive or table; the images that have captions are the queries.
         captions: captions of the language; equal ones are one document.
         language: the language of the captions, and so of the queries' row in a report.
-        on_bad_row: see `RetrievalCollection.build`.
+        **options: `relevant_grade` and `on_bad_row`, as `RetrievalCollection.build` takes them.
 
     Raises:
         ValueError: when images are missing (how many, and the first); and as `RetrievalCollection` does.
@@ -135,12 +130,11 @@ def images_to_captions(
         "group", asked["id"][:]
     )
     qrels = {image: dict.fromkeys(keys, 1) for image, keys in answers.items()}
-    return RetrievalCollection.build(name, queries, found, qrels, on_bad_row=on_bad_row)
+    return RetrievalCollection.build(name, queries, found, qrels, **options)
 
 
-@renamed_argument("faults", "on_bad_row")
 def phrases_to_regions(
-    name: str, phrases: Dataset, images: Images, *, on_bad_row: OnBadRow = "error"
+    name: str, phrases: Dataset, images: Images, **options: Unpack[BuildOptions]
 ) -> RetrievalCollection:
     """Find the regions of all images that a phrase names.
 
@@ -152,7 +146,7 @@ def phrases_to_regions(
         name: what reports call it.
         phrases: the "phrases" config of `Flickr30kEntities`, of one or (concatenated) several languages.
         images: folder, archive or table.
-        on_bad_row: see `RetrievalCollection.build`.
+        **options: `relevant_grade` and `on_bad_row`, as `RetrievalCollection.build` takes them.
 
     Raises:
         ValueError: when no phrase has a box, or images are missing; and as `RetrievalCollection` does.
@@ -175,7 +169,7 @@ def phrases_to_regions(
     if not rows:
         raise ValueError(f"{name}: no phrase has a box; was the table built with boxes=False?")
     regions = _stored(_regions, images, list(boxes), _REGIONS, boxes=tuple(tuple(each) for each in boxes.values()))
-    return RetrievalCollection.build(name, query_table(rows.values()), regions, qrels, on_bad_row=on_bad_row)
+    return RetrievalCollection.build(name, query_table(rows.values()), regions, qrels, **options)
 
 
 def image_documents(images: Images, ids: Collection[str]) -> Dataset:
@@ -199,8 +193,7 @@ def _caption_documents(captions: CaptionsByImage) -> tuple[Dataset, dict[str, li
         image: [first_with.setdefault(text.strip(), f"{image}/{place}") for place, text in enumerate(texts)]
         for image, texts in captions.items()
     }
-    rows = [{"id": key, "text": text} for text, key in first_with.items()]
-    return Dataset.from_list(rows, features=TEXT_DOCUMENTS), answers
+    return merged_documents(first_with), answers
 
 
 def _caption_queries(captions: Mapping[str, CaptionsByImage], english: CaptionsByImage | None) -> Dataset:

@@ -1,19 +1,19 @@
 """The steps that loaders of judged collections share: qrels, queries of several languages, documents on disk.
 
-Knows nothing about any one layout. A topic in several languages becomes one query a language, `<language>/<topic>`, all
+A topic in several languages becomes one query a language, `<language>/<topic>`, all
 with the judgements of the topic, and the topic as their group: so languages can be compared topic by topic.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
-from typing import Any, NamedTuple
+from typing import Any, Unpack
 
 from datasets import Dataset
 from datasets.fingerprint import Hasher
 
 from optical_hf.data.bitext.reader_errors import reader_errors
-from optical_hf.data.collections.collection import TEXT_DOCUMENTS, query_table
+from optical_hf.data.collections.collection import TEXT_DOCUMENTS, BuildOptions, RetrievalCollection, query_table
 from optical_hf.data.collections.collection_files import Lines
 from optical_hf.data.collections.soundness import Qrels
 from optical_hf.data.entities.members import stamp
@@ -21,13 +21,6 @@ from optical_hf.files import expand_path
 from optical_hf.languages import canonical_language
 
 logger = logging.getLogger(__name__)
-
-
-class Judged(NamedTuple):
-    """Queries and the judgements of them."""
-
-    queries: Dataset
-    qrels: Qrels
 
 
 def titled(title: str | None, text: str) -> str:
@@ -40,7 +33,7 @@ def titled(title: str | None, text: str) -> str:
     return f"{title or ''} {text}".strip()
 
 
-def qrels_from(rows: Iterable[tuple[str, str, str | int | float]], where: str) -> dict[str, dict[str, int]]:
+def qrels_from(rows: Iterable[Sequence[Any]], where: str) -> dict[str, dict[str, int]]:
     """Rows (query, document, grade) as a mapping.
 
     Raises:
@@ -65,48 +58,49 @@ def qrels_from(rows: Iterable[tuple[str, str, str | int | float]], where: str) -
     return qrels
 
 
-def judged_queries(
+def judged_collection(
+    name: str,
     topics: Mapping[str, Mapping[str, str]],
     qrels: Qrels,
+    documents: Dataset,
+    *,
     english: Mapping[str, str] | None = None,
-    translations: Mapping[str, Mapping[str, str]] | None = None,
+    translations: Mapping[str, str] | None = None,
     groups: Mapping[str, str] | None = None,
-) -> Judged:
+    **options: Unpack[BuildOptions],
+) -> RetrievalCollection:
     """One query for each topic in each language; topics that nobody judged are left out, and counted in the log.
 
     Args:
+        name: what reports call it.
         topics: language -> topic id -> text.
         qrels: topic id -> document id -> grade.
+        documents: columns `id` and `text`.
         english: topic id -> the topic in English.
-        translations: language -> topic id -> machine translation of that language's query.
+        translations: topic id -> machine translation of it into the language of the documents.
         groups: topic id -> group; the topic itself by default.
+        **options: as `RetrievalCollection.build` takes them.
     """
     rows: list[dict[str, str | None]] = []
-    by_query: dict[str, Mapping[str, int]] = {}
-    known: set[str] = set()
+    # a judged topic that no file has stays in the qrels, so that the collection's own check reports it
+    known = {topic for texts in topics.values() for topic in texts}
+    by_query = {topic: grades for topic, grades in qrels.items() if topic not in known}
     for code, texts in topics.items():
         language = canonical_language(code)
-        known |= texts.keys()
         judged = [topic for topic in texts if topic in qrels]
-        if len(judged) < len(texts):
-            logger.info(
-                "%s: %d of %d topics have no judgement and are left out", code, len(texts) - len(judged), len(texts)
-            )
+        if left_out := len(texts) - len(judged):
+            logger.info("%s: %d of %d topics have no judgement and are left out", code, left_out, len(texts))
         for topic in judged:
-            by_query[f"{language}/{topic}"] = qrels[topic]
-            rows.append(
-                {
-                    "id": f"{language}/{topic}",
-                    "text": texts[topic],
-                    "language": language,
-                    "group": groups[topic] if groups is not None else topic,
-                    "english": (english or {}).get(topic),
-                    "translation": (translations or {}).get(code, {}).get(topic),
-                }
-            )
-    # a judged topic that no file has stays in the qrels, so that the collection's own check reports it
-    by_query |= {topic: qrels[topic] for topic in qrels if topic not in known}
-    return Judged(query_table(rows), by_query)
+            key = f"{language}/{topic}"
+            by_query[key] = qrels[topic]
+            row: dict[str, str | None] = {
+                "id": key,
+                "text": texts[topic],
+                "language": language,
+                "group": (groups or {}).get(topic, topic),
+            }
+            rows.append(row | {"english": (english or {}).get(topic), "translation": (translations or {}).get(topic)})
+    return RetrievalCollection.build(name, query_table(rows), documents, by_query, **options)
 
 
 def document_table(read: Callable[[Lines], Iterator[dict[str, Any]]], source: Lines) -> Dataset:

@@ -1,6 +1,6 @@
 """TREC and CLEF topics, qrels and documents, and the two collections of that family with layouts of their own.
 
-Knows nothing about search. Layouts: TREC's SGML topics and documents (trec.nist.gov/data/topics_eng), CLEF's topics
+Layouts: TREC's SGML topics and documents (trec.nist.gov/data/topics_eng), CLEF's topics
 with language-prefixed tags; HC4 (Lawrie, Mayfield, Oard and Yang 2022, arXiv:2201.09992, github.com/hltcoe/HC4);
 AfriCLIRMatrix (Ogundepo et al. 2022, EMNLP, github.com/castorini/africlirmatrix).
 """
@@ -9,11 +9,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from html import unescape
 from os import PathLike
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
-from optical_hf.data.bitext.bad_rows import OnBadRow
 from optical_hf.data.bitext.bitext_files import name_parts
-from optical_hf.data.collections.collection import RetrievalCollection
+from optical_hf.data.collections.collection import BuildOptions, RetrievalCollection
 from optical_hf.data.collections.collection_files import (
     Lines,
     name_of,
@@ -22,10 +21,9 @@ from optical_hf.data.collections.collection_files import (
     read_pairs,
     read_rows,
 )
-from optical_hf.data.collections.judged import document_table, judged_queries, qrels_from, titled
+from optical_hf.data.collections.judged import document_table, judged_collection, qrels_from, titled
 from optical_hf.files import expand_path
 from optical_hf.languages import canonical_language
-from optical_hf.renamed import renamed_argument
 
 Field = Literal["title", "description"]
 _TAG = re.compile(r"<(/?)(?:[A-Za-z]{2}-)?([A-Za-z]+)[^>]*>")
@@ -34,7 +32,6 @@ _TOPIC_TAGS = {"title": "title", "description": "desc"}
 _DOCUMENT_TAGS = frozenset({"title", "headline", "head", "text", "lead", "lp", "te", "ti"})
 
 
-@renamed_argument("faults", "on_bad_row")
 def load_trec(
     name: str,
     topics: Mapping[str, Lines],
@@ -43,8 +40,7 @@ def load_trec(
     *,
     fields: Sequence[Field] = ("title",),
     english: Lines | None = None,
-    relevant_grade: int = 1,
-    on_bad_row: OnBadRow = "error",
+    **options: Unpack[BuildOptions],
 ) -> RetrievalCollection:
     """TREC topics (in one or more languages), TREC qrels and TREC documents.
 
@@ -61,8 +57,7 @@ def load_trec(
         documents: file of documents, or a folder of such files.
         fields: which fields of a topic make the query.
         english: topics in English, for the `english` column.
-        relevant_grade: the least grade that counts as relevant.
-        on_bad_row: see `RetrievalCollection.build`.
+        **options: `relevant_grade` and `on_bad_row`, as `RetrievalCollection.build` takes them.
 
     Raises:
         ValueError: for a file that is not in the layout, with the place; and as `RetrievalCollection` does.
@@ -75,14 +70,10 @@ def load_trec(
     """
     texts = {language: dict(read_topics(source, fields)) for language, source in topics.items()}
     in_english = dict(read_topics(english, fields)) if english is not None else None
-    judged = judged_queries(texts, read_qrels(qrels), in_english)
     found = document_table(read_documents, documents)
-    return RetrievalCollection.build(
-        name, judged.queries, found, judged.qrels, relevant_grade=relevant_grade, on_bad_row=on_bad_row
-    )
+    return judged_collection(name, texts, read_qrels(qrels), found, english=in_english, **options)
 
 
-@renamed_argument("faults", "on_bad_row")
 def load_hc4(
     topics: Lines,
     qrels: Lines,
@@ -92,14 +83,12 @@ def load_hc4(
     query_languages: Sequence[str] = ("eng",),
     fields: Sequence[Field] = ("title", "description"),
     name: str | None = None,
-    relevant_grade: int = 1,
-    on_bad_row: OnBadRow = "error",
+    **options: Unpack[BuildOptions],
 ) -> RetrievalCollection:
     """HC4: topics as JSON lines, qrels of one language, documents as JSON lines.
 
     Layout: a topic has `topic_id`, `languages_with_qrels` and `topics`, a list of `lang`, `source` ("original" for
-        English,
-    "human translation", or the name of a machine translation), `topic_title`, `topic_description`; qrels
+    English, "human translation", or the name of a machine translation), `topic_title`, `topic_description`; qrels
     `topic 0 document grade` with the grades 0, 1 (somewhat valuable) and 3 (very valuable); documents have `id`,
     `title`, `text`. Source: github.com/hltcoe/HC4, resources/hc4.
 
@@ -114,8 +103,7 @@ def load_hc4(
         query_languages: languages of the queries; a topic without a human text in one of them is left out there.
         fields: which fields make the query.
         name: what reports call it; `hc4/<language>` by default.
-        relevant_grade: the least grade that counts as relevant.
-        on_bad_row: see `RetrievalCollection.build`.
+        **options: `relevant_grade` and `on_bad_row`, as `RetrievalCollection.build` takes them.
 
     Raises:
         ValueError: as `RetrievalCollection` does.
@@ -131,7 +119,7 @@ def load_hc4(
     texts: dict[str, dict[str, str]] = {code: {} for code in sorted(wanted)}
     english: dict[str, str] = {}
     machine: dict[str, tuple[str, str]] = {}
-    for topic in read_json_lines(topics):
+    for topic in read_json_lines(topics, "topic_id", "topics"):
         key = str(topic["topic_id"])
         for version in topic["topics"]:
             text = " ".join(version[f"topic_{field}"].strip() for field in fields).strip()
@@ -143,33 +131,29 @@ def load_hc4(
                 texts[language][key] = text
             elif not human and language == target:
                 machine[key] = max(machine.get(key, ("", "")), (source, text))  # sources open with their date
-    newest = {key: text for key, (_, text) in machine.items()}
-    judged = judged_queries(texts, read_qrels(qrels), english, dict.fromkeys(texts, newest))
-    found = document_table(read_documents, documents)
-    return RetrievalCollection.build(
+    return judged_collection(
         name or f"hc4/{target}",
-        judged.queries,
-        found,
-        judged.qrels,
-        relevant_grade=relevant_grade,
-        on_bad_row=on_bad_row,
+        texts,
+        read_qrels(qrels),
+        document_table(read_documents, documents),
+        english=english,
+        translations={key: text for key, (_, text) in machine.items()},
+        **options,
     )
 
 
-@renamed_argument("faults", "on_bad_row")
 def load_africlirmatrix(
     topics: Lines,
     qrels: Lines,
     documents: Lines,
     *,
     name: str = "africlirmatrix",
-    relevant_grade: int = 1,
-    on_bad_row: OnBadRow = "error",
+    **options: Unpack[BuildOptions],
 ) -> RetrievalCollection:
     """AfriCLIRMatrix: English queries, documents in one of fifteen African languages.
 
     Layout: topics `id<TAB>text`; qrels `topic Q0 document grade`, grades 1 to 6; `corpus.jsonl` with `id` and
-        `contents`.
+    `contents`.
     Source: github.com/castorini/africlirmatrix, and the corpus at huggingface.co/datasets/castorini/africlirmatrix.
 
     Args:
@@ -177,8 +161,7 @@ def load_africlirmatrix(
         qrels: `qrels.africlirmatrix-v1.0.en.<language>.txt`.
         documents: `corpus.jsonl` of that language.
         name: what reports call it.
-        relevant_grade: the least grade that counts as relevant.
-        on_bad_row: see `RetrievalCollection.build`.
+        **options: `relevant_grade` and `on_bad_row`, as `RetrievalCollection.build` takes them.
 
     Raises:
         ValueError: as `RetrievalCollection` does.
@@ -187,11 +170,8 @@ def load_africlirmatrix(
         >>> load_africlirmatrix(["7\\tNile"], ["7 Q0 90 6"], ['{"id": "90", "contents": "Webi"}']).languages
         ['en']
     """
-    judged = judged_queries({"en": read_pairs(topics)}, read_qrels(qrels))
     found = document_table(read_documents, documents)
-    return RetrievalCollection.build(
-        name, judged.queries, found, judged.qrels, relevant_grade=relevant_grade, on_bad_row=on_bad_row
-    )
+    return judged_collection(name, {"en": read_pairs(topics)}, read_qrels(qrels), found, **options)
 
 
 def read_qrels(source: Lines) -> dict[str, dict[str, int]]:
