@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sentence_transformers.sentence_transformer.evaluation import SentenceEvaluator
+from sentence_transformers.base.evaluation import BaseEvaluator
 
 from optical_hf.data import RetrievalCollection
 from optical_hf.evaluation.evaluation_settings import EvaluationSettings
@@ -18,7 +18,7 @@ from optical_hf.metrics.ranking import recall_at_k, reciprocal_rank
 from optical_hf.models.tokens import Encoder
 
 
-class RetrievalEvaluator(SentenceEvaluator):
+class RetrievalEvaluator(BaseEvaluator):
     """Measure a student's retrieval during training, with any trainer that takes evaluators of sentence-transformers.
 
     Args:

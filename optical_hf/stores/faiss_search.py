@@ -97,7 +97,8 @@ class FaissSearch:
                 "engine='exact', which needs no time for so few"
             )
         subvectors = self.subvectors or next(m for m in range(min(64, piece.width), 0, -1) if piece.width % m == 0)
-        return f"IVF{min(self._lists(documents), len(documents) // 8)},PQ{subvectors}x8"
+        lists = min(self._lists(documents), len(documents) // 8)
+        return f"IVF{lists},PQ{subvectors}x8np"  # np: without training that only polysemous search would use
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,7 @@ def test_keeping_vectors_leaves_every_random_number_as_it_was(student, teacher, 
     assert (random.getstate(), pickle.dumps(np.random.get_state())) == before[1:]
 
 
+@pytest.mark.slow
 def test_two_processes_find_what_one_finds(bert, collection, tmp_path):
     """`accelerate launch` with two CPU processes (gloo), each with a share of the documents, queries and translations."""
     bert.save(str(tmp_path / "model"))

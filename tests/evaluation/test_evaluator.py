@@ -15,6 +15,7 @@ from sentence_transformers import (
 from sentence_transformers.multi_vector_encoder.losses import MultiVectorMultipleNegativesRankingLoss
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
+from optical_hf import OTDistillationArguments, OTDistillationTrainer, load_student
 from optical_hf.evaluation import EvaluationSettings, RetrievalEvaluator, evaluate_retrieval
 from optical_hf.models.views import as_late_interaction
 
@@ -95,3 +96,25 @@ def test_sentence_transformers_trainers_keep_the_best_student(bert, collection, 
     assert trainer.state.best_metric == max(measured)
     assert evaluator(trainer.model)["R@1/mean"] == max(measured)
     assert isinstance(trainer.model, SentenceTransformer if kind == "vector" else MultiVectorEncoder)
+
+
+def test_our_trainer_keeps_the_best_student_by_the_same_metrics(bert, collection, tmp_path):
+    bert.save_pretrained(str(tmp_path / "bert"))
+    evaluator = RetrievalEvaluator(collection, bert, high=["de"], low=["so"], sharded=True)
+    queries = collection.queries
+    columns = {"source": queries["english"][:], "target": queries["text"][:], "language": queries["language"][:]}
+    trainer = OTDistillationTrainer(
+        model=load_student(tmp_path / "bert", bert),
+        teacher=bert,
+        args=OTDistillationArguments(
+            output_dir=str(tmp_path / "run"), per_device_train_batch_size=16, learning_rate=5e-3, max_steps=2,
+            eval_strategy="steps", eval_steps=1, save_steps=1, load_best_model_at_end=True, alignment="none",
+            metric_for_best_model=f"eval_{evaluator.primary_metric}", report_to="none", use_cpu=True, disable_tqdm=True,
+        ),
+        train_dataset=Dataset.from_dict(columns),
+        evaluators=evaluator,
+    )  # fmt: skip
+    trainer.train()
+    [first, *_] = [entry for entry in trainer.state.log_history if "eval_R@1/mean" in entry]
+    assert {"eval_R@1/de", "eval_R@1/so", "eval_MRR/mean", "eval_R@1_gap"} <= set(first)
+    assert evaluator(trainer.model)["R@1/mean"] == trainer.state.best_metric
