@@ -1,21 +1,14 @@
-"""Runs in processes of their own that can be killed, and what they left: weights, checkpoints, and what the user was told.
+"""Runs in processes of their own that can be killed, and what they left: weights, checkpoints, and what the user was told."""
 
-The processes are forked from the tests, which have imported everything, so that a run costs what its steps cost.
-"""
-
-import logging
-import multiprocessing
 import os
 import signal
-import socket
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import tiny_pairs
 import torch
-from accelerate.state import AcceleratorState
+from forked import forked
 from torch import nn
 from transformers import TrainerCallback, TrainerState
 
@@ -23,7 +16,6 @@ from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.training import OTDistillationArguments, OTDistillationTrainer
 from optical_hf.training.checkpoints import checkpoint_io
 
-FORK = multiprocessing.get_context("fork")
 STEPS = 6  # more than an epoch of the 40 draws in batches of 4, accumulated by twos
 
 
@@ -126,42 +118,7 @@ def started(
 ) -> tuple[list[int], str]:
     """Run `function` in as many processes; their exit codes and what they printed."""
     folder.mkdir(exist_ok=True)
-    log = folder / "log.txt"
-    log.unlink(missing_ok=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    ranks = [
-        FORK.Process(target=_begin, args=(log, rank, processes, port, function, folder, resume, at, options))
-        for rank in range(processes)
-    ]
-    for rank in ranks:
-        rank.start()
-    for rank in ranks:
-        rank.join(300)
-    hung = [rank for rank in ranks if rank.is_alive()]
-    for rank in hung:
-        rank.kill()
-        rank.join()
-    text = log.read_text()
-    assert not hung, f"still running after five minutes: {text[-3000:]}"
-    return [rank.exitcode for rank in ranks], text
-
-
-def _begin(log, rank, processes, port, function, *rest) -> None:
-    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", force=True)
-    torch.set_num_threads(1)
-    AcceleratorState._reset_state(reset_partial_state=True)  # that of the tests
-    if processes > 1:
-        os.environ |= {
-            "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes),
-            "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
-        }  # fmt: skip
-    function(*rest)
+    return forked(folder / "log.txt", function, folder, resume, at, options, processes=processes)
 
 
 KILLED, TERMINATED = -signal.SIGKILL, -signal.SIGTERM

@@ -5,29 +5,22 @@ gloo: the state is told by hand here. All the rest is what a run on GPUs goes th
 """
 
 import json
-import sys
 from pathlib import Path
 
 import accelerate.state
 import tiny_pairs
-import torch
 from accelerate.utils import DistributedType
 
 from optical_hf.training import OTDistillationArguments, OTDistillationTrainer
 
-torch.set_num_threads(1)
-started = accelerate.state.AcceleratorState.__init__
+initialise = accelerate.state.AcceleratorState.__init__
 
 
 def start(self, *args, fsdp_plugin=None, **kwargs) -> None:
-    started(self, *args, fsdp_plugin=fsdp_plugin, **kwargs)
+    initialise(self, *args, fsdp_plugin=fsdp_plugin, **kwargs)
     if fsdp_plugin is not None:
         self.distributed_type, self.fsdp_plugin = DistributedType.FSDP, fsdp_plugin
         accelerate.state.PartialState._shared_state["distributed_type"] = DistributedType.FSDP
-
-
-accelerate.state.AcceleratorState.__init__ = start
-out = Path(sys.argv[1])
 
 
 def trainer(folder: Path) -> OTDistillationTrainer:
@@ -49,16 +42,19 @@ def trainer(folder: Path) -> OTDistillationTrainer:
     return run
 
 
-whole = trainer(out / "whole")
-whole.train()
-assert whole.is_fsdp_enabled
-assert {type(p).__name__ for p in whole.model.parameters()} == {"DTensor"}
-assert whole.state.best_global_step == 2
-whole.save_model(str(out / "best"))
+def run_as_rank(out: Path) -> None:
+    """Train, save the best, and go on from the middle; the loss curves go to a file."""
+    accelerate.state.AcceleratorState.__init__ = start
+    whole = trainer(out / "whole")
+    whole.train()
+    assert whole.is_fsdp_enabled
+    assert {type(p).__name__ for p in whole.model.parameters()} == {"DTensor"}
+    assert whole.state.best_global_step == 2
+    whole.save_model(str(out / "best"))
 
-rest = trainer(out / "rest")
-rest.train(resume_from_checkpoint=str(out / "whole" / "checkpoint-2"))
-if whole.is_world_process_zero():
-    curves = [[e["loss"] for e in run.state.log_history if "loss" in e] for run in (whole, rest)]
-    (out / "losses.json").write_text(json.dumps(curves))
-whole.accelerator.end_training()
+    rest = trainer(out / "rest")
+    rest.train(resume_from_checkpoint=str(out / "whole" / "checkpoint-2"))
+    if whole.is_world_process_zero():
+        curves = [[e["loss"] for e in run.state.log_history if "loss" in e] for run in (whole, rest)]
+        (out / "losses.json").write_text(json.dumps(curves))
+    whole.accelerator.end_training()

@@ -45,7 +45,6 @@ class TestEarlyStopping:
             entry = {f"eval_{name}": value for name, value in metrics.items()}
             state.log_history.append(entry | {"step": step})
             callback.on_evaluate(None, state, control, entry)
-            callback.on_step_begin(None, state, control)
             if control.should_training_stop:
                 return step
         return None

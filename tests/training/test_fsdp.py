@@ -1,35 +1,27 @@
 """FSDP2 with two processes on the CPU: the loss curve of one process, resume, the best student, files that load anywhere."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
+import fsdp_run
 import numpy as np
 import pytest
 import tiny_pairs
+from accelerate.utils.launch import prepare_multi_gpu_env
+from forked import forked
 from sentence_transformers import SentenceTransformer
+from test_accelerate_configs import launched
 from test_trainer import arguments, losses
 
 from optical_hf.training import OTDistillationTrainer
 
-ROOT = Path(__file__).parents[2]
 TEXTS = ["Drei Jungen schlafen.", "गाढव"]
 
 
+@pytest.mark.slow
 def test_two_shards_learn_what_one_process_learns_and_save_it_whole(tmp_path):
-    settings = (
-        (ROOT / "examples" / "accelerate" / "fsdp2.yaml")
-        .read_text()
-        .replace("mixed_precision: bf16", 'mixed_precision: "no"')
-    )
-    (tmp_path / "fsdp2.yaml").write_text(settings)
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(tmp_path / "fsdp2.yaml")]
-    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'tests'}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"}
-    run = [*command, str(Path(__file__).parent / "fsdp_run.py"), str(tmp_path)]
-    done = subprocess.run(run, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
+    settings = prepare_multi_gpu_env(launched("fsdp2.yaml")) | {"ACCELERATE_MIXED_PRECISION": "no"}
+    codes, told = forked(tmp_path / "log.txt", fsdp_run.run_as_rank, tmp_path, processes=2, environment=settings)
+    assert codes == [0, 0], told[-3000:]
 
     student, teacher = tiny_pairs.pair(layers=[1, 2])
     one = OTDistillationTrainer(

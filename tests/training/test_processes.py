@@ -1,33 +1,19 @@
-"""Two processes under `accelerate launch` (gloo) retrace the loss curves of one, at equal global batch."""
+"""Two processes (gloo) retrace the loss curves of one, at equal global batch."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import scenarios
+from forked import forked
 from sentence_transformers import SentenceTransformer
 
-ROOT = Path(__file__).parents[2]
 
-
+@pytest.mark.slow
 def test_two_processes_come_out_as_one(tmp_path):
     (tmp_path / "two").mkdir()
-    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'tests'}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"}
-    config = str(ROOT / "examples" / "accelerate" / "cpu.yaml")
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", config, "--num_processes", "2"]
-    done = subprocess.run(
-        [*command, scenarios.__file__, str(tmp_path / "two"), "2"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    codes, told = forked(tmp_path / "log.txt", scenarios.run_as_rank, tmp_path / "two", 2, processes=2)
+    assert codes == [0, 0], told[-3000:]
     two = [json.loads((tmp_path / "two" / f"found-{rank}.json").read_text()) for rank in (0, 1)]
     one = scenarios.run_all(tmp_path / "one", 1)
     for name, expected in one.items():

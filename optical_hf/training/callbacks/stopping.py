@@ -72,7 +72,6 @@ class LanguageEarlyStopping(TrainerCallback):
         if patience < 1 or threshold < 0:
             raise ValueError(f"expected patience >= 1 and threshold >= 0, got {patience} and {threshold}")
         self.on, self.patience, self.threshold = on, patience, threshold
-        self._evaluated = False
 
     def on_train_begin(self, args, state, control, **kwargs: Any) -> None:
         """Refuse a run that would never stop early."""
@@ -81,14 +80,21 @@ class LanguageEarlyStopping(TrainerCallback):
 
     def on_evaluate(self, args, state, control, metrics: Mapping[str, float] | None = None, **kwargs: Any) -> None:
         """Count the evaluations since the last progress."""
-        self._evaluated = True
-        if not metrics or not standings([metrics]):
-            return  # an evaluation of losses alone: the next step says what is missing
+        metrics = {name: value for name, value in (metrics or {}).items() if name.startswith("eval_")}
+        if not metrics:
+            return  # a user's own evaluation
+        told = standings([metrics])
+        if not told or (self.on == "gap" and told[0].gap is None):
+            wanted = "R@1_gap (languages of two tiers)" if told else "R@1/xx for each language"
+            raise ValueError(
+                f"early stopping on {self.on!r} needs an evaluator that reports {wanted}, or the run never stops early; the "
+                f"evaluations report {sorted(metrics)}"
+            )
         best, since = self._progress(state)
-        if since >= self.patience:
-            control.should_training_stop = True
-            if not state.is_world_process_zero:
-                return
+        if since < self.patience:
+            return
+        control.should_training_stop = True
+        if state.is_world_process_zero:
             logger.warning(
                 "stopped at step %d: no progress on the %s in %d evaluations; the best was step %d: worst language %s at %.3f, "
                 "mean %.3f, gap %s",
@@ -107,20 +113,6 @@ class LanguageEarlyStopping(TrainerCallback):
         for place, standing in enumerate(found):
             best = place if self._better(standing, found[best]) else best
         return found[best], len(found) - 1 - best
-
-    def on_step_begin(self, args, state, control, **kwargs: Any) -> None:
-        """Refuse a run whose first evaluation did not say what there is to stop on."""
-        if not self._evaluated:
-            return
-        self._evaluated = False
-        found = standings(state.log_history)
-        if not found or (self.on == "gap" and found[-1].gap is None):
-            wanted = "R@1_gap (languages of two tiers)" if found else "R@1/xx for each language"
-            reported = sorted({name for entry in state.log_history for name in entry if name.startswith("eval_")})
-            raise ValueError(
-                f"early stopping on {self.on!r} needs an evaluator that reports {wanted}, or the run never stops early; the "
-                f"evaluations report {reported}"
-            )
 
     def _better(self, new: Standing, best: Standing) -> bool:
         if self.on == "worst":

@@ -1,13 +1,12 @@
 """What is looked at before the first step, and in each batch, so that a silent mistake in the data is an error with its fix.
 
-Checks of rows and tensors; knows nothing about trainers. Thresholds: docs/faults.md says where they come from.
+Where the thresholds come from: docs/faults.md.
 
 Shapes: B pairs, N student tokens, M teacher tokens, D width.
 """
 
 import logging
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -28,13 +27,10 @@ ENGLISH = frozenset(
 )  # fmt: skip
 UNKNOWN_WARNED, UNKNOWN_REFUSED = 0.1, 0.5  # shares of a language's pieces
 ROWS_READ = 512
+SIDES = ("source", "target")
 
 
-def check_rows(
-    rows: Iterable[Mapping[str, Any]],
-    student: object,
-    teacher: object = None,
-) -> None:
+def check_rows(rows: Iterable[Mapping[str, Any]], student: object, teacher: object = None) -> None:
     """Look at rows of bitext for sides that were swapped and for languages that a tokenizer cannot read.
 
     Args:
@@ -45,18 +41,11 @@ def check_rows(
     Raises:
         ValueError: English on the target side, the same text on both sides, or a side that is mostly unknown to its tokenizer.
     """
-    texts = [
-        (str(row.get("language") or "?"), row["source"], row["target"])
-        for row in rows
-        if isinstance(row, Mapping)
-        and isinstance(row.get("source"), str)
-        and isinstance(row.get("target"), str)
-        and row["source"]
-        and row["target"]
-    ]
-    if not texts:
+    sound = [row for row in rows if isinstance(row, Mapping) and all(_is_text(row.get(side)) for side in SIDES)]
+    if not sound:
         return
-    languages, sources, targets = (list(column) for column in zip(*texts, strict=True))
+    languages = [str(row.get("language") or "?") for row in sound]
+    sources, targets = ([row[side] for row in sound] for side in SIDES)
     _check_sides(languages, sources, targets)
     if isinstance(student, PreTrainedTokenizerBase):
         _check_unknown(student, languages, targets, "student", "target")
@@ -70,9 +59,7 @@ def unknown_share(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> f
     """The share of pieces that are the tokenizer's unknown one; 0 where it has none."""
     if tokenizer.unk_token_id is None:
         return 0.0
-    pieces = [
-        piece for ids in tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"] for piece in ids
-    ]
+    pieces = _pieces(tokenizer, texts)
     return sum(piece == tokenizer.unk_token_id for piece in pieces) / max(len(pieces), 1)
 
 
@@ -106,6 +93,15 @@ def finite_pairs(pairs: PairTensors) -> tuple[PairTensors, Tensor]:
     return pairs._replace(**zeroed), bad_B
 
 
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _pieces(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[int]:
+    read = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+    return [piece for ids in read for piece in ids]
+
+
 def _check_sides(languages: Sequence[str], sources: Sequence[str], targets: Sequence[str]) -> None:
     foreign = [place for place, language in enumerate(languages) if not language.startswith("en")]
     same = [place for place in foreign if sources[place].strip().lower() == targets[place].strip().lower()]
@@ -129,10 +125,8 @@ def _check_sides(languages: Sequence[str], sources: Sequence[str], targets: Sequ
 def _check_unknown(
     tokenizer: PreTrainedTokenizerBase, languages: Sequence[str], texts: Sequence[str], who: str, side: str
 ) -> None:
-    by_language: dict[str, list[str]] = defaultdict(list)
-    for language, text in zip(languages, texts, strict=True):
-        by_language[language].append(text)
-    shares = {language: unknown_share(tokenizer, found) for language, found in by_language.items()}
+    pairs = list(zip(languages, texts, strict=True))
+    shares = {code: unknown_share(tokenizer, [text for one, text in pairs if one == code]) for code in set(languages)}
     many = {language: share for language, share in shares.items() if share >= UNKNOWN_WARNED}
     if not many:
         return
@@ -155,12 +149,8 @@ def _check_exchanged(
     student: PreTrainedTokenizerBase, teacher: PreTrainedTokenizerBase, targets: Sequence[str]
 ) -> None:
     """Warn where the teacher's tokenizer reads the target side far better than the student's does."""
-    counts = [
-        sum(len(ids) for ids in tokenizer(list(targets), add_special_tokens=False, verbose=False)["input_ids"])
-        for tokenizer in (student, teacher)
-    ]
-    unknown = unknown_share(teacher, targets)
-    if counts[0] > 1.4 * counts[1] and unknown < UNKNOWN_WARNED:
+    counts = [len(_pieces(tokenizer, targets)) for tokenizer in (student, teacher)]
+    if counts[0] > 1.4 * counts[1] and unknown_share(teacher, targets) < UNKNOWN_WARNED:
         logger.warning(
             "the student's tokenizer cuts the target side into %.1f times as many pieces as the teacher's: are student and teacher "
             "exchanged? The student is the multilingual encoder",

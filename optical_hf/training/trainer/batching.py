@@ -1,10 +1,9 @@
 """Which pairs a step sees: by language, by length, by a budget of tokens; from a table or from a stream without an end.
 
-Knows nothing about losses. Overrides the public `get_train_dataloader` of `transformers.Trainer`, and only where one of
-our arguments asks for it: else the order is that of transformers.
+Where none of our arguments is set, the order is that of `transformers.Trainer`.
 """
 
-from collections.abc import Sized
+from collections.abc import Callable, Sized
 from functools import partial
 from typing import Any
 
@@ -13,7 +12,7 @@ from accelerate.data_loader import prepare_data_loader
 from datasets import Dataset, IterableDataset
 from numpy.typing import NDArray
 from torch.utils.data import BatchSampler, DataLoader
-from transformers import TrainerCallback
+from transformers import Trainer, TrainerCallback
 from transformers.trainer_utils import seed_worker
 
 from optical_hf.data.batches.length_batches import EpochOrder, LengthBatches, ShuffledRows
@@ -22,90 +21,81 @@ from optical_hf.data.bitext.streams import EndlessStream
 from optical_hf.models import Encoder
 from optical_hf.models.prompts import prompt_of
 from optical_hf.training.arguments import OTDistillationArguments
-from optical_hf.training.trainer.evaluating import EvaluatingTrainer
 from optical_hf.training.trainer.sharing import SharedBatches
 
 
-class BatchingTrainer(EvaluatingTrainer):
-    """A trainer that makes its training batches as `OTDistillationArguments` says."""
+def training_batches(trainer: Trainer, default: Callable[[], DataLoader], least_pairs: int) -> DataLoader:
+    """The training batches of this process, as `OTDistillationArguments` says.
 
-    args: OTDistillationArguments
-    least_pairs = 1
-    """Pairs that a step must have to teach something."""
-
-    def get_train_dataloader(self) -> DataLoader:
-        """The training batches of this process."""
-        args, dataset = self.args, self.train_dataset
-        if isinstance(dataset, IterableDataset):
-            if args.sampling_temperature is not None or args.tokens_per_batch is not None:
-                raise ValueError(
-                    "sampling_temperature and tokens_per_batch need a table, and train_dataset is a stream, whose languages "
-                    "and lengths are not known: mix streams with optical_hf.data.batches.sampling.interleave_languages "
-                    "and group them with train_sampling_strategy='group_by_length', or load the bitext with streaming=False"
-                )
-            group = self._train_batch_size * args.world_size if args.grouped_by_length else None
-            stream = EndlessStream(dataset, group=group, seed=args.seed)
-            loader = self._texts(stream, batch_size=self._train_batch_size, drop_last=args.dataloader_drop_last)
-            return self.accelerator.prepare(loader)
-        if dataset is None or not isinstance(dataset, Sized):
-            return super().get_train_dataloader()
-        if args.sampling_temperature is not None or args.grouped_by_length:
-            order: Any = row_order(dataset, args)
-            batches: Any = BatchSampler(order, self._train_batch_size, drop_last=False)
-            if args.grouped_by_length:
-                batches = self._by_length(dataset, order)
-        else:
-            loader = super().get_train_dataloader()
-            left = len(dataset) % self._train_batch_size
-            if args.world_size == 1 and not 0 < left < self.least_pairs:
-                return loader
-            batches = loader.batch_sampler  # where there are several processes, accelerate has put its own around it
-            batches = getattr(batches, "batch_sampler", batches)
-            order = batches.sampler
-        self.remove_callback(SetEpoch)  # that of a batch size that did not fit
-        if hasattr(order, "set_epoch"):
-            self.add_callback(SetEpoch(order))
-        shares = SharedBatches(
-            batches, args.world_size, args.process_index, least=self.least_pairs, drop_last=args.dataloader_drop_last
+    Args:
+        trainer: the run.
+        default: makes the batches of `transformers.Trainer`.
+        least_pairs: pairs that a step must have to teach something.
+    """
+    args, dataset, size = trainer.args, trainer.train_dataset, trainer._train_batch_size
+    if isinstance(dataset, IterableDataset):
+        if args.sampling_temperature is not None or args.tokens_per_batch is not None:
+            raise ValueError(
+                "sampling_temperature and tokens_per_batch need a table, and train_dataset is a stream, whose languages and "
+                "lengths are not known: mix streams with optical_hf.data.batches.sampling.interleave_languages and group them "
+                "with train_sampling_strategy='group_by_length', or load the bitext with streaming=False"
+            )
+        stream = EndlessStream(
+            dataset, group=size * args.world_size if args.grouped_by_length else None, seed=args.seed
         )
-        return prepare_data_loader(
-            self._texts(dataset, batch_sampler=shares),
-            self.accelerator.device,
-            num_processes=1,
-            process_index=0,
-            put_on_device=True,
-            dispatch_batches=False,
-            non_blocking=self.accelerator.non_blocking,
-        )
+        loader = _loader(trainer, stream, batch_size=size, drop_last=args.dataloader_drop_last)
+        return trainer.accelerator.prepare(loader)
+    if dataset is None or not isinstance(dataset, Sized):
+        return default()
+    if args.sampling_temperature is not None or args.grouped_by_length:
+        order: Any = row_order(dataset, args)
+        batches: Any = BatchSampler(order, size, drop_last=False)
+        if args.grouped_by_length:
+            batches = _by_length(trainer, order)
+    else:
+        loader = default()
+        if args.world_size == 1 and not 0 < len(dataset) % size < least_pairs:
+            return loader
+        batches = loader.batch_sampler  # where there are several processes, accelerate has put its own around it
+        batches = getattr(batches, "batch_sampler", batches)
+        order = batches.sampler
+    trainer.remove_callback(SetEpoch)  # that of a batch size that did not fit
+    if hasattr(order, "set_epoch"):
+        trainer.add_callback(SetEpoch(order))
+    shares = SharedBatches(
+        batches, args.world_size, args.process_index, least=least_pairs, drop_last=args.dataloader_drop_last
+    )
+    accelerator = trainer.accelerator
+    return prepare_data_loader(  # one process to accelerate, for the batches are shared out already
+        _loader(trainer, dataset, batch_sampler=shares), accelerator.device, num_processes=1, process_index=0,
+        put_on_device=True, dispatch_batches=False, non_blocking=accelerator.non_blocking,
+    )  # fmt: skip
 
-    def _by_length(self, dataset: Any, order: EpochOrder) -> LengthBatches:
-        args = self.args
-        budget = args.tokens_per_batch
-        if budget is not None:  # auto_find_batch_size may have made the batch smaller
-            budget = max(1, budget * self._train_batch_size // args.train_batch_size)
-        column = args.length_column_name  # lengths that are known, else counted on the way
-        lengths = dataset[column][:] if column in dataset.column_names else TokenCounts(dataset, self.model)
-        return LengthBatches(order, lengths, batch_size=self._train_batch_size, tokens=budget)
 
-    def _texts(self, dataset: Any, **batches: Any) -> DataLoader:
-        args = self.args
-        seeded = partial(seed_worker, num_workers=args.dataloader_num_workers, rank=args.process_index)
-        newer = {
-            name: getattr(args, f"dataloader_{name}")
-            for name in ("multiprocessing_context", "in_order")  # not in transformers 5.0
-            if getattr(args, f"dataloader_{name}", None) is not None
-        }
-        return DataLoader(
-            dataset,
-            collate_fn=self.data_collator,
-            num_workers=args.dataloader_num_workers,
-            pin_memory=args.dataloader_pin_memory,
-            persistent_workers=args.dataloader_persistent_workers,
-            prefetch_factor=args.dataloader_prefetch_factor,
-            worker_init_fn=seeded,
-            **newer,
-            **batches,
-        )
+def _by_length(trainer: Trainer, order: EpochOrder) -> LengthBatches:
+    args, dataset, size = trainer.args, trainer.train_dataset, trainer._train_batch_size
+    budget = args.tokens_per_batch
+    if budget is not None:  # auto_find_batch_size may have made the batch smaller
+        budget = max(1, budget * size // args.train_batch_size)
+    column = args.length_column_name  # lengths that are known, else counted on the way
+    lengths = dataset[column][:] if column in dataset.column_names else TokenCounts(dataset, trainer.model)
+    return LengthBatches(order, lengths, batch_size=size, tokens=budget)
+
+
+def _loader(trainer: Trainer, dataset: Any, **batches: Any) -> DataLoader:
+    args = trainer.args
+    names = (
+        "num_workers",
+        "pin_memory",
+        "persistent_workers",
+        "prefetch_factor",
+        "multiprocessing_context",
+        "in_order",
+    )
+    options = {name: getattr(args, f"dataloader_{name}", None) for name in names}  # 5.0 has not the last two
+    seeded = partial(seed_worker, num_workers=args.dataloader_num_workers, rank=args.process_index)
+    given = {name: value for name, value in options.items() if value is not None}
+    return DataLoader(dataset, collate_fn=trainer.data_collator, worker_init_fn=seeded, **given, **batches)
 
 
 class SetEpoch(TrainerCallback):
@@ -142,11 +132,8 @@ class TokenCounts:
     """Tokens of the target sides of rows as the student reads them, each counted once, when a batch first needs it."""
 
     def __init__(self, dataset: Dataset, student: Encoder) -> None:
-        self._texts, self._student, self._prompt = (
-            dataset.select_columns("target"),
-            student,
-            prompt_of(student, "query") or "",
-        )
+        self._texts, self._student = dataset.select_columns("target"), student
+        self._prompt = prompt_of(student, "query") or ""
         self._counts = np.zeros(len(dataset), dtype=np.int64)
 
     def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:

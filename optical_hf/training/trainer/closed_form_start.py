@@ -1,7 +1,4 @@
-"""The closed form a run starts from: fitted by the main process, handed to the others.
-
-Knows nothing about losses or the loop that follows.
-"""
+"""The closed form a run starts from: fitted by the main process, handed to the others."""
 
 import logging
 from typing import Any, Literal
@@ -15,6 +12,7 @@ from optical_hf.models import Encoder, fit_alignment, token_projection
 from optical_hf.models.alignment.fit_alignment import Method
 from optical_hf.models.loading import new_projection
 from optical_hf.models.teachers.teacher import Teacher
+from optical_hf.training.arguments import OTDistillationArguments
 
 logger = logging.getLogger(__name__)
 
@@ -26,18 +24,13 @@ def wanted_start(student: Encoder, asked: Method | Literal["none"] | None) -> Me
         student: not wrapped; with the same weights on every process.
         asked: `OTDistillationArguments.alignment`.
     """
-    if asked is None:
-        asked = "transport" if is_new(student) else "none"
-        why = (
-            "it is new"
-            if asked == "transport"
-            else "it was fitted or trained before; alignment='transport' fits it again"
-        )
-    else:
-        why = f"alignment is {asked!r}"
-    logger.info(
-        "the projection %s: %s", "is kept" if asked == "none" else f"starts from the closed form {asked!r}", why
-    )
+    why = f"alignment is {asked!r}"
+    if asked is None and is_new(student):
+        asked, why = "transport", "it is new"
+    elif asked is None:
+        asked, why = "none", "it was fitted or trained before; alignment='transport' fits it again"
+    said = "is kept" if asked == "none" else f"starts from the closed form {asked!r}"
+    logger.info("the projection %s: %s", said, why)
     return None if asked == "none" else asked
 
 
@@ -60,11 +53,8 @@ def start_in_closed_form(
     student: Encoder,
     teacher: Teacher,
     bitext: Any,
-    *,
     method: Method,
-    pairs: int,
-    seed: int,
-    progress: bool,
+    args: OTDistillationArguments,
 ) -> None:
     """Fit the student's projection in place, the same on every process.
 
@@ -74,17 +64,14 @@ def start_in_closed_form(
         teacher: the teacher.
         bitext: what is trained on.
         method: as `fit_alignment` takes it.
-        pairs: pairs fitted on at most.
-        seed: of the choice of pairs.
-        progress: show progress bars.
+        args: of the run.
     """
-    projection = token_projection(student)
     if accelerator.is_main_process:
-        rows = some_rows(bitext, pairs, seed)
-        report = fit_alignment(student, teacher, rows, method=method, progress=progress)
+        rows = some_rows(bitext, args.alignment_pairs, args.seed)
+        report = fit_alignment(student, teacher, rows, method=method, progress=not args.disable_tqdm)
         logger.info("closed-form start: %s", report)
     if accelerator.num_processes > 1:
-        for parameter in projection.parameters():
+        for parameter in token_projection(student).parameters():
             parameter.data.copy_(broadcast(parameter.data.to(accelerator.device)))
 
 

@@ -1,7 +1,7 @@
 """English texts that every batch is compared with beside its own: more wrong answers than a device's batch has room for.
 
 The teacher is frozen, so its vectors are those of every step: no queue to keep, no copy of the student, and a resumed run has the
-same bank. Knows nothing about losses or the student.
+same bank.
 
 Shapes: K texts, D width.
 """
@@ -28,7 +28,6 @@ def document_bank(
     teacher: Teacher,
     collate: Callable[[list[Any]], dict[str, Any]],
     rows: Dataset | list[Any],
-    *,
     progress: bool,
 ) -> DocumentBank:
     """The documents of `rows`, or their English sides; the same on every process.
@@ -46,11 +45,9 @@ def document_bank(
     """
     share, first = len(rows) // accelerator.num_processes, accelerator.process_index
     own = [rows[place] for place in range(first * share, (first + 1) * share)]
-    starts = tqdm(
-        range(0, share, BATCH), "document bank", disable=not bars_shown(progress and accelerator.is_main_process)
-    )
+    shown = bars_shown(progress and accelerator.is_main_process)
     encoded, targets = [], []
-    for start in starts:
+    for start in tqdm(range(0, share, BATCH), "document bank", disable=not shown):
         batch = send_to_device(collate(own[start : start + BATCH]), accelerator.device)
         if "targets" in batch:
             targets.append(batch["targets"])

@@ -1,6 +1,6 @@
 """How a run goes on from a checkpoint: not at all where it had come to its end, and with the learning rates of now.
 
-Knows nothing about what a checkpoint must hold (checkpoints.py), nor about losses.
+What a checkpoint must hold is in checkpoints.py.
 """
 
 import json
@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from transformers import EarlyStoppingCallback, TrainerCallback, TrainerState, TrainingArguments
 from transformers.trainer_utils import TrainOutput
 
-from optical_hf.models import token_projection
+from optical_hf.models import Encoder, token_projection
 from optical_hf.training.arguments import OTDistillationArguments
 from optical_hf.training.callbacks import LanguageEarlyStopping
-from optical_hf.training.checkpoints.checkpoints import STATE, clear_errors, lacks_states, saved_arguments
-from optical_hf.training.trainer.batching import BatchingTrainer
+from optical_hf.training.callbacks.agreement import is_main_process
+from optical_hf.training.checkpoints.checkpoint_io import StudentTrainer
+from optical_hf.training.checkpoints.checkpoints import STATE, lacks_states, saved_arguments
 
 logger = logging.getLogger(__name__)
 
@@ -28,67 +28,65 @@ OF_THE_STATE = ("freeze_embeddings", "optim")
 KEPT_IN_THE_STATE = ("weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon")
 
 
-class ResumingTrainer(BatchingTrainer):
-    """A trainer that goes on from checkpoints, and whose projection may have a learning rate of its own."""
+def finished_run(trainer: StudentTrainer, checkpoint: str) -> TrainOutput | None:
+    """Take the student of a run that had come to its end, and say so; None where the run goes on."""
+    args, state = trainer.args, TrainerState.load_from_json(str(Path(checkpoint) / STATE))
+    why = run_ended(state, args, trainer.callback_handler.callbacks)
+    if why is None:
+        return None
+    state.is_local_process_zero, state.is_world_process_zero = args.local_process_index == 0, is_main_process()
+    trainer.state = state
+    trainer._load_from_checkpoint(checkpoint)
+    if args.load_best_model_at_end and state.best_model_checkpoint is not None:
+        trainer._load_best_model()
+    if is_main_process():
+        logger.warning("already finished: %s (%s); nothing is trained", why, Path(checkpoint).name)
+    return TrainOutput(state.global_step, float("nan"), {})
 
-    args: OTDistillationArguments
 
-    def train(self, resume_from_checkpoint: str | None = None, **kwargs: Any) -> TrainOutput:
-        """Train from the beginning, or go on from a whole checkpoint, with the learning rates of `args`.
+@contextmanager
+def resuming(trainer: StudentTrainer, checkpoint: str | None) -> Iterator[None]:
+    """Train from a checkpoint with the learning rates of now, and name the setting where its optimizer has other weights.
 
-        Raises:
-            ValueError: where the checkpoint's optimizer is that of other weights, naming the setting.
-        """
-        with clear_errors(self.args, self.callback_handler.callbacks):
-            if resume_from_checkpoint is None:
-                return super().train(**kwargs)
-            saved = saved_arguments(resume_from_checkpoint)
-            rates = RatesOfNow(saved, self._projection_parameters())
-            self.add_callback(rates)
-            try:
-                with _same_weights(resume_from_checkpoint, saved, self.args):
-                    return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
-            finally:
-                self.remove_callback(rates)
+    Raises:
+        ValueError: where the checkpoint's optimizer is that of other weights.
+    """
+    if checkpoint is None:
+        yield
+        return
+    saved = saved_arguments(checkpoint)
+    if not lacks_states(checkpoint):
+        check_same_optimizer(checkpoint, saved, trainer.args)
+    rates = RatesOfNow(saved, projection_parameters(trainer.student))
+    trainer.add_callback(rates)
+    try:
+        yield
+    except ValueError as error:
+        if "parameter group" not in str(error):
+            raise
+        raise ValueError(
+            f"the optimizer of {checkpoint!r} has other weights than this run: the same must ask for a gradient (requires_grad, "
+            "peft_config) as when it was saved; or start a new run from the student in the checkpoint (load_student)"
+        ) from error
+    finally:
+        trainer.remove_callback(rates)
 
-    def already_finished(self, checkpoint: str) -> TrainOutput | None:
-        """Take the student of a run that had come to its end, and say so; None where the run goes on."""
-        state = TrainerState.load_from_json(str(Path(checkpoint) / STATE))
-        why = run_ended(state, self.args, self.callback_handler.callbacks)
-        if why is None:
-            return None
-        state.is_local_process_zero, state.is_world_process_zero = (
-            self.is_local_process_zero(),
-            self.is_world_process_zero(),
-        )
-        self.state = state
-        self._load_from_checkpoint(checkpoint)
-        if self.args.load_best_model_at_end and state.best_model_checkpoint is not None:
-            self._load_best_model()
-        if self.is_world_process_zero():
-            logger.warning("already finished: %s (%s); nothing is trained", why, Path(checkpoint).name)
-        return TrainOutput(state.global_step, float("nan"), {})
 
-    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """The optimizer of `transformers`, with the projection's parameters in groups of their own learning rate."""
-        optimizer = super().create_optimizer(model) if model is not None else super().create_optimizer()
-        rate = self.args.projection_learning_rate
-        if rate is None:
-            return optimizer
-        projection = self._projection_parameters()
-        for group in list(optimizer.param_groups):
-            own = [p for p in group["params"] if id(p) in projection]
-            others = [p for p in group["params"] if id(p) not in projection]
-            if own and others:
-                group["params"] = others
-                optimizer.add_param_group({**group, "params": own, "lr": rate})
-            elif own:  # frozen backbones, and a second call of train() with the optimizer of the first
-                group["lr"] = rate
-        return optimizer
+def projection_parameters(student: Encoder) -> set[int]:
+    """The ids of the parameters of a student's projection."""
+    return {id(parameter) for parameter in token_projection(student).parameters()}
 
-    def _projection_parameters(self) -> set[int]:
-        student = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
-        return {id(p) for p in token_projection(student).parameters()}
+
+def set_projection_rate(optimizer: torch.optim.Optimizer, projection: set[int], rate: float) -> None:
+    """Give the parameters of the projection groups of their own, with their own learning rate."""
+    for group in list(optimizer.param_groups):
+        own = [p for p in group["params"] if id(p) in projection]
+        others = [p for p in group["params"] if id(p) not in projection]
+        if own and others:
+            group["params"] = others
+            optimizer.add_param_group({**group, "params": own, "lr": rate})
+        elif own:  # frozen backbones, and a second call of train() with the optimizer of the first
+            group["lr"] = rate
 
 
 class RatesOfNow(TrainerCallback):
@@ -104,15 +102,7 @@ class RatesOfNow(TrainerCallback):
     def __init__(self, saved: Mapping[str, Any], projection: set[int]) -> None:
         self.saved, self.projection = saved, projection
 
-    def on_train_begin(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: Any,
-        optimizer: Any = None,
-        lr_scheduler: Any = None,
-        **kwargs: Any,
-    ) -> None:
+    def on_train_begin(self, args, state, control, optimizer=None, lr_scheduler=None, **kwargs: Any) -> None:
         """Change the rates, after transformers has loaded the checkpoint."""
         if "learning_rate" not in self.saved:
             return
@@ -171,38 +161,24 @@ def _rates(arguments: Mapping[str, Any]) -> tuple[float, float]:
     return float(rate), float(rate if own is None else own)
 
 
-def _plain(value: Any) -> Any:
-    """A fused optimizer has the state of the same one unfused."""
-    return value.removesuffix("_fused") if isinstance(value, str) else value
-
-
-@contextmanager
-def _same_weights(checkpoint: str, saved: Mapping[str, Any], args: OTDistillationArguments) -> Iterator[None]:
+def check_same_optimizer(checkpoint: str, saved: Mapping[str, Any], args: OTDistillationArguments) -> None:
     """Name the setting where the optimizer of a checkpoint is that of other weights; say what it keeps of its own."""
-    if lacks_states(checkpoint):
-        yield
-        return
     now = json.loads(json.dumps(args.to_dict(), default=str))
-    changed = [name for name in OF_THE_STATE if name in saved and _plain(saved[name]) != _plain(now[name])]
-    if "learning_rate" in saved and (saved.get("projection_learning_rate") is None) != (
-        args.projection_learning_rate is None
-    ):
-        changed.append("projection_learning_rate")
+    changed = [name for name in OF_THE_STATE if _plain(saved.get(name, now[name])) != _plain(now[name])]
+    rate = "projection_learning_rate"
+    if "learning_rate" in saved and (saved.get(rate) is None) != (now[rate] is None):
+        changed.append(rate)
     if changed:
         told = ", ".join(f"{name}={saved.get(name)!r} and the run has {now[name]!r}" for name in changed)
         raise ValueError(
             f"{checkpoint!r} was saved with {told}: the state of its optimizer belongs to other weights; set it as it was, or "
             "start a new run from the student in the checkpoint (load_student)"
         )
-    kept = [f"{name}={saved[name]}" for name in KEPT_IN_THE_STATE if name in saved and saved[name] != now[name]]
-    if kept and args.process_index == 0:
+    kept = [f"{name}={saved[name]}" for name in KEPT_IN_THE_STATE if saved.get(name, now[name]) != now[name]]
+    if kept and is_main_process():
         logger.warning("the optimizer goes on as the checkpoint was saved, with %s", ", ".join(kept))
-    try:
-        yield
-    except ValueError as error:
-        if "parameter group" not in str(error):
-            raise
-        raise ValueError(
-            f"the optimizer of {checkpoint!r} has other weights than this run: the same must ask for a gradient (requires_grad, "
-            "peft_config) as when it was saved; or start a new run from the student in the checkpoint (load_student)"
-        ) from error
+
+
+def _plain(value: Any) -> Any:
+    """A fused optimizer has the state of the same one unfused."""
+    return value.removesuffix("_fused") if isinstance(value, str) else value

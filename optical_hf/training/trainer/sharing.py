@@ -1,9 +1,10 @@
 """How the batches of an epoch are dealt out to processes: each row of an epoch once, and each process a part of every global batch.
 
-accelerate fills the last global batch up with rows of the epoch's beginning, which then count twice. Knows nothing about models.
+accelerate fills the last global batch up with rows of the epoch's beginning, which then count twice.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from itertools import islice
 from typing import Protocol
 
 from torch.utils.data import Sampler
@@ -50,39 +51,34 @@ class SharedBatches(Sampler[list[int]]):
 
     def __iter__(self) -> Iterator[list[int]]:
         size = getattr(self.batches, "batch_size", None)
-        before: list[int] | None = None
-        for round_ in _in_rounds(self.batches, self.processes):
-            if len(round_) == self.processes and (size is None or len(round_[-1]) == size):
-                if before is not None:
-                    yield before
-                before = list(round_[self.process])
-                continue
-            if not self.drops:
-                yield from self._last(before, [row for batch in round_ for row in batch])
-            elif before is not None:
+        batches, before = iter(self.batches), None
+        while step := list(islice(batches, self.processes)):
+            if len(step) == self.processes and size in (None, len(step[-1])):
+                own = list(step[self.process])
+            elif self.drops:
+                break
+            else:
+                before, own = self._last(before, [row for batch in step for row in batch])
+            if before is not None:
                 yield before
-            return
+            before = own
         if before is not None:
             yield before
 
-    def _last(self, before: list[int] | None, rows: list[int]) -> Iterator[list[int]]:
-        own = rows[self._start(rows, self.process) : self._start(rows, self.process + 1)]
-        # Alone, a process makes a whole step; with others, each of them needs a row.
-        missing = max(0, (self.least if self.processes == 1 else 1) - len(own))
+    def _last(self, before: list[int] | None, rows: list[int]) -> tuple[list[int] | None, list[int]]:
+        """The batch before the last and the last of this process, which takes rows of the one before where it has too few."""
+        own = rows[len(rows) * self.process // self.processes : len(rows) * (self.process + 1) // self.processes]
         if before is None:
             if not own:
                 raise ValueError(
                     f"the last batch has {len(rows)} pairs for {self.processes} processes and there is none before it: train on "
                     "more pairs, or with fewer processes"
                 )
-            yield own
-            return
+            return None, own
+        # Alone, a process makes a whole step; with others, each of them needs a row.
+        missing = max(0, (self.least if self.processes == 1 else 1) - len(own))
         kept = max(1, len(before) - missing)
-        yield before[:kept]
-        yield before[kept:] + own or before
-
-    def _start(self, rows: list[int], process: int) -> int:
-        return len(rows) * process // self.processes
+        return before[:kept], before[kept:] + own or before
 
     def __len__(self) -> int:
         count = -(-len(self.batches) // self.processes)
@@ -90,14 +86,3 @@ class SharedBatches(Sampler[list[int]]):
             return count
         size, sampler = getattr(self.batches, "batch_size", None), getattr(self.batches, "sampler", None)
         return len(self.batches) // self.processes if size is None else len(sampler) // (size * self.processes)
-
-
-def _in_rounds(batches: Iterable[list[int]], count: int) -> Iterator[list[list[int]]]:
-    round_: list[list[int]] = []
-    for batch in batches:
-        round_.append(batch)
-        if len(round_) == count:
-            yield round_
-            round_ = []
-    if round_:
-        yield round_

@@ -3,56 +3,49 @@
 The trainer orchestrates: it runs both models, hands tensors to the losses and logs what comes back. It knows nothing of
 how plans are found or how retrieval is measured: evaluators are callables from a student to a dict of numbers.
 
-Its bases are `ResumingTrainer` (resuming.py), `BatchingTrainer` (batching.py), `EvaluatingTrainer` (evaluating.py) and
-`StudentTrainer` (pushing.py: saving, loading, pushing).
+Its base is `StudentTrainer` (checkpoint_io.py: saving, loading, pushing). Which pairs a step sees, what a resumed run does and
+how a student is evaluated are functions: batching.py, resuming.py, evaluating.py.
 
 Shapes: B pairs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from types import UnionType
 from typing import Any
 
 import torch
 from datasets import Dataset, IterableDataset
 from peft import PeftConfig
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 from transformers import TrainerCallback
 
 from optical_hf.data.batches.collator import PairCollator
 from optical_hf.files import check_folder
-from optical_hf.losses import (
-    DocumentBank,
-    Loss,
-    MaxSimLoss,
-    PairTensors,
-    SearchLoss,
-    loss_names,
-    loss_terms,
-    losses_text,
-)
-from optical_hf.models import Encoder, TokenSet, preprocess, token_set
+from optical_hf.losses import DocumentBank, Loss, loss_names, loss_terms, losses_text
+from optical_hf.models import Encoder, preprocess, token_set
 from optical_hf.models.teachers.language_teachers import AnyTeacher, as_teacher
 from optical_hf.tables import check_table
 from optical_hf.training.adapters import put_adapter
 from optical_hf.training.arguments import OTDistillationArguments
 from optical_hf.training.callbacks import TrainingBatch, batch_callbacks, default_callbacks
-from optical_hf.training.checkpoints.checkpoints import resume_point
+from optical_hf.training.checkpoints.checkpoint_io import StudentTrainer
+from optical_hf.training.checkpoints.checkpoints import clear_errors, resume_point
 from optical_hf.training.checkpoints.sharded import check_deepspeed, skeleton_before_sharding
-from optical_hf.training.checks.guards import ROWS_READ, check_rows, finite_pairs
+from optical_hf.training.checks.guards import ROWS_READ, check_rows
 from optical_hf.training.checks.loss_check import bank_size, checked_losses, compares_only
 from optical_hf.training.checks.pair_check import check_pair
+from optical_hf.training.trainer.batching import training_batches
 from optical_hf.training.trainer.closed_form_start import some_rows, start_in_closed_form, wanted_start
 from optical_hf.training.trainer.document_bank import document_bank
-from optical_hf.training.trainer.evaluating import Evaluator
+from optical_hf.training.trainer.evaluating import Evaluator, evaluator_metrics, held_out_losses
 from optical_hf.training.trainer.freezing import freeze
-from optical_hf.training.trainer.gathering import gather_batch
-from optical_hf.training.trainer.resuming import ResumingTrainer
+from optical_hf.training.trainer.pair_reading import read_pairs
+from optical_hf.training.trainer.resuming import finished_run, projection_parameters, resuming, set_projection_rate
 from optical_hf.training.trainer.term_means import TermMeans, padding
 
 
-class OTDistillationTrainer(ResumingTrainer):
+class OTDistillationTrainer(StudentTrainer):
     """Distil `teacher` into `model` on bitext.
 
     Args:
@@ -107,14 +100,14 @@ class OTDistillationTrainer(ResumingTrainer):
             raise ValueError(
                 f"eval_strategy is {args.eval_strategy!r} but there is nothing to evaluate: pass evaluators or eval_dataset"
             )
-        check_table(train_dataset, ["source", "target"] if data_collator is None else [], "train_dataset")
-        for name, table in eval_dataset.items() if isinstance(eval_dataset, dict) else [("eval_dataset", eval_dataset)]:
+        tables = {"train_dataset": train_dataset}
+        tables |= eval_dataset if isinstance(eval_dataset, dict) else {"eval_dataset": eval_dataset}
+        for name, table in tables.items():
             check_table(table, ["source", "target"] if data_collator is None else [], name)
         self.evaluators: list[Evaluator] = [evaluators] if callable(evaluators) else list(evaluators or [])
         self.losses = checked_losses(args.loss_weights if losses is None else losses, args)
         if losses is not None:
             args.losses = losses_text(self.losses)  # what is saved beside the student says what it learnt by
-        self.least_pairs = 2 if compares_only(self.losses) else 1
         self._names = loss_names(self.losses)
         self._terms = TermMeans()
         self._bank: DocumentBank | None = None
@@ -158,34 +151,22 @@ class OTDistillationTrainer(ResumingTrainer):
         if self.args.save_strategy != "no" and self.args.should_save:
             check_folder(self.args.output_dir)
         checkpoint = resume_point(resume_from_checkpoint, self.args)
-        finished = None if checkpoint is None else self.already_finished(checkpoint)
-        if finished is not None:
+        if checkpoint is not None and (finished := finished_run(self, checkpoint)) is not None:
             return finished
         if self.train_dataset is not None:
             rows = some_rows(self.train_dataset, ROWS_READ, self.args.seed)
             check_rows(rows, self.model.tokenizer, self.teacher.tokenizer)
-        fitted = checkpoint is None and self.train_dataset is not None
-        method = wanted_start(self.model, self.args.alignment) if fitted else None
-        if method is not None:
-            start_in_closed_form(
-                self.accelerator,
-                self.model,
-                self.teacher,
-                self.train_dataset,
-                method=method,
-                pairs=self.args.alignment_pairs,
-                seed=self.args.seed,
-                progress=not self.args.disable_tqdm,
-            )
-        bank = bank_size(self.losses)
-        if bank and self.train_dataset is not None:
-            rows = some_rows(self.train_dataset, bank, self.args.seed)
-            bar = not self.args.disable_tqdm
-            self._bank = document_bank(self.accelerator, self.teacher, self.data_collator, rows, progress=bar)
+            method = wanted_start(self.model, self.args.alignment) if checkpoint is None else None
+            if method is not None:
+                start_in_closed_form(self.accelerator, self.model, self.teacher, self.train_dataset, method, self.args)
+            if bank := bank_size(self.losses):
+                rows, bar = some_rows(self.train_dataset, bank, self.args.seed), not self.args.disable_tqdm
+                self._bank = document_bank(self.accelerator, self.teacher, self.data_collator, rows, bar)
         check_deepspeed(self.args)
         if self.is_fsdp_enabled and self._skeleton is None:
             self._skeleton = skeleton_before_sharding(self.accelerator, self.model)
-        return super().train(checkpoint, **kwargs)
+        with clear_errors(self.args, self.callback_handler.callbacks), resuming(self, checkpoint):
+            return super().train(resume_from_checkpoint=checkpoint, **kwargs)
 
     def compute_loss(
         self,
@@ -205,11 +186,8 @@ class OTDistillationTrainer(ResumingTrainer):
         """
         student_model = self.accelerator.unwrap_model(model, keep_torch_compile=False)
         student = token_set(student_model, inputs["student"], model(dict(inputs["student"]), task="query"))
-        with self.accelerator.autocast():  # accelerate puts only what it wraps, the student, in half precision
-            teacher = self.teacher.token_set(inputs["teacher"])
-            document_BD = self._documents(inputs)
         bank = self._bank if model.training else None
-        pairs, bad_B = self._pairs(student, teacher, document_BD, bank, inputs.get("targets"))
+        pairs, teacher, bad_B = read_pairs(self.accelerator, student, self.teacher, inputs, self.losses, bank)
         found = loss_terms(pairs, self.losses)
         loss_B = sum(weight * found[loss] for loss, weight in self.losses.items()).masked_fill(bad_B, torch.nan)
         terms = {self._names[loss]: term_B for loss, term_B in found.items()}
@@ -227,53 +205,39 @@ class OTDistillationTrainer(ResumingTrainer):
                 callback.on_batch(self.args, self.state, self.control, batch)
         return (loss, terms) if return_outputs else loss
 
-    def _documents(self, inputs: dict[str, Any]) -> Tensor | None:
-        """The teacher's vectors of the documents that the batch's texts are to find, where they are not the English sides."""
-        if "documents" not in inputs:
-            return None
-        by_token = self._losses_of(MaxSimLoss)
-        if by_token:
-            raise ValueError(
-                f"the pairs have a 'document' and the loss {by_token[0].name!r} compares tokens of the English sides alone: take "
-                '"contrastive" or "kl_dot", or leave the column out'
-            )
-        if not self._losses_of(SearchLoss):
-            return None
-        return self.teacher.token_set(inputs["documents"], "document").vector_BD
+    def evaluate(
+        self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
+    ) -> dict[str, float]:
+        """The loss on each of the `eval_dataset`s, and once the metrics of every evaluator; prefixed and logged.
 
-    def _pairs(
-        self,
-        student: TokenSet,
-        teacher: TokenSet,
-        document_BD: Tensor | None,
-        bank: DocumentBank | None,
-        target_B: Tensor | None,
-    ) -> tuple[PairTensors, Tensor]:
-        """What the losses see of a batch, and which pairs had a number that is not finite."""
-        pairs = PairTensors(
-            student.tokens_BND,
-            student.mask_BN,
-            student.content_BN,
-            teacher.tokens_BND,
-            teacher.mask_BN,
-            teacher.content_BN,
-            student.vector_BD,
-            teacher.vector_BD,
-            bank=bank,
-            target_B=target_B,
-            document_BD=document_BD,
-        )
-        pairs, bad_B = finite_pairs(pairs)
-        if self.accelerator.num_processes > 1 and self._losses_of(SearchLoss | MaxSimLoss):
-            documents_BM = pairs.teacher_content_BM if self._losses_of(MaxSimLoss) else None
-            batch = gather_batch(
-                self.accelerator, pairs.teacher_vector_BD, pairs.teacher_BMD, documents_BM, target_B, pairs.document_BD
-            )
-            pairs = pairs._replace(batch=batch)
-        return pairs, bad_B
+        Raises:
+            ValueError: where there is neither a dataset nor an evaluator.
+        """
+        if eval_dataset is None and self.eval_dataset is None and not self.evaluators:
+            raise ValueError("there is nothing to evaluate: pass eval_dataset, or give the trainer evaluators")
+        metrics = held_out_losses(self, super().evaluate, eval_dataset, ignore_keys, metric_key_prefix)
+        own = evaluator_metrics(self.student, self.evaluators, metric_key_prefix)
+        if own:
+            self.log(dict(own))
+        metrics |= own
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
 
-    def _losses_of(self, kind: type[Loss] | UnionType) -> list[Loss]:
-        return [loss for loss in self.losses if isinstance(loss, kind)]
+    def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None) -> tuple[Tensor, None, None]:
+        """The loss of an evaluation batch; a student has no logits to return."""
+        with torch.no_grad():
+            return self.compute_loss(model, self._prepare_inputs(inputs)).detach(), None, None
+
+    def get_train_dataloader(self) -> DataLoader:
+        """The training batches of this process."""
+        return training_batches(self, super().get_train_dataloader, 2 if compares_only(self.losses) else 1)
+
+    def create_optimizer(self, *model: nn.Module) -> torch.optim.Optimizer:
+        """The optimizer of `transformers`, with the projection's parameters in groups of their own learning rate."""
+        optimizer = super().create_optimizer(*model)
+        if self.args.projection_learning_rate is not None:
+            set_projection_rate(optimizer, projection_parameters(self.student), self.args.projection_learning_rate)
+        return optimizer
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log as `transformers` does, and each loss by name, averaged over devices and the steps since the last time."""

@@ -1,0 +1,63 @@
+"""What the losses see of a batch: both sides of its pairs, those of other devices, and the documents.
+
+Shapes: B pairs.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from accelerate import Accelerator
+from torch import Tensor
+
+from optical_hf.losses import DocumentBank, Loss, MaxSimLoss, PairTensors, SearchLoss
+from optical_hf.models import TokenSet
+from optical_hf.models.teachers.teacher import Teacher
+from optical_hf.training.checks.guards import finite_pairs
+from optical_hf.training.trainer.gathering import gather_batch
+
+
+def read_pairs(
+    accelerator: Accelerator,
+    student: TokenSet,
+    teacher: Teacher,
+    inputs: Mapping[str, Any],
+    losses: Collection[Loss],
+    bank: DocumentBank | None,
+) -> tuple[PairTensors, TokenSet, Tensor]:
+    """Read the English side of a batch as the teacher does.
+
+    Args:
+        accelerator: all its processes must call this.
+        student: the student's token sets.
+        teacher: the teacher.
+        inputs: a batch of `PairCollator`.
+        losses: what is minimised; only what they need is read and gathered.
+        bank: English texts beside those of the batch.
+
+    Returns:
+        The pairs, with 0 in place of numbers that are not finite; the teacher's token sets; True (B,) for pairs that had some.
+    """
+    searches, compares_tokens = (any(isinstance(loss, kind) for loss in losses) for kind in (SearchLoss, MaxSimLoss))
+    with accelerator.autocast():  # accelerate puts only what it wraps, the student, in half precision
+        english = teacher.token_set(inputs["teacher"])
+        document_BD = None
+        if "documents" in inputs and compares_tokens:
+            raise ValueError(
+                "the pairs have a 'document' and a MaxSim loss compares tokens of the English sides alone: take "
+                '"contrastive" or "kl_dot", or leave the column out'
+            )
+        if "documents" in inputs and searches:
+            document_BD = teacher.token_set(inputs["documents"], "document").vector_BD
+    targets_B = inputs.get("targets")
+    pairs = PairTensors(
+        student.tokens_BND, student.mask_BN, student.content_BN, english.tokens_BND, english.mask_BN, english.content_BN,
+        student.vector_BD, english.vector_BD, bank=bank, target_B=targets_B, document_BD=document_BD,
+    )  # fmt: skip
+    pairs, bad_B = finite_pairs(pairs)
+    if accelerator.num_processes > 1 and (searches or compares_tokens):
+        tokens_BM = pairs.teacher_content_BM if compares_tokens else None
+        batch = gather_batch(
+            accelerator, pairs.teacher_vector_BD, pairs.teacher_BMD, tokens_BM, targets_B, pairs.document_BD
+        )
+        pairs = pairs._replace(batch=batch)
+    return pairs, english, bad_B
