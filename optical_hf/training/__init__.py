@@ -1,4 +1,4 @@
-"""Training: the arguments, the trainer, and how a student is saved. Knows nothing about evaluation or the command line."""
+"""Training: the arguments, the trainer, and how a student is saved."""
 
 from optical_hf.training.adapters import merged
 from optical_hf.training.arguments import OTDistillationArguments

@@ -1,7 +1,4 @@
-"""Adapters of PEFT on a student's backbone: put on, folded in, read back; and those that cannot learn, named.
-
-Knows nothing about the training loop.
-"""
+"""Adapters of PEFT on a student's backbone: put on, folded in, read back; and those that cannot learn, named."""
 
 import copy
 import json
@@ -9,13 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from peft import (
-    PeftConfig,
-    PeftModel,
-    get_peft_model,
-    get_peft_model_state_dict,
-    set_peft_model_state_dict,
-)
+from peft import PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors.torch import load_file
 from transformers import set_seed
@@ -44,7 +35,7 @@ def put_adapter(model: Encoder, config: PeftConfig | None, seed: int) -> None:
     module = backbone(model)
     if _came_with_adapter(model):
         raise ValueError(
-            f"the student was loaded with an adapter ({_told(_config(module.model))}), which does not learn: the projection alone "
+            f"the student was loaded with an adapter ({_told(module.model)}), which does not learn: the projection alone "
             "would move. Go on with its run (resume_from_checkpoint, and its peft_config), or fold the adapter in: "
             "merge_and_save(student, folder), then load_student(folder, teacher)"
         )
@@ -68,9 +59,7 @@ def merged(model: Encoder) -> Encoder:
     if isinstance(module.model, PeftModel):
         module.model = module.model.merge_and_unload()
         return whole
-    inside = (
-        module.model
-    )  # transformers put the adapter into the model itself, has no way to fold it in, and remembers it
+    inside = module.model  # transformers put the adapter into the model itself, and has no way to fold it in
     for name, layer in list(inside.named_modules()):
         if isinstance(layer, BaseTunerLayer):
             layer.merge()
@@ -101,7 +90,7 @@ def load_adapter(model: Encoder, folder: Path) -> None:
     weights, own = load_file(folder / ADAPTER_WEIGHTS), get_peft_model_state_dict(inside)
     if {name: value.shape for name, value in weights.items()} != {name: value.shape for name, value in own.items()}:
         raise ValueError(
-            f"{str(folder)!r} holds an adapter ({_told(saved)}) and peft_config makes another ({_told(_config(inside))}): give the "
+            f"{str(folder)!r} holds an adapter ({_told(saved)}) and peft_config makes another ({_told(inside)}): give the "
             "trainer the peft_config that the checkpoint was trained with"
         )
     set_peft_model_state_dict(inside, weights)
@@ -112,13 +101,11 @@ def _came_with_adapter(model: Encoder) -> bool:
     return bool(getattr(backbone(model).model, "_hf_peft_config_loaded", False))
 
 
-def _config(inside: Any) -> dict[str, Any]:
-    return next(iter(inside.peft_config.values())).to_dict()
-
-
-def _told(config: Mapping[str, Any]) -> str:
-    kind = getattr(config["peft_type"], "value", config["peft_type"])
-    targets = config.get("target_modules") or []
-    shown = sorted(targets) if not isinstance(targets, str) else targets
+def _told(config: Mapping[str, Any] | Any) -> str:
+    """An adapter in words: of its configuration, or of the model that has it."""
+    if not isinstance(config, Mapping):
+        config = next(iter(config.peft_config.values())).to_dict()
+    kind, targets = config["peft_type"], config.get("target_modules") or []
+    shown = targets if isinstance(targets, str) else sorted(targets)
     rank = f", r={config['r']}" if "r" in config else ""
-    return f"{kind}{rank}, target_modules={shown}"
+    return f"{getattr(kind, 'value', kind)}{rank}, target_modules={shown}"

@@ -107,6 +107,11 @@ def weights(model: nn.Module) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
+def end(folder: Path) -> torch.Tensor:
+    """The weights of a run that came to its end."""
+    return torch.load(folder / "weights.pt")
+
+
 def started(
     folder: Path,
     function: Callable[..., None] = train,

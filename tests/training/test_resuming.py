@@ -39,7 +39,7 @@ def files(folder):
 class TestFinished:
     @pytest.mark.parametrize(
         "ends",
-        [{"max_steps": 4}, {"max_steps": -1, "num_train_epochs": 0.25}, {"max_steps": -1, "num_train_epochs": 1.0}],
+        [{"max_steps": 4}, {"max_steps": -1, "num_train_epochs": 0.25}],
         ids=str,
     )
     def test_a_run_that_came_to_its_end_changes_nothing(self, tmp_path, caplog, ends):

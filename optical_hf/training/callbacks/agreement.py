@@ -1,6 +1,6 @@
 """What all processes must agree on before one of them acts: a process that stops alone leaves the others waiting for it.
 
-Knows nothing about training. All but `is_main_process` must be called by all processes at the same point.
+All but `is_main_process` must be called by all processes at the same point.
 """
 
 import torch

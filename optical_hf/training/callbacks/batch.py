@@ -1,7 +1,7 @@
 """A callback that sees each training batch, which the callbacks of `transformers` do not.
 
 The trainer calls `on_batch` after each forward pass and asks for `logs` before it logs, so that what is measured goes where
-`report_to` says. Knows nothing about what is measured.
+`report_to` says.
 
 Shapes: B pairs.
 """

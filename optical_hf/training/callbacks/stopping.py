@@ -25,7 +25,7 @@ class Standing(NamedTuple):
         worst: R@1 of the worst language, in [0, 1].
         language: which one that is.
         mean: R@1, mean over languages.
-        gap: R@1 of the high tier minus that of the low tier; None where the evaluator has no tiers.
+        gap: R@1 of the high-resource group minus that of the low-resource group; None where the evaluator has no groups.
     """
 
     step: int
@@ -85,7 +85,7 @@ class LanguageEarlyStopping(TrainerCallback):
             return  # a user's own evaluation
         told = standings([metrics])
         if not told or (self.on == "gap" and told[0].gap is None):
-            wanted = "R@1_gap (languages of two tiers)" if told else "R@1/xx for each language"
+            wanted = "R@1_gap (languages of two groups)" if told else "R@1/xx for each language"
             raise ValueError(
                 f"early stopping on {self.on!r} needs an evaluator that reports {wanted}, or the run never stops early; the "
                 f"evaluations report {sorted(metrics)}"

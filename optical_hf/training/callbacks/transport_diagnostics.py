@@ -1,8 +1,7 @@
 """`TransportDiagnostics`: whether the plans behind the loss are finished, and how much of them content tokens carry.
 
-The plans of every tenth batch are found again and read: the share of pairs that did not converge, and the share of the mass
-that has a special token or punctuation at one of its ends. Logged, and each warned about once, with the fix. Knows nothing
-about models.
+The plans of every tenth batch are solved again and read: the share of pairs that did not converge, and the share of the mass
+that has a special token or punctuation at one of its ends. Both are logged, and each is warned about once, with the fix.
 
 Shapes: B pairs, N student tokens, M teacher tokens.
 """

@@ -1,7 +1,7 @@
 """A student whose weights are shared out over devices (FSDP2): saved whole, loaded whole, whole while it is evaluated.
 
 A sharded model can be neither copied nor saved as sentence-transformers lays it out, so a skeleton without weights is kept from
-before the sharding: filled with gathered weights, it is what is saved. Knows nothing about the training loop.
+before the sharding: filled with gathered weights, it is what is saved.
 """
 
 import copy

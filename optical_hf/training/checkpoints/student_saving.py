@@ -1,7 +1,6 @@
 """Write a student where others load it, and read its weights back from a checkpoint.
 
-The layout is that of sentence-transformers, adapters included; nothing here is a format of ours. Knows nothing about the
-training loop.
+The layout is that of sentence-transformers, adapters included; nothing here is a format of ours.
 """
 
 import copy

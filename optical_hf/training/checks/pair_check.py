@@ -1,4 +1,4 @@
-"""Whether a student and a teacher fit each other at all, before anything is trained. Knows nothing about data or the loop."""
+"""Whether a student and a teacher fit each other at all, before anything is trained."""
 
 from optical_hf.models import Encoder, backbone, kind_of, token_projection
 from optical_hf.models.teachers.teacher import Teacher

@@ -1,4 +1,4 @@
-"""Which weights of a student never move, whatever the losses. Knows nothing about the training loop."""
+"""Which weights of a student never move, whatever the losses."""
 
 from torch import nn
 

@@ -1,6 +1,6 @@
 """The batch as all devices see it together, for the losses that compare pairs with one another.
 
-Devices may hold different numbers of pairs, and of tokens. Knows nothing about models or losses.
+Devices may hold different numbers of pairs, and of tokens.
 
 Shapes: B pairs of this device, C pairs of all devices, M teacher tokens, D width.
 """

@@ -43,8 +43,8 @@ def read_pairs(
         document_BD = None
         if "documents" in inputs and compares_tokens:
             raise ValueError(
-                "the pairs have a 'document' and a MaxSim loss compares tokens of the English sides alone: take "
-                '"contrastive" or "kl_dot", or leave the column out'
+                f"the pairs have a 'document' and the losses {', '.join(map(str, losses))} compare tokens of the English sides: "
+                'take "contrastive" or "kl_dot", or leave the column out'
             )
         if "documents" in inputs and searches:
             document_BD = teacher.token_set(inputs["documents"], "document").vector_BD

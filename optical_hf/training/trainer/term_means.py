@@ -1,4 +1,4 @@
-"""The mean of each loss since it was last logged, over steps and devices. Knows nothing about what the losses are.
+"""The mean of each loss since it was last logged, over steps and devices.
 
 Shapes: B pairs.
 """
