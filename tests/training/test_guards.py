@@ -157,7 +157,7 @@ def poison(run, ids, side="student"):
             output["token_embeddings"] = torch.where(poison_B[:, None, None], torch.nan, output["token_embeddings"])
         return output
 
-    (run.model if side == "student" else run.teacher)[0].register_forward_hook(spoil)
+    (run.model if side == "student" else run.teacher.model)[0].register_forward_hook(spoil)
     return run
 
 
