@@ -8,31 +8,52 @@ rank, sees the same ones.
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
 
-class EpochOrder(Protocol):
-    """An order of rows that depends on the epoch, such as `ShuffledRows` or `TemperatureSampler`."""
+class EpochOrder(Sampler[int]):
+    """An order of rows that is a function of a seed and the epoch alone.
 
-    seed: int
-    epoch: int
+    Args:
+        count: rows of an epoch.
+        seed: with the epoch it decides the order.
+    """
+
+    def __init__(self, count: int, seed: int = 0) -> None:
+        self.count, self.seed = count, seed
+        self.epoch, self.start = 0, 0
 
     def order(self, epoch: int) -> NDArray[np.int64]:
-        """The rows of an epoch."""
+        """The row numbers of an epoch."""
+        raise NotImplementedError
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch that is iterated next."""
+    def set_epoch(self, epoch: int, start: int = 0) -> None:
+        """Choose the epoch that is iterated next.
+
+        Args:
+            epoch: its number.
+            start: rows to leave out at its beginning, to go on exactly where a run stopped. `Trainer` leaves batches out by
+                itself when it resumes and needs no start.
+        """
+        self.epoch, self.start = epoch, start
+
+    def __iter__(self) -> Iterator[int]:
+        yield from self.order(self.epoch)[self.start :].tolist()
+
+    def __len__(self) -> int:
+        return self.count - self.start
 
 
-class RowLengths(Protocol):
-    """The lengths of rows, counted when they are asked for; an array is one whose lengths are known."""
+class ShuffledRows(EpochOrder):
+    """All rows, shuffled."""
 
-    def __getitem__(self, rows: NDArray[np.int64], /) -> NDArray[np.int64]:
-        """The lengths of some rows."""
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """The row numbers of an epoch."""
+        return np.random.default_rng([self.seed, epoch]).permutation(self.count)
 
 
 class LengthBatches(Sampler[list[int]]):
@@ -48,7 +69,7 @@ class LengthBatches(Sampler[list[int]]):
 
     Args:
         sampler: the order of the rows.
-        lengths: tokens of each row, or what counts those of an array of rows.
+        lengths: tokens of each row; or an object that counts them when it is indexed by an array of row numbers.
         batch_size: rows in a batch at most.
         tokens: tokens of a batch at most, padding included; None sets no budget.
         window: batches' worth of rows sorted together. More of them waste less, fewer of them mix better.
@@ -72,7 +93,7 @@ class LengthBatches(Sampler[list[int]]):
     def __init__(
         self,
         sampler: EpochOrder,
-        lengths: Sequence[int] | RowLengths,
+        lengths: Any,
         *,
         batch_size: int,
         tokens: int | None = None,
@@ -85,7 +106,7 @@ class LengthBatches(Sampler[list[int]]):
                 f"and {tokens}"
             )
         self.sampler = sampler
-        self.lengths: RowLengths = np.asarray(lengths) if isinstance(lengths, Sequence) else lengths
+        self.lengths = np.asarray(lengths) if isinstance(lengths, Sequence) else lengths
         self.rows, self.tokens = batch_size, tokens
         self._window = window * batch_size
         self._block = max(1, together // self._window) * self._window
@@ -140,29 +161,3 @@ class LengthBatches(Sampler[list[int]]):
 
     def __len__(self) -> int:
         return self._count
-
-
-class ShuffledRows(Sampler[int]):
-    """All rows in an order that is a function of the seed and the epoch alone.
-
-    Args:
-        count: number of rows.
-        seed: with the epoch it decides the order.
-    """
-
-    def __init__(self, count: int, seed: int = 0) -> None:
-        self.count, self.seed, self.epoch = count, seed, 0
-
-    def order(self, epoch: int) -> NDArray[np.int64]:
-        """The rows of an epoch."""
-        return np.random.default_rng([self.seed, epoch]).permutation(self.count)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch that is iterated next."""
-        self.epoch = epoch
-
-    def __iter__(self) -> Iterator[int]:
-        yield from self.order(self.epoch).tolist()
-
-    def __len__(self) -> int:
-        return self.count

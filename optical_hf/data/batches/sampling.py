@@ -1,30 +1,31 @@
 """How often each language is seen in training: temperature sampling, with a cap on how often a row is repeated.
 
-Knows nothing about models or trainers. With n_l pairs of language l, p_l is proportional to n_l^(1/T): T = 1 keeps the
+With n_l pairs of language l, p_l is proportional to n_l^(1/T): T = 1 keeps the
 sizes of the corpora, a large T makes languages equal (Arivazhagan et al. 2019, "Massively Multilingual Neural Machine
 Translation in the Wild", arXiv:1907.05019, section 3.2). The order of an epoch is a function of seed and epoch
 alone, so a run that is resumed, and every rank of a distributed run, sees the same one.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from datasets import IterableDataset, interleave_datasets
 from numpy.typing import NDArray
-from torch.utils.data import Sampler
 
-# Shape legend: L languages, N rows, K draws of an epoch.
+from optical_hf.data.batches.length_batches import EpochOrder
+
+# Shape legend: L languages, N rows.
 
 
 def language_probabilities(
     counts: Mapping[str, int], *, temperature: float = 1.0, max_repeats: float | None = None
 ) -> dict[str, float]:
-    """Return how likely each language is to be drawn: p_l proportional to n_l^(1/T).
+    """Return how likely each language is to come next: p_l proportional to n_l^(1/T).
 
     Args:
         counts: pairs by language.
         temperature: T >= 1; 1 keeps the sizes of the corpora, infinity makes all languages equally likely.
-        max_repeats: how often a row may be seen on average in an epoch of as many draws as there are pairs; a language
+        max_repeats: how often a row may be seen on average in an epoch of as many rows as there are pairs; a language
             that would be seen more often is held there, and what it loses goes to the others in proportion.
 
     Returns:
@@ -48,9 +49,7 @@ def language_probabilities(
             f"expected temperature >= 1, got {temperature}; below 1 the large languages would crowd out the small"
         )
     if max_repeats is not None and not max_repeats >= 1:
-        raise ValueError(
-            f"expected max_repeats >= 1, got {max_repeats}; below 1 the draws of an epoch could not be filled"
-        )
+        raise ValueError(f"expected max_repeats >= 1, got {max_repeats}; below 1 an epoch could not be filled")
     sizes_L = np.array(list(counts.values()), dtype=float)
     shares_L = (sizes_L / sizes_L.max()) ** (1.0 / temperature)
     shares_L /= shares_L.sum()
@@ -64,22 +63,21 @@ def language_probabilities(
     return dict(zip(counts, shares_L.tolist(), strict=True))
 
 
-class TemperatureSampler(Sampler[int]):
+class TemperatureSampler(EpochOrder):
     """A sampler of row numbers that sees languages with the probabilities of `language_probabilities`.
 
-    The number of draws of a language is its share of the epoch, rounded so that they add up, not a random number; its
-    rows are all seen once before any is seen twice. Give the same sampler to every rank and let accelerate
+    An epoch has as many rows as the table. How many are of a language is its share, rounded so that they add up, not a random
+    number; its rows are all seen once before any is seen twice. Give the same sampler to every rank and let accelerate
     (as `Trainer` does) deal its batches out: the order does not depend on the rank.
 
     Args:
         languages: the language of each row, a table's column `language`.
         temperature: T >= 1, see `language_probabilities`.
         max_repeats: how often a row may be seen on average in an epoch.
-        draws: rows of an epoch; None takes as many as there are rows.
         seed: with the epoch it decides the order.
 
     Raises:
-        ValueError: as `language_probabilities`, or fewer than one draw.
+        ValueError: as `language_probabilities`.
 
     Example:
         >>> sampler = TemperatureSampler(["de"] * 9 + ["so"], temperature=2.0, seed=1)
@@ -88,55 +86,26 @@ class TemperatureSampler(Sampler[int]):
     """
 
     def __init__(
-        self,
-        languages: Sequence[str],
-        *,
-        temperature: float = 1.0,
-        max_repeats: float | None = None,
-        draws: int | None = None,
-        seed: int = 0,
+        self, languages: Sequence[str], *, temperature: float = 1.0, max_repeats: float | None = None, seed: int = 0
     ) -> None:
         codes, language_N = np.unique(np.asarray(languages[:]), return_inverse=True)
-        counts = dict(zip(codes.tolist(), np.bincount(language_N).tolist(), strict=True))
-        self.draws = len(language_N) if draws is None else draws
-        if self.draws < 1 or (max_repeats is not None and self.draws > max_repeats * len(language_N)):
-            raise ValueError(
-                f"expected 1 to {max_repeats or 'any number of'} x {len(language_N)} draws an epoch, got {self.draws}"
-            )
-        cap = None if max_repeats is None else max_repeats * len(language_N) / self.draws
-        self.probabilities = language_probabilities(counts, temperature=temperature, max_repeats=cap)
-        self.seed = seed
-        self.epoch, self.start = 0, 0
+        super().__init__(len(language_N), seed)
         self._rows = [np.flatnonzero(language_N == place) for place in range(len(codes))]
+        counts = {code: len(rows) for code, rows in zip(codes.tolist(), self._rows, strict=True)}
+        self.probabilities = language_probabilities(counts, temperature=temperature, max_repeats=max_repeats)
 
     def order(self, epoch: int) -> NDArray[np.int64]:
-        """Return the row numbers of an epoch (K,): a function of the arguments, the seed and the epoch."""
-        shares_L = np.array(list(self.probabilities.values())) * self.draws
-        draws_L = np.floor(shares_L).astype(int)
-        largest = np.argsort(draws_L - shares_L, kind="stable")[: self.draws - int(draws_L.sum())]
-        draws_L[largest] += 1
+        """Return the row numbers of an epoch (N,)."""
+        shares_L = np.array(list(self.probabilities.values())) * self.count
+        times_L = np.floor(shares_L).astype(int)
+        largest = np.argsort(times_L - shares_L, kind="stable")[: self.count - int(times_L.sum())]
+        times_L[largest] += 1
         chosen = []
-        for place, (rows, draws) in enumerate(zip(self._rows, draws_L, strict=True)):
+        for place, (rows, times) in enumerate(zip(self._rows, times_L, strict=True)):
             generator = np.random.default_rng([self.seed, epoch, place])
-            rounds = -(-int(draws) // len(rows))
-            chosen.append(np.concatenate([generator.permutation(rows) for _ in range(rounds)] or [rows[:0]])[:draws])
+            rounds = -(-int(times) // len(rows))
+            chosen.append(np.concatenate([generator.permutation(rows) for _ in range(rounds)] or [rows[:0]])[:times])
         return np.random.default_rng([self.seed, epoch, len(chosen)]).permutation(np.concatenate(chosen))
-
-    def set_epoch(self, epoch: int, start: int = 0) -> None:
-        """Choose the epoch that is iterated next.
-
-        Args:
-            epoch: its number.
-            start: draws to leave out at its beginning, to go on exactly where a run stopped. `Trainer` leaves batches
-                out by itself when it resumes and needs no start.
-        """
-        self.epoch, self.start = epoch, start
-
-    def __iter__(self) -> Iterator[int]:
-        yield from self.order(self.epoch)[self.start :].tolist()
-
-    def __len__(self) -> int:
-        return self.draws - self.start
 
 
 def interleave_languages(

@@ -1,8 +1,7 @@
 """What to do with a row that cannot be used. Knows nothing about formats."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, TypeVar
 
@@ -48,7 +47,7 @@ class LeftOut:
     """
 
     count: int = 0
-    first: tuple[int, ...] = ()
+    first: Sequence[int] = ()
     told: str = ""
 
     def __str__(self) -> str:
@@ -57,16 +56,6 @@ class LeftOut:
 
     def __add__(self, other: "LeftOut") -> "LeftOut":
         return LeftOut(self.count + other.count, (*self.first, *other.first)[:3], self.told or other.told)
-
-    def to_json(self) -> str:
-        """As one line."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> "LeftOut":
-        """Read what `to_json` wrote."""
-        found = json.loads(text)
-        return cls(found["count"], tuple(found["first"]), found["told"])
 
 
 class BadRows:

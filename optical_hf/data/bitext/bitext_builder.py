@@ -4,6 +4,7 @@ The columns are `source` (English), `target` (the other language), `language` (c
 file) and `id`. A table lies in the cache of `datasets` under the fingerprint of its files, or is streamed.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -167,22 +168,22 @@ def load_bitext(
         ('water', 'biyo', 'so')
     """
     wanted = _checked(languages, on_bad_row, max_line_bytes)
-    options: dict[str, Any] = {"on_bad_row": on_bad_row, "max_line_bytes": max_line_bytes}
     tables: list[Any] = []
     for tabular, group in groupby(resolve_sources(sources), key=lambda item: is_table(item.path)):
         if not tabular:
             cache = None if cache_dir is None else str(expand_path(cache_dir))
             builder = Bitext(
-                list(group), languages=wanted, columns=columns, cache_dir=cache, notes=not streaming, **options
-            )  # type: ignore[arg-type]
+                list(group), languages=wanted, columns=columns, on_bad_row=on_bad_row, max_line_bytes=max_line_bytes,
+                cache_dir=cache, notes=not streaming,
+            )  # type: ignore[arg-type]  # fmt: skip
             tables.append(builder.as_streaming_dataset(split="train") if streaming else _prepared(builder, num_proc))
             continue
         for named in group:
             if columns or named.columns:
                 raise ValueError(f"{named.path}: columns were given, but only TSV and CSV files have columns")
-            for table, code, origin in open_tables(named, wanted, split, streaming):
-                found = table.to_iterable_dataset() if streaming and isinstance(table, Dataset) else table
-                tables.append(bitext_of_table(found, code, origin, wanted=wanted, num_proc=num_proc, **options))
+            for table, file in open_tables(named, wanted, split, streaming):
+                file = replace(file, max_line_bytes=max_line_bytes)  # noqa: PLW2901
+                tables.append(bitext_of_table(table, file, wanted, on_bad_row, num_proc))
     bitext = concatenate_datasets(tables)
     if streaming:
         return bitext
@@ -274,7 +275,7 @@ def _without_notes(bitext: Dataset) -> Dataset:
         return bitext
     found: dict[str, LeftOut] = {}
     for note in bitext.select(places):
-        found[note["origin"]] = found.get(note["origin"], LeftOut()) + LeftOut.from_json(note["id"])
+        found[note["origin"]] = found.get(note["origin"], LeftOut()) + LeftOut(**json.loads(note["id"]))
     lines = [f"{origin}: {left_out}" for origin, left_out in found.items()]
     for line in lines:
         logger.warning(line)

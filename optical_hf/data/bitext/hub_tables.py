@@ -40,21 +40,28 @@ def is_table(source: Any) -> bool:
 
 def open_tables(
     named: NamedSource, wanted: tuple[str, ...] | None, split: str, streaming: bool
-) -> Iterator[tuple[Any, str | None, str]]:
-    """Yield the tables of a source, each with its language, where that is known, and the name of its origin.
+) -> Iterator[tuple[Any, BitextFile]]:
+    """Yield the tables of a source, each with what is known of it.
 
     Raises:
         ValueError: the repository cannot be reached, none of its configurations is the one that was asked for, or a streamed
             table was given and a table is wanted.
     """
-    source, language = named.path, named.language
-    if not isinstance(source, str):
-        origin = str(source.info.dataset_name or "dataset")
-        if isinstance(source, IterableDataset) and not streaming:
+    for table, language, origin in _opened(named.path, named.language, wanted, split, streaming):
+        check_table(table, what=origin)
+        if isinstance(table, IterableDataset) and not streaming:
             raise ValueError(f"{origin}: a streamed table was given; load it with streaming=True")
-        yield source, language, origin
-    elif saved := [name for name in ("state.json", "dataset_dict.json") if os.path.isfile(os.path.join(source, name))]:
-        yield _saved(source, split, several=saved[0] == "dataset_dict.json"), language, source
+        found = table.to_iterable_dataset() if streaming and isinstance(table, Dataset) else table
+        yield found, BitextFile(origin, "arrow", language, stamp=(code_stamp("data"),))
+
+
+def _opened(
+    source: Any, language: str | None, wanted: tuple[str, ...] | None, split: str, streaming: bool
+) -> Iterator[tuple[Any, str | None, str]]:
+    if not isinstance(source, str):
+        yield source, language, str(source.info.dataset_name or "dataset")
+    elif any(os.path.isfile(os.path.join(source, name)) for name in ("state.json", "dataset_dict.json")):
+        yield _saved(source, split), language, source
     else:
         path, config = _place(source)
         for name in [config] if config else _configurations(path, language, wanted):
@@ -82,11 +89,11 @@ def _place(source: str) -> tuple[str, str]:
     return (source, "") if not path or os.path.isdir(source) else (path, config)
 
 
-def _saved(folder: str, split: str, several: bool) -> Dataset:
+def _saved(folder: str, split: str) -> Dataset:
     """Open a folder of `save_to_disk`, with one table or several splits."""
     with _named(folder):
         saved = datasets.load_from_disk(folder)
-    if not several:
+    if isinstance(saved, Dataset):
         return saved
     if split not in saved:
         raise ValueError(f"{folder}: has no split {split!r}, only {', '.join(saved)}; choose one with split=")
@@ -111,22 +118,13 @@ def _configurations(path: str, language: str | None, wanted: tuple[str, ...] | N
 
 
 def bitext_of_table(
-    table: Any,
-    language: str | None,
-    origin: str,
-    *,
-    wanted: tuple[str, ...] | None,
-    on_bad_row: OnBadPair,
-    max_line_bytes: int,
-    num_proc: int | None,
+    table: Any, file: BitextFile, wanted: tuple[str, ...] | None, on_bad_row: OnBadPair, num_proc: int | None
 ) -> Any:
     """Map a table with a `translation` column, or any other that `pairs_of_record` reads, to the columns of bitext."""
-    check_table(table, what=origin)
-    file = BitextFile(origin, "arrow", language, max_line_bytes=max_line_bytes, stamp=(code_stamp("data"),))
     streamed = isinstance(table, IterableDataset)
 
     def convert(batch: dict[str, list[Any]], numbers: list[int]) -> dict[str, list[str]]:
-        bad = BadRows(origin, on_bad_row)
+        bad = BadRows(file.path, on_bad_row)
         records = (dict(zip(batch, values, strict=True)) for values in zip(*batch.values(), strict=True))
         pairs = bad.reading(
             ((number + 1, record) for number, record in zip(numbers, records, strict=True)),
@@ -135,7 +133,7 @@ def bitext_of_table(
         rows = list(bitext_rows(pairs, file, wanted, bad, notes=not streamed))
         return {name: [row[name] for row in rows] for name in BITEXT_FEATURES}
 
-    options = {} if streamed else {"num_proc": num_proc, "desc": f"Reading {origin}"}
+    options = {} if streamed else {"num_proc": num_proc, "desc": f"Reading {file.path}"}
     return table.map(
         convert, batched=True, with_indices=True, remove_columns=table.column_names, features=BITEXT_FEATURES, **options
     )

@@ -1,8 +1,9 @@
 """Pairs of bitext: what every reader yields, what it reads from, and how a pair becomes a row of a table."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from itertools import product
 from typing import Literal, NamedTuple
@@ -140,7 +141,7 @@ def bitext_rows(
         name = pair.id if pair.origin and pair.id else f"{file.path}:{pair.id or pair.line}"
         yield _row(pair.english, pair.foreign, language, pair.origin or file.path, name)
     if bad.left_out.count and notes:
-        yield _row("", "", "", bad.path, bad.left_out.to_json())
+        yield _row("", "", "", bad.path, json.dumps(asdict(bad.left_out)))
     elif bad.left_out.count:
         logger.warning(f"{bad.path}: {bad.left_out}")
 
