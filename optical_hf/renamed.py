@@ -1,4 +1,4 @@
-"""Arguments under the names they had before. Knows nothing about what they mean."""
+"""Arguments under the names they had before."""
 
 import warnings
 from collections.abc import Callable

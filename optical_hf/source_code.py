@@ -1,7 +1,4 @@
-"""The package's own code as part of a key: what it read or computed is taken again only while the code is the same.
-
-Knows nothing about what is kept.
-"""
+"""The package's own code as part of a key: what it read or computed is taken again only while the code is the same."""
 
 import hashlib
 from functools import lru_cache

@@ -116,7 +116,7 @@ def test_the_language_check_sees_what_is_in_another_language(monkeypatch: pytest
     assert report.looked_at == {"so": 6}
     few = bitext_quality(table(GOOD * 30), rules=["language"], language_rows=10)
     assert few.looked_at == {"so": 10}
-    monkeypatch.setattr(inspection, "_BATCH", 10)
+    monkeypatch.setattr(detector_module, "_BATCH", 10)
     assert clean_bitext(table((GOOD + strange) * 7), ["language"]).dropped == {"so": {"language": 14}}
 
 

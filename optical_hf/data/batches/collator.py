@@ -1,7 +1,4 @@
-"""Collate translated pairs: each side through its own model's tokenizer.
-
-Knows nothing about models beyond the two functions that tokenize.
-"""
+"""Collate translated pairs: each side through its own model's tokenizer."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,9 +1,8 @@
 """Batches of pairs of about one length: by number of pairs, and by a budget of tokens after padding.
 
-Knows nothing about models, tokenizers or processes: the lengths are given, or are asked for as they are needed. The batches
-of an epoch are a function of the order (which is one of seed and epoch) alone, so that a run that is resumed, and every
-rank, sees the same ones.
-`LengthGroupedSampler` of transformers groups by length too, but draws from the global generator and knows no budget.
+Lengths are given, or counted as they are needed. The batches of an epoch are a function of the order alone, and the order is
+one of seed and epoch. So a run that is resumed, and every rank, sees the same ones.
+`LengthGroupedSampler` of transformers groups by length too, but takes its order from the global random generator and has no budget.
 """
 
 import itertools

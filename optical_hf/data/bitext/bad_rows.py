@@ -1,4 +1,4 @@
-"""What to do with a row that cannot be used. Knows nothing about formats."""
+"""What happens to a row that cannot be used: it stops the reading, or is left out and counted."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class LeftOut:
     Attributes:
         count: how many.
         first: the numbers of the first three.
-        told: what is wrong with the very first.
+        told: what is wrong with the first of all.
     """
 
     count: int = 0
@@ -81,7 +81,7 @@ class BadRows:
         self.skip(row, told)
 
     def skip(self, row: int, told: str) -> None:
-        """Count a row that is left out whatever was asked for."""
+        """Count a row that is left out whatever `on_bad_row` says."""
         self.left_out += LeftOut(1, (row,), told)
 
     def reading(self, rows: Iterable[tuple[int, T | BadRecord]], read: Callable[[int, T], Iterable[R]]) -> Iterator[R]:

@@ -1,6 +1,6 @@
 """Opens text and binary files, plain, compressed or inside a zip archive, and reads their lines one at a time.
 
-Knows nothing about bitext. A member of an archive is written as a path through it: `opus.zip/Tatoeba.en-so.so`. Lines
+A member of an archive is written as a path through it: `opus.zip/Tatoeba.en-so.so`. Lines
 end at a line feed and nowhere else: `str.splitlines` also splits at U+2028 and friends, which would shift a
 line-aligned corpus.
 """

@@ -44,7 +44,7 @@ def open_tables(
     """Yield the tables of a source, each with what is known of it.
 
     Raises:
-        ValueError: the repository cannot be reached, none of its configurations is the one that was asked for, or a streamed
+        ValueError: the repository cannot be reached, it has no configuration of the wanted languages, or a streamed
             table was given and a table is wanted.
     """
     for table, language, origin in _opened(named.path, named.language, wanted, split, streaming):
@@ -101,7 +101,7 @@ def _saved(folder: str, split: str) -> Dataset:
 
 
 def _configurations(path: str, language: str | None, wanted: tuple[str, ...] | None) -> list[str]:
-    """Choose the configurations of a repository that pair English with the languages that were asked for."""
+    """Choose the configurations of a repository that pair English with the wanted languages."""
     with _named(path):
         names = datasets.get_dataset_config_names(path)
     if len(names) == 1:

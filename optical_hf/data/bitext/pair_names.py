@@ -1,6 +1,6 @@
 """What the name of a file says about its languages.
 
-Knows nothing about formats. Corpora write regions and scripts in any case and with either separator: `en-pt_br.txt.zip`,
+Corpora write regions and scripts in any case and with either separator: `en-pt_br.txt.zip`,
 `x.en-zh_TW.tsv`, `sr_latn`.
 """
 

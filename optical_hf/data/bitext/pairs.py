@@ -115,7 +115,7 @@ def bitext_rows(
         pairs: what a reader yields.
         file: where they come from.
         wanted: canonical codes of the languages to keep; None keeps all.
-        bad: is told of pairs with an empty side, unless it keeps them, and of sides that are too long.
+        bad: takes note of pairs with an empty side, unless it keeps them, and of sides that are too long.
         notes: end with a row without a language that says what was left out, so that a table in the cache still says it;
             else it is logged.
 

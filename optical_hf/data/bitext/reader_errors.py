@@ -1,6 +1,6 @@
 """What `datasets` wraps around an error of a reader, taken off again.
 
-Knows nothing about any format. A builder that meets a bad file raises DatasetGenerationError with a long traceback; the
+A builder that meets a bad file raises DatasetGenerationError with a long traceback; the
 reader's own ValueError, one line with file and place, is what the user needs.
 """
 

@@ -166,13 +166,11 @@ def _one_file(path: str, language: str | None, columns: Columns | None) -> Bitex
         return BitextFile(path, form, language or language_in_name(parts))
     foreign, english_first = pair or (None, False)
     code = language or foreign
-    if code is None and columns is None:
+    if code is None:
         raise ValueError(
             f"{path}: the name does not say which languages the columns are in; name it like mar-eng.tsv "
-            f"(Marathi first, then English) or state the language of the first column: mr={path}"
+            f"(Marathi first, then English) or state the foreign language: mr={path}"
         )
-    if code is None:
-        raise ValueError(f"{path}: the name does not say which language the foreign column is in; state it: mr={path}")
     if form == "csv" and columns is None:
         raise ValueError(
             f"{path}: say which columns hold the foreign text and the English: columns=('swahili', 'english') by the names in "

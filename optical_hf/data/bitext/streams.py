@@ -1,7 +1,7 @@
 """Streamed bitext as a trainer reads it: without an end, grouped by length if wanted, the same on every rank.
 
 A stream that ends at different steps on different ranks would hang them all; one that starts over by itself does not, and
-the rows before a step are the same after an interruption. Knows nothing about models; holds one window of rows.
+the rows before a step are the same after an interruption. One window of rows is held in memory.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """Reads translation memories (TMX 1.4b): units of the same sentence in several languages.
 
-Knows nothing about anything but that format, https://www.gala-global.org/tmx-14b. Units are read one at a time and
+The format: https://www.gala-global.org/tmx-14b. Units are read one at a time and
 thrown away, and the XML goes through `defusedxml`, as a file from the web may carry entity bombs.
 """
 
@@ -58,7 +58,7 @@ def read_tmx(file: BitextFile, bad: BadRows) -> Iterator[Pair]:
 
 
 def _units(file: BitextFile) -> Iterator[Element]:
-    """Yield the units; each is emptied when the next is asked for."""
+    """Yield the units; each is emptied when the next is read."""
     number = 0
     try:
         with named_damage(lambda: f"{file.path}:{number + 1}"), open_binary(file.path) as raw:

@@ -8,7 +8,7 @@ from datasets import Dataset, IterableDataset
 from datasets.utils.logging import get_logger
 
 from optical_hf.data.quality.inspection import inspect_bitext
-from optical_hf.data.quality.quality_report import BitextReport, report_of
+from optical_hf.data.quality.quality_report import BitextReport
 from optical_hf.data.quality.rules import Rule
 
 logger = get_logger(__name__)
@@ -71,11 +71,11 @@ def clean_bitext(
         )
     found = inspect_bitext(bitext, drop, evaluation, None)
     rule_N = np.full(len(found.broken_N), len(drop))  # which of them takes a row, the last of all none
-    dropped: dict[str, dict[Rule, int]] = {code: {} for code in found.codes}
+    dropped: dict[str, dict[Rule, int]] = {code: {} for code in found.report.pairs}
     for number, rule in enumerate(drop):
         taken_N = (rule_N == len(drop)) & found.breaks(rule)
         rule_N[taken_N] = number
-        for place, code in enumerate(found.codes):
+        for place, code in enumerate(dropped):
             dropped[code][rule] = int((taken_N & (found.language_N == place)).sum())
     kept_N = rule_N == len(drop)
     if isinstance(bitext, Dataset):
@@ -85,6 +85,6 @@ def clean_bitext(
         rest = bitext.filter(lambda _, row: bool(kept_N[row]), with_indices=True)
         taken = bitext.map(lambda _, row: {"rule": (*drop, None)[rule_N[row]]}, with_indices=True)
         taken = taken.filter(lambda row: row["rule"] is not None)
-    cleaned = CleanedBitext(rest, dropped, report_of(found, drop), taken)
+    cleaned = CleanedBitext(rest, dropped, found.report, taken)
     logger.warning(f"clean_bitext: {cleaned}")
     return cleaned

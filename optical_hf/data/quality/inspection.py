@@ -6,8 +6,7 @@ block of each file and the sample that the language detector looks at.
 
 from array import array
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from datasets import Dataset, IterableDataset
@@ -15,10 +14,12 @@ from datasets.utils.tqdm import tqdm
 from numpy.typing import NDArray
 
 from optical_hf.bars import bars_shown
-from optical_hf.data.quality.misalignment import BLOCK, MisalignedRun, RunFinder
-from optical_hf.data.quality.mismatch import FEWEST, MismatchedPairs, PairJudge
+from optical_hf.data.bitext.pairs import left_out_of
+from optical_hf.data.quality.misalignment import BLOCK, RunFinder
+from optical_hf.data.quality.mismatch import FEWEST, PairJudge
+from optical_hf.data.quality.quality_report import BitextReport
 from optical_hf.data.quality.rules import RULES, Rule, key, length_ratio, pair_rules
-from optical_hf.data.quality.wrong_language import lingua_is_here, wrong_language
+from optical_hf.data.quality.wrong_language import LanguageSample, lingua_is_here
 from optical_hf.tables import UNKNOWN_LANGUAGE, check_table
 
 # Shape legend: N rows of the table.
@@ -27,31 +28,61 @@ _LENGTH_FACTOR = 3.0  # a length ratio this many times off the median of its lan
 _BIT: dict[Rule, int] = {rule: 1 << place for place, rule in enumerate(RULES)}
 
 
-@dataclass(frozen=True)
-class Inspection:
-    """What was found, row by row.
+class Inspection(NamedTuple):
+    """What was found: which language each row is in, which rules it breaks, and the report.
 
     Attributes:
-        codes: the languages of the table.
-        language_N: which of them each row is in.
-        broken_N: for each row one bit a rule, in the order of `RULES`.
-        runs: runs of misalignment, file by file.
-        mismatches: how many single pairs look wrong, file by file.
-        looked_at: number of pairs a language that the detector looked at.
-        not_checked: why a rule was not checked, for all or for some languages.
+        language_N: the place of the row's language in `report.pairs`.
+        broken_N: one bit a rule.
+        report: the counts.
     """
 
-    codes: tuple[str, ...]
     language_N: NDArray[np.int64]
     broken_N: NDArray[np.int32]
-    runs: tuple[MisalignedRun, ...]
-    mismatches: tuple[MismatchedPairs, ...]
-    looked_at: dict[str, int]
-    not_checked: dict[Rule, str]
+    report: BitextReport
 
     def breaks(self, rule: Rule) -> NDArray[np.bool_]:
         """Return which rows break a rule (N,)."""
         return (self.broken_N & _BIT[rule]) != 0
+
+
+def bitext_quality(
+    bitext: Dataset | IterableDataset,
+    *,
+    rules: Collection[Rule] | None = None,
+    evaluation: Dataset | IterableDataset | list[str] | None = None,
+    language_rows: int | None = 1_000,
+) -> BitextReport:
+    """Count by language what looks wrong in a bitext.
+
+    The rules: `empty` side; `duplicate` of an earlier pair (without case and punctuation); `copy` of the source;
+    `length` ratio three times off the median of its language; `script` of most letters is not that of the language;
+    `language` is another one (lingua); `numbers` differ between the sides; `leak`: a side stands in the evaluation set;
+    `misaligned`: in a run of rows whose translations stand in other rows (`find_misaligned_runs`); `mismatched`: outside such
+    runs, its sides look put together at random, where a file has more of those than a clean one (`find_mismatched_pairs`).
+
+    Args:
+        bitext: a table as `load_bitext` makes it, its rows in the order of the files; a streamed one is read once.
+        rules: what to check; None checks all that can be checked here, and the report says what could not.
+        evaluation: what must not be in the training data: a bitext table, or texts of either language.
+        language_rows: pairs of each language that the language detector looks at, evenly spread; None looks at all
+            (a millisecond or more a text).
+
+    Returns:
+        A `BitextReport`.
+
+    Raises:
+        ValueError: columns are missing, or a rule is unknown.
+        ImportError: the rule `language` was named and lingua is not installed.
+
+    Example:
+        >>> from datasets import Dataset
+        >>> rows = [{"source": "One of 7.", "target": "Mid ka mid ah 7.", "language": "so", "origin": "x"}] * 2
+        >>> report = bitext_quality(Dataset.from_list(rows), rules=["duplicate", "numbers"])
+        >>> report.broken["so"]["duplicate"], report.broken["so"]["numbers"]
+        (1, 0)
+    """
+    return inspect_bitext(bitext, rules, evaluation, language_rows).report
 
 
 def inspect_bitext(
@@ -69,7 +100,7 @@ def inspect_bitext(
     numbers: dict[str, int] = {}
     language, broken, ratios, keys = array("i"), array("i"), array("f"), array("q")
     files: dict[tuple[str, str], _File] = {}
-    samples: dict[str, _Sample] = {}
+    samples: dict[str, LanguageSample] = {}
     for row, (english, foreign, code, origin) in enumerate(_texts(bitext)):
         language.append(numbers.setdefault(code, len(numbers)))
         broken.append(sum(_BIT[rule] for rule in pair_rules(english, foreign, code, leaks)))
@@ -79,7 +110,7 @@ def inspect_bitext(
             file = files.get((origin, code)) or files.setdefault((origin, code), _File(judge))
             file.add(row, english, foreign)
         if detect:
-            sample = samples.get(code) or samples.setdefault(code, _Sample(code, language_rows))
+            sample = samples.get(code) or samples.setdefault(code, LanguageSample(code, language_rows))
             sample.add(row, english, foreign)
 
     codes = sorted(numbers)
@@ -102,15 +133,21 @@ def inspect_bitext(
             mismatches.append(found._replace(origin=origin, language=code))
     if judge and not mismatches:
         not_checked["mismatched"] = f"a file teaches enough from {FEWEST} pairs on"
-    return Inspection(
-        tuple(codes),
-        language_N,
-        broken_N & sum(_BIT[rule] for rule in wanted),
-        tuple(runs) if "misaligned" in wanted else (),
-        tuple(mismatches),
-        {code: sample.looked_at for code, sample in samples.items() if sample.looked_at},
-        not_checked,
+    broken_N &= sum(_BIT[rule] for rule in wanted)
+    here = {code: language_N == place for place, code in enumerate(codes)}
+    report = BitextReport(
+        pairs={code: int(here_N.sum()) for code, here_N in here.items()},
+        broken={
+            code: {rule: int((broken_N[here_N] & bit != 0).sum()) for rule, bit in _BIT.items()}
+            for code, here_N in here.items()
+        },
+        runs=tuple(runs) if "misaligned" in wanted else (),
+        looked_at={code: sample.looked_at for code, sample in samples.items() if sample.looked_at},
+        not_checked=not_checked,
+        mismatches=tuple(mismatches),
+        left_out=left_out_of(bitext),
     )
+    return Inspection(language_N, broken_N, report)
 
 
 def _checkable(rules: Collection[Rule] | None, evaluation: Any) -> tuple[set[Rule], dict[Rule, str]]:
@@ -119,12 +156,12 @@ def _checkable(rules: Collection[Rule] | None, evaluation: Any) -> tuple[set[Rul
         raise ValueError(f"expected a list of rules, got the one string {rules!r}; write [{rules!r}]")
     if unknown := sorted(set(rules or ()) - set(RULES)):
         raise ValueError(f"unknown rules {unknown}; the rules are {', '.join(RULES)}")
-    not_checked: dict[Rule, str] = {}
-    if evaluation is None and (rules is None or "leak" in rules):
-        not_checked["leak"] = "no evaluation set was given"
+    not_checked: dict[Rule, str] = {rule: "not asked for" for rule in RULES if rules is not None and rule not in rules}
+    if evaluation is None:
+        not_checked.setdefault("leak", "no evaluation set was given")
     if rules is None and not lingua_is_here():
         not_checked["language"] = 'needs lingua: pip install "optical-hf[quality]"'
-    return set(RULES if rules is None else rules) - not_checked.keys(), not_checked
+    return set(RULES) - not_checked.keys(), not_checked
 
 
 def _leaks_of(evaluation: Any) -> frozenset[int]:
@@ -192,36 +229,3 @@ class _File:
             self.finder.add(english, foreign)
         if english and self._judged:
             self.judge.add(english, foreign, self.finder.runs)
-
-
-class _Sample:
-    """Pairs of one language for the detector: at most so many, evenly spread over its rows, or all."""
-
-    def __init__(self, language: str, most: int | None) -> None:
-        self.language, self.most = language, most
-        self.wrong: list[int] = []
-        self.looked_at, self.unknown = 0, False
-        self._seen, self._step = 0, 1
-        self._held: list[tuple[int, str, str]] = []
-
-    def add(self, row: int, english: str, foreign: str) -> None:
-        if self._seen % self._step == 0:
-            self._held.append((row, english, foreign))
-        self._seen += 1
-        if self.most is None and len(self._held) == _BATCH:
-            self.detect()
-        elif self.most is not None and len(self._held) > 2 * self.most:  # more than is wanted: take every second
-            self._held, self._step = self._held[::2], 2 * self._step
-
-    def detect(self) -> None:
-        """Look at the pairs that are held."""
-        last, count = len(self._held) - 1, min(len(self._held), self.most or len(self._held))
-        chosen = [self._held[place] for place in np.linspace(0, last, count).astype(int)]
-        self._held = []
-        foreign = wrong_language([other for _, _, other in chosen], self.language)
-        if foreign is None:
-            self.unknown = True
-            return
-        self.looked_at += len(chosen)
-        english = wrong_language([one for _, one, _ in chosen], "en") or foreign
-        self.wrong += [row for (row, *_), *sides in zip(chosen, foreign, english, strict=True) if any(sides)]

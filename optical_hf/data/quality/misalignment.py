@@ -1,7 +1,7 @@
 """Finds runs of rows in a bitext where one side has slipped against the other, and by how many rows.
 
-Knows nothing about any language: no lexicon, no model. For every row i and every offset d it asks how much likelier it
-is that row i + d of the other side is the translation of row i than that it is any row of the neighbourhood, from two
+It needs no lexicon, no model and no knowledge of any language. For every row i and every offset d it compares two
+chances: that row i + d of the other side is the translation of row i, and that it is any row nearby. There are two
 signals: the lengths (Gale and Church 1993, "A Program for Aligning Sentences in Bilingual Corpora") and what
 translations leave as it is, numbers and the beginnings of names and loan words. How often such a token survives is
 estimated on the file itself. The most likely path of offsets, with a price on every change, is found by the Viterbi

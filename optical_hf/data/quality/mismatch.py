@@ -1,6 +1,6 @@
 """Finds single pairs of a bitext whose sides do not translate each other, wherever they stand in the file.
 
-Knows nothing about any language and needs no model. A file is compared with itself: its sides are put together at random, and a
+It needs no model and no knowledge of any language. A file is compared with itself: its sides are put together at random, and a
 logistic regression learns to tell its pairs from those. It reads how well each side explains the other by what the rest of
 the file teaches (`word_association`), lengths, numbers, names and question marks. Every pair is judged by tables learnt without
 it, and so are the random ones; a wrong pair therefore looks like a random one. How many pairs look worse than the median

@@ -1,18 +1,13 @@
 """The quality report of a bitext: how many pairs of each language break which rule, and where files have slipped.
 
-Knows nothing about repairing: `clean_bitext` drops what a user chooses. The rules follow what is done to web-crawled
+The rules follow what is done to web-crawled
 bitext (Kreutzer et al. 2022, "Quality at a Glance: An Audit of Web-Crawled Multilingual Datasets", TACL,
-arXiv:2103.12028), and none of them says that a pair is bad, only that somebody should look.
+arXiv:2103.12028), and none of them says that a pair is bad, only that somebody should look. `clean_bitext` drops what you choose.
 """
 
-from collections.abc import Collection
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from datasets import Dataset, IterableDataset
-
-from optical_hf.data.bitext.pairs import left_out_of
-from optical_hf.data.quality.inspection import Inspection, inspect_bitext
 from optical_hf.data.quality.misalignment import MisalignedRun
 from optical_hf.data.quality.mismatch import MismatchedPairs
 from optical_hf.data.quality.rules import RULES, Rule
@@ -80,57 +75,3 @@ class BitextReport:
         return (
             "-" if unknown or (rule in self.not_checked and rule != "language") else f"{self.broken[language][rule]:,}"
         )
-
-
-def bitext_quality(
-    bitext: Dataset | IterableDataset,
-    *,
-    rules: Collection[Rule] | None = None,
-    evaluation: Dataset | IterableDataset | list[str] | None = None,
-    language_rows: int | None = 1_000,
-) -> BitextReport:
-    """Count by language what looks wrong in a bitext.
-
-    The rules: `empty` side; `duplicate` of an earlier pair (without case and punctuation); `copy` of the source;
-    `length` ratio three times off the median of its language; `script` of most letters is not that of the language;
-    `language` is another one (lingua); `numbers` differ between the sides; `leak`: a side stands in the evaluation set;
-    `misaligned`: in a run of rows whose translations stand in other rows (`find_misaligned_runs`); `mismatched`: outside such
-    runs, its sides look put together at random, where a file has more of those than a clean one (`find_mismatched_pairs`).
-
-    Args:
-        bitext: a table as `load_bitext` makes it, its rows in the order of the files; a streamed one is read once.
-        rules: what to check; None checks all that can be checked here, and the report says what could not.
-        evaluation: what must not be in the training data: a bitext table, or texts of either language.
-        language_rows: pairs of each language that the language detector looks at, evenly spread; None looks at all
-            (a millisecond or more a text).
-
-    Returns:
-        A `BitextReport`.
-
-    Raises:
-        ValueError: columns are missing, or a rule is unknown.
-        ImportError: the rule `language` was named and lingua is not installed.
-
-    Example:
-        >>> from datasets import Dataset
-        >>> rows = [{"source": "One of 7.", "target": "Mid ka mid ah 7.", "language": "so", "origin": "x"}] * 2
-        >>> report = bitext_quality(Dataset.from_list(rows), rules=["duplicate", "numbers"])
-        >>> report.broken["so"]["duplicate"], report.broken["so"]["numbers"]
-        (1, 0)
-    """
-    report = report_of(inspect_bitext(bitext, rules, evaluation, language_rows), rules)
-    return replace(report, left_out=left_out_of(bitext))
-
-
-def report_of(found: Inspection, rules: Collection[Rule] | None) -> BitextReport:
-    """Count what an inspection found."""
-    here = {code: found.language_N == place for place, code in enumerate(found.codes)}
-    not_asked: dict[Rule, str] = {rule: "not asked for" for rule in RULES if rules is not None and rule not in rules}
-    return BitextReport(
-        pairs={code: int(rows.sum()) for code, rows in here.items()},
-        broken={code: {rule: int((found.breaks(rule) & rows).sum()) for rule in RULES} for code, rows in here.items()},
-        runs=found.runs,
-        looked_at=found.looked_at,
-        not_checked=not_asked | found.not_checked,
-        mismatches=() if "mismatched" in not_asked else found.mismatches,
-    )

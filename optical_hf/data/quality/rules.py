@@ -1,6 +1,6 @@
 """What can be wrong with one pair of a bitext, decided from that pair alone.
 
-Knows nothing about tables, counts or models. What needs the whole table (duplicates, unusual lengths, misalignment) is
+What needs the whole table (duplicates, unusual lengths, misalignment) is
 decided elsewhere, from the keys and ratios made here.
 """
 
@@ -28,7 +28,7 @@ _NUMBER = regex.compile(r"\d+")
 _SEVERAL = {"Jpan": ("Hira", "Kana", "Hani"), "Kore": ("Hang", "Hani"), "Hans": ("Hani",), "Hant": ("Hani",)}
 
 
-@lru_cache(maxsize=16)  # a pair is asked for several times, one after the other
+@lru_cache(maxsize=16)  # the rules of a pair need its texts several times
 def plain(text: str) -> str:
     """Return a text without case, punctuation and spacing, as it is compared for copies, duplicates and leaks.
 

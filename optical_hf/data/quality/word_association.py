@@ -1,6 +1,6 @@
 """What goes with what in the two languages of a file, learnt from its own pairs.
 
-Knows nothing about any language and needs no model. Words are compared by their beginnings, as endings vary, and by pairs of
+It needs no model and no knowledge of any language. Words are compared by their beginnings, as endings vary, and by pairs of
 characters where words are not set apart. The tables are those of IBM Model 1 with an empty word (Brown et al. 1993, "The
 Mathematics of Statistical Machine Translation", Computational Linguistics 19), in both directions.
 """
