@@ -28,24 +28,7 @@ _PUBLIC = {
     "RetrievalReport": "optical_hf.evaluation",
 }
 
-__all__ = [
-    "Bitext",
-    "Flickr30kEntities",
-    "OTDistillationArguments",
-    "OTDistillationTrainer",
-    "RetrievalCollection",
-    "RetrievalReport",
-    "TeacherCache",
-    "evaluate_retrieval",
-    "extend_vocabulary",
-    "fit_alignment",
-    "load_bitext",
-    "load_student",
-    "load_teacher",
-    "model_card",
-    "push_student",
-    "trim_vocabulary",
-]
+__all__ = list(_PUBLIC)
 
 
 def __getattr__(name: str) -> Any:

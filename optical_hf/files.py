@@ -1,9 +1,8 @@
-"""Paths as users write them, and files that are written whole or not at all. Knows nothing about what is in them."""
+"""Paths as users write them, and files that are written whole or not at all."""
 
 import errno
 import os
 import re
-import shutil
 import tempfile
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -200,26 +199,3 @@ def write_whole(path: str | Path, write: Callable[[Path], object]) -> None:
         raise OSError(error.errno, told) from error
     finally:
         beside.unlink(missing_ok=True)
-
-
-def write_folder(path: str | os.PathLike[str], write: Callable[[Path], object]) -> None:
-    """Let `write` fill a folder beside its place, and move it there when it is whole.
-
-    Args:
-        path: of the folder; it must not exist, or be empty.
-        write: fills the folder at the path it is given, which it finds empty.
-
-    Raises:
-        ValueError: something is in the folder.
-        OSError: where it cannot be written; nothing is left then.
-    """
-    folder = check_new_folder(path)
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    beside.mkdir(parents=True)
-    try:
-        write(beside)
-        if folder.exists():
-            folder.rmdir()  # it is empty
-        beside.rename(folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)

@@ -1,7 +1,7 @@
 """A folder that takes the place of another as a whole: whoever opens it, after a kill too, finds the old one or the new one.
 
 Where the system can let two folders change names at once (Linux), that is what happens. Elsewhere the parts are moved one by one,
-and a save that was killed on the way is finished by the next `mend`. Knows nothing about what is in a folder.
+and a save that was killed on the way is finished by the next `mend`.
 """
 
 import ctypes
@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+from optical_hf.files import check_new_folder
 
 # How far a folder beside its place has come: it is being written; it is whole, and what was there goes; that is gone, and its parts
 # are moved. Without a mark it was exchanged, and holds what was there before.
@@ -123,6 +125,20 @@ class WholeFolder:
             _move(part, place / part.name)
         flush(place, deep=False)
         _remove(beside)
+
+
+def write_folder(path: str | os.PathLike[str], fill: Callable[[Path], object]) -> None:
+    """Let `fill` write into an empty folder, and put it in place when it is whole.
+
+    Args:
+        path: of the folder; it must not exist, or be empty.
+        fill: fills the folder at the path it is given.
+
+    Raises:
+        ValueError: something is in the folder.
+        OSError: where it cannot be written; nothing is left then.
+    """
+    WholeFolder(check_new_folder(path), lambda name: True, ()).write(fill)
 
 
 def _renamed(beside: Path, place: Path) -> bool:

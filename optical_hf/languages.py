@@ -1,6 +1,6 @@
-"""Language codes, names, scripts and resource tiers: one canonical form inside the package, whatever the data call it.
+"""Language codes, names, scripts and resource classes: one canonical form inside the package, whatever the data call it.
 
-Knows nothing about data, models or metrics. Codes are read and named by `langcodes` (BCP 47, ISO 639-1/2/3, CLDR); the
+Codes are read and named by `langcodes` (BCP 47, ISO 639-1/2/3, CLDR); the
 tiers are the six classes of Joshi, Santy, Budhiraja, Bali and Choudhury 2020, "The State and Fate of Linguistic
 Diversity and Inclusion in the NLP World" (ACL, arXiv:2004.09095). Their list names languages in words; the codes are
 by the mapping of MaLA-LM/LangResourceAtlas, in our canonical form; entries of class 1 that are no code of their
@@ -9,9 +9,8 @@ fall together (Twi and Akan).
 """
 
 import difflib
-import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
@@ -20,9 +19,6 @@ from langcodes import find as find_language_by_name
 from langcodes.data_dicts import LIKELY_SUBTAGS
 
 T = TypeVar("T")
-
-TIER_NAMES = ("Left-Behinds", "Scraping-Bys", "Hopefuls", "Rising Stars", "Underdogs", "Winners")
-"""What Joshi et al. 2020 call their classes 0 to 5."""
 
 _JOSHI_2020 = {
     5: "ar de en es fr ja zh",
@@ -41,7 +37,6 @@ _JOSHI_2020 = {
     """,
 }
 # Made from the table once, below: canonical code -> class. A language that none of the lines names is in class 0.
-_COUNT_EDGES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 
 
 class LanguageInfo(NamedTuple):
@@ -106,65 +101,28 @@ def by_canonical_language(named: Mapping[str, T]) -> dict[str, T]:
     return found
 
 
-def language_info(code: str, tiers: Mapping[str, int] | None = None) -> LanguageInfo:
+def language_info(code: str) -> LanguageInfo:
     """Return name, script and resource tier of a language.
 
     Args:
         code: any code that `canonical_language` reads.
-        tiers: your own table of tiers, code to tier, that goes before Joshi et al. 2020, for example the result of
-            `tiers_from_counts`.
 
     Returns:
         A `LanguageInfo`. The script is None where CLDR does not know it. A language that the list of Joshi et al. 2020
         does not name in classes 1 to 5 is in class 0.
 
     Raises:
-        ValueError: an unknown code, here or in the table.
+        ValueError: an unknown code.
 
     Example:
         >>> language_info("som")
         LanguageInfo(code='so', name='Somali', script='Latn', tier=1)
-        >>> language_info("so", {"som": 3}).tier
-        3
     """
     canonical = canonical_language(code)
     language = Language.get(canonical)
-    own = by_canonical_language(tiers or {})
-    base = canonical.split("-")[0]
-    tier = own.get(canonical, own.get(base, _joshi_tiers().get(base, 0)))
+    tier = _joshi_tiers().get(canonical.split("-")[0], 0)
     name = "Tagalog" if canonical == "tl" else language.display_name()
     return LanguageInfo(canonical, name, _usual_script(language), tier)
-
-
-def tiers_from_counts(counts: Mapping[str, int], edges: Sequence[int] = _COUNT_EDGES) -> dict[str, int]:
-    """Sort languages into tiers by the number of their bitext pairs: the number of edges that the count reaches.
-
-    Args:
-        counts: pairs by language code; codes that mean the same language are added up.
-        edges: rising lower bounds of the tiers 1, 2, ...; the default gives six tiers, 0 below 1,000 pairs and 5 from
-            ten million on.
-
-    Returns:
-        Canonical code to tier, a table that `language_info` takes.
-
-    Raises:
-        ValueError: an unknown code, a negative count, or edges that do not rise.
-
-    Example:
-        >>> tiers_from_counts({"fin": 61_192, "mar": 35_295, "som": 5_101, "mal": 129})
-        {'fi': 2, 'mr': 2, 'so': 1, 'ml': 0}
-    """
-    if any(low >= high for low, high in itertools.pairwise(edges)):
-        raise ValueError(
-            f"tier edges must rise, got {list(edges)}: a tier between equal or falling edges would be empty"
-        )
-    totals: dict[str, int] = {}
-    for code, count in counts.items():
-        if count < 0:
-            raise ValueError(f"expected a number of pairs for {code!r}, got {count}")
-        canonical = canonical_language(code)
-        totals[canonical] = totals.get(canonical, 0) + count
-    return {code: sum(total >= edge for edge in edges) for code, total in totals.items()}
 
 
 def _parse(code: str) -> Language:

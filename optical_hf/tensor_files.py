@@ -1,7 +1,4 @@
-"""Files of tensors that carry a checksum: written whole or not at all, and not taken for good once a byte of them has changed.
-
-Knows nothing about what the tensors are.
-"""
+"""Files of tensors that carry a checksum: written whole or not at all, and not taken for good once a byte has changed."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -5,7 +5,8 @@ import unicodedata
 
 import pytest
 
-from optical_hf.files import NAME_BYTES, expand_path, file_names, write_folder, write_text, write_whole
+from optical_hf.files import NAME_BYTES, expand_path, file_names, write_text, write_whole
+from optical_hf.folders import write_folder
 
 
 def test_home_and_variables_are_put_in(monkeypatch, tmp_path):

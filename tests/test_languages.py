@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optical_hf.languages import by_canonical_language, canonical_language, language_info, tiers_from_counts
+from optical_hf.languages import by_canonical_language, canonical_language, language_info
 
 
 @pytest.mark.parametrize(
@@ -72,23 +72,6 @@ def test_info_names_language_and_script() -> None:
     assert language_info("mar") == ("mr", "Marathi", "Deva", 2)
     assert language_info("zho_Hant")[:3] == ("zh-Hant", "Chinese (Traditional)", "Hant")
     assert language_info("fil").name == "Tagalog"
-
-
-def test_a_users_own_tiers_go_before_the_paper() -> None:
-    assert language_info("so", {"som_Latn": 4}).tier == 4
-    assert language_info("mr", {"som_Latn": 4}).tier == 2
-
-
-def test_tiers_from_counts_add_up_codes_of_one_language() -> None:
-    assert tiers_from_counts({"swa": 600, "swh": 600, "so": 600}) == {"sw": 1, "so": 0}
-    assert tiers_from_counts({"de": 29_000, "so": 5_000}, edges=[10_000]) == {"de": 1, "so": 0}
-
-
-def test_tiers_from_counts_refuses_what_makes_no_sense() -> None:
-    with pytest.raises(ValueError, match="must rise"):
-        tiers_from_counts({"de": 1}, edges=[10, 10])
-    with pytest.raises(ValueError, match="number of pairs"):
-        tiers_from_counts({"de": -1})
 
 
 def test_two_codes_of_one_language_do_not_hide_each_other() -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, cast, get_args
 import typer
 from rich.console import Console
 
+from optical_hf.cli import shared_options as options
 from optical_hf.cli.ending import usage
 from optical_hf.data import load_bitext
 from optical_hf.data.bitext.bitext_files import LINE_LIMIT
@@ -15,15 +16,14 @@ from optical_hf.files import check_folder, write_text
 from optical_hf.models import fit_alignment, load_student, load_teacher
 from optical_hf.models.alignment.ridge_penalty import Selection
 from optical_hf.models.text_length import set_max_seq_length
-from optical_hf.models.views import Kind
 from optical_hf.training import save_student
 
 
 def align(
     context: typer.Context,
-    teacher: Annotated[str, typer.Option(help="English teacher: a hub id or a folder.")],
-    student: Annotated[str, typer.Option(help="Multilingual encoder: a hub id or a folder.")],
-    bitext: Annotated[list[str], typer.Option(help="Bitext file, as for train; give the option again for more.")],
+    teacher: options.TeacherName,
+    student: options.StudentName,
+    bitext: options.BitextFiles,
     output: Annotated[Path, typer.Option(help="Folder for the student and alignment.json.")],
     method: Annotated[
         Literal["transport", "ridge"], typer.Option(help="Tokens by transport, or pooled vectors alone.")
@@ -44,28 +44,17 @@ def align(
     held_out: Annotated[
         int, typer.Option(min=0, help="Pairs kept from the fit, to measure R@1 before and after.")
     ] = 200,
-    kind: Annotated[
-        Kind | None, typer.Option(help="One vector a text or one a token; the default is the teacher's.")
-    ] = None,
-    layers: Annotated[
-        list[int] | None,
-        typer.Option(
-            help="Hidden layers of the student whose average is projected, such as 10 12; the default stands in docs/models.md."
-        ),
-    ] = None,
-    max_seq_length: Annotated[int | None, typer.Option(min=1, help="Tokens kept of a text, on both sides.")] = None,
-    query_prompt: Annotated[
-        str | None,
-        typer.Option(help="Text in front of every text the student reads, such as 'query: '; saved with it."),
-    ] = None,
-    on_bad_row: Annotated[
-        Literal["error", "drop"],
-        typer.Option(help="A row that cannot be used, such as a pair with an empty side: error stops, drop counts."),
-    ] = "error",
-    max_line_bytes: Annotated[int, typer.Option(min=1, help="Bound on a line of a bitext file.")] = LINE_LIMIT,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
+    kind: options.StudentKind = None,
+    layers: options.Layers = None,
+    max_seq_length: options.MaxSeqLength = None,
+    query_prompt: options.QueryPrompt = None,
+    on_bad_row: options.BadRow = "error",
+    max_line_bytes: options.LineLimit = LINE_LIMIT,
+    seed: Annotated[int, typer.Option(min=0, help="Of all random choices.")] = 0,
 ) -> None:
     """Fit the student's projection in closed form: transport plans and ridge regression by turns. Minutes, no gradient step.
+
+    An option that takes several values is given several times.
 
     Example: optical-hf align --teacher sentence-transformers/all-MiniLM-L6-v2 --student intfloat/multilingual-e5-small
     --query-prompt "query: " --bitext swh-eng.tsv.gz --bitext train.de.gz --output students/e5

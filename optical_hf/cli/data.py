@@ -7,11 +7,13 @@ from typing import Annotated, Literal, get_args
 import typer
 from rich.console import Console
 
+from optical_hf.cli import shared_options as options
 from optical_hf.cli.ending import usage
 from optical_hf.data import bitext_quality, clean_bitext, load_bitext
 from optical_hf.data.bitext.bitext_files import LINE_LIMIT
 from optical_hf.data.quality.rules import Rule
-from optical_hf.files import check_file, check_new_folder, write_folder, write_text
+from optical_hf.files import check_file, check_new_folder, write_text
+from optical_hf.folders import write_folder
 from optical_hf.scenes import LANGUAGES, export_flickr30k_entities, generate_scenes
 
 data_app = typer.Typer(help="Check and clean bitext; export synthetic scenes.", no_args_is_help=True)
@@ -40,7 +42,7 @@ def check(
             help="A row that cannot be used: error stops, drop counts; keep stops too, but counts empty sides as a rule."
         ),
     ] = "keep",
-    max_line_bytes: Annotated[int, typer.Option(min=1, help="Bound on a line of a bitext file.")] = LINE_LIMIT,
+    max_line_bytes: options.LineLimit = LINE_LIMIT,
 ) -> None:
     """Count what looks wrong, by language: empty sides, duplicates, wrong language, leaks, runs of misalignment.
 
@@ -52,8 +54,7 @@ def check(
                 "--drop and --output belong together: name the rules to drop and the folder for what is left, or with --list "
                 "the file for what breaks them"
             )
-        if unknown := [rule for rule in drop or [] if rule not in get_args(Rule)]:
-            raise ValueError(f"--drop {unknown[0]!r} is no rule: expected one of {', '.join(get_args(Rule))}")
+        options.check_known("--drop", drop, get_args(Rule))
         if "leak" in (drop or []) and not evaluation:
             raise ValueError("--drop leak needs --evaluation, the texts that must not be in the training data")
     if json_ is not None:
@@ -92,8 +93,7 @@ def scenes(
 ) -> None:
     """Write synthetic scenes with captions, phrases, boxes and pictures, as Flickr30k Entities is laid out."""
     with usage():
-        if unknown := sorted({*(languages or ())} - {*LANGUAGES}):
-            raise ValueError(f"--languages {unknown[0]!r} has no scenes: expected one of {', '.join(LANGUAGES)}")
+        options.check_known("--languages", languages, LANGUAGES)
     check_new_folder(output)
     export_flickr30k_entities(generate_scenes(count, seed=seed), output, languages or LANGUAGES)
     Console(highlight=False).print(f"{count} scenes in the Flickr30k Entities format: {output}")

@@ -5,7 +5,6 @@ The scenes are synthetic: what the table shows is that the machinery works, neve
 
 import copy
 import time
-from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -16,10 +15,11 @@ from rich.console import Console
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
+from optical_hf.cli.evaluate import write_report
 from optical_hf.data import RetrievalCollection
-from optical_hf.evaluation import RetrievalReport, evaluate_retrieval, print_report, report_markdown
+from optical_hf.evaluation import evaluate_retrieval, print_report
 from optical_hf.evaluation.report.report_plots import plot_recall
-from optical_hf.files import check_folder, write_text, write_whole
+from optical_hf.files import check_folder, write_whole
 from optical_hf.models import Encoder, build_student, fit_alignment
 from optical_hf.models.tiny import tiny_encoder
 from optical_hf.scenes import (
@@ -77,8 +77,10 @@ def demo(
     )
     print_report(report)
     save_student(students["optical"], output / "student")
-    for what, where in [("student", output / "student"), *write_report(report, output)]:
-        console.print(f"{what:>8}: {where}")
+    write_report(report, output / "report.json", output / "report.md", None, {})
+    write_whole(output / "recall.png", partial(plot_recall(report).savefig, format="png", dpi=150))
+    for what, where in (("plot", "recall.png"), ("student", "student")):
+        console.print(f"{what}: {output / where}")
     console.print(
         f"{time.perf_counter() - started:.0f} s. Synthetic data: this shows that it runs, not how good a student is."
     )
@@ -110,15 +112,3 @@ def distilled(
     )  # fmt: skip
     OTDistillationTrainer(model=learner, teacher=teacher, args=args, train_dataset=bitext).train()
     return learner
-
-
-def write_report(report: RetrievalReport, output: Path) -> Iterable[tuple[str, Path]]:
-    """Write the report as JSON, Markdown and a plot; yield what each is and where."""
-    paths = {
-        name: output / file
-        for name, file in (("JSON", "report.json"), ("Markdown", "report.md"), ("plot", "recall.png"))
-    }
-    report.to_json(paths["JSON"])
-    write_text(paths["Markdown"], report_markdown(report))
-    write_whole(paths["plot"], partial(plot_recall(report).savefig, format="png", dpi=150))
-    yield from paths.items()

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, get_args
 
 import typer
 from rich.console import Console
 
+from optical_hf.cli import shared_options as options
 from optical_hf.cli.ending import WrongUsageError, usage
 from optical_hf.cli.named_collections import collections_of
 from optical_hf.data import load_bitext
@@ -21,7 +22,7 @@ from optical_hf.evaluation import (
     write_html,
     write_trec,
 )
-from optical_hf.evaluation.encode.encoding import Search
+from optical_hf.evaluation.evaluation_settings import EvaluationSettings
 from optical_hf.evaluation.systems import SystemName
 from optical_hf.evaluation.translate.seq2seq import Translator
 from optical_hf.files import check_file, check_folder, write_text
@@ -71,22 +72,16 @@ def evaluate(
             "by word, for translate_query and bm25 in languages that no translation model reads; repeat it."
         ),
     ] = None,
-    search: Annotated[
-        Search | None,
-        typer.Option(help="By one vector a text, or by one a token. Default: maxsim for a late-interaction student."),
-    ] = None,
+    search: options.SearchBy = None,
     high: Annotated[
         list[str] | None,
         typer.Option(help="Language of the high-resource group; repeat it. Default: Joshi et al. classes."),
     ] = None,
     low: Annotated[list[str] | None, typer.Option(help="Language of the low-resource group; repeat it.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Read the first so many pairs of each file.")] = None,
-    on_bad_row: Annotated[
-        Literal["error", "drop"],
-        typer.Option(help="A row that cannot be used, such as a pair with an empty side: error stops, drop counts."),
-    ] = "error",
+    limit: options.PairLimit = None,
+    on_bad_row: options.BadRow = "error",
     batch_size: Annotated[int, typer.Option(min=1, help="Texts in a batch.")] = 64,
-    max_seq_length: Annotated[int | None, typer.Option(min=1, help="Tokens kept of a text.")] = None,
+    max_seq_length: options.MaxSeqLength = None,
     query_prompt: Annotated[
         str | None, typer.Option(help="Text in front of every query the students read, in place of the one they state.")
     ] = None,
@@ -117,9 +112,10 @@ def evaluate(
         systems = named_systems(system, untrained, [*(translator or []), *(dictionary or [])])
         if not (queries and teacher and (student or "student" not in systems)):
             raise ValueError("expected --teacher, --student and --queries (or --compare A.json B.json)")
-        counts = named_counts(pairs)
+        counts = options.pair_counts("--pairs", pairs)
         models = named_students(student, other)
         high, low = ([canonical_language(code) for code in group or []] or None for group in (high, low))
+        settings = EvaluationSettings(search=search, high=high, low=low, batch_size=batch_size)
     for file in filter(None, (json, markdown, html)):
         check_file(file)
     if runs is not None:
@@ -135,9 +131,8 @@ def evaluate(
         for model in (english, *loaded.values()):
             set_max_seq_length(model, max_seq_length)
     report = evaluate_retrieval(
-        loaded.pop("student", None), english, collections, systems=systems, models=loaded, search=search,
-        high=high, low=low, batch_size=batch_size, untrained=before,
-        translator=translators,
+        loaded.pop("student", None), english, collections, systems=systems, models=loaded, untrained=before,
+        translator=translators, settings=settings,
     )  # fmt: skip
     print_report(report)
     write_report(report, json, markdown, html, counts)
@@ -150,8 +145,7 @@ def evaluate(
 def named_systems(systems: list[str] | None, untrained: str | None, translator: list[str] | None) -> list[str]:
     """The systems to evaluate; an untrained backbone or a translator that was named is there to be evaluated."""
     named = [name.replace("-", "_") for name in systems or ["student"]]
-    if unknown := [name for name in named if name not in get_args(SystemName)]:
-        raise ValueError(f"--system {unknown[0]!r} is unknown: expected one of {', '.join(get_args(SystemName))}")
+    options.check_known("--system", named, get_args(SystemName))
     if untrained and "untrained" not in named:
         named.append("untrained")
     if translator and not {"translate_query", "bm25"} & set(named):
@@ -202,34 +196,15 @@ def print_comparison(first: Path, second: Path) -> None:
     compare_reports(RetrievalReport.from_json(first), RetrievalReport.from_json(second)).print()
 
 
-def named_counts(stated: list[str] | None) -> dict[str, int] | None:
-    """Bitext pairs by language.
-
-    Raises:
-        ValueError: for what is not a language and a whole number.
-    """
-    if not stated:
-        return None
-    counts = {}
-    for part in stated:
-        language, _, count = part.partition("=")
-        if not count.isdecimal():
-            raise ValueError(f"expected --pairs LANGUAGE=NUMBER, such as so=5101, got {part!r}")
-        counts[language] = int(count)
-    return counts
-
-
 def write_report(
-    report: RetrievalReport, json: Path | None, markdown: Path | None, html: Path | None, pairs: dict[str, int] | None
+    report: RetrievalReport, json: Path | None, markdown: Path | None, html: Path | None, pairs: dict[str, int]
 ) -> None:
     """Write what was asked for and say where."""
-    console = Console(highlight=False)
-    if json is not None:
-        report.to_json(json)
-        console.print(f"JSON report: {json}")
-    if markdown is not None:
-        write_text(markdown, report_markdown(report))
-        console.print(f"Markdown report: {markdown}")
-    if html is not None:
-        write_html(report, html, pairs=pairs)
-        console.print(f"HTML report: {html}")
+    for name, path, write in (
+        ("JSON", json, lambda: report.to_json(json)),
+        ("Markdown", markdown, lambda: write_text(markdown, report_markdown(report))),
+        ("HTML", html, lambda: write_html(report, html, pairs=pairs or None)),
+    ):
+        if path is not None:
+            write()
+            Console(highlight=False).print(f"{name} report: {path}")

@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from optical_hf.cli.ending import usage
+from optical_hf.cli.shared_options import pair_counts
 from optical_hf.evaluation import RetrievalReport
 from optical_hf.files import check_file, expand_path, write_text
 from optical_hf.hub import model_card, push_student
@@ -38,7 +39,7 @@ def card(
     Example: optical-hf card students/e5 --report report.json --teacher sentence-transformers/all-MiniLM-L6-v2 --license mit
     """
     with usage():
-        pairs = dict(map(_pairs, bitext or []))
+        pairs = pair_counts("--bitext", bitext)
         weighted = parse_losses(losses) if losses else None
         if push_to is not None:
             checked_repo_id(push_to)
@@ -59,10 +60,3 @@ def card(
     console.print(f"The card is in {student / 'README.md'}")
     if push_to is not None:
         console.print(f"Pushed: {push_student(student, push_to, private=private)}")
-
-
-def _pairs(said: str) -> tuple[str, int]:
-    code, _, count = said.partition("=")
-    if not (code and count.isdecimal()):
-        raise ValueError(f"--bitext is {said!r}: expected a language and its number of pairs, as in so=5101")
-    return code, int(count)

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from optical_hf.cli.ending import usage
+from optical_hf.cli.shared_options import named_values
 from optical_hf.files import check_folder
 from optical_hf.study import RunFolder, StudyConfig, folders_of, launch_runs, load_study, runs_of
 from optical_hf.study.estimate import estimates
@@ -49,7 +50,7 @@ def study(
     OUTPUT/runs/KEY/      configuration, reports with the rank of every query, result and log of a run
     """
     with usage():
-        values = _given(set_ or [])
+        values = named_values("--set", set_)
     loaded = load_study(config, values)
     if not dry_run:
         check_folder(loaded.output)
@@ -66,13 +67,6 @@ def study(
     statuses = Counter(entry.status for entry in entries)
     told = ", ".join(f"{count} {status}" for status, count in statuses.items())
     Console(highlight=False).print(f"{len(entries)} runs: {told}. Report: {written}", soft_wrap=True)
-
-
-def _given(pairs: list[str]) -> dict[str, str]:
-    for pair in pairs:
-        if "=" not in pair:
-            raise ValueError(f"--set {pair!r}: expected NAME=VALUE")
-    return dict(pair.split("=", 1) for pair in pairs)
 
 
 def _first_open(entries: list[RunFolder], limit: int | None) -> list[RunFolder]:

@@ -1,4 +1,4 @@
-"""The Hugging Face Hub: the model card of a student, and its upload. Knows nothing about training or measuring."""
+"""The Hugging Face Hub: the model card of a student, and its upload."""
 
 from optical_hf.hub.card import model_card
 from optical_hf.hub.push import push_student, student_files

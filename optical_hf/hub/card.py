@@ -1,7 +1,7 @@
 """The model card of a student: YAML metadata for the hub, and what a reader has to know, in Markdown.
 
 The metadata follow the hub's model card specification (huggingface/hub-docs, modelcard.md) and are written by
-`huggingface_hub`. Knows nothing about training or measuring: figures come as plain dicts.
+`huggingface_hub`. The text is in card_template.md; figures come as plain dicts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,56 +21,7 @@ from optical_hf.models import Encoder, averaged_layers, backbone, embedding_widt
 
 TAGS = ["sentence-transformers", "cross-lingual-retrieval", "knowledge-distillation", "optimal-transport", "optical-hf"]
 
-TEMPLATE = """---
-{{ card_data }}
----
-
-# {{ title }}
-
-{{ summary }}
-
-## How to load it
-
-{{ loading }}
-
-## How it was made
-
-{{ making }}
-
-## How well it finds
-
-{{ results }}
-
-## Source
-
-OPTICAL: Huang, Yu and Allan, *Improving Cross-lingual Information Retrieval on Low-Resource Languages via Optimal
-Transport Distillation*, WSDM 2023, [arXiv:2301.12566](https://arxiv.org/abs/2301.12566). Made with `optical-hf`, which
-is not needed to load it.
-"""
-
-ONE_VECTOR = """```python
-from sentence_transformers import SentenceTransformer
-
-student = SentenceTransformer("{name}")
-queries = student.encode_query(["..."])  # one vector a text, {width} wide
-```
-"""
-
-ONE_A_TOKEN = """```python
-from sentence_transformers import MultiVectorEncoder
-
-student = MultiVectorEncoder("{name}")
-queries = student.encode_query(["..."])  # one vector a token, {width} wide, for MaxSim
-```
-"""
-
-BACKBONE = """The transformer alone, before the projection:
-
-```python
-from transformers import AutoModel, AutoTokenizer
-
-backbone, tokenizer = AutoModel.from_pretrained("{name}"), AutoTokenizer.from_pretrained("{name}")
-```"""
+TEMPLATE = Path(__file__).with_name("card_template.md")
 
 
 def model_card(
@@ -140,18 +91,22 @@ def model_card(
     )
     card = ModelCard.from_template(
         data,
-        template_str=TEMPLATE,
+        template_path=str(TEMPLATE),
+        name=name,
         title=title,
-        summary=_summary(teacher, languages),
-        loading=_loading(student, name),
-        making=_making(student, teacher, origin, losses, pairs),
+        teacher=teacher,
+        languages=[_named(code) for code in languages],
+        one_vector=kind_of(student) != "late_interaction",
+        width=embedding_width(student),
+        facts=_facts(student, teacher, origin, losses),
+        pairs=pairs and _pairs_table(pairs),
         results=results,
     )
     return str(card)
 
 
 def checked_repo_id(repo_id: str) -> str:
-    """The repository id, if it is one; raises ValueError with the form that is expected otherwise."""
+    """The repository id; raises ValueError where it is none."""
     try:
         validate_repo_id(repo_id)
     except HFValidationError:
@@ -178,47 +133,27 @@ def _hub_id(name: str | None) -> str | None:
         return None
 
 
-def _summary(teacher: str | None, languages: Sequence[str]) -> str:
-    named = ", ".join(f"{language_info(code).name} ({code})" for code in languages)
-    return (
-        f"A student of {f'`{teacher}`' if teacher else 'an English teacher'}: it reads queries in "
-        f"{named or 'other languages'} and puts them where the teacher puts the same words in English. "
-        "Documents are encoded by the teacher, so an English index made with it serves as it is."
-    )
+def _named(code: str) -> str:
+    return f"{language_info(code).name} ({code})"
 
 
-def _loading(student: Encoder, name: str) -> str:
-    ways = [ONE_A_TOKEN] if kind_of(student) == "late_interaction" else [ONE_VECTOR, ONE_A_TOKEN]
-    return "\n".join(way.format(name=name, width=embedding_width(student)) for way in [*ways, BACKBONE])
-
-
-def _averaged(student: Encoder) -> str | None:
-    """The hidden layers whose average is projected; nothing of a student that reads the last one."""
-    if layer_average(student) is None:
-        return None
-    return "average of " + ", ".join(
-        f"{layer} (weight {share:.2g})" for layer, share in averaged_layers(student).items()
-    )
-
-
-def _making(
-    student: Encoder,
-    teacher: str | None,
-    base_model: str | None,
-    losses: Mapping[Loss, float] | Mapping[str, float] | None,
-    pairs: Mapping[str, int],
-) -> str:
+def _facts(
+    student: Encoder, teacher: str | None, base_model: str | None, losses: Mapping[Any, float] | None
+) -> dict[str, str | None]:
+    """What the student is made of, by heading; None is left out."""
     inside = backbone(student)
-    facts = {
-        "Teacher": f"`{teacher}`" if teacher else None,
+    averaged = {} if layer_average(student) is None else averaged_layers(student)
+    layers = ", ".join(f"{layer} (weight {share:.2g})" for layer, share in averaged.items())
+    return {
+        "Teacher": teacher and f"`{teacher}`",
         "Backbone": f"`{base_model}`" if base_model else type(inside.model).__name__,
-        "Layers": _averaged(student),
+        "Layers": layers and f"average of {layers}",
         "Width": f"{inside.get_embedding_dimension()} in the backbone, {embedding_width(student)} where it is searched",
         "Longest text": f"{student.max_seq_length} tokens" if student.max_seq_length else None,
-        "Losses": ", ".join(f"{loss} × {weight:g}" for loss, weight in (losses or {}).items()) or None,
+        "Losses": ", ".join(f"{loss} × {weight:g}" for loss, weight in (losses or {}).items()),
     }
-    lines = [f"- **{name}:** {fact}" for name, fact in facts.items() if fact]
-    if pairs:
-        rows = [[f"{language_info(code).name} ({code})", f"{count:,}"] for code, count in pairs.items()]
-        lines += ["", table(["bitext with English", "pairs"], [*rows, ["all", f"{sum(pairs.values()):,}"]])]
-    return "\n".join(lines)
+
+
+def _pairs_table(pairs: Mapping[str, int]) -> str:
+    rows = [[_named(code), f"{count:,}"] for code, count in pairs.items()]
+    return table(["bitext with English", "pairs"], [*rows, ["all", f"{sum(pairs.values()):,}"]])

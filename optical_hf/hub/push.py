@@ -1,32 +1,29 @@
 """Upload a student to the Hugging Face Hub: exactly the files that others need to load it, and its card.
 
-`huggingface_hub` talks to the hub; here is decided what goes up, and a refusal is said in one line that never shows the
-token. Knows nothing about training.
+`huggingface_hub` talks to the hub. Here is decided what goes up, and a refusal is said in one line that never shows the
+token.
 """
 
 import json
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from huggingface_hub import HfApi, metadata_load
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from huggingface_hub.utils import validate_repo_id
 
-from optical_hf.files import write_text
+from optical_hf.files import expand_path, write_text
+from optical_hf.hub.card import checked_repo_id, model_card
+from optical_hf.hub.public_names import is_local
+from optical_hf.models import Encoder
+from optical_hf.models.layers import keep_hidden_states
 
 try:
     from huggingface_hub.utils import httpx
 except ImportError:  # huggingface_hub before 1.31
     import httpx
-from huggingface_hub.utils import validate_repo_id
-
-from optical_hf.files import expand_path
-from optical_hf.hub.card import checked_repo_id, model_card
-from optical_hf.hub.public_names import is_local
-from optical_hf.models import Encoder
-from optical_hf.models.layers import keep_hidden_states
 
 LOADED_SUFFIXES = frozenset({".safetensors", ".json", ".txt", ".model", ".jinja", ".py", ".md", ".png", ".svg"})
 NEVER_PUSHED = frozenset({"training_args.json", "trainer_state.json"})
@@ -102,8 +99,9 @@ def push_student(
         if card is not None:
             write_text(Path(staging, "README.md"), card)
         _check_card(Path(staging, "README.md"))
-        upload = _Upload(HfApi(token=token, library_name="optical-hf"), staging, repo_id)
-        return upload.run(private, revision, commit_message)
+        return _upload(
+            HfApi(token=token, library_name="optical-hf"), staging, repo_id, private, revision, commit_message
+        )
 
 
 def student_files(folder: str | Path) -> list[Path]:
@@ -135,16 +133,13 @@ def _check_card(path: Path) -> None:
         data = (metadata_load(path) if path.exists() else None) or {}
     except ValueError:  # no metadata that can be read
         return
-    stated = [value for field in ("base_model", "datasets") for value in _listed(data.get(field))]
+    fields = (data.get(field) for field in ("base_model", "datasets"))
+    stated = [name for value in fields for name in (value if isinstance(value, list) else [value])]
     if local := [name for name in stated if isinstance(name, str) and is_local(name)]:
         raise ValueError(
             f"the card names {local[0]!r}, a path of this machine: take it out of the metadata in README.md, or write the card "
             "anew with model_card (optical-hf card)"
         )
-
-
-def _listed(value: object) -> list[object]:
-    return value if isinstance(value, list) else [value]
 
 
 def _base_on_the_hub(folder: Path, base: str | None) -> None:
@@ -175,54 +170,49 @@ def _base_on_the_hub(folder: Path, base: str | None) -> None:
     write_text(place, json.dumps({**config, "base_model_name_or_path": base}, indent=2) + "\n")
 
 
-class _Upload:
-    """One push of a folder to one repository."""
-
-    def __init__(self, api: HfApi, folder: str, repo_id: str) -> None:
-        self.api, self.folder, self.repo_id = api, folder, repo_id
-
-    def run(
-        self, private: bool | None, revision: str | None, commit_message: str, waits: Sequence[float] = WAITS
-    ) -> str:
-        """Push, and again after a 5xx: a repository that is there already is taken, an unchanged file is skipped."""
+def _upload(
+    api: HfApi, folder: str, repo_id: str, private: bool | None, revision: str | None, commit_message: str
+) -> str:
+    """Push, and again after a 5xx: a repository that is there already is taken, an unchanged file is skipped."""
+    for wait in (*WAITS, None):
         try:
-            return self._push(private, revision, commit_message)
+            return _push(api, folder, repo_id, private, revision, commit_message)
         except HfHubHTTPError as error:
-            if error.response.status_code < 500 or not waits:
-                raise self._said(error) from None
-            time.sleep(waits[0])
+            if error.response.status_code < 500 or wait is None:
+                raise _told(error, repo_id) from None
+            time.sleep(wait)
         except httpx.TransportError as error:  # its text may quote a header, so only its name is shown
-            raise ConnectionError(f"cannot reach the hub at {self.api.endpoint} ({type(error).__name__})") from None
-        return self.run(private, revision, commit_message, waits[1:])
+            raise ConnectionError(f"cannot reach the hub at {api.endpoint} ({type(error).__name__})") from None
+    raise AssertionError("the last attempt returns or raises")
 
-    def _push(self, private: bool | None, revision: str | None, commit_message: str) -> str:
-        repo_id = self.api.create_repo(self.repo_id, private=private, exist_ok=True).repo_id
-        if private and not self.api.model_info(repo_id).private:
-            raise ValueError(
-                f"{repo_id!r} is there already and public: private=True does not hide it, everybody would see the "
-                "student; make it private in its settings on the hub, or push to another name"
-            )
-        if revision is not None:
-            self.api.create_branch(repo_id, branch=revision, exist_ok=True)
-        commit = self.api.upload_folder(
-            repo_id=repo_id,
-            folder_path=self.folder,
-            commit_message=commit_message,
-            revision=revision,
-            delete_patterns=STALE,
-        )
-        return commit.commit_url
 
-    def _said(self, error: HfHubHTTPError) -> Exception:
-        """What the hub answered, in one line, without the token."""
-        status, repo = error.response.status_code, repr(self.repo_id)
-        if status in (401, 403):
-            return ValueError(
-                f"the hub refused the token for {repo} ({status}): log in with `hf auth login`, or pass a token that "
-                f"may write to {repo}"
-            )
-        if status < 500:
-            return ValueError(f"the hub refused {repo} ({status}): {' '.join((error.server_message or '').split())}")
-        return ConnectionError(
-            f"the hub answered {status} to the push of {repo}, {len(WAITS) + 1} times: nothing was committed; try later"
+def _push(
+    api: HfApi, folder: str, repo_id: str, private: bool | None, revision: str | None, commit_message: str
+) -> str:
+    repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
+    if private and not api.model_info(repo_id).private:
+        raise ValueError(
+            f"{repo_id!r} is there already and public: private=True does not hide it, everybody would see the "
+            "student; make it private in its settings on the hub, or push to another name"
         )
+    if revision is not None:
+        api.create_branch(repo_id, branch=revision, exist_ok=True)
+    commit = api.upload_folder(
+        repo_id=repo_id, folder_path=folder, commit_message=commit_message, revision=revision, delete_patterns=STALE
+    )
+    return commit.commit_url
+
+
+def _told(error: HfHubHTTPError, repo_id: str) -> Exception:
+    """What the hub answered, in one line, without the token."""
+    status = error.response.status_code
+    if status in (401, 403):
+        return ValueError(
+            f"the hub refused the token for {repo_id!r} ({status}): log in with `hf auth login`, or pass a token that "
+            f"may write to {repo_id!r}"
+        )
+    if status < 500:
+        return ValueError(f"the hub refused {repo_id!r} ({status}): {' '.join((error.server_message or '').split())}")
+    return ConnectionError(
+        f"the hub answered {status} to the push of {repo_id!r}, {len(WAITS) + 1} times: nothing was committed; try later"
+    )

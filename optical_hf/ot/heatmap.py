@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from optical_hf.extras import import_extra
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -37,11 +39,6 @@ def alignment_heatmap(
         >>> [label.get_text() for label in ax.get_yticklabels()]
         ['ein', 'Hund']
     """
-    try:
-        from matplotlib.figure import Figure  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise ImportError('alignment_heatmap needs matplotlib: pip install "optical-hf[viz]"') from error
-
     rows, columns = len(source_tokens), len(target_tokens)
     if plan_NM.dim() != 2 or rows > plan_NM.shape[0] or columns > plan_NM.shape[1]:
         raise ValueError(
@@ -53,7 +50,8 @@ def alignment_heatmap(
     share_NM = moved_NM / torch.where(total_N1 > 0, total_N1, 1.0)
     if ax is None:
         size = (2 + 0.35 * columns, 1.5 + 0.35 * rows)
-        ax = Figure(figsize=size, layout="constrained").add_subplot()
+        figure = import_extra("matplotlib.figure", "viz", "alignment_heatmap")
+        ax = figure.Figure(figsize=size, layout="constrained").add_subplot()
     ax.imshow(share_NM, cmap="Blues", vmin=0.0, vmax=1.0)
     ax.set_xticks(range(columns), target_tokens, rotation=60, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(rows), source_tokens)

@@ -13,7 +13,8 @@ from pathlib import Path
 from datasets.utils import tqdm
 
 from optical_hf.bars import bars_shown
-from optical_hf.files import expand_path, write_folder
+from optical_hf.files import expand_path
+from optical_hf.folders import write_folder
 from optical_hf.scenes.corpus import caption
 from optical_hf.scenes.pictures import boxes, render
 from optical_hf.scenes.scene_captions import Caption

@@ -125,7 +125,6 @@ BAD_OPTIONS = {
     "not a number": (["--max_steps", "many"], "max_steps"),
     "no such kind": (["--kind", "vectors"], "vectors"),
     "no such search": (["--search", "cosine"], "maxsim"),
-    "nothing to do with what is empty": (["--on_empty", "foo"], "drop"),
     "nothing to do with a bad row": (["--on_bad_row", "foo"], "drop"),
     "no tokens": (["--max_seq_length", "0"], "expected 1 or more"),
     "no pairs": (["--evaluate_limit", "0"], "expected 1 or more"),

@@ -67,20 +67,17 @@ def test_data_check_reads_columns(folder, monkeypatch, capsys):
     assert "longer than 9 bytes" in " ".join(err.split())
 
 
-def test_train_reads_them_and_knows_the_old_name(folder, tmp_path):
+def test_train_reads_them(folder, tmp_path):
     given = [
         "--teacher", "t", "--student", "s", "--output", str(tmp_path), "--bitext", f"mr={folder / 'anki.txt'}:2,1",
         "--report_to", "none", "--use_cpu", "true",
     ]  # fmt: skip
     assert len(bitext_of(*parse_train([*given, "--on_bad_row", "drop"]))) == 58
     assert len(list(bitext_of(*parse_train([*given, "--on_bad_row", "drop", "--streaming", "true"])))) == 58
-    with pytest.warns(FutureWarning, match="--on_empty is now called --on_bad_row"):
-        assert len(bitext_of(*parse_train([*given, "--on_empty", "drop"]))) == 58
     with pytest.raises(ValueError, match="longer than 9 bytes"):
         bitext_of(*parse_train([*given, "--max_line_bytes", "9"]))
-    for option in ("--on_bad_row", "--on_empty"):
-        with pytest.raises(ValueError, match="foo"):
-            parse_train([*given, option, "foo"])
+    with pytest.raises(ValueError, match="foo"):
+        parse_train([*given, "--on_bad_row", "foo"])
 
 
 def test_line_files_of_evaluations_are_told_of_bad_rows_too(tmp_path):

@@ -15,6 +15,7 @@ from huggingface_hub import ModelCard
 
 import optical_hf
 
+pytestmark = pytest.mark.slow  # each fixture starts processes that import everything
 TOKEN = "hf_" + "RecognisableTokenThatNobodyMaySee"
 HELPERS = Path(__file__).parents[1]
 PACKAGE = str(Path(optical_hf.__file__).parents[1])

@@ -213,6 +213,7 @@ def powers(exponents: np.ndarray) -> np.ndarray:
     return pair.kernel[0, : len(exponents)].copy()
 
 
+@pytest.mark.slow  # compiles two functions anew
 def test_a_power_of_two_is_that_of_numpy_to_the_rounding_of_float32() -> None:
     exponents = np.linspace(-86, 20, 100_003).astype(np.float32)
     expected = np.exp2(exponents.astype(np.float64))
