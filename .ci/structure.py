@@ -3,6 +3,7 @@
 - A file of the package, the tests or the examples has at most 300 lines.
 - A file name stands once in the package.
 - A relative link of README.md or docs/ points at a file, and its #anchor at a heading.
+- A place that docs/contributing.md names exists.
 - A test asserts something: itself, by pytest.raises or warns, or through a helper of the test suite.
 """
 
@@ -69,6 +70,15 @@ def dead_links() -> Iterator[str]:
                 yield f"{where} points at no heading of {target.name}"
 
 
+def lost_places() -> Iterator[str]:
+    """Files and folders that the table of look-ups says hold something today."""
+    page = ROOT / "docs" / "contributing.md"
+    for row in re.findall(r"^\|.*\|$", page.read_text(encoding="utf-8"), flags=re.MULTILINE):
+        for place in re.findall(r"`([\w/]+(?:/|\.py))`", row):
+            if not (ROOT / "optical_hf" / place).exists():
+                yield f"docs/contributing.md: there is no {place} in the package"
+
+
 def called_names(function: ast.AST) -> set[str]:
     """Names of the functions that are called as such. A method of a helper's name is something else."""
     return {
@@ -105,7 +115,7 @@ def tests_without_assertion() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    faults = [*long_files(), *repeated_names(), *dead_links(), *tests_without_assertion()]
+    faults = [*long_files(), *repeated_names(), *dead_links(), *lost_places(), *tests_without_assertion()]
     if faults:
         raise SystemExit("\n".join([*faults, f"{len(faults)} faults in the structure"]))
     print("structure: no faults")

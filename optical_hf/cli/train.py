@@ -132,7 +132,8 @@ def print_help(everything: bool = False) -> None:
         "       optical-hf train CONFIG.yaml [OPTIONS]\n\n"
         "Distil an English teacher into a multilingual student on bitext. The projection starts from the closed form, gradient\n"
         "steps follow, and the student is saved as sentence-transformers saves it. A configuration file has the same names\n"
-        "as keys; options after it go before it. On several devices: accelerate launch -m optical_hf.cli train ...\n",
+        "as keys, and ${NAME} stands for a variable of the environment or of its own `variables`. Options after the file\n"
+        "replace those in it. On several devices: accelerate launch -m optical_hf.cli train ...\n",
         highlight=False,
         markup=False,
     )

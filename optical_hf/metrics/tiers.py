@@ -7,6 +7,8 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Literal, NamedTuple
 
+from optical_hf.settings_checks import check_lists
+
 Tier = Literal["high", "middle", "low"]
 
 
@@ -74,9 +76,7 @@ def checked_tiers(
     Raises:
         ValueError: A language in no group or in two, or no language in high or low.
     """
-    for name, tier in (("high", high), ("low", low), ("middle", middle)):
-        if isinstance(tier, str):
-            raise ValueError(f"{name} must be a list of languages, but is the string {tier!r}; write [{tier!r}].")
+    check_lists(high=high, low=low, middle=middle)
     both = sorted(set(high) & set(low) | set(high) & set(middle) | set(low) & set(middle))
     if both:
         raise ValueError(f"{len(both)} languages are in two tiers: {', '.join(both)}. Each must count once.")

@@ -37,7 +37,7 @@ def test_lists_may_name_languages_without_queries():
         (["de", "so"], ["de", "so"], ["so"], "1 languages are in two tiers: so"),
         (["de", "fr"], ["de", "fr"], ["so"], "no language of the low tier has a query: named are so, and .* de, fr"),
         (["de", "fr"], [], ["de", "fr"], "no language of the high tier has a query: named are none"),
-        (["de", "so"], "de", ["so"], r"high must be a list of languages, but is the string 'de'; write \['de'\]"),
+        (["de", "so"], "de", ["so"], r"high: expected a list, got 'de'; write \['de'\]"),
     ],
 )
 def test_tiers_that_lose_a_language_are_named(present, high, low, message):
