@@ -77,7 +77,7 @@ class Session:
             return index.search(self._texts(collection, system), count)
         what = f"the queries of {collection.name} read by {system.name}"
         if has_image_queries(collection):
-            searchable = self._indexed(collection, _needed(system.model, system.name))
+            searchable = self._index(self._encoded(collection, _needed(system.model, system.name)))
             queries = self._images(collection) if given is None else given
         else:
             searchable = self._of_teacher(collection)
@@ -111,7 +111,8 @@ class Session:
 
     def _images(self, collection: RetrievalCollection) -> VectorSet:
         what, images = f"the queries of {collection.name} read by the teacher", collection.queries["image"]
-        return self._once(("images", collection.name), lambda: self._queries(self._teacher(), images, what))
+        teacher = _needed(self.teacher, "the teacher")
+        return self._once(("images", collection.name), lambda: self._queries(teacher, images, what))
 
     def _queries(self, model: Encoder, items: Sequence[Any], what: str) -> VectorSet:
         return self.encoding.encode(model, items, "query", what, self.processes).in_item_order(self.processes)
@@ -119,24 +120,20 @@ class Session:
     def _of_teacher(self, collection: RetrievalCollection) -> Searchable:
         def make() -> Searchable:
             if (given := self.document_vectors.get(collection.name)) is None:
-                return self._indexed(collection, self._teacher())
+                return self._index(self._encoded(collection, _needed(self.teacher, "the teacher")))
             vectors = self.encoding.given(given, len(collection.documents), f"the documents of {collection.name}")
             mine = VectorStore.of(vectors) if self.processes.rank == 0 else VectorStore((), (), len(vectors))
-            return self._searchable(Encoded(mine, torch.arange(len(vectors))))
+            return self._index(Encoded(mine, torch.arange(len(vectors))))
 
         return self._once(("documents", collection.name), make)
 
-    def _indexed(self, collection: RetrievalCollection, model: Encoder) -> Searchable:
+    def _encoded(self, collection: RetrievalCollection, model: Encoder) -> Encoded:
         column = "image" if "image" in collection.documents.column_names else "text"
         items = collection.documents[column]  # texts and images stay where they are until their piece is encoded
-        what = f"the documents of {collection.name}"
-        return self._searchable(self.encoding.encode(model, items, "document", what, self.processes))
+        return self.encoding.encode(model, items, "document", f"the documents of {collection.name}", self.processes)
 
-    def _searchable(self, documents: Encoded) -> Searchable:
+    def _index(self, documents: Encoded) -> Searchable:
         return Searchable(documents, self.engine.index(documents.store))
-
-    def _teacher(self) -> Encoder:
-        return _needed(self.teacher, "the teacher")
 
 
 def has_image_queries(collection: RetrievalCollection) -> bool:

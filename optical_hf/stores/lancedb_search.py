@@ -57,16 +57,15 @@ class LanceSearch:
             ValueError: for token vectors that are not of unit length.
         """
         lancedb = import_extra("lancedb", "search", "this engine")
-        temporary = None if self.folder is not None else tempfile.TemporaryDirectory(prefix="optical_hf_lance_")
-        first = next(iter(documents), None)
+        _, first = next(iter(documents), (0, None))
         if first is None:
             return _LanceIndex(None, documents, None, self)
-        shape = VectorSet(first[1].vectors[:0], None if first[1].lengths is None else first[1].lengths[:0])
-        database = lancedb.connect(temporary.name if self.folder is None else expand_path(self.folder))
-        table = database.create_table("documents", data=_batches(documents), schema=_schema(first[1]), mode="overwrite")
+        temporary = tempfile.TemporaryDirectory(prefix="optical_hf_lance_") if self.folder is None else None
+        database = lancedb.connect(temporary.name if temporary else expand_path(self.folder))
+        table = database.create_table("documents", data=_batches(documents), schema=_schema(first), mode="overwrite")
         if self.approximate:
             table.create_index("vector", config=lancedb.index.IvfPq(distance_type="cosine"))
-        return _LanceIndex(table, documents, shape, self, temporary)
+        return _LanceIndex(table, documents, first.items(0, 0), self, temporary)
 
 
 @dataclass(frozen=True)

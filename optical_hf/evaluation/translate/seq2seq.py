@@ -85,9 +85,16 @@ class Seq2SeqTranslator:
         """What to write before a text, and options of `generate`; the tokenizer's source language is set here."""
         target, name = canonical_language(self.target), self.model.name_or_path
         if codes := language_codes(self.tokenizer):
-            self.tokenizer.src_lang = self._code(codes, language, "read")
-            written = codes[self._code(codes, target, "write")]
-            return "", {"forced_bos_token_id": self.tokenizer.convert_tokens_to_ids(written)}
+            # Of several codes of a language the first counts, as `pes_Arab` is before `prs_Arab`.
+            known = {_single_language(code): code for code in reversed(codes)}
+            for needed, does in ((language, "read"), (target, "write")):
+                if needed not in known:
+                    raise ValueError(
+                        f"the translator {name} does not {does} {needed} ({language_info(needed).name}); "
+                        "take another model, or leave the language's queries out"
+                    )
+            self.tokenizer.src_lang = known[language]
+            return "", {"forced_bos_token_id": self.tokenizer.convert_tokens_to_ids(codes[known[target]])}
         source = _single_language(getattr(self.tokenizer, "source_lang", None))
         if source not in (None, language):
             raise ValueError(
@@ -101,16 +108,6 @@ class Seq2SeqTranslator:
         if written_as and target not in written_as:
             raise ValueError(f"the translator {name} does not write {target}")
         return (f"{written_as[target]} " if written_as else ""), {}
-
-    def _code(self, codes: Mapping[str, str], language: str, does: str) -> str:
-        """The tokenizer's own code of a language; of several the first, as `pes_Arab` is before `prs_Arab`."""
-        found = next((code for code in codes if _single_language(code) == language), None)
-        if found is None:
-            raise ValueError(
-                f"the translator {self.model.name_or_path} does not {does} {language} ({language_info(language).name}); "
-                "take another model, or leave the language's queries out"
-            )
-        return found
 
 
 def load_translator(
