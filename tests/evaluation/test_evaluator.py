@@ -17,6 +17,8 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 
 from optical_hf import OTDistillationArguments, OTDistillationTrainer, load_student
 from optical_hf.evaluation import EvaluationSettings, RetrievalEvaluator, evaluate_retrieval
+from optical_hf.evaluation.evaluation_settings import default_search
+from optical_hf.models.loading import new_projection
 from optical_hf.models.views import as_late_interaction
 
 QUIET = {"progress": False, "rounds": 50}
@@ -65,6 +67,13 @@ def test_a_late_interaction_student_is_searched_by_its_tokens(bert, collection):
     settings = EvaluationSettings(search="vector", high=["de"], **QUIET)
     assert evaluate_retrieval(late, bert, collection, settings=settings).settings["search"] == "vector"
     assert evaluate_retrieval(bert, bert, collection, settings=settings, k=(2,)).settings["k"] == [2]
+
+
+def test_tokens_that_nothing_pools_are_late_interaction(bert):
+    projected = [bert[0], new_projection(32, 32)]
+    assert default_search(None, SentenceTransformer(modules=projected, device="cpu"), bert) == "maxsim"
+    assert default_search(SentenceTransformer(modules=[*projected, *list(bert)[1:]], device="cpu")) == "vector"
+    assert default_search(None) == "vector"
 
 
 @pytest.mark.parametrize("kind", ["vector", "late"])
