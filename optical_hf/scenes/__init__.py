@@ -8,27 +8,21 @@ from optical_hf.scenes.corpus import (
     HIGH_RESOURCE,
     LANGUAGES,
     LOW_RESOURCE,
-    CollectionParts,
     caption,
     scenes_bitext,
     scenes_collection_parts,
 )
 from optical_hf.scenes.entities_export import export_flickr30k_entities
 from optical_hf.scenes.pictures import Box, boxes, render
-from optical_hf.scenes.scene_captions import Caption, Phrase
-from optical_hf.scenes.world import Entity, Scene, Split, generate_scenes
+from optical_hf.scenes.world import Entity, Scene, generate_scenes
 
 __all__ = [
     "HIGH_RESOURCE",
     "LANGUAGES",
     "LOW_RESOURCE",
     "Box",
-    "Caption",
-    "CollectionParts",
     "Entity",
-    "Phrase",
     "Scene",
-    "Split",
     "boxes",
     "caption",
     "export_flickr30k_entities",

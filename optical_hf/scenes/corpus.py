@@ -53,11 +53,11 @@ def caption(scene: Scene, language: str, variant: int = 0, *, tokenised: bool = 
         ValueError: for a language without a grammar.
 
     Example:
-        >>> said = caption(generate_scenes(1)[0], "sw")
+        >>> said = caption(generate_scenes(1)[0], "so")
         >>> said.text
-        'Wavulana watatu waliovaa mashati mekundu wanaruka nyuma ya boti nyekundu barabarani.'
+        'Saddex wiil oo shaati cas xidhan ayaa jidka doon cas gadaasheeda ku boodaya.'
         >>> [said.words(phrase) for phrase in said.phrases]
-        ['Wavulana watatu', 'mashati mekundu', 'boti nyekundu', 'barabarani']
+        ['Saddex wiil', 'shaati cas', 'jidka', 'doon cas']
     """
     _check_languages([language])
     pick = random.Random(f"{scene.key} {language} {variant}").choice
@@ -67,8 +67,8 @@ def caption(scene: Scene, language: str, variant: int = 0, *, tokenised: bool = 
 def scenes_bitext(counts: Mapping[str, int], seed: int = 0, split: Split = "train") -> Dataset:
     """Pairs of an English caption and its translation, as many for each language as you say.
 
-    All languages draw on one sequence of scenes, so the pairs of a language with few are among those of one with
-    more: what changes down a resource gradient is the amount, not the kind. The data are synthetic.
+    All languages use one sequence of scenes, so the pairs of a language with few are among those of one with more:
+    languages differ in the amount of data, not in its kind. The data are synthetic.
 
     Args:
         counts: number of pairs by language code; English is not a target.
@@ -133,20 +133,20 @@ def scenes_collection_parts(
     scenes = generate_scenes(count, seed, split)
     documents = {f"scene-{index}": caption(scene, "en").text for index, scene in enumerate(scenes)}
     assert len(set(documents.values())) == len(documents), "distinct scenes have distinct English captions"
-    queries: dict[str, list[str]] = {"id": [], "text": [], "language": [], "group": []}
-    qrels = {}
-    for language in languages:
-        for index, scene in enumerate(scenes):
-            query = f"{language}-{index}"
-            queries["id"].append(query)
-            queries["text"].append(caption(scene, language, variant=1).text)
-            queries["language"].append(language)
-            queries["group"].append(f"scene-{index}")
-            qrels[query] = {f"scene-{index}": 1}
+    queries = [
+        {
+            "id": f"{language}-{index}",
+            "text": caption(scene, language, variant=1).text,
+            "language": language,
+            "group": f"scene-{index}",
+        }
+        for language in languages
+        for index, scene in enumerate(scenes)
+    ]
     return CollectionParts(
-        Dataset.from_dict(queries),
+        Dataset.from_list(queries),
         Dataset.from_dict({"id": list(documents), "text": list(documents.values())}),
-        qrels,
+        {query["id"]: {query["group"]: 1} for query in queries},
     )
 
 

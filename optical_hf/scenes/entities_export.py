@@ -96,13 +96,11 @@ def _write(scenes: Sequence[Scene], folder: Path, languages: Sequence[str], size
 
 
 def _marked(said: Caption, index: int) -> str:
-    parts = []
-    done = 0
-    for phrase in said.phrases:
+    text = said.text
+    for phrase in reversed(said.phrases):
         mark = f"[/EN#{chain_id(index, phrase.entity_id)}/{phrase.type} {said.words(phrase)}]"
-        parts += [said.text[done : phrase.start], mark]
-        done = phrase.end
-    return "".join([*parts, said.text[done:]])
+        text = text[: phrase.start] + mark + text[phrase.end :]
+    return text
 
 
 def _annotation(scene: Scene, index: int, size: int) -> str:

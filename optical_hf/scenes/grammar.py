@@ -1,18 +1,20 @@
-"""One grammar for all languages: the words and patterns of a language, a file each in `grammars`, make its sentences.
+"""Sentences from tables: the words and patterns of each language are a YAML file in `grammars`, and this reads them all.
 
-A word is written as its forms, `Mann, Männer, Männern`, and synonyms stand behind a semicolon. Which form a place in the
-sentence takes, `columns` says, by table and number of forms: a group of digits for each of the `cases` (the last one
-serves those behind it), in it a digit for each of the `genders`, first singular, then plural. A word of one form never
-changes. Of a verb, what stands behind the dots (`schaut…an`) is `{rest}`, which the patterns place by itself.
-
-Patterns (`orders`, for one action or `any`; `wearing`) are words and, in braces, parts of the sentence or an entry of
-`words`. A part with a `!` must be there for the pattern to be used; and one that leaves out a part is not used either.
+- **Words.** A word is the list of its forms, `Mann, Männer, Männern`. Synonyms are separated by semicolons.
+- **`columns`** says which form is used where. Its key is a table and a number of forms, `nouns 3`. Its value has a group
+  of digits for each of the `cases`; the last group also serves the cases after it. A group has a digit for each of the
+  `genders` in the singular, then for each in the plural. A word of one form never changes.
+- **Verbs** may come in two parts, `schaut…an`. The part after the dots is `{rest}`, which a pattern puts where it belongs.
+- **Patterns** (`orders` for one action or for `any`, and `wearing`) are literal words and, in braces, parts of the sentence
+  or entries of `words`. `{where!}` means: use this pattern only where there is a place. A pattern that would leave out a
+  part of the scene is not used.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -114,20 +116,17 @@ class Grammar:
     def _dressed(self, garment: Entity, who: list[Piece], case: str, cell: Cell, pick: Pick) -> list[Piece]:
         """The subject with what it wears."""
         if self.tables.get("one_garment"):  # one each
-            garment = Entity(garment.id, garment.noun, 1, None, garment.colour)
-        worn = Mark(garment, self.noun_phrase(garment, case, pick, "worn")[0])
-        how = self.tables["words"]["worn"]
-        words = {"worn": how[garment.noun]} if isinstance(how, dict) else {}
-        return self._filled(self.tables["wearing"], {"subject": who, "garment": [worn]}, cell, pick, words)
+            garment = replace(garment, count=1)
+        by_noun = self.tables["words"]["worn"]
+        words = by_noun[garment.noun] if isinstance(by_noun, dict) else by_noun
+        parts: dict[str, list[Piece]] = {
+            "subject": who,
+            "garment": [Mark(garment, self.noun_phrase(garment, case, pick, "worn")[0])],
+            "worn": [self._form("words", pick(_synonyms(words)), cell)],
+        }
+        return self._filled(self.tables["wearing"], parts, cell, pick)
 
-    def _filled(
-        self,
-        pattern: str,
-        parts: Mapping[str, list[Piece]],
-        cell: Cell,
-        pick: Pick,
-        words: Mapping[str, str] | None = None,
-    ) -> list[Piece]:
+    def _filled(self, pattern: str, parts: Mapping[str, list[Piece]], cell: Cell, pick: Pick) -> list[Piece]:
         """A pattern with its parts put in."""
         pieces: list[Piece] = []
         for token in _tokens(pattern):
@@ -136,8 +135,7 @@ class Grammar:
             elif token.name in parts:
                 pieces += parts[token.name]
             else:
-                synonyms = _synonyms((words or {}).get(token.name) or self.tables["words"][token.name])
-                pieces.append(self._form("words", pick(synonyms), cell))
+                pieces.append(self._word("words", token.name, cell, pick))
         return pieces
 
     def _word(self, table: str, concept: str | int, cell: Cell, pick: Pick) -> str:

@@ -92,22 +92,14 @@ class Scene:
     @cached_property
     def key(self) -> str:
         """A canonical text of the scene: equal scenes have equal keys, whatever their entity ids."""
-        parts: list[str] = [self.action, self.relation or "-"]
-        for role, entity in self.roles:
-            parts.append(f"{role}={entity.count}.{entity.size or '-'}.{entity.colour or '-'}.{entity.noun}")
-        return " ".join(parts)
+        said = (f"{role}={it.count}.{it.size or '-'}.{it.colour or '-'}.{it.noun}" for role, it in self.roles)
+        return " ".join((self.action, self.relation or "-", *said))
 
     @property
     def roles(self) -> tuple[tuple[Role, Entity], ...]:
         """The entities that are there, with the part that each plays."""
-        pairs: tuple[tuple[Role, Entity | None], ...] = (
-            ("subject", self.subject),
-            ("garment", self.garment),
-            ("object", self.object),
-            ("landmark", self.landmark),
-            ("place", self.place),
-        )
-        return tuple((role, entity) for role, entity in pairs if entity is not None)
+        named: list[tuple[Role, Entity | None]] = [(role, getattr(self, role)) for role in get_args(Role)]
+        return tuple((role, entity) for role, entity in named if entity is not None)
 
     @property
     def entities(self) -> tuple[Entity, ...]:
@@ -122,14 +114,14 @@ class Scene:
 
 
 def generate_scenes(count: int, seed: int = 0, split: Split | None = None) -> list[Scene]:
-    """Draw ``count`` distinct scenes of the synthetic world.
+    """``count`` distinct scenes of the synthetic world.
 
     The same seed gives the same scenes, and fewer scenes are a prefix of more.
 
     Args:
         count: number of scenes, 0 or more.
         seed: any integer.
-        split: only scenes of this split; ``None`` draws from the whole world.
+        split: only scenes of this split; ``None`` takes all.
 
     Returns:
         ``count`` scenes, no two alike.

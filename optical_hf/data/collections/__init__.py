@@ -1,4 +1,4 @@
-"""Retrieval collections: one checked shape, and a loader for each published layout. Knows nothing about models."""
+"""Retrieval collections: one checked shape, and a loader for each published layout."""
 
 from optical_hf.data.collections.captions import caption_json_lines, caption_lines, caption_table
 from optical_hf.data.collections.collection import RetrievalCollection

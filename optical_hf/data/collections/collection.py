@@ -138,8 +138,8 @@ class RetrievalCollection:
             >>> both.select("fra").languages
             ['fr']
         """
-        asked = [languages] if isinstance(languages, str) else languages
-        wanted = self.languages if asked is None else [canonical_language(code) for code in asked]
+        listed = [languages] if isinstance(languages, str) else languages
+        wanted = self.languages if listed is None else [canonical_language(code) for code in listed]
         missing = [code for code in wanted if code not in self.languages]
         if missing:
             raise ValueError(f"{self.name} has no queries in {', '.join(missing)}; it has {', '.join(self.languages)}")

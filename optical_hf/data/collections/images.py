@@ -125,10 +125,9 @@ def images_to_captions(
         [[0, 1]]
     """
     found, answers = _caption_documents(captions)
-    asked = image_documents(images, list(captions))
-    queries = asked.add_column("language", [canonical_language(language)] * len(asked)).add_column(
-        "group", asked["id"][:]
-    )
+    queries = image_documents(images, list(captions))
+    queries = queries.add_column("language", [canonical_language(language)] * len(queries))
+    queries = queries.add_column("group", queries["id"][:])
     qrels = {image: dict.fromkeys(keys, 1) for image, keys in answers.items()}
     return RetrievalCollection.build(name, queries, found, qrels, **options)
 
@@ -140,7 +139,7 @@ def phrases_to_regions(
 
     The documents are the annotated boxes, each once, cut out of their image. Equal phrases of a language (case set
     aside) are one query, which all their regions answer: nobody could tell "a man" from "a man". Phrases without a box
-    (scenes, chain 0, captions that do not describe their image) ask nothing. The group of a query is its first image.
+    (scenes, chain 0, captions that do not describe their image) are no queries. The group of a query is its first image.
 
     Args:
         name: what reports call it.
@@ -231,8 +230,7 @@ def _stored(read: Any, images: Images, ids: list[str], features: Features, **opt
 
 
 def _whole(images: Images, ids: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    for image, stored in _contents(images, ids):
-        yield {"id": image, "image": stored}
+    return ({"id": image, "image": stored} for image, stored in _contents(images, ids))
 
 
 def _regions(images: Images, ids: tuple[str, ...], boxes: tuple[tuple[Box, ...], ...]) -> Iterator[dict[str, Any]]:
@@ -241,9 +239,8 @@ def _regions(images: Images, ids: tuple[str, ...], boxes: tuple[tuple[Box, ...],
     for image, stored in _contents(images, ids):
         picture = None if damage(stored) else Image().decode_example(stored)
         for box in boxes_of[image]:
-            key = _region_id(image, box)
             cut = stored if picture is None else picture.crop(box)
-            yield {"id": key, "image": cut, "image_id": image, "box": list(box)}
+            yield {"id": _region_id(image, box), "image": cut, "image_id": image, "box": list(box)}
 
 
 def _contents(images: Images, ids: tuple[str, ...]) -> Iterator[tuple[str, Any]]:

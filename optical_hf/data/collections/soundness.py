@@ -1,7 +1,7 @@
 """What must hold of queries, documents and qrels before anything is measured on them.
 
-Knows nothing about files or models. One walk over the rules serves both uses: told to raise, it stops at the first rule
-that is broken; told to drop, it takes the offending rows out, says how many each rule took, and returns what is left.
+One walk over the rules serves both uses. With on_bad_row="error" it stops at the first rule that is broken. With "drop" it
+takes the offending rows out, logs how many each rule took, and returns what is left.
 Works on the Arrow columns, so that nine million passages need no Python strings. Images are decoded once: one that is cut
 off has a sound head, and would else end an evaluation on its way.
 """
@@ -81,10 +81,8 @@ def sound_part(parts: Parts, relevant_grade: int, on_bad_row: OnBadRow) -> Parts
 
 def check_columns(queries: Dataset, documents: Dataset) -> None:
     """Raise ValueError where a column is missing, an id is not a string, or a language is not in its canonical form."""
-    for what, dataset, required in (
-        ("queries", queries, ("id", "language", "group")),
-        ("documents", documents, ("id",)),
-    ):
+    columns = {"queries": (queries, ["id", "language", "group"]), "documents": (documents, ["id"])}
+    for what, (dataset, required) in columns.items():
         check_table(dataset, what=what)
         missing = [name for name in required if name not in dataset.column_names]
         if not {"text", "image"} & set(dataset.column_names):
@@ -96,9 +94,8 @@ def check_columns(queries: Dataset, documents: Dataset) -> None:
         for name in required:
             if dataset.features[name].dtype not in ("string", "large_string"):
                 raise ValueError(
-                    f"column {name!r} of the {what} is {dataset.features[name].dtype}, expected string: qrels are "
-                    f"looked up by "
-                    f"string and would match nothing. To fix this, cast_column({name!r}, Value('string'))"
+                    f"column {name!r} of the {what} is {dataset.features[name].dtype}, expected string: qrels are looked up "
+                    f"by string and would match nothing. To fix this, cast_column({name!r}, Value('string'))"
                 )
     for code in column(queries, "language").unique().to_pylist():
         canonical = canonical_language(code)
@@ -128,11 +125,9 @@ def _sound_rows(dataset: Dataset, what: str, report: Callable[[str], object]) ->
             report(f"{len(empty)} {what} texts are empty, {first_of(empty[:3].to_pylist())}. {TO_FIX}")
             keep = pc.and_(keep, filled)
     if damaged := _damaged_images(dataset):
-        named = [ids[row].as_py() for row in sorted(damaged)]
-        why = damaged[min(damaged)]
-        report(
-            f"{len(damaged)} of {len(ids)} {what} images cannot be read, {first_of(named)}; {named[0]!r}: {why}. {TO_FIX}"
-        )
+        named = [ids[row].as_py() for row in damaged]
+        why = f"{named[0]!r}: {next(iter(damaged.values()))}"
+        report(f"{len(damaged)} of {len(ids)} {what} images cannot be read, {first_of(named)}; {why}. {TO_FIX}")
         keep = pc.and_(keep, pa.array([row not in damaged for row in range(len(ids))]))
     if not pc.all(keep).as_py():
         dataset = dataset.select(pc.indices_nonzero(keep).to_pylist())
@@ -146,12 +141,12 @@ def _damaged_images(dataset: Dataset) -> dict[int, str]:
     if not isinstance(feature, Image) or dataset in _READABLE:
         return {}
     stored = dataset.select_columns("image").cast_column("image", replace(feature, decode=False))
-    told: list[str | None] = []
+    reasons: list[str | None] = []
     with ThreadPoolExecutor() as pool, tqdm(total=len(stored), desc="Decoding images", delay=2) as bar:
         for batch in stored.iter(batch_size=64):
-            told += pool.map(partial(damage, feature=replace(feature, decode=True)), batch["image"])
+            reasons += pool.map(partial(damage, feature=replace(feature, decode=True)), batch["image"])
             bar.update(len(batch["image"]))
-    return {row: why for row, why in enumerate(told) if why is not None}
+    return {row: why for row, why in enumerate(reasons) if why is not None}
 
 
 def _sound_qrels(qrels: Qrels, queries: Dataset, documents: Dataset, report: Callable[[str], object]) -> Qrels:
@@ -166,8 +161,7 @@ def _sound_qrels(qrels: Qrels, queries: Dataset, documents: Dataset, report: Cal
     if lost:
         where = next((key, doc) for key, grades in qrels.items() for doc in grades if doc in lost)
         report(
-            f"the qrels name {len(lost)} unknown documents, the first is {where[1]!r} (query {where[0]!r}): what "
-            f"cannot be "
+            f"the qrels name {len(lost)} unknown documents, the first is {where[1]!r} (query {where[0]!r}): what cannot be "
             f"found would lower every score. {TO_FIX}"
         )
         qrels = {key: {doc: g for doc, g in grades.items() if doc not in lost} for key, grades in qrels.items()}

@@ -1,4 +1,4 @@
-"""Flickr30k Entities: captions, phrases with boxes, and bitext of the same images. Knows nothing about models."""
+"""Flickr30k Entities: captions, phrases with boxes, and bitext of the same images."""
 
 from optical_hf.data.entities.annotations import Box, ImageAnnotation, parse_annotation
 from optical_hf.data.entities.builder import Flickr30kEntities, load_flickr30k_entities

@@ -1,6 +1,6 @@
 """Flickr30k Entities as a `datasets` builder.
 
-Knows nothing about models. Reads the official release as it is (Plummer et al. 2017, IJCV, arXiv:1505.04870,
+Reads the official release as it is (Plummer et al. 2017, IJCV, arXiv:1505.04870,
 github.com/BryanPlummer/flickr30k_entities): `Sentences/*.txt`, `Annotations/*.xml` (or both inside `annotations.zip`),
 `train.txt`, `val.txt`, `test.txt` and `UNRELATED_CAPTIONS`, and translated marks in the same notation.
 """

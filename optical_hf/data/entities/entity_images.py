@@ -1,6 +1,6 @@
 """Images by id: which files are images, and which of them can be read.
 
-Knows nothing about captions, boxes or retrieval. PIL decides both: every format that it reads is one of ours, and an
+PIL decides both: every format that it reads is one of ours, and an
 image is damaged when PIL cannot decode it to its end. To read its head is not enough, a JPEG cut in half has a sound one.
 """
 
@@ -47,11 +47,11 @@ def open_images(location: str | os.PathLike[str]) -> Members:
 def none_missing(missing: Collection[str], ids: Iterable[str], where: object) -> None:
     """Raise ValueError where images are missing: how many, the first in the order of `ids`, and what was looked for."""
     if missing:
-        asked = list(ids)
-        first = next(image for image in asked if image in missing)
+        wanted = list(ids)
+        first = next(image for image in wanted if image in missing)
         usual, others = image_suffixes()[:4], len(image_suffixes()) - 4
         raise ValueError(
-            f"{len(missing)} of {len(asked)} images are not in {where}, the first is {first}: looked for the name "
+            f"{len(missing)} of {len(wanted)} images are not in {where}, the first is {first}: looked for the name "
             f"{first} with {', '.join(usual)} or one of the {others} other endings that PIL reads"
         )
 
@@ -86,8 +86,8 @@ def sound_image(content: bytes, where: str) -> bytes:
     Raises:
         DamagedFileError: where it cannot be decoded.
     """
-    if told := damage({"bytes": content, "path": None}):
-        raise DamagedFileError(f"{where} cannot be read as an image ({told})")
+    if reason := damage({"bytes": content, "path": None}):
+        raise DamagedFileError(f"{where} cannot be read as an image ({reason})")
     return content
 
 

@@ -1,6 +1,6 @@
 """Sentences with phrase marks, as Flickr30k Entities writes them: `[/EN#<chain>/<type 1>/<type 2> word word]`.
 
-Knows nothing about files or boxes. The same notation carries the translated marks (French, Japanese). Phrases of one
+The same notation carries the translated marks (French, Japanese). Phrases of one
 chain name the same entity; chain 0 means "not visual" and joins nothing. Format: the README of
 github.com/BryanPlummer/flickr30k_entities; the Japanese release (github.com/nlab-mpg/Flickr30kEnt-JP) puts before each
 mark the place that the phrase has in the English sentence, `2:[/EN#...]`.

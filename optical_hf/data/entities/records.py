@@ -1,8 +1,7 @@
 """The rows of the three configs of Flickr30k Entities: an image with its captions, a phrase with its boxes, a caption
 pair.
 
-Knows nothing about `datasets` builders or splits; it is told which images. Files are found and opened here, parsed in
-`sentences` and `annotations`.
+Files are found and opened here, and parsed in `sentences` and `annotations`.
 """
 
 import logging
@@ -170,7 +169,7 @@ def phrase_rows(release: Release, ids: Sequence[str]) -> Iterator[Row]:
 
 
 def bitext_rows(release: Release, ids: Sequence[str]) -> Iterator[Row]:
-    """A caption and its translation a row, of the images asked for; the columns of `load_bitext`, and the image.
+    """A caption and its translation a row, of the images in `ids`; the columns of `load_bitext`, and the image.
 
     Raises:
         ValueError: when files differ in their number of lines.

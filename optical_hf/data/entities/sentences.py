@@ -1,6 +1,6 @@
 """Marked captions by image id: from a `Sentences` folder (or archive), or from one file with a line an image.
 
-Knows nothing about boxes or splits. The release has one file an image, a caption a line; the French marks are one file,
+The release has one file an image, a caption a line; the French marks are one file,
 `val**0**e** ...`, line-aligned with a list of image names (github.com/ids-cv/Multi-Lingual-Visual-Grounding).
 """
 

@@ -1,6 +1,6 @@
 """The splits of Flickr30k, and the rule that the two families of splits are never mixed.
 
-Knows nothing about captions or boxes. The official split (`train`, `val`, `test`: 29,783, 1,000 and 1,000 images) comes
+The official split (`train`, `val`, `test`: 29,783, 1,000 and 1,000 images) comes
 with Flickr30k Entities as lists of ids. The Karpathy split (`karpathy_train`, `karpathy_val`, `karpathy_test`: 29,000,
 1,014 and 1,000) is that of Karpathy and Fei-Fei 2015 (CVPR, arXiv:1412.2306), which Multi30k follows. They overlap: 944
 Karpathy test images are in the official train list, so a model trained on one and tested on the other has seen the
@@ -62,7 +62,7 @@ def split_ids(split: str, root: Path, karpathy: Path | None) -> list[str]:
 
 
 def check_one_family(ids: Mapping[str, Sequence[str]]) -> None:
-    """Raise ValueError where splits of both families are asked for; it says how many images they share.
+    """Raise ValueError where the splits are of both families, or share images; it says how many.
 
     Args:
         ids: split -> its image ids.
