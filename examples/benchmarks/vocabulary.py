@@ -23,13 +23,9 @@ from optical_hf.models.vocabulary import extend_vocabulary
 LANGUAGE, QUERIES = "de", slice(300, 800)
 STARTS: dict[str, dict | None] = {
     "transport": {},
-    "random": {"start": "random"},
     "no new pieces": None,
-    "crumbs": {"start": "crumbs"},
-    "co-occurrence (no plans)": {"rounds": 0},
     "transport, nearest piece only": {"neighbours": 1},
     "transport, 8 neighbours": {"neighbours": 8},
-    "transport, epsilon 0.1": {"epsilon": 0.1},
 }
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

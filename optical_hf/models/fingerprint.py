@@ -1,7 +1,7 @@
 """What decides the vectors of a model, as hashes: two models that could compute other vectors have other ones.
 
 Weights, every module's settings, tokenizers and image processors, prompts, limits, and the releases of the libraries that run
-them. Knows nothing about where vectors are kept.
+them.
 """
 
 import hashlib

@@ -3,7 +3,6 @@
 The average is sentence-transformers' own `WeightedLayerPooling`, put between the backbone and the projection, and the backbone's
 configuration says that its hidden layers are returned: what is saved loads with that library alone. The weights are kept out of
 training: only their ratios count, and layers that nobody named (weight 0) would get gradients and come in.
-Knows nothing about teachers, projections or training.
 """
 
 import json

@@ -1,8 +1,7 @@
 """Load teachers and students: sentence-transformers objects from a hub id or a folder, ready to distil.
 
-A teacher is frozen. A student is a backbone, a linear projection of its tokens to the teacher's width, and the teacher's way
-to search (one vector or one a token). Nothing here is a class of ours: what is saved loads without this package.
-Knows nothing about training, data or transport.
+A teacher is frozen. A student is a backbone, a linear projection of its tokens to the teacher's width, and the teacher's
+kind of search (one vector a text, or one a token). Nothing here is a class of ours: what is saved loads without this package.
 """
 
 import json
@@ -59,7 +58,7 @@ def load_teacher(
     Args:
         name_or_path: a hub id or a folder: a sentence-transformers model, a ColBERT checkpoint (Stanford, PyLate or
             sentence-transformers layout), or a bare transformers encoder.
-        kind: "vector" or "late_interaction"; None takes what the checkpoint is. A one-vector model asked for as late
+        kind: "vector" or "late_interaction"; None takes what the checkpoint is. A one-vector model loaded as late
             interaction is searched with its own token vectors, at their own width.
         device: torch device; None lets sentence-transformers choose.
         revision: branch, tag or commit on the hub.
@@ -70,7 +69,7 @@ def load_teacher(
         role: whose prompt a warning speaks of; "student" for a model that is only evaluated.
 
     Returns:
-        A `SentenceTransformer` or `MultiVectorEncoder` in eval mode, no parameter of which asks for a gradient.
+        A `SentenceTransformer` or `MultiVectorEncoder` in eval mode; no parameter gets a gradient.
 
     Raises:
         ValueError: where nothing readable is found, with the path and the reason, or the weights are not finite.

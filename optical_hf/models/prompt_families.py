@@ -1,6 +1,6 @@
 """Families of encoders that were trained with a prompt in front of each text, by name: data, with the card each line is from.
 
-Knows nothing about models. The first family whose pattern is found in a name is its family.
+The first family whose pattern is found in a name is its family.
 """
 
 import re

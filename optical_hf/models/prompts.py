@@ -1,6 +1,6 @@
 """The prompts a model puts in front of texts: which one sentence-transformers would take, how one is set, and which one is missing.
 
-What is set is saved with the model, and `encode_query` takes it. Knows nothing about tokens or training.
+What is set is saved with the model, and `encode_query` takes it.
 """
 
 import logging
@@ -64,7 +64,7 @@ def advise_prompt(model: Encoder, role: Role, who: str, names: Iterable[str]) ->
 
     Args:
         model: as it was loaded.
-        role: who it is, as each is told its prompt in another way.
+        role: student or teacher: each gets its prompt in another way.
         who: for the warning.
         names: what it, and the model it was made from, is called.
     """

@@ -1,7 +1,4 @@
-"""The folder of a student, which is written as a whole, and which of its files the libraries read together.
-
-Knows nothing about what is in the files.
-"""
+"""The folder of a student, which is written as a whole, and which of its files the libraries read together."""
 
 from fnmatch import fnmatchcase
 from pathlib import Path

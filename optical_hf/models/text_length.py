@@ -1,6 +1,6 @@
 """How many tokens of a text a model keeps: one checked place where the limit is set, and the positions that bound it.
 
-A limit above the backbone's positions would end a run at the first long text. Knows nothing about loading or training.
+A limit above the backbone's positions would end a run at the first long text.
 """
 
 import logging
@@ -34,7 +34,7 @@ def check_length(tokens: int, model: Encoder | None = None) -> None:
     """Refuse a number of tokens that cannot be kept of a text.
 
     Args:
-        tokens: what somebody asked for.
+        tokens: the number wanted.
         model: whose backbone must have so many positions; None looks at the number alone.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Texts from whatever holds them: a list, or the column of a table of bitext. Knows nothing about models."""
+"""Texts from whatever holds them: a list, or the column of a table of bitext."""
 
 from collections.abc import Iterable
 from typing import Literal, TypeAlias

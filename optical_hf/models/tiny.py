@@ -1,7 +1,7 @@
 """A tiny encoder from nothing: a byte-pair tokenizer learnt from texts and a small BERT with random weights.
 
 For the demo and for tests, where no pretrained model may be downloaded; the tokenizer and the model are those of the
-libraries. Knows nothing about teachers, students or training.
+libraries.
 """
 
 import tempfile

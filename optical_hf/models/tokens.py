@@ -1,7 +1,7 @@
 """Token sets: what a sentence-transformers model says about each token of a text.
 
 Turns texts into padded token vectors with two masks, one for the tokens that exist and one for the tokens that carry
-content (special tokens such as [CLS] and </s>, and punctuation, left out). Knows nothing about teachers, students or training.
+content (special tokens such as [CLS] and </s>, and punctuation, left out).
 
 Shapes: B texts, N tokens after padding, D width.
 """

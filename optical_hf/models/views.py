@@ -3,7 +3,6 @@
 A `SentenceTransformer` made of Transformer, (Dense on tokens), Pooling, Normalize and a `MultiVectorEncoder` made of the
 same Transformer and Dense, and what stands between them, share every parameter; here one is made from the other without
 copying a weight.
-Knows nothing about training or data.
 """
 
 from itertools import islice, takewhile

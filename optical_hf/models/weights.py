@@ -1,7 +1,4 @@
-"""What must be true of a model's weights before anything is made of them: numbers all of them, and a student's in full precision.
-
-Knows nothing about where they come from.
-"""
+"""Checks of a model's weights before they are used: all of them finite, and a student's in full precision."""
 
 import torch
 

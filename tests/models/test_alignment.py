@@ -98,7 +98,7 @@ def test_tokens_that_mislead_raise_the_weight_of_the_pooled_vectors():
 
 def test_the_pooled_weight_is_chosen_by_what_the_student_is_searched_by(monkeypatch):
     judged = []
-    monkeypatch.setattr(TokenFold, "found", lambda fold, weight, bias: judged.append(len(fold.kept)) or len(judged))
+    monkeypatch.setattr(TokenFold, "found", lambda fold, weight, bias: judged.append(len(fold)) or len(judged))
     for kind in ("vector", "late_interaction"):
         assert not judged
         student, teacher = tiny_pairs.pair(kind=kind)

@@ -40,7 +40,7 @@ def test_only_the_rows_named_are_searched():
     source, target, _ = pairs(6)
     fold = TokenFold()
     fold.add(source, target, [0, 3], torch.arange(6))
-    kept = sorted((tokens_ND for tokens_ND, *_ in fold.kept), key=len)
+    kept = sorted((tokens_ND for tokens_ND, *_ in fold.sample.items), key=len)
     own = sorted((source.tokens_BND[row][source.mask_BN[row]] for row in (0, 3)), key=len)
     assert [len(tokens_ND) for tokens_ND in kept] == [3, 4]
     for tokens_ND, expected_ND in zip(kept, own, strict=True):
@@ -56,7 +56,7 @@ def test_the_sample_keeps_its_size_and_takes_from_everywhere(monkeypatch):
         rows = slice(start, start + 100)
         batch = (TokenSet(*(part[rows] for part in side)) for side in (source, target))
         fold.add(*batch, range(100), torch.arange(start, start + 100))
-    places = [int(tokens_ND[0, 0]) for tokens_ND, *_ in fold.kept]
+    places = [int(tokens_ND[0, 0]) for tokens_ND, *_ in fold.sample.items]
     assert len(places) == 50
     assert min(sum(start <= place < start + 100 for place in places) for start in range(0, 500, 100)) >= 3
 

@@ -206,10 +206,10 @@ def test_other_layers_than_the_projection_was_fitted_to_are_refused(tmp_path):
 
 def test_layouts_without_such_a_module_are_refused(monkeypatch, tmp_path):
     student, _ = averaged()
-    with pytest.raises(ValueError, match="PyLate's layout has no module"):
+    with pytest.raises(ValueError, match="for which PyLate has no place"):
         save_pylate(student, tmp_path / "pylate")
     monkeypatch.setattr("optical_hf.models.export.onnx_export.find_spec", lambda name: name)
-    with pytest.raises(ValueError, match="graph does not return"):
+    with pytest.raises(ValueError, match="for which the graph has no place"):
         save_onnx(student, tmp_path / "onnx")
     assert not list(tmp_path.iterdir())
 

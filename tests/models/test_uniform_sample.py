@@ -6,11 +6,11 @@ from optical_hf.models.alignment.uniform_sample import UniformSample
 
 
 def sampled(batches: list[int], size: int, seed: int) -> list[int]:
-    sample, kept, seen = UniformSample(size, torch.Generator().manual_seed(seed)), [], 0
+    sample, seen = UniformSample(size, torch.Generator().manual_seed(seed)), 0
     for count in batches:
-        items = kept + list(range(seen, seen + count))
-        kept, seen = [items[place] for place in sample.draw(count)], seen + count
-    return kept
+        sample.add(count, lambda place, seen=seen: seen + place)
+        seen += count
+    return sample.items
 
 
 def test_a_short_stream_is_kept_whole():

@@ -1,4 +1,4 @@
-"""What a closed-form fit did, as data that prints itself. Knows nothing about how it was done."""
+"""What a closed-form fit did, as data that prints itself."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal

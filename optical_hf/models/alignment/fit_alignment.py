@@ -1,11 +1,10 @@
-"""Closed-form alignment: put a student's tokens where the teacher's are, without a gradient.
+"""Closed-form OT alignment: put a student's tokens where the teacher's are, without a gradient.
 
-The objective is that of OPTICAL (Huang, Yu, Allan, WSDM 2023, arXiv:2301.12566), the transport cost between the token sets of
-translated pairs, with the student's backbone frozen and its projection linear. It is minimised by turns: (1) plans under the
-projection of the moment, (2) weighted ridge regression of student tokens on the barycentres the plans give them. It starts
-from ridge regression of pooled vectors (Mikolov, Le, Sutskever 2013, arXiv:1309.4168, on sentences), whose normal equations
-stay in the sum. The student reads the English sides too, as one more language. Knows nothing about files, trainers or metrics of
-retrieval.
+The objective is that of OPTICAL (Huang, Yu, Allan, WSDM 2023, arXiv:2301.12566): the transport cost between the token sets of
+translated pairs. Here the student's backbone is frozen and its projection linear. Two steps alternate: (1) plans under the
+current projection, (2) weighted ridge regression of student tokens on the barycentres of the teacher tokens under the plans.
+The start is ridge regression of pooled vectors (Mikolov, Le, Sutskever 2013, arXiv:1309.4168, on sentences), whose normal
+equations stay in the sum. The student reads the English sides too, as one more language.
 
 Shapes: B pairs, N student tokens, M teacher tokens, D student width, K teacher width.
 """
@@ -57,32 +56,31 @@ def fit_alignment(
     seed: int = 0,
     progress: bool = True,
 ) -> AlignmentReport:
-    """Fit the student's token projection in closed form, in place.
+    """Fit the student's token projection in closed form, in place; returns what was done.
 
     Args:
         student: from `load_student`; its `token_projection` gets new weights, nothing else moves.
-        teacher: the frozen teacher, of the width the projection gives; or the cache of one, or a dict of teachers by
+        teacher: the frozen teacher, of the width the projection gives; or a token cache of one, or a dict of teachers by
             language (both of these without `held_out`).
         bitext: rows with `source` (English), `target` and maybe `language`: from `load_bitext`, or anything that can be iterated
             again (it is read once a round where its tokens exceed `memory_budget`).
         method: "ridge" fits pooled vectors only; "transport" goes on from there with `rounds` of plans and barycentres.
         rounds: rounds of plans; three do as well as six.
         epsilon: entropic regularisation of the plans, in units of cosine cost.
-        regularisation: ridge penalty on the normal equations divided by the number of texts; or how to choose it: by
-            "held_out_pairs" (five shares of the English texts, each left out in turn) or by a "held_out_language" (each left out
-            in turn), which languages without bitext want. Costs a few solutions of d x d equations.
+        regularisation: ridge penalty on the normal equations divided by the number of texts. Or how to choose it: by
+            "held_out_pairs" (five shares of the English texts, each left out in turn), or by a "held_out_language" (each
+            language left out in turn), for languages without bitext.
         also_english: let the student read the English sides as well, as one more language.
-        pooled_weight: weight of the pooled vectors' normal equations beside the tokens'; 0 leaves them out. None takes, where the
-            penalty is chosen too, the smallest of 2 to 128 with which held-out pairs are found as well as with any after the
-            first round, by one vector or by MaxSim as the student is searched: a shallow student's tokens would cost it dear.
-            Else 2.
-        student_tokens: the cache of `as_backbone(student)`, `TeacherCache.build(as_backbone(student), texts, folder)`, which is
+        pooled_weight: weight of the pooled vectors' normal equations beside the tokens'; 0 leaves them out. None chooses among
+            2 to 128 where the penalty is chosen too: the smallest that retrieves held-out pairs as well as any, by the
+            student's own kind of search. Where the penalty is given, None is 2.
+        student_tokens: a cache of the student's frozen backbone, `TeacherCache.build(as_backbone(student), texts, folder)`,
             read in place of the backbone; it must hold every `target`, and every `source` with `also_english`.
         held_out: pairs kept from the fit, to measure R@1 among them before and after; needs a `Dataset`. All pairs of one
             English text are kept, or none, so it may be a few more.
         batch_size: pairs encoded and transported together.
         memory_budget: bytes of tokens kept between rounds; beyond it they are encoded again.
-        seed: of the choice of held-out pairs.
+        seed: for the choice of held-out pairs.
         progress: show progress bars.
 
     Returns:
@@ -111,6 +109,11 @@ def fit_alignment(
     if projection is None:
         raise ValueError("the student has no token projection to fit: load it with load_student(path, teacher)")
     teacher = as_teacher(teacher)
+    if teacher.width != projection.out_features:
+        raise ValueError(
+            f"the student's projection gives width {projection.out_features}, the teacher's tokens are {teacher.width} wide: "
+            "load the student with load_student(path, teacher) for this teacher"
+        )
     searched = teacher.model if isinstance(teacher, EncoderTeacher) else None
     if held_out and searched is None:
         raise ValueError(
@@ -125,13 +128,14 @@ def fit_alignment(
     )  # fmt: skip
     mode = teacher.pooling
     late = kind_of(student) == "late_interaction"
-    weights = _weights(pooled_weight, isinstance(regularisation, str))
+    weights: tuple[float, ...] = POOLED_WEIGHTS if isinstance(regularisation, str) else POOLED_WEIGHTS[:1]
+    if pooled_weight is not None:
+        weights = (pooled_weight,)
     by_tokens = late and method == "transport" and len(weights) > 1
     folds: dict[str, Fold] = {}
     token_folds: dict[str, TokenFold] = {}
     count = 0
     for pair in pairs:
-        _check_width(pair.teacher.tokens_BND, projection.out_features)
         count += sum(language != ENGLISH or not also_english for language in pair.languages)
         foreign_B = torch.tensor([language != ENGLISH for language in pair.languages])
         source_BD = pooled(pair.student, mode)
@@ -153,7 +157,10 @@ def fit_alignment(
     for _ in range(rounds if method == "transport" else 0):
         token_sums, cost = _transport_round(student, pairs, epsilon, regularisation)
         costs.append(cost)
-        joined = {weight: _joined(token_sums, pooled_sums, weight) for weight in weights}
+        joined = {
+            weight: {n: replace(own + pooled_sums[n].scaled(weight), count=own.count) for n, own in token_sums.items()}
+            for weight in weights
+        }
         weight, penalty = _fit(student, folds, joined, regularisation, token_folds)
         weights = (weight,)  # chosen in the first round, on the plans of the linear map: to search again costs as much
 
@@ -211,19 +218,6 @@ def _folds(pair: PairTokens, regularisation: float | Selection) -> dict[str, lis
     return found
 
 
-def _weights(given: float | None, chosen: bool) -> tuple[float, ...]:
-    """The weights of the pooled vectors to choose from."""
-    if given is not None:
-        return (given,)
-    return POOLED_WEIGHTS if chosen else POOLED_WEIGHTS[:1]
-
-
-def _joined(token_sums: Sums, pooled_sums: Sums, weight: float) -> Sums:
-    return {
-        name: replace(sums + pooled_sums[name].scaled(weight), count=sums.count) for name, sums in token_sums.items()
-    }
-
-
 def _fit(
     student: Encoder,
     folds: dict[str, Fold],
@@ -273,12 +267,4 @@ def _check_finite(vector_BD: Tensor, whose: str) -> None:
         raise ValueError(
             f"{bad} of {len(vector_BD)} vectors of the {whose} are NaN or infinite, and nothing was fitted: check its weights, or "
             "load it in float32"
-        )
-
-
-def _check_width(teacher_BMK: Tensor, width: int) -> None:
-    if teacher_BMK.shape[-1] != width:
-        raise ValueError(
-            f"the student's projection gives width {width}, the teacher's tokens are {teacher_BMK.shape[-1]} wide: "
-            "load the student with load_student(path, teacher) for this teacher"
         )

@@ -1,7 +1,7 @@
 """R@1 among held-out pairs: a quick look at whether a student finds the English side of a translation.
 
 Every English side is a document; the question is how often the nearest one to the translation is its own. A small closed set
-flatters: for numbers to report, use `optical_hf.evaluate_retrieval`. Knows nothing about collections or reports.
+flatters: for numbers to report, use `optical_hf.evaluate_retrieval`.
 """
 
 from collections import Counter

@@ -1,7 +1,5 @@
-"""How well the translations of a fold find their English sides by MaxSim: what chooses between maps for a late-interaction student.
-
-Beside the sums and pooled vectors of a fold (`penalty`) a small sample of its pairs is kept with all their tokens. Knows nothing
-about models or sums.
+"""How well the translations of a fold retrieve their English sides by MaxSim: what chooses between maps for a late-interaction
+student. A small sample of the pairs is kept with all their tokens.
 
 Shapes: B pairs, N student tokens, M teacher tokens, D student width, K teacher width, S pairs of the sample.
 """
@@ -14,7 +12,7 @@ from sentence_transformers.util import maxsim
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from optical_hf.models.alignment.own_rank import own_rank, same_targets
+from optical_hf.models.alignment.own_rank import mean_reciprocal_rank
 from optical_hf.models.alignment.uniform_sample import UniformSample
 from optical_hf.models.tokens import TokenSet
 
@@ -25,14 +23,13 @@ SAMPLE = 150
 class TokenFold:
     """A uniform sample of the pairs of one fold: both sides' tokens, and the number of the English text."""
 
-    kept: list[tuple[Tensor, Tensor, Tensor]] = field(default_factory=list)
-    sample: UniformSample = field(default_factory=lambda: UniformSample(SAMPLE))
+    sample: UniformSample[tuple[Tensor, Tensor, Tensor]] = field(default_factory=lambda: UniformSample(SAMPLE))
 
     def __len__(self) -> int:
-        return len(self.kept)
+        return len(self.sample.items)
 
     def add(self, student: TokenSet, teacher: TokenSet, rows: Sequence[int], text_B: Tensor) -> None:
-        """Let pairs draw for a place in the sample.
+        """Give pairs their chance in the sample.
 
         Args:
             student: tokens [B, N, D] of the backbone.
@@ -40,26 +37,16 @@ class TokenFold:
             rows: those of the batch that belong to this fold and are translations.
             text_B: a number that says the English text of each pair of the batch.
         """
-        before = len(self.kept)
-
-        def pair(row: int) -> tuple[Tensor, Tensor, Tensor]:
-            return _own(student, row), _own(teacher, row), text_B[row]
-
-        self.kept = [
-            self.kept[place] if place < before else pair(rows[place - before])
-            for place in self.sample.draw(len(rows)).tolist()
-        ]
+        self.sample.add(len(rows), lambda p: (_own(student, rows[p]), _own(teacher, rows[p]), text_B[rows[p]].clone()))
 
     def found(self, weight_KD: Tensor, bias_K: Tensor) -> float:
         """Mean reciprocal rank, by MaxSim, of the right English side among those of the sample."""
-        queries, documents, texts = zip(*self.kept, strict=True)
+        queries, documents, texts = zip(*self.sample.items, strict=True)
         weight_KD, bias_K = weight_KD.to(queries[0].device, torch.float32), bias_K.to(queries[0].device, torch.float32)
         placed = [normalize(tokens_ND.float() @ weight_KD.T + bias_K, dim=-1) for tokens_ND in queries]
         searched = [normalize(tokens_MK.float(), dim=-1) for tokens_MK in documents]
-        score_SS = maxsim(placed, searched)
         mean_SK = torch.stack([tokens_MK.mean(dim=0) for tokens_MK in searched])  # equal where the tokens are
-        rank_S = own_rank(score_SS, same_targets(torch.stack(texts), mean_SK))
-        return float((1 / rank_S).mean())
+        return mean_reciprocal_rank(maxsim(placed, searched), torch.stack(texts), mean_SK)
 
 
 def _own(tokens: TokenSet, row: int) -> Tensor:

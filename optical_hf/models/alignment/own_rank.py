@@ -1,7 +1,7 @@
 """At which rank each query of a held-out set finds its own English side, where one English side may stand there more than once.
 
 A copy of the right answer is neither right nor wrong: the same English text beside another translation, or another text with the
-same vector, takes no part in the ranking. A tie with anything else is no find. Knows nothing about models.
+same vector, takes no part in the ranking. A tie with anything else counts as a miss.
 
 Shapes: S pairs, K width of the English sides' vectors.
 """
@@ -15,6 +15,11 @@ from torch.nn.functional import normalize
 from optical_hf.models.teachers.token_cache.cache_shards import text_hash
 
 SAME = 1 - 1e-5  # cosine from which two vectors are one: float32 and padding move it by less
+
+
+def mean_reciprocal_rank(score_SS: Tensor, text_S: Tensor, vector_SK: Tensor) -> float:
+    """The mean reciprocal rank of each query's own English side; arguments as `own_rank` and `same_targets` take them."""
+    return float((1 / own_rank(score_SS, same_targets(text_S, vector_SK))).mean())
 
 
 def text_numbers(texts: Sequence[str]) -> Tensor:
@@ -38,7 +43,7 @@ def own_rank(score_SS: Tensor, same_SS: Tensor) -> Tensor:
     """The rank of each query's own English side, (S,): 1 where everything else scores less.
 
     Args:
-        score_SS: of query i and English side j; NaN is never a find.
+        score_SS: of query i and English side j; NaN counts as a miss.
         same_SS: from `same_targets`.
 
     Example:

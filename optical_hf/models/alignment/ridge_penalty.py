@@ -1,9 +1,8 @@
-"""Choose the ridge penalty: fit on all folds but one, and see how well the translations left out find their English sides.
+"""Choose the ridge penalty: fit on all folds but one, and see how well the translations left out retrieve their English sides.
 
-A fold is a share of the English texts, or a language: pairs like those of the fit want a smaller penalty than a language without
-bitext does. The maps come from sums alone; what is searched is a sample of pooled vectors. Squared error would be a quadratic
-form in the sums, but it asks for ten times the penalty that retrieval wants (docs/benchmarks/alignment.md). Knows nothing about
-models.
+A fold is a share of the English texts, or a language. Pairs like those of the fit want a smaller penalty than a language
+without bitext does. The maps come from sums alone; a sample of pooled vectors is searched. Squared error would be cheaper, but
+it chooses ten times the penalty that retrieval wants (docs/benchmarks/alignment.md).
 
 Shapes: R rows, S rows of the sample, D student width, K teacher width.
 """
@@ -18,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from optical_hf.models.alignment.own_rank import own_rank, same_targets
+from optical_hf.models.alignment.own_rank import mean_reciprocal_rank
 from optical_hf.models.alignment.ridge_regression import NormalEquations
 from optical_hf.models.alignment.uniform_sample import UniformSample
 
@@ -31,56 +30,47 @@ SAMPLE = 500
 
 @dataclass
 class Fold:
-    """The sums of one fold, and a uniform sample of its pooled vectors, of a fixed size however many are added.
+    """The sums of one fold, and a sample of its translations, of a fixed size however many are added.
 
-    English read as one more language is in the sums alone: what counts is whether translations are found.
+    English read as one more language is in the sums alone: what counts is whether translations are retrieved.
     """
 
     sums: NormalEquations
-    source_SD: Tensor
-    target_SK: Tensor
-    text_S: Tensor
-    sample: UniformSample = field(default_factory=lambda: UniformSample(SAMPLE))
+    sample: UniformSample[tuple[Tensor, Tensor, Tensor]] = field(default_factory=lambda: UniformSample(SAMPLE))
 
     @classmethod
     def empty(cls, width_in: int, width_out: int, device: str | torch.device = "cpu") -> "Fold":
         """A fold of maps from `width_in` to `width_out` without rows."""
-        source_SD, target_SK = (torch.zeros(0, width, device=device) for width in (width_in, width_out))
-        texts_S = torch.zeros(0, dtype=torch.int64, device=device)
-        return cls(NormalEquations.zeros(width_in, width_out, device), source_SD, target_SK, texts_S)
+        return cls(NormalEquations.zeros(width_in, width_out, device))
 
     def __len__(self) -> int:
-        return len(self.text_S)
+        return len(self.sample.items)
 
     def add(self, source_RD: Tensor, target_RK: Tensor, text_R: Tensor, foreign_R: Tensor | None = None) -> None:
-        """Add rows to the sums, and let translations draw for a place in the sample.
+        """Add rows to the sums, and give translations their chance in the sample.
 
         Args:
             source_RD: pooled vectors of the student's backbone.
             target_RK: the teacher's.
             text_R: a number that says the English text of each row.
-            foreign_R: False for rows of English, which are never searched; None: there are none.
+            foreign_R: False for rows of English, which are never searched with; None: there are none.
         """
         self.sums.add(source_RD, target_RK)
-        text_R = text_R.to(source_RD.device)
-        if foreign_R is not None:
-            foreign_R = foreign_R.to(source_RD.device)
-            source_RD, target_RK, text_R = source_RD[foreign_R], target_RK[foreign_R], text_R[foreign_R]
-        places = self.sample.draw(len(source_RD)).to(source_RD.device)
-        self.source_SD = torch.cat([self.source_SD, source_RD])[places]
-        self.target_SK = torch.cat([self.target_SK, target_RK])[places]
-        self.text_S = torch.cat([self.text_S, text_R])[places]
+        rows = range(len(text_R)) if foreign_R is None else foreign_R.nonzero().flatten().tolist()
+        # Copies: a view would keep the whole batch in memory.
+        self.sample.add(
+            len(rows), lambda p: (source_RD[rows[p]].clone(), target_RK[rows[p]].clone(), text_R[rows[p]].clone())
+        )
 
     def found(self, weight_KD: Tensor, bias_K: Tensor) -> float:
         """Mean reciprocal rank of the right English side among those of the sample."""
-        placed_SK = normalize(self.source_SD @ weight_KD.to(self.source_SD).T + bias_K.to(self.source_SD), dim=1)
-        score_SS = placed_SK @ normalize(self.target_SK, dim=1).T
-        rank_S = own_rank(score_SS, same_targets(self.text_S, self.target_SK))
-        return float((1 / rank_S).mean())
+        source_SD, target_SK, text_S = (torch.stack(column) for column in zip(*self.sample.items, strict=True))
+        placed_SK = normalize(source_SD @ weight_KD.to(source_SD).T + bias_K.to(source_SD), dim=1)
+        return mean_reciprocal_rank(placed_SK @ normalize(target_SK, dim=1).T, text_S, target_SK)
 
 
 class Searched(Protocol):
-    """What can say how well a map finds the English sides of a fold."""
+    """Measures how well a map retrieves the English sides of a fold."""
 
     def __len__(self) -> int:
         """Translations that are searched with."""

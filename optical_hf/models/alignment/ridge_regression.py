@@ -1,7 +1,6 @@
 """Ridge regression from running sums: what a linear map needs to know about a million rows, in d x d numbers.
 
 min over W, b of  sum_i w_i |W x_i + b - y_i|^2 / n  +  r |W|^2,  the sums in float64, the offset b not penalised.
-Knows nothing about models, tokens or transport.
 
 Shapes: R rows, D input width, K output width.
 """

@@ -1,35 +1,39 @@
-"""A uniform sample of a stream, of a fixed size: every item draws a random key, and the largest keys stay.
+"""A uniform sample of a stream, of a fixed size: every item gets a random key, and the items with the largest keys stay.
 
 Shapes: S items of the sample.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
+Item = TypeVar("Item")
+
 
 @dataclass
-class UniformSample:
-    """Who is in the sample; its owner keeps the items.
+class UniformSample(Generic[Item]):
+    """Items of a stream, each with the same chance to be here.
 
     Args:
         size: items kept at most.
 
     Example:
         >>> sample = UniformSample(2)
-        >>> sample.draw(2).sort().values
-        tensor([0, 1])
-        >>> len(sample.draw(1000))
+        >>> sample.add(1000, lambda place: place)
+        >>> len(sample.items)
         2
     """
 
     size: int
     generator: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
     keys_S: Tensor = field(default_factory=lambda: torch.zeros(0))
+    items: list[Item] = field(default_factory=list)
 
-    def draw(self, count: int) -> Tensor:
-        """Let `count` new items draw; returns which stay, numbered among those kept so far followed by the new ones: (S,)."""
-        keys = torch.cat([self.keys_S, torch.rand(count, generator=self.generator)])
+    def add(self, count: int, item: Callable[[int], Item]) -> None:
+        """Give `count` new items their chance; `item(place)` makes those that stay."""
+        keys, before = torch.cat([self.keys_S, torch.rand(count, generator=self.generator)]), len(self.items)
         self.keys_S, places_S = keys.topk(min(self.size, len(keys)))
-        return places_S
+        self.items = [self.items[p] if p < before else item(p - before) for p in places_S.tolist()]

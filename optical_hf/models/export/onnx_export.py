@@ -2,7 +2,6 @@
 
 That exporter is optimum, and no version of it runs beside transformers 5 (docs/models.md has what was tried); torch's exporter
 does. The folder holds both forms: sentence-transformers reads the weights, its ONNX backend or onnxruntime alone the graph.
-Knows nothing about training.
 """
 
 import json
@@ -14,12 +13,10 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from optical_hf.files import expand_path, write_text
-from optical_hf.models.export.pylate import rename_general_class
-from optical_hf.models.layers import layer_average
+from optical_hf.files import write_text
+from optical_hf.models.export.export_check import check_export, rename_general_class
 from optical_hf.models.student_folder import student_folder
 from optical_hf.models.tokens import Encoder, preprocess_queries
-from optical_hf.models.views import backbone
 
 NEEDED = ("onnx", "onnxscript")
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -65,18 +62,7 @@ def save_onnx(model: Encoder, folder: str | PathLike[str]) -> Path:
     """
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         raise ImportError(f'save_onnx needs {" and ".join(missing)}: pip install "optical-hf[onnx]"')
-    module, place = backbone(model).model, expand_path(folder)
-    if not isinstance(module, PreTrainedModel):
-        raise ValueError("the backbone is wrapped in an adapter, which has no graph: merge it first")
-    if layer_average(model) is not None:
-        raise ValueError(
-            "the student's tokens are an average of hidden layers, which the graph does not return: what reads it would take the "
-            "last layer alone; save it with save_student, or align one on the last layer alone for ONNX (layers=[12], say)"
-        )
-    if place.exists() and (not place.is_dir() or any(place.iterdir())):
-        raise ValueError(
-            f"{str(place)!r} is not an empty folder: what is in it would be mixed with the student; give another"
-        )
+    module, place = check_export(model, folder, "the graph")
 
     def write(staging: Path) -> None:
         model.save_pretrained(str(staging))

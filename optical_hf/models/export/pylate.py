@@ -2,7 +2,7 @@
 
 The layout: a plain Transformer and a PyLate Dense in modules.json, masking and normalisation left to PyLate, and its settings in
 config_sentence_transformers.json. PyLate pins older versions of the libraries it shares with us, so nothing newer than they
-know is written. sentence-transformers reads the layout too. Knows nothing about training.
+know is written. sentence-transformers reads the layout too.
 """
 
 import json
@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
-from transformers import PreTrainedModel
 
-from optical_hf.files import expand_path, write_text, write_whole
-from optical_hf.models.layers import layer_average
+from optical_hf.files import write_text, write_whole
+from optical_hf.models.export.export_check import check_export, rename_general_class
 from optical_hf.models.loading import new_projection
 from optical_hf.models.student_folder import student_folder
 from optical_hf.models.tokens import Encoder
@@ -45,23 +44,12 @@ def save_pylate(model: Encoder, folder: str | PathLike[str], *, document_length:
     Example:
         >>> save_pylate(student, "student-pylate")                                            # doctest: +SKIP
     """
-    module, place = backbone(model), expand_path(folder)
-    if not isinstance(module.model, PreTrainedModel):
-        raise ValueError("the backbone is wrapped in an adapter, which PyLate does not read: merge it first")
-    if layer_average(model) is not None:
-        raise ValueError(
-            "the student's tokens are an average of hidden layers, for which PyLate's layout has no module: it would read the last "
-            "layer alone; save it with save_student, or align one on the last layer alone for PyLate (layers=[12], say)"
-        )
-    if place.exists() and (not place.is_dir() or any(place.iterdir())):
-        raise ValueError(
-            f"{str(place)!r} is not an empty folder: what is in it would be mixed with the student; give another"
-        )
+    (body, place), module = check_export(model, folder, "PyLate"), backbone(model)
     width, limit = module.get_embedding_dimension(), model.max_seq_length
     projection = token_projection(model) or new_projection(width, width)
 
     def write(staging: Path) -> None:
-        module.model.save_pretrained(staging)
+        body.save_pretrained(staging)
         model.tokenizer.save_pretrained(staging)
         rename_general_class(staging / "tokenizer_config.json")
         _write(staging / "modules.json", MODULES)
@@ -99,14 +87,6 @@ def _dense(projection: Any) -> dict[str, Any]:
         "bias": projection.linear.bias is not None,
         "activation_function": f"{kind.__module__}.{kind.__name__}",
     }
-
-
-def rename_general_class(place: Path) -> None:
-    """The general fast tokenizer by the name that transformers 4 knows it by; transformers 5 knows both."""
-    settings = json.loads(place.read_text(encoding="utf-8"))
-    if settings.get("tokenizer_class") == "TokenizersBackend":
-        settings["tokenizer_class"] = "PreTrainedTokenizerFast"
-    _write(place, settings)
 
 
 def _write(place: Path, content: Any) -> None:

@@ -3,7 +3,7 @@
 Plans and associations take turns. From couplings P of all pairs, A_zw = sum P_zw over their tokens; pieces are near where
 a_zw = A_zw / sqrt(A_z. A_.w) is large; the plans of the next round minimise <P, 1 - a> with entropy epsilon. It starts from
 P = a b^T, that is from co-occurrence. The marginals make pieces compete for each other, as words do in the alignment models of
-Brown et al. 1993 and Melamed 2000, here with a plan in the place of expectations. Knows nothing about tokenizers or embeddings.
+Brown et al. 1993 and Melamed 2000, here with a plan in the place of expectations.
 
 Shapes: B pairs, N target pieces, M English pieces, Z target vocabulary, W English vocabulary.
 """

@@ -1,16 +1,16 @@
-"""Teach a student pieces of a language that its tokenizer splits into crumbs, from bitext alone.
+"""Add pieces of a language to a student whose tokenizer splits its words into many short ones, from bitext alone.
 
 New pieces are learnt from the foreign side with the student's own type of tokenizer. The embedding of a new piece starts as
 the average of the embeddings of the English pieces that transport aligns it with. The idea is close to WECHSEL (Minixhofer,
 Paischer, Rekabsaz 2022, arXiv:2112.06598) and FOCUS (Dobler, de Melo 2023, arXiv:2305.14481), which average neighbours in
-auxiliary static embeddings; here the neighbours come from the bitext itself. Knows nothing about training.
+auxiliary static embeddings; here the neighbours come from the bitext itself.
 
 Shapes: Z new pieces, W English pieces, D width.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer
@@ -24,8 +24,6 @@ from optical_hf.models.vocabulary.student_vocabulary import embedding, plain_mod
 from optical_hf.models.vocabulary.tokenizer_state import State, extended, pieces, read_state, rebuilt, runnable
 from optical_hf.tables import UNKNOWN_LANGUAGE, check_table, language_of
 
-Start = Literal["transport", "crumbs", "random"]
-
 
 @dataclass(frozen=True)
 class ExtendReport:
@@ -36,8 +34,8 @@ class ExtendReport:
         pieces_after: pieces after.
         length_before: pieces that a text of the language was split into, on average.
         length_after: the same after.
-        aligned: new pieces whose embedding comes from the alignment; the others, which no text is split into, start from
-            their crumbs.
+        aligned: new pieces whose embedding comes from the alignment; the others, which no text is split into, start
+            from the average of the pieces they were split into before.
     """
 
     pieces_before: int
@@ -53,11 +51,7 @@ def extend_vocabulary(
     language: str,
     *,
     size: int = 8000,
-    start: Start = "transport",
     neighbours: int = 3,
-    rounds: int = 4,
-    epsilon: float = 0.05,
-    seed: int = 0,
     progress: bool = True,
 ) -> ExtendReport:
     """Add pieces of a language to a student, in place, their embeddings started from bitext.
@@ -71,27 +65,20 @@ def extend_vocabulary(
         bitext: rows with `source` (English), `target` and maybe `language`.
         language: code of the language to learn; rows of others are passed over, those without a language belong to it.
         size: pieces the language is written with at most; those the tokenizer has already are not added.
-        start: "transport" as above; "crumbs" averages the embeddings of the pieces a new one was split into before, which
-            needs no translations; "random" draws from the distribution of the matrix.
         neighbours: English pieces averaged.
-        rounds: rounds of plans in the alignment of pieces.
-        epsilon: entropic regularisation of these plans.
-        seed: of the random start.
         progress: show progress bars.
 
     Returns:
         An `ExtendReport`.
 
     Raises:
-        ValueError: for no bitext of the language, an unknown start or language, a tokenizer of another type, or an adapter.
+        ValueError: for no bitext of the language, an unknown language, a tokenizer of another type, or an adapter.
 
     Example:
         >>> student = load_student("sentence-transformers/all-MiniLM-L6-v2", teacher)            # doctest: +SKIP
         >>> extend_vocabulary(student, load_bitext("train.de.gz"), "de").length_after            # doctest: +SKIP
         15.2
     """
-    if start not in get_args(Start):
-        raise ValueError(f"unknown start {start!r}: expected one of {', '.join(get_args(Start))}")
     english, target = _sides(bitext, canonical_language(language))
     model = plain_model(student)
     old_state = read_state(student.tokenizer)
@@ -100,16 +87,12 @@ def extend_vocabulary(
     first, count = len(pieces(old_state)), len(pieces(new_state))
 
     target_ids = _ids(new, target)
-    rows_ZD = _crumbs(model, old_state, new_state, old) if start != "random" else _random(model, count - first, seed)
-    aligned_Z = torch.zeros(count - first, dtype=torch.bool)
-    if start == "transport":
-        found_ZD, aligned_Z = _from_english(
-            model, first, count, target_ids, _ids(old, english), neighbours, rounds, epsilon, progress
-        )
-        rows_ZD = torch.where(aligned_Z.unsqueeze(1), found_ZD, rows_ZD)
+    rows_ZD = _split_means(model, old_state, new_state, old)
+    aligned, aligned_ZD = _from_english(model, first, target_ids, _ids(old, english), neighbours, progress)
+    rows_ZD[aligned] = aligned_ZD
     _set_rows(model, first, rows_ZD)
     replace_tokenizer(student, rebuilt(student.tokenizer, new_state))
-    return ExtendReport(first, count, _mean_length(_ids(old, target)), _mean_length(target_ids), int(aligned_Z.sum()))
+    return ExtendReport(first, count, _mean_length(_ids(old, target)), _mean_length(target_ids), len(aligned))
 
 
 def _sides(bitext: Iterable[Mapping[str, Any]], language: str) -> tuple[list[str], list[str]]:
@@ -141,18 +124,15 @@ def _mean_length(ids: Sequence[Sequence[int]]) -> float:
 def _from_english(
     model: PreTrainedModel,
     first: int,
-    count: int,
     target: Sequence[Sequence[int]],
     english: Sequence[Sequence[int]],
     neighbours: int,
-    rounds: int,
-    epsilon: float,
     progress: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Rows for the new pieces from the English ones, and which of them took part in the alignment."""
+    """The new pieces that took part in the alignment, and their embeddings from the English ones."""
     target_ids, target_rows = _compact(target)
     english_ids, english_rows = _compact(english)
-    mass_ZW = associate(target_rows, english_rows, rounds=rounds, epsilon=epsilon, progress=progress)
+    mass_ZW = associate(target_rows, english_rows, progress=progress)
     new = torch.tensor([row for row, piece in enumerate(target_ids) if piece >= first], dtype=torch.long)
     best = mass_ZW[new].topk(min(neighbours, len(english_ids)), dim=1)
     share_ZK = best.values / best.values.sum(dim=1, keepdim=True)
@@ -160,11 +140,7 @@ def _from_english(
     row_ZD = (share_ZK.unsqueeze(2) * near_ZKD).sum(dim=1)
     length_Z1 = (share_ZK * near_ZKD.norm(dim=2)).sum(dim=1, keepdim=True)
     places = torch.tensor(target_ids, dtype=torch.long)[new] - first
-    rows_ZD = torch.zeros(count - first, row_ZD.shape[1])
-    rows_ZD[places] = row_ZD * length_Z1 / row_ZD.norm(dim=1, keepdim=True).clamp(min=1e-12)
-    aligned_Z = torch.zeros(count - first, dtype=torch.bool)
-    aligned_Z[places] = True
-    return rows_ZD, aligned_Z
+    return places, row_ZD * length_Z1 / row_ZD.norm(dim=1, keepdim=True).clamp(min=1e-12)
 
 
 def _compact(rows: Sequence[Sequence[int]]) -> tuple[list[int], list[list[int]]]:
@@ -174,7 +150,7 @@ def _compact(rows: Sequence[Sequence[int]]) -> tuple[list[int], list[list[int]]]
     return ids, [[place[i] for i in row] for row in rows]
 
 
-def _crumbs(model: PreTrainedModel, old_state: State, new_state: State, old: Tokenizer) -> Tensor:
+def _split_means(model: PreTrainedModel, old_state: State, new_state: State, old: Tokenizer) -> Tensor:
     """The average embedding of the pieces each new one was split into."""
     known = pieces(old_state)
     prefix = old_state["model"].get("continuing_subword_prefix") or ""
@@ -191,17 +167,11 @@ def _unknown(state: State) -> int:
     return int(model["unk_id"] or 0) if model["type"] == "Unigram" else int(model["vocab"][model["unk_token"]])
 
 
-def _random(model: PreTrainedModel, count: int, seed: int) -> Tensor:
-    matrix = embedding(model).weight.detach().float().cpu()
-    noise_ZD = torch.randn(count, matrix.shape[1], generator=torch.Generator().manual_seed(seed))
-    return matrix.mean(dim=0) + noise_ZD * matrix.std(dim=0)
-
-
 def _set_rows(model: PreTrainedModel, first: int, rows_ZD: Tensor) -> None:
     wanted, old = first + len(rows_ZD), embedding(model)
-    asks = old.weight.requires_grad
+    trained = old.weight.requires_grad
     if wanted > old.num_embeddings:
         model.resize_token_embeddings(wanted, mean_resizing=False)
-    weight = embedding(model).weight.requires_grad_(asks)
+    weight = embedding(model).weight.requires_grad_(trained)
     with torch.no_grad():
         weight[first:wanted] = rows_ZD.to(weight)

@@ -1,7 +1,4 @@
-"""The two places a student keeps its vocabulary in, the tokenizer and the embedding matrix: how they are reached and replaced.
-
-Knows nothing about which pieces to keep or to add.
-"""
+"""The two places a student keeps its vocabulary in, the tokenizer and the embedding matrix: how they are reached and replaced."""
 
 import torch
 from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask

@@ -1,7 +1,7 @@
 """A fast tokenizer as plain data, and back: the JSON of the `tokenizers` library, with pieces taken out or put in.
 
 For Unigram (XLM-R and its kin) and WordPiece (BERT and its kin), the two whose pieces stand for themselves: BPE's
-depend on the merges before them. Knows nothing about models and their embeddings.
+depend on the merges before them.
 """
 
 import json

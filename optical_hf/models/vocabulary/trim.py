@@ -4,7 +4,7 @@ A multilingual encoder keeps most of its weights in embeddings of pieces that a 
 corpus are split as before, so their embeddings stay what they were, to the bit: a Unigram segmentation that was best
 among all pieces is best among fewer, a WordPiece one takes the longest piece that is left. Where that fails (a word
 with a character no piece has), every piece of the word is kept, and the corpus is read again to be sure.
-The idea: Abdaoui, Pradel, Sigel 2020 (arXiv:2010.05609). Knows nothing about training.
+The idea: Abdaoui, Pradel, Sigel 2020 (arXiv:2010.05609).
 """
 
 import logging

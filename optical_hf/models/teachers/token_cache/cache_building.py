@@ -2,7 +2,7 @@
 
 One process builds at a time, held by a lock that a kill releases; the others wait and then find the work done. Where a
 file system does not honour the lock, shards are written twice, which does no harm: each is renamed into place whole. A
-kill loses the shard of the moment and nothing else.
+kill loses the shard being written and nothing else.
 
 Shapes: T texts, R tokens of all texts together, D width, B texts of a batch, N its tokens after padding.
 """
