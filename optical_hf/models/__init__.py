@@ -1,4 +1,4 @@
-"""Teachers and students: load them, view them as one vector or one a token, align them in closed form."""
+"""Teachers and students: load them, search them by one vector a text or one a token, fit them in closed form."""
 
 from optical_hf.models.alignment.fit_alignment import AlignmentReport, fit_alignment
 from optical_hf.models.layers import Layers, averaged_layers, layer_average

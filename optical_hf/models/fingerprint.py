@@ -1,4 +1,4 @@
-"""What decides the vectors of a model, as hashes: two models that could compute other vectors have other ones.
+"""Hashes of everything that decides the vectors of a model: models that may give different vectors have different hashes.
 
 Weights, every module's settings, tokenizers and image processors, prompts, limits, and the releases of the libraries that run
 them.
@@ -44,7 +44,7 @@ def encoder_fingerprint(model: Encoder) -> str:
 
 
 def weights_hash(model: nn.Module) -> str:
-    """Of every parameter and persistent buffer, names, dtypes and shapes included."""
+    """The hash of every parameter and persistent buffer, names, dtypes and shapes included."""
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
@@ -53,14 +53,14 @@ def weights_hash(model: nn.Module) -> str:
 
 
 def modules_hash(model: nn.Module) -> str:
-    """Of the modules, nested ones included: what they are, and their settings, limits and adapters."""
+    """The hash of the modules, nested ones included: their types, settings, limits and adapters."""
     own = {*model.children()}
     named = [(name, m) for name, m in model.named_modules() if m in own or hasattr(m, "get_config_dict")]
     return digest_of([(name, type(module).__name__, _settings(module)) for name, module in named])
 
 
 def processors_hash(model: nn.Module) -> str:
-    """Of the tokenizers and image processors of the modules."""
+    """The hash of the tokenizers and image processors of the modules."""
     return digest_of([_processor_state(module) for module in model.modules() if hasattr(module, "get_config_dict")])
 
 

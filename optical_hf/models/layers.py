@@ -116,7 +116,7 @@ def settle_layers(model: Encoder, layers: Layers | None) -> None:
 
 
 def keep_hidden_states(folder: str | Path) -> None:
-    """Note in a saved adapter that its backbone must return its hidden layers, where they are averaged.
+    """Write into a saved adapter's settings that its backbone returns its hidden layers, where they are averaged.
 
     Of a whole student the backbone's config.json says so. With an adapter none is saved, and the one it is found by does not:
     sentence-transformers would silently take the last layer.

@@ -53,7 +53,7 @@ def load_teacher(
     document_prompt: str | None = None,
     role: Role = "teacher",
 ) -> Encoder:
-    """Load a frozen English retriever.
+    """A frozen English retriever from a hub id or a folder.
 
     Args:
         name_or_path: a hub id or a folder: a sentence-transformers model, a ColBERT checkpoint (Stanford, PyLate or
@@ -97,7 +97,7 @@ def load_student(
     trust_remote_code: bool = False,
     quantization_config: QuantizationConfigMixin | None = None,
 ) -> Encoder:
-    """Load a multilingual encoder as a student of `teacher`: its backbone, a token projection, the teacher's search.
+    """A student of `teacher` from a multilingual encoder: its backbone, a token projection, the teacher's kind of search.
 
     A checkpoint that already has a token projection of the teacher's width (a student saved before) is taken as it is.
     Otherwise a projection is put behind the backbone; it starts as the identity where the widths are equal and as a random

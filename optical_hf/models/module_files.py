@@ -1,4 +1,4 @@
-"""Why a saved model cannot be put together: which file of which module is missing or is no weights. Reads names, loads nothing."""
+"""Which file of a saved model is missing, or holds a pickle instead of weights. Nothing is loaded."""
 
 import json
 from pathlib import Path

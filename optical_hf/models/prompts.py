@@ -1,4 +1,4 @@
-"""The prompts a model puts in front of texts: which one sentence-transformers would take, how one is set, and which one is missing.
+"""The prompts a model puts in front of texts: the one in use, how to set it, and a warning where one is missing.
 
 What is set is saved with the model, and `encode_query` takes it.
 """

@@ -1,4 +1,4 @@
-"""How many tokens of a text a model keeps: one checked place where the limit is set, and the positions that bound it.
+"""How many tokens of a text a model keeps: setting the limit, and checking it against the backbone's positions.
 
 A limit above the backbone's positions would end a run at the first long text.
 """
@@ -79,7 +79,7 @@ def set_max_seq_length(model: Encoder, tokens: int) -> None:
 
 @contextmanager
 def text_length(model: Encoder, tokens: int | None) -> Iterator[None]:
-    """Inside, so many tokens of a text are kept; None changes nothing.
+    """A context in which a model keeps at most `tokens` tokens of a text; None changes nothing.
 
     Raises:
         ValueError: as `set_max_seq_length`.

@@ -1,4 +1,4 @@
-"""Texts from whatever holds them: a list, or the column of a table of bitext."""
+"""Texts from a list or from a column of a bitext table."""
 
 from collections.abc import Iterable
 from typing import Literal, TypeAlias

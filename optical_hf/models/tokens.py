@@ -1,4 +1,4 @@
-"""Token sets: what a sentence-transformers model says about each token of a text.
+"""Token sets: the vectors that a sentence-transformers model gives for the tokens of texts.
 
 Turns texts into padded token vectors with two masks, one for the tokens that exist and one for the tokens that carry
 content (special tokens such as [CLS] and </s>, and punctuation, left out).

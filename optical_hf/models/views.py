@@ -22,7 +22,7 @@ ENDS = (Dense, Pooling, MultiVectorMask, Normalize)
 
 
 def kind_of(model: Encoder) -> Kind:
-    """Say how a model searches.
+    """How a model searches: "vector" or "late_interaction".
 
     Raises:
         ValueError: for anything that is not a sentence-transformers SentenceTransformer or MultiVectorEncoder.
@@ -69,7 +69,7 @@ def before_projection(model: Encoder) -> list[nn.Module]:
 
 
 def as_backbone(model: Encoder) -> SentenceTransformer:
-    """View what stands before a model's projection as an encoder of its own; the weights are shared, nothing is copied.
+    """The part of a model before its projection, as an encoder; the weights are shared, nothing is copied.
 
     Its tokens are those that the closed form maps, and that a token cache can keep while the backbone is frozen.
     """
@@ -83,7 +83,7 @@ def prompts_of(model: Encoder) -> dict[str, str]:
 
 
 def as_late_interaction(model: Encoder) -> MultiVectorEncoder:
-    """View a model as a late-interaction encoder (MaxSim over tokens); the weights are shared, nothing is copied.
+    """The model as a late-interaction encoder (MaxSim over tokens); the weights are shared, nothing is copied.
 
     A one-vector model without a token projection keeps its own width: no random projection is added, as loading its
     folder with `MultiVectorEncoder` would.
@@ -110,7 +110,7 @@ def as_late_interaction(model: Encoder) -> MultiVectorEncoder:
 
 
 def as_vector(model: Encoder, pooling_mode: str = "mean") -> SentenceTransformer:
-    """View a model as a one-vector encoder (pooled tokens, unit length); the weights are shared, nothing is copied."""
+    """The model as a one-vector encoder (pooled tokens, unit length); the weights are shared, nothing is copied."""
     if isinstance(model, SentenceTransformer):
         return model
     kind_of(model)

@@ -7,6 +7,7 @@ from optical_hf.models import fit_alignment, load_student, load_teacher
 
 
 @pytest.mark.real
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["vector", "late_interaction"])
 def test_a_real_student_finds_real_translations_after_the_closed_form(shared_data, real_models, kind):
     teacher = load_teacher(real_models / "all-MiniLM-L6-v2", kind=kind)

@@ -1,4 +1,4 @@
-"""The settings of a closed-form fit, each with what it may be; checked before any model runs."""
+"""The range of each setting of a closed-form fit, checked before any model runs."""
 
 import math
 from numbers import Integral, Real

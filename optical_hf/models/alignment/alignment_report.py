@@ -1,4 +1,4 @@
-"""What a closed-form fit did, as data that prints itself."""
+"""The report of a closed-form fit."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -10,7 +10,7 @@ Method = Literal["ridge", "transport"]
 
 @dataclass(frozen=True)
 class AlignmentReport:
-    """What `fit_alignment` did.
+    """The report of `fit_alignment`; `print` shows it in one line.
 
     Attributes:
         method: "ridge" or "transport".

@@ -56,7 +56,7 @@ def fit_alignment(
     seed: int = 0,
     progress: bool = True,
 ) -> AlignmentReport:
-    """Fit the student's token projection in closed form, in place; returns what was done.
+    """Fit the student's token projection in closed form, in place.
 
     Args:
         student: from `load_student`; its `token_projection` gets new weights, nothing else moves.

@@ -1,4 +1,4 @@
-"""R@1 among held-out pairs: a quick look at whether a student finds the English side of a translation.
+"""R@1 among held-out pairs: how often a translation retrieves its own English side.
 
 Every English side is a document; the question is how often the nearest one to the translation is its own. A small closed set
 flatters: for numbers to report, use `optical_hf.evaluate_retrieval`.
@@ -22,7 +22,7 @@ from optical_hf.models.views import as_late_interaction, as_vector
 
 @dataclass(frozen=True)
 class HeldOutScore:
-    """R@1 in [0, 1] among the held-out pairs, by each way to search."""
+    """R@1 in [0, 1] among the held-out pairs, by one vector and by MaxSim."""
 
     pairs: int
     vector: float

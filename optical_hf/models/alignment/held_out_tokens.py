@@ -29,7 +29,7 @@ class TokenFold:
         return len(self.sample.items)
 
     def add(self, student: TokenSet, teacher: TokenSet, rows: Sequence[int], text_B: Tensor) -> None:
-        """Give pairs their chance in the sample.
+        """Add pairs to the sample.
 
         Args:
             student: tokens [B, N, D] of the backbone.

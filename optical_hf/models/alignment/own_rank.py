@@ -1,4 +1,4 @@
-"""At which rank each query of a held-out set finds its own English side, where one English side may stand there more than once.
+"""The rank at which each held-out query retrieves its own English side, where an English side may occur more than once.
 
 A copy of the right answer is neither right nor wrong: the same English text beside another translation, or another text with the
 same vector, takes no part in the ranking. A tie with anything else counts as a miss.
@@ -28,7 +28,7 @@ def text_numbers(texts: Sequence[str]) -> Tensor:
 
 
 def same_targets(text_S: Tensor, vector_SK: Tensor) -> Tensor:
-    """Which English sides are one: those of one text, and those of one vector; (S, S), True on the diagonal.
+    """Which English sides count as the same: equal texts or equal vectors; (S, S), True on the diagonal.
 
     Args:
         text_S: from `text_numbers`.

@@ -43,7 +43,7 @@ class PairTokens(NamedTuple):
 
 
 class PairTokenReader:
-    """Iterate over the token sets of a bitext; iterate again for another round.
+    """The token sets of a bitext, batch by batch, as often as it is iterated over.
 
     Args:
         student: the tokens before the student's projection: `as_backbone` of it as a teacher, or the cache of that.

@@ -30,7 +30,7 @@ SAMPLE = 500
 
 @dataclass
 class Fold:
-    """The sums of one fold, and a sample of its translations, of a fixed size however many are added.
+    """The sums of one fold and a uniform sample of its translations, of at most `SAMPLE`.
 
     English read as one more language is in the sums alone: what counts is whether translations are retrieved.
     """
@@ -47,7 +47,7 @@ class Fold:
         return len(self.sample.items)
 
     def add(self, source_RD: Tensor, target_RK: Tensor, text_R: Tensor, foreign_R: Tensor | None = None) -> None:
-        """Add rows to the sums, and give translations their chance in the sample.
+        """Add rows to the sums, and translations to the sample.
 
         Args:
             source_RD: pooled vectors of the student's backbone.

@@ -62,7 +62,7 @@ class NormalEquations:
         return NormalEquations(self.inner_DD * factor, self.outer_DK * factor, self.count)
 
     def solve(self, regularisation: float) -> tuple[Tensor, Tensor]:
-        """The ridge solution.
+        """The ridge regression of the rows that were added.
 
         Args:
             regularisation: the penalty r on the sums divided by the count; the offset is free.

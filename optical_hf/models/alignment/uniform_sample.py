@@ -15,7 +15,7 @@ Item = TypeVar("Item")
 
 @dataclass
 class UniformSample(Generic[Item]):
-    """Items of a stream, each with the same chance to be here.
+    """A uniform sample of a stream of items.
 
     Args:
         size: items kept at most.
@@ -33,7 +33,7 @@ class UniformSample(Generic[Item]):
     items: list[Item] = field(default_factory=list)
 
     def add(self, count: int, item: Callable[[int], Item]) -> None:
-        """Give `count` new items their chance; `item(place)` makes those that stay."""
+        """Offer `count` new items; `item(place)` makes those that enter the sample."""
         keys, before = torch.cat([self.keys_S, torch.rand(count, generator=self.generator)]), len(self.items)
         self.keys_S, places_S = keys.topk(min(self.size, len(keys)))
         self.items = [self.items[p] if p < before else item(p - before) for p in places_S.tolist()]

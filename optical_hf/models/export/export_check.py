@@ -1,4 +1,4 @@
-"""What must be true of a model that is written in the layout of another library, and of the folder it is written to."""
+"""Checks of a model that is written in the layout of another library, and of the folder it is written to."""
 
 import json
 from os import PathLike

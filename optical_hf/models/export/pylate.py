@@ -1,4 +1,4 @@
-"""Write a student in the layout of PyLate (lightonai/pylate), for who searches with that library.
+"""Write a student in the layout of PyLate (lightonai/pylate), to search with that library.
 
 The layout: a plain Transformer and a PyLate Dense in modules.json, masking and normalisation left to PyLate, and its settings in
 config_sentence_transformers.json. PyLate pins older versions of the libraries it shares with us, so nothing newer than they

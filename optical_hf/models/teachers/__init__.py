@@ -1,1 +1,1 @@
-"""Teachers, by language and from a cache of their tokens."""
+"""Teachers: an encoder, a token cache, or a dict of them by language."""

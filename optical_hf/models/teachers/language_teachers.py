@@ -109,7 +109,7 @@ class TeachersByLanguage(Teacher):
 
 
 def as_teacher(teacher: AnyTeacher) -> Teacher:
-    """The `Teacher` that a user means: an encoder, a token cache, or a dict of them by language.
+    """A `Teacher` from an encoder, a token cache, or a dict of them by language.
 
     Raises:
         ValueError: for anything else, and as `TeachersByLanguage`.

@@ -1,4 +1,4 @@
-"""What a teacher is to training and to the closed form, whatever it is made of: an encoder, a cache, several by language.
+"""The `Teacher` that training and the closed form read: an encoder, a token cache, or several by language.
 
 A teacher with one vector a text and no tokens is one too: its token set is that vector alone.
 
@@ -22,7 +22,7 @@ Features = dict[str, Any]
 
 
 class Teacher(ABC):
-    """A frozen source of token sets.
+    """A frozen source of token sets: the target of a student.
 
     Attributes:
         width: width of its vectors, D.
@@ -41,7 +41,7 @@ class Teacher(ABC):
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """A name that another teacher, with other vectors, does not have."""
+        """A hash that differs between teachers with different vectors."""
 
     @abstractmethod
     def features(self, texts: Sequence[str], languages: Sequence[str] = (), *, task: Task = "query") -> Features:

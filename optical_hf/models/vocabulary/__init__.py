@@ -1,4 +1,4 @@
-"""Vocabularies: cut a student's down to what a corpus uses, or add pieces of a language to it."""
+"""A student's vocabulary: trim it to the pieces a corpus uses, or extend it by those of a language."""
 
 from optical_hf.models.vocabulary.extend import ExtendReport, extend_vocabulary
 from optical_hf.models.vocabulary.trim import TrimReport, trim_vocabulary

@@ -1,4 +1,4 @@
-"""Which pieces of one language stand for which of another: transport between the pieces of translated pairs, no model needed.
+"""Which pieces of two languages correspond, by optimal transport between the pieces of translated pairs; no model is read.
 
 Plans and associations take turns. From couplings P of all pairs, A_zw = sum P_zw over their tokens; pieces are near where
 a_zw = A_zw / sqrt(A_z. A_.w) is large; the plans of the next round minimise <P, 1 - a> with entropy epsilon. It starts from

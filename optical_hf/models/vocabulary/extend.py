@@ -27,7 +27,7 @@ from optical_hf.tables import UNKNOWN_LANGUAGE, check_table, language_of
 
 @dataclass(frozen=True)
 class ExtendReport:
-    """What extending did.
+    """The report of `extend_vocabulary`.
 
     Attributes:
         pieces_before: pieces of the tokenizer before.
@@ -54,7 +54,7 @@ def extend_vocabulary(
     neighbours: int = 3,
     progress: bool = True,
 ) -> ExtendReport:
-    """Add pieces of a language to a student, in place, their embeddings started from bitext.
+    """Add pieces of a language to a student, in place; their embeddings start from bitext.
 
     `E_z = |.| sum_w p(w|z) E_w` over the `neighbours` English pieces w that share most mass with z, brought to the average
     length of their embeddings. Texts of other languages may be split otherwise where a new piece is a part of them.

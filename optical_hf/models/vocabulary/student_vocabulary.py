@@ -1,4 +1,4 @@
-"""The two places a student keeps its vocabulary in, the tokenizer and the embedding matrix: how they are reached and replaced."""
+"""Reach and replace the two parts of a student's vocabulary: the tokenizer and the embedding matrix."""
 
 import torch
 from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask

@@ -35,7 +35,7 @@ TEXTS_AT_ONCE = 1000
 
 @dataclass(frozen=True)
 class TrimReport:
-    """What trimming did.
+    """The report of `trim_vocabulary`.
 
     Attributes:
         pieces_before: rows of the embedding matrix before.

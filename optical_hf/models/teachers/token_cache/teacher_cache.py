@@ -71,7 +71,7 @@ class TeacherCache(Teacher):
         shard_bytes: int = 64 * 2**20,
         progress: bool = True,
     ) -> "TeacherCache":
-        """Compute the tokens that are missing, and open the cache.
+        """A cache that holds the tokens of all `texts`: what is missing is computed, the rest is read.
 
         A cache that has every text is opened after its checksums were read. A build that was killed goes on with the
         shard it was killed in. Of several processes one builds and the others wait.
@@ -108,7 +108,7 @@ class TeacherCache(Teacher):
 
     @classmethod
     def open(cls, folder: str | PathLike[str], key: str | None = None) -> "TeacherCache":
-        """Open a cache without its encoder.
+        """A cache that was built before, without its encoder.
 
         Args:
             folder: what was given to `build`.
