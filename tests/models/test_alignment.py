@@ -139,10 +139,10 @@ def test_the_sample_of_a_fold_is_uniform_and_flat():
     for start in range(0, 5000, 100):
         rows = torch.arange(start, start + 100).float().unsqueeze(1)
         fold.add(rows, rows, rows.squeeze(1).long())
-    assert fold.source_SD.shape == (500, 1)
-    assert torch.equal(fold.source_SD, fold.target_SK)
-    assert len(fold.source_SD.unique()) == 500
-    assert abs(float(fold.source_SD.mean()) - 2500) < 250
+    source_SD, target_SK, _ = (torch.stack(column) for column in zip(*fold.sample.items, strict=True))
+    assert torch.equal(source_SD, target_SK)
+    assert len(source_SD.unique()) == len(fold) == 500
+    assert abs(float(source_SD.mean()) - 2500) < 250
 
 
 @pytest.mark.parametrize("chosen_by", ["held_out_pairs", "held_out_language"])
