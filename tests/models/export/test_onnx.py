@@ -29,6 +29,7 @@ def test_what_cannot_be_written_is_refused(monkeypatch, tmp_path):
         save_onnx(student, tmp_path / "student")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["vector", "late_interaction"])
 def test_the_graph_says_what_the_backbone_says(tmp_path, kind):
     pytest.importorskip("onnxscript", reason="the exporter is not installed: optical-hf[onnx]")
