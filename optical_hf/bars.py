@@ -1,4 +1,4 @@
-"""Progress bars: drawn for people, kept out of logs, where each of their steps would be a line."""
+"""Progress bars: shown in a terminal or a notebook, kept out of logs."""
 
 import os
 import sys

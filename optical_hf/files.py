@@ -155,7 +155,7 @@ def _not_written(path: str | os.PathLike[str], number: int) -> OSError:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a text file whole or not at all: whoever reads it, after a kill or on a full disk, finds the old one or the new one.
+    """Write a text file whole or not at all: after a kill or on a full disk a reader finds the old one or the new one.
 
     Args:
         path: of the file; its folder is made where it is missing.

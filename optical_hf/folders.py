@@ -1,4 +1,4 @@
-"""A folder that takes the place of another as a whole: whoever opens it, after a kill too, finds the old one or the new one.
+"""A folder that replaces another as a whole: a reader finds the old one or the new one, after a kill too.
 
 Where the system can let two folders change names at once (Linux), that is what happens. Elsewhere the parts are moved one by one,
 and a save that was killed on the way is finished by the next `mend`.

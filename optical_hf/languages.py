@@ -1,7 +1,7 @@
 """Language codes, names, scripts and resource classes: one canonical form inside the package, whatever the data call it.
 
 Codes are read and named by `langcodes` (BCP 47, ISO 639-1/2/3, CLDR); the
-tiers are the six classes of Joshi, Santy, Budhiraja, Bali and Choudhury 2020, "The State and Fate of Linguistic
+resource classes are the six of Joshi, Santy, Budhiraja, Bali and Choudhury 2020, "The State and Fate of Linguistic
 Diversity and Inclusion in the NLP World" (ACL, arXiv:2004.09095). Their list names languages in words; the codes are
 by the mapping of MaLA-LM/LangResourceAtlas, in our canonical form; entries of class 1 that are no code of their
 own are left out (simple English, Belarusian in the Taraskievica spelling, Tarantino, Banyumasan, Serbo-Croatian) or
@@ -40,7 +40,7 @@ _JOSHI_2020 = {
 
 
 class LanguageInfo(NamedTuple):
-    """What is known of a language: canonical code, English name, ISO 15924 script, resource tier (0 to 5)."""
+    """What is known of a language: canonical code, English name, ISO 15924 script, resource class (0 to 5) as `tier`."""
 
     code: str
     name: str
@@ -102,7 +102,7 @@ def by_canonical_language(named: Mapping[str, T]) -> dict[str, T]:
 
 
 def language_info(code: str) -> LanguageInfo:
-    """Return name, script and resource tier of a language.
+    """Return name, script and resource class of a language.
 
     Args:
         code: any code that `canonical_language` reads.
@@ -167,7 +167,7 @@ def _unknown(code: str) -> ValueError:
 
 @lru_cache(maxsize=1)
 def _look_alikes() -> dict[str, str]:
-    """Two- and three-letter codes of the languages that have a tier above 0, each with its canonical code."""
+    """Two- and three-letter codes of the languages above class 0, each with its canonical code."""
     codes = sorted(_joshi_tiers())
     return {code: code for code in codes} | {Language.get(code).to_alpha3(): code for code in codes}
 

@@ -39,7 +39,7 @@ def align(
         bool, typer.Option(help="Let the student read the English sides too, as one more language.")
     ] = True,
     pairs: Annotated[
-        int | None, typer.Option(min=1, help="Fit on so many pairs drawn at random; the default is all.")
+        int | None, typer.Option(min=1, help="Fit on so many pairs chosen at random; the default is all.")
     ] = None,
     held_out: Annotated[
         int, typer.Option(min=0, help="Pairs kept from the fit, to measure R@1 before and after.")
@@ -91,16 +91,16 @@ def _layers(first: list[int] | None, rest: list[str]) -> list[int] | None:
     return [*first, *map(int, rest)] if first else None
 
 
-def _penalty(said: str) -> float | Selection:
+def _penalty(given: str) -> float | Selection:
     """A number, or how to choose one."""
-    if said in get_args(Selection):
-        return cast(Selection, said)
+    if given in get_args(Selection):
+        return cast(Selection, given)
     try:
-        number = float(said)
+        number = float(given)
     except ValueError:
         number = math.nan
     if not 0 < number < math.inf:
         raise ValueError(
-            f"--regularisation is {said!r}: expected a number above 0, held_out_pairs or held_out_language"
+            f"--regularisation is {given!r}: expected a number above 0, held_out_pairs or held_out_language"
         )
     return number

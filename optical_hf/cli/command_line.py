@@ -16,7 +16,7 @@ from optical_hf.bars import quiet_bars
 from optical_hf.cli.ending import DONE, FAILED, INTERRUPTED, USAGE, UsageError, print_version
 
 EXPECTED = (ValueError, ImportError, OSError)
-"""What the package raises with a message that is meant to be read; of all else the kind of error is told as well."""
+"""What the package raises with a message for users; of any other error the type is printed as well."""
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
         _tell("interrupted")
     except UsageError as error:
         status = USAGE
-        if os.environ.get("LOCAL_RANK", "0") == "0":  # a launcher told all its processes the same
+        if os.environ.get("LOCAL_RANK", "0") == "0":  # all processes of a launcher have the same options
             _tell_usage(error)
     except Exception as error:
         _tell_failure(error)

@@ -16,7 +16,7 @@ class OptionParser(HfArgumentParser):
     """`transformers.HfArgumentParser` that raises ValueError with one line where argparse would print a page and exit."""
 
     def error(self, message: str) -> Any:
-        """Raise instead of exiting, so that the command line speaks with one voice."""
+        """Raise instead of exiting, so that all errors are printed in one form."""
         raise ValueError(message)
 
 

@@ -78,7 +78,7 @@ def _first_open(entries: list[RunFolder], limit: int | None) -> list[RunFolder]:
 
 
 def do_runs(config: StudyConfig, entries: list[RunFolder], console: Console) -> None:
-    """Do the runs with a progress bar; a failed one is told at once."""
+    """Do the runs with a progress bar; the error of a failed one is printed at once."""
     columns = (
         SpinnerColumn(),
         BarColumn(20),

@@ -1,7 +1,6 @@
 """Upload a student to the Hugging Face Hub: exactly the files that others need to load it, and its card.
 
-`huggingface_hub` talks to the hub. Here is decided what goes up, and a refusal is said in one line that never shows the
-token.
+`huggingface_hub` talks to the hub. This file decides what goes up. An error is one line that never shows the token.
 """
 
 import json

@@ -1,6 +1,6 @@
 """The bootstrap by group: language means of resampled groups, and intervals of whatever is computed from them.
 
-A round draws as many groups as a block has, with replacement, and takes all queries of a group with it. Languages of one
+A round resamples as many groups as a block has, with replacement, and takes all queries of a group with it. Languages of one
 block are resampled together, blocks independently
 (Efron and Tibshirani, An introduction to the bootstrap, 1993, chapters 6 and 13). Intervals are widened for few groups
 (Hesterberg, What teachers should know about the bootstrap, The American Statistician 2015, section 5.2).
@@ -44,7 +44,7 @@ def checked_confidence(confidence: float) -> float:
 def resampled_means(observations: Observations, rounds: int, seed: int) -> Floats:
     """Language means of each system in resampled groups.
 
-    Rounds in which a language drew no group at all are left out: they are samples of another set of languages. With 8
+    Rounds in which a language has no group at all are left out: they are samples of another set of languages. With 8
     groups of a language among many others that is 1 round in 3000.
 
     Args:
@@ -75,7 +75,7 @@ def resampled_means(observations: Observations, rounds: int, seed: int) -> Float
     if complete_R.sum() * 2 < rounds:
         worst = lacking_RL.sum(axis=0).argmax()
         raise ValueError(
-            f"{rounds - complete_R.sum()} of {rounds} bootstrap rounds drew no group of some language, most often of "
+            f"{rounds - complete_R.sum()} of {rounds} bootstrap rounds have no group of some language, most often of "
             f"{observations.languages[worst]} ({observations.groups[worst]} groups): too few to resample together with "
             "the other languages. Leave languages with so few groups out."
         )

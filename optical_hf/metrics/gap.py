@@ -1,7 +1,7 @@
 """The cross-lingual gap: how far the low-resource languages are behind the high-resource ones, and how sure that is.
 
 All figures are fractions in [0, 1]. The mean of a group of languages is the mean over its languages: each counts once,
-however many queries it has. The languages are taken as fixed: intervals speak of other queries, not of other languages.
+however many queries it has. The languages are taken as fixed: intervals are about other queries, not about other languages.
 
 Shapes: R rounds, L languages.
 """
@@ -233,7 +233,7 @@ def _known(reference: float | None, languages: int) -> _Figure | None:
 
 
 def _weights(means_L: Floats, languages: Sequence[str], tiers: Tiers) -> Statistics:
-    """How each figure changes with the language means (L,), up to a factor: what `sample_behind` asks for."""
+    """How each figure changes with the language means (L,), up to a factor, for `sample_behind`."""
     high_L, low_L = (np.isin(languages, tier) / len(tier) for tier in (tiers.high, tiers.low))
     counted_L = np.isin(languages, [*tiers.high, *tiers.low, *tiers.middle])
     apart_L = (means_L - means_L[counted_L].mean()) * counted_L

@@ -31,8 +31,8 @@ def resampled_sums(rows_GC: Floats, rounds: int, generator: np.random.Generator)
 
     Args:
         rows_GC: (G, C) one row a group.
-        rounds: R, number of draws.
-        generator: Where the draws come from.
+        rounds: R.
+        generator: Of the random numbers.
 
     Returns:
         (R, C) sums. They depend on the rows and the generator, not on the order of the rows.
@@ -58,8 +58,8 @@ def signed_sums(rows_GC: Floats, rounds: int, generator: np.random.Generator) ->
 
     Args:
         rows_GC: (G, C) one row a group.
-        rounds: R, number of draws.
-        generator: Where the signs come from.
+        rounds: R.
+        generator: Of the random numbers.
 
     Returns:
         (R, C) sums. They depend on the rows and the generator, not on the order of the rows.

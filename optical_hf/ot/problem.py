@@ -1,4 +1,4 @@
-"""From what the caller has (costs, masks, masses) to what a solver needs, with every wrong input named.
+"""Checks and scales what the caller gives (costs, masks, masses) into what a solver needs.
 
 Masks become zero mass, costs that cannot matter become 0, masses are scaled to 1.
 

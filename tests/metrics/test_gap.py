@@ -180,7 +180,7 @@ def test_bad_input_is_named(change, message):
 def test_languages_too_small_to_be_drawn_with_the_others_are_named():
     languages = ["de"] * 100 + [f"x{i}" for i in range(10) for _ in range(2)]
     groups = [*range(100), *range(20)]
-    with pytest.raises(ValueError, match=r"bootstrap rounds drew no group .* \(2 groups\)"):
+    with pytest.raises(ValueError, match=r"bootstrap rounds have no group .* \(2 groups\)"):
         cross_lingual_gap(
             [1] * 120, languages, groups=groups, high=["de"], low=[f"x{i}" for i in range(10)], rounds=400
         )

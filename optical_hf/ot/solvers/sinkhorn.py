@@ -5,7 +5,7 @@ damping d is 1 for a marginal that is held and rho / (rho + epsilon) for a relax
 2018), with
 - a double c-transform as f and g at the start, so that every row and column of K has a 1 (nothing underflows away);
 - absorption of u and v into f and g where they grow (Schmitzer 2019, alg. 2), and the log domain where that fails;
-- over-relaxation by the factor that each pair's own speed asks for (Lehmann et al. 2021);
+- over-relaxation by a factor set from each pair's own speed (Lehmann et al. 2021);
 - finished pairs leave the batch, as the slowest pair needs several times the iterations of the median;
 - a Newton step at every look for the pairs that are late (newton.py), and a few iterations after it.
 Zero mass is padding: K is 0 there, and u and v stay 1.
