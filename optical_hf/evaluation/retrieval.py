@@ -9,6 +9,7 @@ import numpy as np
 
 from optical_hf.data import RetrievalCollection
 from optical_hf.evaluation.evaluation_settings import EvaluationSettings
+from optical_hf.evaluation.report.graded_measures import graded_measures
 from optical_hf.evaluation.report.language_scores import choose_tiers, score_gap, score_languages
 from optical_hf.evaluation.report.retrieval_report import Queries, RetrievalReport, SystemResult
 from optical_hf.evaluation.session import Session, Vectors, has_image_queries
@@ -91,7 +92,7 @@ def evaluate_retrieval(
     asked = np.array(queries.languages), np.array(queries.groups)
     bootstrap, ids, results = settings.bootstrap, [c.documents["id"][:] for c in listed], {}
     for name, parts in found.items():
-        scores = score_languages(ranks[name], *asked, settings.k, bootstrap)
+        scores = score_languages(ranks[name], *asked, settings.k, bootstrap, graded_measures(listed, parts))
         ceiling = None if name == "teacher_english" else ranks.get("teacher_english")
         results[name] = SystemResult(
             languages=scores,

@@ -1,22 +1,22 @@
-"""Two systems against each other, in one report or in two: paired tests by language and of the gap, and who finds what.
-
-Knows reports; the tests are those of `optical_hf.metrics.significance`.
-"""
+"""Two systems against each other, in one report or in two: paired tests by language and of the gap, and who answers what."""
 
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from optical_hf.evaluation.report.plot_style import by_resources, language_label
 from optical_hf.evaluation.report.report_tables import (
     DASH,
     Table,
+    Text,
     caption_of_tests,
     corrected,
     percent,
     print_table,
     table_markdown,
+    with_interval,
 )
 from optical_hf.evaluation.report.retrieval_report import RetrievalReport
 from optical_hf.languages import language_info
@@ -46,32 +46,19 @@ class Comparison:
 
     def table(self) -> Table:
         """A row a language, from the most to the least resources, and one for the gap."""
-        rows = []
-        for code in sorted(self.tests.languages, key=lambda code: (-language_info(code).tier, code)):
-            change = self.tests.languages[code]
-            rows.append(
-                [
-                    f"{language_info(code).name} ({code})",
-                    change.tier,
-                    percent(change.mean),
-                    percent(change.other_mean),
-                    percent(change.difference.value, change.difference.low, change.difference.high),
-                    corrected(change.p_holm, change.test),
-                ]
-            )
-        gap = self.tests.gap_change
-        rows.append(
+        tests = self.tests
+        rows = [
             [
-                "gap (high − low)",
-                "",
-                percent(self.tests.gap),
-                percent(self.tests.other_gap),
-                percent(gap.value, gap.low, gap.high),
-                corrected(self.tests.gap_p_holm, self.tests.gap_test),
+                language_label(code), change.tier, percent(change.mean), percent(change.other_mean),
+                with_interval(change.difference), corrected(change.p_holm, change.test),
             ]
-        )
-        title = f"R@1 of {self.system} minus {self.other}: {caption_of_tests(len(rows), self.tests.rounds)}"
-        return Table(title, ["language", "tier", self.system, self.other, "difference", "p (Holm)"], rows)
+            for code, change in ((code, tests.languages[code]) for code in by_resources(list(tests.languages)))
+        ]  # fmt: skip
+        gap = [percent(tests.gap), percent(tests.other_gap), with_interval(tests.gap_change)]
+        rows.append(["gap (high − low)", "", *gap, corrected(tests.gap_p_holm, tests.gap_test)])
+        heads = ["language", "group", self.system, self.other, "difference", "p (Holm)"]
+        note = caption_of_tests(len(rows), tests.rounds)
+        return Table(f"R@1 of {self.system} minus {self.other}", heads, rows, names=2, note=note)
 
 
 def compare_reports(
@@ -86,7 +73,7 @@ def compare_reports(
     """Test whether two systems differ in R@1, in each language and in the gap, paired by query and resampled by group.
 
     Args:
-        report: whose tiers count.
+        report: of the first system; its groups of languages count.
         other: the other system's report; None: the same one.
         system: name in `report`.
         other_system: name in `other`.
@@ -105,8 +92,8 @@ def compare_reports(
     """
     other = report if other is None else other
     if report.tiers is None:
-        raise ValueError(f"nothing to compare between tiers: {report.no_gap}")
-    order = align_queries(query_names(report), query_names(other))
+        raise ValueError(f"there are no two groups of languages to compare: {report.no_gap}")
+    order = align_queries(_query_names(report), _query_names(other))
     tests = compare_systems(
         recall_at_k(_ranks(report, system), 1),
         recall_at_k(_ranks(other, other_system), 1)[order],
@@ -122,7 +109,7 @@ def compare_reports(
 
 
 class Disagreement(NamedTuple):
-    """A query that one system answers with its first document and the other does not; texts, or ids where not at hand."""
+    """A query whose first document is right in one system and wrong in another; texts, or ids where there are no texts."""
 
     language: str
     query: str
@@ -132,12 +119,12 @@ class Disagreement(NamedTuple):
 
 
 def disagreements(report: RetrievalReport, system: str, other: str, limit: int = 20) -> list[Disagreement]:
-    """Queries that `system` answers with its first document and `other` does not, in turn from every language.
+    """Queries whose first document is right in `system` and wrong in `other`, in turn from every language.
 
     Args:
         report: with both systems.
-        system: the one that finds.
-        other: the one that misses.
+        system: the one that is right.
+        other: the one that is wrong.
         limit: at most so many.
 
     Raises:
@@ -148,25 +135,28 @@ def disagreements(report: RetrievalReport, system: str, other: str, limit: int =
     by_language = [rows[np.array(queries.languages)[rows] == code] for code in report.languages]
     worst_first = [part[np.argsort(-theirs[part], kind="stable")] for part in by_language]
     chosen = [row for turn in zip_longest(*worst_first) for row in turn if row is not None][:limit]
-    texts, documents = _query_texts(report), _document_texts(report)
+    texts, documents = _texts(report, "queries"), _texts(report, "documents")
     found = []
     for row in chosen:
-        name = queries.collections[row]
-        right, instead = report.systems[system].first[row], report.systems[other].first[row]
+        name, key = queries.collections[row], queries.ids[row]
+        right, instead = (report.systems[which].first[row] or DASH for which in (system, other))
         rank = f"{int(theirs[row])}" if np.isfinite(theirs[row]) else f"> {report.settings['depth']}"
-        found.append(
-            Disagreement(
-                queries.languages[row],
-                texts.get((name, queries.ids[row]), queries.ids[row]),
-                documents.get((name, right), right or DASH),
-                documents.get((name, instead), instead or DASH),
-                rank,
-            )
-        )
+        shown = (documents.get((name, document), document) for document in (right, instead))
+        found.append(Disagreement(queries.languages[row], texts.get((name, key), key), *shown, rank))
     return found
 
 
-def query_names(report: RetrievalReport) -> list[str]:
+def disagreement_table(report: RetrievalReport, system: str, other: str, limit: int) -> Table:
+    """The disagreements as a table of texts."""
+    rows: list[list[str | Text]] = [
+        [language_info(row.language).name, Text(row.query, row.language), Text(row.right), Text(row.instead), row.rank]
+        for row in disagreements(report, system, other, limit)
+    ]
+    heads = ["language", "query", "right document", f"first of {other}", f"rank by {other}"]
+    return Table(f"Found first by {system}, missed by {other}", heads, rows, names=4)
+
+
+def _query_names(report: RetrievalReport) -> list[str]:
     """A name for each query that no other collection has."""
     return [f"{name}\t{key}" for name, key in zip(report.queries.collections, report.queries.ids, strict=True)]
 
@@ -177,19 +167,12 @@ def _ranks(report: RetrievalReport, system: str) -> np.ndarray:
     return report.systems[system].ranks
 
 
-def _query_texts(report: RetrievalReport) -> dict[tuple[str, str], str]:
+def _texts(report: RetrievalReport, part: Literal["queries", "documents"]) -> dict[tuple[str, str], str]:
+    """Texts by the name of the collection and the id, where the collections are at hand and have texts."""
+    tables = {name: getattr(collection, part) for name, collection in report.collections.items()}
     return {
         (name, key): text
-        for name, collection in report.collections.items()
-        if "text" in collection.queries.column_names
-        for key, text in zip(collection.queries["id"][:], collection.queries["text"][:], strict=True)
-    }
-
-
-def _document_texts(report: RetrievalReport) -> dict[tuple[str, str | None], str]:
-    return {
-        (name, key): text
-        for name, collection in report.collections.items()
-        if "text" in collection.documents.column_names
-        for key, text in zip(collection.documents["id"][:], collection.documents["text"][:], strict=True)
+        for name, table in tables.items()
+        if "text" in table.column_names
+        for key, text in zip(table["id"][:], table["text"][:], strict=True)
     }

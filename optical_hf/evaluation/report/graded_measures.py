@@ -1,12 +1,13 @@
-"""MAP, nDCG@10 and P@10 of a report, by language, where queries have many relevant documents. Knows reports as they were made.
+"""MAP, nDCG@10 and P@10 by language, by ir-measures, for collections whose queries have several relevant documents.
 
-With one relevant document a query, MAP is MRR and P@10 a tenth of R@10: these measures then say nothing more.
+With one relevant document a query, MAP is MRR and P@10 a tenth of R@10: they would add nothing.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from optical_hf.data import RetrievalCollection
-from optical_hf.evaluation import RetrievalReport
 from optical_hf.evaluation.searching import Found
 from optical_hf.metrics.ranking import trec_measures
 
@@ -14,25 +15,27 @@ MEASURES = {"AP": "MAP", "nDCG@10": "nDCG@10", "P@10": "P@10"}
 """As ir-measures names them, and as tables do once they are averaged."""
 
 
-def graded_measures(report: RetrievalReport) -> dict[str, dict[str, float]]:
-    """Means by language over the queries of all collections of a report with one system.
+def graded_measures(
+    collections: Sequence[RetrievalCollection], results: Sequence[Found]
+) -> dict[str, dict[str, float]]:
+    """Means by language over the queries of all collections.
 
     Args:
-        report: as `evaluate_retrieval` returned it, with its runs.
+        collections: what was searched.
+        results: the documents that one system retrieved, by collection.
 
     Returns:
         language -> measure -> mean; empty where no query has a second relevant document.
     """
-    if all(len(answers) < 2 for part in report.collections.values() for answers in part.relevance):
+    if all(len(answers) < 2 for collection in collections for answers in collection.relevance):
         return {}
     values: dict[str, dict[str, list[float]]] = {}
-    for found in report.found.values():
-        for name, collection in report.collections.items():
-            languages = dict(zip(collection.queries["id"][:], collection.queries["language"][:], strict=True))
-            for measure, by_query in _values(collection, found[name]).items():
-                for query, value in by_query.items():
-                    values.setdefault(languages[query], {}).setdefault(MEASURES[measure], []).append(value)
-    return {code: {name: float(np.mean(listed)) for name, listed in found.items()} for code, found in values.items()}
+    for collection, found in zip(collections, results, strict=True):
+        languages = dict(zip(collection.queries["id"][:], collection.queries["language"][:], strict=True))
+        for measure, by_query in _values(collection, found).items():
+            for query, value in by_query.items():
+                values.setdefault(languages[query], {}).setdefault(MEASURES[measure], []).append(value)
+    return {code: {name: float(np.mean(part)) for name, part in parts.items()} for code, parts in values.items()}
 
 
 def _values(collection: RetrievalCollection, found: Found) -> dict[str, dict[str, float]]:

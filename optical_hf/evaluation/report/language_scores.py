@@ -1,10 +1,7 @@
-"""From ranks to figures by language and to the gap: which languages are high and low, and every mean with its interval.
+"""From ranks to figures: means by language with their intervals, the two groups of languages, and the gap between them."""
 
-Knows ranks, languages and groups; nothing about models or search.
-"""
-
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, astuple, dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from numbers import Integral
 from typing import Any
 
@@ -12,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optical_hf.languages import canonical_language, language_info
-from optical_hf.metrics.bootstrap import checked_confidence, grouped_level
+from optical_hf.metrics.bootstrap import Estimate, checked_confidence, grouped_level
 from optical_hf.metrics.gap import cross_lingual_gap
 from optical_hf.metrics.observations import observe
 from optical_hf.metrics.ranking import recall_at_k, reciprocal_rank
@@ -20,27 +17,25 @@ from optical_hf.metrics.tiers import Tiers, checked_tiers, split_tiers
 from optical_hf.settings_checks import check_counts, check_lists
 
 HIGH_FROM, LOW_TO = 4, 2
-"""Classes of Joshi et al. 2020: 4 and 5 are the high tier, 0 to 2 the low one; 3 is reported and counted in neither."""
+"""Classes of Joshi et al. 2020: 4 and 5 are the high-resource group, 0 to 2 the low-resource group; 3 is in neither."""
 
 CEILING = "(teacher on English)"
 
 
 @dataclass(frozen=True)
-class Level:
-    """A mean with its bootstrap interval (None where one group leaves nothing to resample)."""
-
-    value: float
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True)
 class LanguageResult:
-    """One system in one language: how many queries and groups, and the measures, R@1 with its interval."""
+    """One system in one language.
+
+    Args:
+        queries: how many.
+        groups: how many of them are resampled as one thing.
+        recall_at_1: R@1 with its bootstrap interval; one group has none.
+        measures: means by name: R@k, MRR, and where queries have several relevant documents MAP, nDCG@10 and P@10.
+    """
 
     queries: int
     groups: int
-    recall_at_1: Level
+    recall_at_1: Estimate
     measures: dict[str, float]
 
 
@@ -66,21 +61,21 @@ def choose_tiers(
     low: Collection[str] | None,
     middle: Collection[str] = (),
 ) -> tuple[Tiers | None, str | None]:
-    """The tiers of a gap, or None and the reason why there is no gap to speak of.
+    """The high- and the low-resource group of languages; or None and the reason why there is no gap.
 
-    Lists that the user gives must fit (ValueError otherwise); of one list the other is the rest. Without lists the
-    tiers are the classes of Joshi et al. 2020, and a set of languages that has only one tier simply has no gap.
+    Lists that the user gives must fit the queries; of one list, the other is the rest. Without lists the groups follow the
+    classes of Joshi et al. 2020, and languages that are all of one group have no gap.
 
     Args:
         languages: (Q,) of the queries.
         groups: (Q,) of the queries.
-        high: the user's high tier.
-        low: the user's low tier.
-        middle: languages the user wants reported only.
+        high: the user's high-resource languages.
+        low: the user's low-resource languages.
+        middle: languages that the user wants reported and counted in neither.
 
     Raises:
-        ValueError: a language in no tier or in two, a tier without queries, fewer than two languages for the user's
-            tiers, a language of one group.
+        ValueError: a language in no list or in two, a list without queries, fewer than two languages for the user's
+            lists, a language whose queries are all of one group.
     """
     check_lists(high=high, low=low, middle=middle)
     present = list(dict.fromkeys(languages))
@@ -92,8 +87,8 @@ def choose_tiers(
         for name, tier in (("high", tiers.high), ("low", tiers.low)):
             if not tier:
                 return None, (
-                    f"no language of the {name} tier (Joshi et al. 2020, high from class {HIGH_FROM}, low to {LOW_TO}) "
-                    f"has a query: the queries are in {', '.join(present)}; name tiers with high=[...] and low=[...]"
+                    f"no language of the {name}-resource group (Joshi et al. 2020, high from class {HIGH_FROM}, low to {LOW_TO}) "
+                    f"has a query: the queries are in {', '.join(present)}; name the groups with high=[...] and low=[...]"
                 )
     else:
         middle = [canonical_language(code) for code in middle]
@@ -101,7 +96,7 @@ def choose_tiers(
         low = None if low is None else [canonical_language(code) for code in low]
         rest = [language for language in present if language not in {*(high or ()), *(low or ()), *middle}]
         tiers = checked_tiers(present, rest if high is None else high, rest if low is None else low, middle)
-    observe([np.zeros(len(languages))], languages, groups)  # what the bootstrap cannot use is said before the encoding
+    observe([np.zeros(len(languages))], languages, groups)  # what the bootstrap cannot use is an error before the encoding
     return tiers, None
 
 
@@ -111,16 +106,25 @@ def score_languages(
     groups: NDArray[np.str_],
     cutoffs: Sequence[int],
     bootstrap: Bootstrap,
+    graded: Mapping[str, Mapping[str, float]] | None = None,
 ) -> dict[str, LanguageResult]:
-    """R@1 with its interval, R@k and MRR of each language, in the order in which the languages first occur."""
+    """R@1 with its interval and the means of all measures, by language, in the order in which the languages first occur.
+
+    Args:
+        ranks: (Q,) of the first relevant document, inf where none was retrieved.
+        languages: (Q,).
+        groups: (Q,).
+        cutoffs: the k of R@k.
+        bootstrap: settings of the intervals.
+        graded: further measures by language, from `graded_measures`.
+    """
     results = {}
     for language in dict.fromkeys(languages.tolist()):
         mine = languages == language
         hits = recall_at_k(ranks[mine], 1)
         measures = {f"R@{k}": float(recall_at_k(ranks[mine], k).mean()) for k in cutoffs}
-        measures["MRR"] = float(reciprocal_rank(ranks[mine]).mean())
-        estimate, count = grouped_level(hits, groups[mine], **asdict(bootstrap))
-        level = Level(*astuple(estimate)) if estimate else Level(float(hits.mean()), None, None)
+        measures |= {"MRR": float(reciprocal_rank(ranks[mine]).mean()), **(graded or {}).get(language, {})}
+        level, count = grouped_level(hits, groups[mine], **asdict(bootstrap))
         results[language] = LanguageResult(int(mine.sum()), count, level, measures)
     return results
 
@@ -144,18 +148,16 @@ def score_gap(
         bootstrap: settings of the intervals.
         ceiling: (Q,) ranks of the teacher on the English queries, to which the gap is reported as well.
     """
-    hits, named, grouped, reference = recall_at_k(ranks, 1), languages, groups, None
+    hits, named, grouped = recall_at_k(ranks, 1), languages, groups
     if ceiling is not None:
         hits = np.concatenate([hits, recall_at_k(ceiling, 1)])
         named = np.concatenate([languages, np.full(len(ceiling), CEILING)])
-        grouped, reference = np.concatenate([groups, groups]), CEILING
+        grouped = np.concatenate([groups, groups])
     return cross_lingual_gap(
         hits,
         named,
         **tiers._asdict(),
         groups=grouped,
-        reference=reference,
-        confidence=bootstrap.confidence,
-        rounds=bootstrap.rounds,
-        seed=bootstrap.seed,
+        reference=None if ceiling is None else CEILING,
+        **asdict(bootstrap),
     ).to_dict()

@@ -1,34 +1,49 @@
-"""The tables of a report, once as cells, then as Markdown or on the terminal: R@1 by language, and the gap by system.
-
-Knows the report; nothing about plots or HTML.
-"""
+"""The tables of a report, made once as cells and then shown as Markdown or on the terminal: R@1 by language, the gap by system."""
 
 from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from optical_hf.evaluation.report.plot_style import language_label
 from optical_hf.evaluation.report.retrieval_report import RetrievalReport
-from optical_hf.languages import language_info
+from optical_hf.metrics.bootstrap import Estimate
 
 GAP_ROWS = {
-    "high_mean": "R@1 of the high tier",
-    "low_mean": "R@1 of the low tier",
+    "high_mean": "R@1, high-resource group",
+    "low_mean": "R@1, low-resource group",
     "gap": "gap (high − low)",
     "relative_gap": "relative gap (gap / high)",
-    "reference_gap": "low tier behind the teacher on English",
+    "reference_gap": "low-resource group behind the teacher on English",
     "worst": "worst language",
     "spread": "spread over languages",
 }
 DASH = "–"
 
 
+class Text(NamedTuple):
+    """A cell with running text in a language, such as a query; None where the language is not known."""
+
+    text: str
+    language: str | None = None
+
+
 class Table(NamedTuple):
-    """A title, the column heads (the first is a text column, the rest are figures), and rows of cells."""
+    """A table.
+
+    Args:
+        title: what stands above it.
+        heads: of the columns.
+        rows: of cells.
+        names: how many of the first columns are names; the others are figures, which are aligned to the right.
+        note: how to read it, in smaller print.
+    """
 
     title: str
     heads: list[str]
-    rows: list[list[str]]
+    rows: list[list[str]] | list[list[str | Text]]
+    names: int = 1
+    note: str = ""
 
 
 def percent(value: float | None, low: float | None = None, high: float | None = None) -> str:
@@ -44,23 +59,33 @@ def percent(value: float | None, low: float | None = None, high: float | None = 
     return shown if low is None or high is None else f"{shown} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def caption_of_tests(tests: int, rounds: int) -> str:
-    """What the p-values of a table are, and which family of tests they are corrected over.
+def with_interval(estimate: Estimate) -> str:
+    """An estimate as `percent` shows it.
 
     Example:
-        >>> caption_of_tests(21, 10_000)[-50:]
-        'p corrected over the 21 tests of this table (Holm)'
+        >>> with_interval(Estimate(0.5, 0.45, 0.55))
+        '50.0 [45.0, 55.0]'
+    """
+    return percent(estimate.value, estimate.low, estimate.high)
+
+
+def caption_of_tests(tests: int, rounds: int) -> str:
+    """What the p-values of a table are, and over how many tests they are corrected.
+
+    Example:
+        >>> caption_of_tests(21, 10_000)[-51:]
+        'p corrected over the 21 tests of this table (Holm).'
     """
     least = tests / (2 * (rounds + 1))
-    more = f"; a p of random signs cannot be below {least:.2g}, with more rounds it could" if least > 0.01 else ""
+    more = f" A p of random signs cannot be below {least:.2g}; with more rounds it could." if least > 0.01 else ""
     return (
-        "paired sign tests by group: exact, over all patterns of signs, where at most 20 groups differ, else mid-p of "
-        f"{rounds:,} random patterns; p corrected over the {tests} tests of this table (Holm){more}"
+        "Paired sign tests by group: exact, over all patterns of signs, where at most 20 groups differ, else mid-p of "
+        f"{rounds:,} random patterns; p corrected over the {tests} tests of this table (Holm).{more}"
     )
 
 
 def corrected(p_value: float, test: str) -> str:
-    """A corrected p-value for a table, named where it is exact.
+    """A corrected p-value for a table, which says where the test is exact.
 
     Example:
         >>> corrected(0.125, "exact"), corrected(0.00004, "random signs")
@@ -71,35 +96,33 @@ def corrected(p_value: float, test: str) -> str:
 
 
 def recall_table(report: RetrievalReport) -> Table:
-    """R@1 in percent, a row a language from the most to the least resources, a column a system."""
-    heads = ["language", "tier", "queries", *report.systems]
+    """R@1 in percent: a row a language, from the most to the least resources, and a column a system."""
+    systems = report.systems.values()
     rows = []
     for code in report.languages:
-        results = [system.languages[code] for system in report.systems.values()]
-        levels = [percent(r.recall_at_1.value, r.recall_at_1.low, r.recall_at_1.high) for r in results]
+        results = [system.languages[code] for system in systems]
         tier = report.tiers.tier(code) if report.tiers else DASH
-        rows.append([f"{language_info(code).name} ({code})", tier, f"{results[0].queries:,}", *levels])
-    rows.append(
-        [
-            "mean over languages",
-            "",
-            f"{len(report.queries.ids):,}",
-            *(percent(system.mean) for system in report.systems.values()),
-        ]
-    )
-    level = 100 * report.settings["confidence"]
-    return Table(f"R@1 in percent, with {level:g} % intervals", heads, rows)
+        levels = [with_interval(result.recall_at_1) for result in results]
+        rows.append([language_label(code), tier, f"{results[0].queries:,}", *levels])
+    means = [percent(system.mean) for system in systems]
+    rows.append(["mean over languages", "", f"{len(report.queries.ids):,}", *means])
+    title = f"R@1 in percent, with {100 * report.settings['confidence']:g} % intervals"
+    return Table(title, ["language", "group", "queries", *report.systems], rows, names=2)
 
 
 def measures_table(report: RetrievalReport) -> Table:
-    """Means over languages of every measure, a row a system."""
-    names = list(next(iter(next(iter(report.systems.values())).languages.values())).measures)
-    rows = []
-    for name, system in report.systems.items():
-        languages = list(system.languages.values())
-        means = [sum(language.measures[measure] for language in languages) / len(languages) for measure in names]
-        rows.append([name, *(percent(mean) for mean in means)])
+    """Means over languages of every measure: a row a system."""
+    means = {
+        name: _means([language.measures for language in system.languages.values()])
+        for name, system in report.systems.items()
+    }
+    names = list(dict.fromkeys(measure for found in means.values() for measure in found))
+    rows = [[name, *(percent(found.get(measure)) for measure in names)] for name, found in means.items()]
     return Table("Means over languages, in percent", ["system", *names], rows)
+
+
+def _means(measures: list[dict[str, float]]) -> dict[str, float]:
+    return {name: sum(found[name] for found in measures) / len(measures) for name in measures[0]}
 
 
 def gap_table(report: RetrievalReport) -> Table | None:
@@ -124,22 +147,31 @@ def tables(report: RetrievalReport) -> list[Table]:
 
 
 def report_markdown(report: RetrievalReport) -> str:
-    """The tables as Markdown, with what was measured in a line below."""
+    """The tables of a report as Markdown, for a model card, with a paragraph that says what was measured.
+
+    Example:
+        >>> report_markdown(report)[:16]  # doctest: +SKIP
+        '**R@1 in percent'
+    """
     return "\n\n".join([*(table_markdown(table) for table in tables(report)), describe(report)]) + "\n"
 
 
 def table_markdown(table: Table) -> str:
-    """A table as Markdown, its title above."""
+    """A table as Markdown, its title and note above."""
+    ruler = ["---" if column < table.names else "---:" for column in range(len(table.heads))]
     lines = [
-        _line(table.heads),
-        _line(["---", *("---:" for _ in table.heads[1:])]),
-        *(_line(row) for row in table.rows),
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in (table.heads, ruler, *table.rows)
     ]
-    return "\n".join([f"**{table.title}**", "", *lines])
+    note = [f"{table.note}\n"] if table.note else []
+    return "\n".join([f"**{table.title}**\n", *note, *lines])
 
 
 def print_report(report: RetrievalReport) -> None:
-    """Print the tables to the terminal."""
+    """Print the tables of a report to the terminal.
+
+    Example:
+        >>> print_report(report)  # doctest: +SKIP
+    """
     for table in tables(report):
         print_table(table)
     Console().print(describe(report), highlight=False)
@@ -147,37 +179,33 @@ def print_report(report: RetrievalReport) -> None:
 
 def print_table(table: Table) -> None:
     """Print a table to the terminal, intervals below their figures."""
-    shown = RichTable(title=table.title, title_justify="left")
+    shown = RichTable(title=table.title, title_justify="left", caption=table.note or None, caption_justify="left")
     for column, head in enumerate(table.heads):
-        shown.add_column(head, justify="left" if column == 0 else "right")
+        shown.add_column(head, justify="left" if column < table.names else "right")
     for row in table.rows:
         shown.add_row(*(cell.replace(" [", "\n[") for cell in row))
     Console().print(shown)
 
 
 def describe(report: RetrievalReport) -> str:
-    """One paragraph: collections, search, tiers, and why there is no gap if there is none."""
+    """One paragraph: collections, search, groups of languages, and why there is no gap if there is none."""
     settings = report.settings
     sets = ", ".join(f"{name} ({count:,} documents)" for name, count in report.documents.items())
-    found = "exact" if settings["exact"] else "approximate"
+    kind = "exact" if settings["exact"] else "approximate"
     parts = [
         f"{len(report.queries.ids):,} queries in {len(report.languages)} languages, in {sets}; "
-        f"search by {settings['search']}, engine {settings['engine']} ({found}); ties count against the system.",
+        f"search by {settings['search']}, engine {settings['engine']} ({kind}); ties count against the system.",
         f"Intervals: {settings['rounds']:,} bootstrap rounds by group, seed {settings['seed']}.",
     ]
     if settings["recall_of_exact"]:
         shares = ", ".join(f"{name} {100 * share:.1f} %" for name, share in settings["recall_of_exact"].items())
         parts.append(f"Of the exact search's first {settings['depth']} documents the engine finds: {shares}.")
     if report.tiers is not None:
-        named = [f"{name}: {', '.join(tier)}" for name, tier in report.tiers._asdict().items() if tier]
-        parts.append(f"Tiers: {'; '.join(named)}.")
+        named = [f"{name} {', '.join(tier)}" for name, tier in report.tiers._asdict().items() if tier]
+        parts.append(f"Groups of languages by resources: {'; '.join(named)}.")
     if report.no_gap:
         parts.append(f"No gap: {report.no_gap}.")
     return " ".join(parts)
-
-
-def _line(cells: list[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _estimate(estimate: dict[str, Any] | None) -> str:

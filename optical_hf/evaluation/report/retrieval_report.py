@@ -1,7 +1,6 @@
-"""What an evaluation found, as data: by system and language, the gap, the rank of every query. JSON, schema version 1.
+"""`RetrievalReport`: the results of an evaluation as data, and as JSON of schema version 1 (docs/evaluation.md).
 
-The schema is described in docs/evaluation.md. Ranks are kept by query so that two systems can be compared by a paired
-test, in one report or in two. Knows nothing about models.
+Ranks are kept by query, so that two systems can be compared by a paired test, in one report or in two.
 """
 
 import json
@@ -13,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optical_hf.evaluation.report.language_scores import LanguageResult, Level
+from optical_hf.evaluation.report.language_scores import LanguageResult
 from optical_hf.evaluation.searching import Found
 from optical_hf.files import expand_path, write_text
 from optical_hf.languages import language_info
+from optical_hf.metrics.bootstrap import Estimate
 from optical_hf.metrics.tiers import Tiers
 
 SCHEMA = "optical_hf.retrieval_report"
@@ -25,7 +25,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Queries:
-    """What was asked, one entry a query: all lists have the same length and order as every system's ranks."""
+    """The queries, one entry each: all lists have the length and order of every system's ranks."""
 
     ids: list[str]
     collections: list[str]
@@ -35,14 +35,14 @@ class Queries:
 
 @dataclass(frozen=True, eq=False)
 class SystemResult:
-    """What one system found.
+    """The results of one system.
 
     Args:
-        languages: figures by language.
+        languages: results by language.
         mean: mean of R@1 over the languages, each counting once.
-        gap: what `GapReport.to_dict` says, None where the languages have no gap (`RetrievalReport.no_gap` says why).
-        ranks: rank of the first right document of each query, inf where it is deeper than the search went.
-        first: id of the document found first, by query; None where nothing was found.
+        gap: the gap as `GapReport.to_dict` gives it; None where the languages have no gap (`RetrievalReport.no_gap` says why).
+        ranks: rank of the first relevant document of each query; inf where it is deeper than the search went.
+        first: id of the first document, by query; None where nothing was retrieved.
     """
 
     languages: dict[str, LanguageResult]
@@ -54,14 +54,17 @@ class SystemResult:
 
 @dataclass(frozen=True, eq=False)
 class RetrievalReport:
-    """The outcome of `evaluate_retrieval`.
+    """The results of `evaluate_retrieval`: figures by system and language, the gap, and the rank of every query.
+
+    `print_report`, `report_markdown`, `write_html`, `save_plots`, `compare_reports` and `write_trec` of
+    `optical_hf.evaluation` show it.
 
     Args:
         systems: result by system, in the order in which they were named.
-        queries: what was asked.
-        tiers: languages of the high, low and middle tier; None without a gap.
-        no_gap: why there is no gap, None if there is one.
-        settings: how it was measured: search, engine, depth, cutoffs, confidence, rounds, seed, versions.
+        queries: their ids, collections, languages and groups.
+        tiers: languages of the high-resource, the low-resource and the middle group; None without a gap.
+        no_gap: why there is no gap; None where there is one.
+        settings: search, engine, depth, cutoffs, confidence, rounds, seed, versions.
         documents: number of documents by collection.
         found: the best documents by system and collection, for run files and disagreements; not in the JSON.
         collections: what was searched, by name, for the same purpose; not in the JSON.
@@ -166,7 +169,7 @@ def _system_dict(result: SystemResult) -> dict[str, Any]:
 def _system(values: Mapping[str, Any]) -> SystemResult:
     return SystemResult(
         languages={
-            code: LanguageResult(**{**language, "recall_at_1": Level(**language["recall_at_1"])})
+            code: LanguageResult(**{**language, "recall_at_1": Estimate(**language["recall_at_1"])})
             for code, language in values["languages"].items()
         },
         mean=values["mean"],

@@ -1,7 +1,7 @@
-"""What a study found, in sentences: every figure and every verdict in them comes from a test, none from hope.
+"""The results of a study in sentences; every figure and verdict in them comes from a test.
 
-A difference is called one where its corrected p-value is below 0.05; else no difference was detected, which is not to say that
-there is none: the interval says how large it may be. Knows the tests; nothing about runs.
+A difference counts where its corrected p-value is below 0.05. Otherwise no difference was detected, which does not mean that
+there is none: the interval says how large it may be.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from optical_hf.languages import language_info
 from optical_hf.metrics.bootstrap import Estimate
 from optical_hf.metrics.significance import LanguageChange
-from optical_hf.study.report.runs_table import ALL
 from optical_hf.study.report.study_plots import short_count
+from optical_hf.study.report.study_table import ALL
 from optical_hf.study.report.study_tests import GapTest, SizeTest, SystemTest
 
 SIGNIFICANT = 0.05
@@ -28,7 +28,7 @@ def signed(estimate: Estimate) -> str:
 
 
 def p_value(value: float) -> str:
-    """A p-value for people.
+    """A p-value in words.
 
     Example:
         >>> p_value(0.00005), p_value(0.0312)
@@ -51,11 +51,11 @@ def _where(collection: str) -> str:
 
 
 def gap_verdict(test: GapTest) -> str:
-    """Which way the gap went, or that no change was detected; where the low tier is ahead, it neither narrows nor widens."""
+    """Which way the gap went, or that no change was detected; where the low-resource group is ahead, it does not narrow."""
     if test.p_holm >= SIGNIFICANT:
         return "no change detected"
     smaller = test.change.value < 0
-    went = f"it moved in favour of the {'low' if smaller else 'high'} tier"
+    went = f"it moved in favour of the {'low' if smaller else 'high'}-resource group"
     if min(test.gap, test.other_gap) >= 0:
         went = "it narrowed" if smaller else "it widened"
     if test.over_seeds is not None and test.over_seeds.low <= 0 <= test.over_seeds.high:
@@ -64,15 +64,15 @@ def gap_verdict(test: GapTest) -> str:
 
 
 def size_sentences(test: SizeTest) -> Iterator[str]:
-    """One sentence a collection: what a larger student did to the gap and to the low tier."""
-    cell = test.larger
-    setting = f" ({cell.setting})" if cell.setting else ""
+    """One sentence a collection: what a larger student did to the gap and to the low-resource group."""
+    larger = test.larger
+    setting = f" ({larger.setting})" if larger.setting else ""
     for gap in test.gaps:
         yield (
-            f"{cell.teacher}, {cell.system}{setting}: from {short_count(test.other_parameters)} to "
-            f"{short_count(test.parameters)} parameters ({test.smaller.student} to {cell.student}) the gap "
+            f"{larger.teacher}, {larger.system}{setting}: from {short_count(test.other_parameters)} to "
+            f"{short_count(test.parameters)} parameters ({test.smaller.student} to {larger.student}) the gap "
             f"{_where(gap.collection)} changed by {signed(gap.change)} ({gap_p(gap)}): {gap_verdict(gap)}; R@1 of the "
-            f"low tier changed by {signed(gap.low_change)}."
+            f"low-resource group changed by {signed(gap.low_change)}."
         )
 
 
@@ -98,10 +98,10 @@ def _tally(changes: dict[tuple[str, str], LanguageChange], tier: str) -> str:
     """In how many (collection, language) pairs R@1 is higher, lower, or no difference was detected, and how large it may be."""
     if not changes:
         return f"no {tier} language to compare"
-    told = {key: change for key, change in changes.items() if change.p_holm < SIGNIFICANT}
-    higher = [key for key, change in told.items() if change.difference.value > 0]
-    lower = [key for key, change in told.items() if change.difference.value < 0]
-    rest = [change.difference for key, change in changes.items() if key not in told]
+    significant = {key: change for key, change in changes.items() if change.p_holm < SIGNIFICANT}
+    higher = [key for key, change in significant.items() if change.difference.value > 0]
+    lower = [key for key, change in significant.items() if change.difference.value < 0]
+    rest = [change.difference for key, change in changes.items() if key not in significant]
     parts = [
         f"higher R@1 in {len(higher)} of {len(changes)} {tier} tests{_named(higher)}",
         f"lower in {len(lower)}{_named(lower)}",

@@ -1,139 +1,81 @@
-"""The tidy table of a study: one row for every run, collection, language and metric, with all that the run was.
-
-Rows without a language are figures over languages: the mean R@1 of the high and the low tier and the gap between them. A run
-that failed is one row with its error. Knows nothing about plots or tests.
-"""
+"""From the folders of a study's runs to its table, and the table's file `runs.parquet`."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from optical_hf.evaluation import RetrievalReport
-from optical_hf.evaluation.report.language_scores import HIGH_FROM, LOW_TO, choose_tiers
-from optical_hf.evaluation.report.retrieval_report import SystemResult
+from optical_hf.evaluation.report.language_scores import HIGH_FROM, LOW_TO
 from optical_hf.files import write_whole
 from optical_hf.languages import language_info
-from optical_hf.metrics.gap import cross_lingual_gap
 from optical_hf.metrics.ranking import recall_at_k
 from optical_hf.metrics.tiers import Tier, Tiers, split_tiers
 from optical_hf.study.config.grid import NO_STUDENT, RunConfig
 from optical_hf.study.config.study_config import StudyConfig
+from optical_hf.study.report.study_table import ALL, QUERY, StudyTable, gap_of
 from optical_hf.study.run.launching import RunFolder
+from optical_hf.study.run.run_cost import CODE
 from optical_hf.study.run.running import RESULT, RunResult
 
-ALL = "all"
-"""The collection that stands for all of them together."""
-HIGH, LOW, GAP = "R@1 high tier", "R@1 low tier", "R@1 gap"
-
+TEXT, WHOLE, REAL, YES = pa.string(), pa.int64(), pa.float64(), pa.bool_()
 SCHEMA = pa.schema(
     [
-        ("study", pa.string()),
-        ("run", pa.string()),
-        ("status", pa.string()),
-        ("error", pa.string()),
-        ("teacher", pa.string()),
-        ("student", pa.string()),
-        ("system", pa.string()),
-        ("losses", pa.string()),
-        ("alignment", pa.string()),
-        ("budget", pa.string()),
-        ("size", pa.int64()),
-        ("seed", pa.int64()),
-        ("pairs", pa.int64()),
-        ("collection", pa.string()),
-        ("language", pa.string()),
-        ("tier", pa.string()),
-        ("language_pairs", pa.int64()),
-        ("metric", pa.string()),
-        ("value", pa.float64()),
-        ("low", pa.float64()),
-        ("high", pa.float64()),
-        ("queries", pa.int64()),
-        ("groups", pa.int64()),
-        ("parameters", pa.int64()),
-        ("backbone_parameters", pa.int64()),
-        ("steps", pa.int64()),
-        ("flops", pa.float64()),
-        ("seconds", pa.float64()),
-        ("seconds_fit", pa.float64()),
-        ("seconds_train", pa.float64()),
-        ("seconds_evaluate", pa.float64()),
-        ("peak_memory_bytes", pa.int64()),
-        ("processes", pa.int64()),
-        ("finished", pa.string()),
-        ("versions", pa.string()),
-        ("config", pa.string()),
+        *[(name, TEXT) for name in ("study", "run", "status", "error", "teacher", "student", "system", "losses")],
+        *[(name, TEXT) for name in ("alignment", "budget")],
+        *[(name, WHOLE) for name in ("size", "seed", "pairs")],
+        *[(name, TEXT) for name in ("collection", "language", "tier")],
+        ("language_pairs", WHOLE),
+        ("metric", TEXT),
+        *[(name, REAL) for name in ("value", "low", "high")],
+        *[(name, WHOLE) for name in ("queries", "groups", "parameters", "backbone_parameters", "steps")],
+        *[(name, REAL) for name in ("flops", "seconds", "seconds_fit", "seconds_train", "seconds_evaluate")],
+        *[(name, WHOLE) for name in ("peak_memory_bytes", "processes")],
+        *[(name, TEXT) for name in ("finished", "versions", "config", "label", "family", "code")],
+        *[("trained", YES), ("baseline", WHOLE), ("rounds", WHOLE)],
     ]
 )
-"""Columns of the table; shares are fractions, `versions` and `config` are JSON."""
+"""Columns of the table. Shares are fractions; `versions` and `config` are JSON; `family` is what students of several sizes have in
+common; `baseline` is the place of the system among the baselines."""
 
 
-@dataclass(frozen=True)
-class Hits:
-    """R@1 of every query of a run in one collection, or in all: 1 where the first document found is a right one."""
+def read_table(config: StudyConfig, entries: Sequence[RunFolder]) -> StudyTable:
+    """The table of a study, from the folders of its runs.
 
-    ids: list[str]
-    languages: NDArray[np.str_]
-    groups: NDArray[np.str_]
-    hits: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class FinishedRun:
-    """A run that is done, with what it found."""
-
-    run: RunConfig
-    folder: Path
-
-    @cached_property
-    def result(self) -> RunResult:
-        """What the run said about itself."""
-        return RunResult(**json.loads((self.folder / RESULT).read_text(encoding="utf-8")))
-
-    @cached_property
-    def reports(self) -> dict[str, RetrievalReport]:
-        """The report of every collection."""
-        return {name: RetrievalReport.from_json(self.folder / file) for name, file in self.result.reports.items()}
-
-    def found(self, collection: str) -> SystemResult:
-        """What the one system of this run found."""
-        return next(iter(self.reports[collection].systems.values()))
-
-    def hits(self, collection: str) -> Hits:
-        """The hits in a collection."""
-        queries = self.reports[collection].queries
-        names = [f"{part}\t{key}" for part, key in zip(queries.collections, queries.ids, strict=True)]
-        hits = recall_at_k(self.found(collection).ranks, 1)
-        return Hits(names, np.array(queries.languages), np.array(queries.groups), hits)
+    Raises:
+        ValueError: two runs searched one collection with other queries.
+    """
+    rows: list[dict[str, Any]] = []
+    hits: dict[str, dict[str, pd.Series]] = {}
+    for entry in entries:
+        known = _described(config, entry)
+        if entry.status != "done":
+            rows.append(known)
+            continue
+        result = RunResult(**json.loads((entry.folder / RESULT).read_text(encoding="utf-8")))
+        reports = {name: RetrievalReport.from_json(entry.folder / file) for name, file in result.reports.items()}
+        mine = {name: _hits(name, report) for name, report in reports.items()}
+        rows += [known | _cost(result) | figure for figure in _figures(config, result, reports, mine)]
+        for name, found in mine.items():
+            hits.setdefault(name, {})[entry.run.key] = found
+    full = [dict.fromkeys(SCHEMA.names) | row for row in rows]
+    return StudyTable(pd.DataFrame(full, columns=SCHEMA.names, dtype=object), _hits_table(hits))
 
 
-def together(parts: Mapping[str, Hits]) -> Hits:
-    """Hits of several collections as of one: ids and groups are told apart by the collection's name."""
-    return Hits(
-        [f"{name}/{key}" for name, part in parts.items() for key in part.ids],
-        np.concatenate([part.languages for part in parts.values()]),
-        np.array([f"{name}/{group}" for name, part in parts.items() for group in part.groups]),
-        np.concatenate([part.hits for part in parts.values()]),
-    )
-
-
-def finished(entries: Sequence[RunFolder]) -> list[FinishedRun]:
-    """The runs that are done."""
-    return [FinishedRun(entry.run, entry.folder) for entry in entries if entry.status == "done"]
+def write_table(table: StudyTable, path: Path) -> None:
+    """Write the rows of the table as Parquet, whole or not at all."""
+    rows = pa.Table.from_pandas(table.rows, schema=SCHEMA, preserve_index=False)
+    write_whole(path, lambda beside: pq.write_table(rows, beside))
 
 
 def tier_of(config: StudyConfig, code: str) -> Tier:
-    """The tier of a language: as the study lists it, else by its class (Joshi et al. 2020).
+    """The group of a language: as the study lists it, else by its class (Joshi et al. 2020).
 
-    Of one list alone the other languages are the other tier; of two they are in neither. As in `evaluate_retrieval`.
+    With one list alone the other languages are the other group; with two they are in neither. As in `evaluate_retrieval`.
     """
     listed: dict[Tier, tuple[str, ...]] = {"high": config.high or (), "low": config.low or (), "middle": config.middle}
     for name, codes in listed.items():
@@ -146,33 +88,37 @@ def tier_of(config: StudyConfig, code: str) -> Tier:
     return "low" if config.low is None else "middle"
 
 
-def tiers_of(config: StudyConfig, hits: Hits) -> Tiers | None:
-    """The tiers of these languages, or None where they have no gap: all of them in one tier, or in none."""
-    found: dict[Tier, list[str]] = {"high": [], "low": [], "middle": []}
-    for code in dict.fromkeys(hits.languages.tolist()):
-        found[tier_of(config, code)].append(code)
-    if not (found["high"] and found["low"]):
-        return None
-    return choose_tiers(hits.languages.tolist(), hits.groups.tolist(), **found)[0]
+def _hits(collection: str, report: RetrievalReport) -> pd.Series:
+    """R@1 of the queries of a report with one system; groups are named by the collection, too."""
+    queries, (system,) = report.queries, report.systems.values()
+    names = [f"{part}\t{key}" for part, key in zip(queries.collections, queries.ids, strict=True)]
+    groups = [f"{collection}/{group}" for group in queries.groups]
+    index = pd.MultiIndex.from_arrays([[collection] * len(names), names, queries.languages, groups], names=QUERY)
+    return pd.Series(recall_at_k(system.ranks, 1), index)
 
 
-def rows_of(config: StudyConfig, entries: Sequence[RunFolder]) -> Iterator[dict[str, Any]]:
-    """The rows of the table, run by run; runs that were not tried yet have none."""
-    for entry in entries:
-        known = {"study": config.name, "run": entry.run.key, "status": entry.status, **_described(entry.run)}
-        if entry.status == "failed":
-            yield {**known, "error": entry.error}
-        if entry.status == "done":
-            done = FinishedRun(entry.run, entry.folder)
-            known |= _cost(done.result)
-            for figure in _figures(config, done):
-                yield {**known, **figure}
+def _hits_table(hits: Mapping[str, Mapping[str, pd.Series]]) -> pd.DataFrame:
+    parts = [pd.DataFrame(index=pd.MultiIndex.from_arrays([[]] * len(QUERY), names=QUERY))]
+    for name, runs in hits.items():
+        part = pd.concat(runs, axis=1)
+        if part.isna().any(axis=None):
+            raise ValueError(
+                f"the runs of this study searched {name} with other queries, so they cannot be compared: "
+                "start the study with another output"
+            )
+        parts.append(part)
+    return pd.concat(parts[1:] or parts)
 
 
-def _described(run: RunConfig) -> dict[str, Any]:
+def _described(config: StudyConfig, entry: RunFolder) -> dict[str, Any]:
+    run, student = entry.run, entry.run.student
     return {
+        "study": config.name,
+        "run": run.key,
+        "status": entry.status,
+        "error": entry.error or None,
         "teacher": run.teacher.name,
-        "student": run.student.name if run.student else NO_STUDENT,
+        "student": student.name if student else NO_STUDENT,
         "system": run.system.name,
         "losses": run.system.losses,
         "alignment": run.system.alignment,
@@ -180,7 +126,20 @@ def _described(run: RunConfig) -> dict[str, Any]:
         "size": run.size,
         "seed": run.seed,
         "config": json.dumps(run.to_dict(), ensure_ascii=False, sort_keys=True),
+        "label": run.label,
+        "family": _family(run),
+        "trained": run.system.trained,
+        "baseline": config.baselines.index(run.system.name) if run.system.name in config.baselines else None,
+        "rounds": config.rounds,
     }
+
+
+def _family(run: RunConfig) -> str | None:
+    """What students that differ in their size alone have in common."""
+    if run.student is None:
+        return None
+    weights = "pretrained" if run.student.random is None else "random"
+    return f"{run.student.path}, {weights}" + (", mixed layers" if run.student.mixed_layers is not None else "")
 
 
 def _cost(result: RunResult) -> dict[str, Any]:
@@ -196,46 +155,41 @@ def _cost(result: RunResult) -> dict[str, Any]:
         "processes": result.processes,
         "finished": result.finished,
         "versions": json.dumps(result.versions),
+        "code": result.versions.get(CODE),
     }
 
 
-def _figures(config: StudyConfig, done: FinishedRun) -> Iterator[dict[str, Any]]:
-    for collection in done.reports:
-        hits = done.hits(collection)
-        tiers = tiers_of(config, hits)
-        for code, found in done.found(collection).languages.items():
+def _figures(
+    config: StudyConfig, result: RunResult, reports: Mapping[str, RetrievalReport], hits: Mapping[str, pd.Series]
+) -> Iterator[dict[str, Any]]:
+    for collection, report in reports.items():
+        (system,) = report.systems.values()
+        for code, language in system.languages.items():
             known = {
                 "collection": collection,
                 "language": code,
                 "tier": tier_of(config, code),
-                "language_pairs": done.result.pairs.get(code, 0),
-                "queries": found.queries,
-                "groups": found.groups,
+                "language_pairs": result.pairs.get(code, 0),
+                "queries": language.queries,
+                "groups": language.groups,
             }
-            graded = done.result.measures.get(collection, {}).get(code, {})
-            for metric, value in {**found.measures, **graded}.items():
-                ends = {"low": found.recall_at_1.low, "high": found.recall_at_1.high} if metric == "R@1" else {}
+            graded = result.measures.get(collection, {}).get(code, {})  # runs of 0.1 kept them beside the report
+            for metric, value in {**language.measures, **graded}.items():
+                ends = {"low": language.recall_at_1.low, "high": language.recall_at_1.high} if metric == "R@1" else {}
                 yield {**known, "metric": metric, "value": value, **ends}
-        if tiers is not None:
-            yield from _gap(config, collection, hits, tiers)
-    if len(done.reports) > 1:
-        hits = together({name: done.hits(name) for name in done.reports})
-        tiers = tiers_of(config, hits)
-        if tiers is not None:
-            yield from _gap(config, ALL, hits, tiers)
+        yield from _gap(config, collection, hits[collection])
+    if len(reports) > 1:
+        yield from _gap(config, ALL, pd.concat(list(hits.values())))
 
 
-def _gap(config: StudyConfig, collection: str, hits: Hits, tiers: Tiers) -> Iterator[dict[str, Any]]:
-    gap = cross_lingual_gap(
-        hits.hits, hits.languages.tolist(), **tiers._asdict(), groups=hits.groups.tolist(), rounds=config.rounds
-    )
-    known = {"collection": collection, "queries": len(hits.hits), "groups": len(set(hits.groups.tolist()))}
-    for metric, estimate in ((HIGH, gap.high_mean), (LOW, gap.low_mean), (GAP, gap.gap)):
+def _gap(config: StudyConfig, collection: str, hits: pd.Series) -> Iterator[dict[str, Any]]:
+    """The rows of the gap in one place, and of the two means it is made of."""
+    tier = {code: tier_of(config, code) for code in hits.index.unique("language")}
+    tiers = Tiers(*(tuple(code for code in tier if tier[code] == name) for name in Tiers._fields))
+    gap = gap_of(hits, tiers, config.rounds)
+    if gap is None:
+        return
+    known = {"collection": collection, "queries": len(hits), "groups": hits.index.unique("group").size}
+    estimates = {"R@1 high tier": gap.high_mean, "R@1 low tier": gap.low_mean, "R@1 gap": gap.gap}
+    for metric, estimate in estimates.items():
         yield {**known, "metric": metric, "value": estimate.value, "low": estimate.low, "high": estimate.high}
-
-
-def write_table(config: StudyConfig, entries: Sequence[RunFolder], path: Path) -> pa.Table:
-    """Write the table as Parquet, whole or not at all, and return it."""
-    table = pa.Table.from_pylist(list(rows_of(config, entries)), schema=SCHEMA)
-    write_whole(path, lambda beside: pq.write_table(table, beside))
-    return table

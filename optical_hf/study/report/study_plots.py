@@ -1,17 +1,24 @@
-"""The pictures of a study: gap and low-tier R@1 against parameters and against operations, R@1 against the number of pairs.
+"""The plots of a study: the gap and low-resource R@1 against parameters and operations, R@1 against the number of pairs.
 
-One line a system, its bootstrap intervals as bars; seeds are put together by query. Knows cells of runs and their figures only.
-Needs matplotlib (the extra `viz`).
+One line a system, its bootstrap intervals as bars; hits are averaged over seeds.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from optical_hf.evaluation.report.report_plots import COLOURS, GREY, MARKERS
-from optical_hf.languages import language_info
+from optical_hf.evaluation.report.plot_style import (
+    GREY,
+    GRID,
+    MARKERS,
+    by_resources,
+    language_label,
+    legend,
+    panels,
+    percents,
+    series_style,
+)
 from optical_hf.metrics.bootstrap import Estimate
 
 if TYPE_CHECKING:
@@ -19,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Against = Literal["parameters", "flops"]
-AXIS = {
+AXIS: dict[Against, str] = {
     "parameters": "parameters of the backbone, without its vocabulary",
     "flops": "operations of closed form and training",
 }
@@ -27,9 +34,8 @@ NUDGE, APART = 0.015, 1.3
 """Share by which lines stand apart at one place, and by which ticks must to be written."""
 
 
-@dataclass(frozen=True)
-class Point:
-    """A cell in a picture: where it stands, and its figures."""
+class Point(NamedTuple):
+    """A condition in a plot: where it stands, and its figures."""
 
     system: str
     budget: str | None
@@ -39,8 +45,7 @@ class Point:
     low: Estimate
 
 
-@dataclass(frozen=True)
-class BitextPoint:
+class BitextPoint(NamedTuple):
     """R@1 of a system in a language with so many pairs of it."""
 
     system: str
@@ -50,43 +55,39 @@ class BitextPoint:
 
 
 def plot_scale(points: Sequence[Point], against: Against, systems: Sequence[str], title: str) -> "Figure":
-    """The gap and the R@1 of the low tier, side by side, against size or cost; one line a system (and budget).
+    """The gap and the R@1 of the low-resource group, side by side, against size or cost; one line a system and budget.
 
     Args:
-        points: cells of one teacher, collection and bitext size.
-        against: "parameters" or "flops"; a cell without operations (untrained) has no place on that axis.
-        systems: in the order of the study, so that a system keeps its colour in every picture.
+        points: conditions of one teacher, collection and bitext size.
+        against: "parameters" or "flops"; a condition without operations (untrained) has no place on that axis.
+        systems: in the order of the study, so that a system keeps its colour in every plot.
         title: above both.
 
     Raises:
         ValueError: no points.
     """
-    shown = [point for point in points if getattr(point, against) > 0]
+    shown = sorted((point for point in points if getattr(point, against) > 0), key=lambda point: getattr(point, against))
     if not shown:
         raise ValueError(f"nothing to plot: no run has {against}")
-    figure, panels = _panels(2, title)
-    lines = list(dict.fromkeys((point.system, point.budget) for point in shown))
-    budgets = sorted({point.budget for point in shown if point.budget})
-    for panel, name, label in zip(
-        panels, ("gap", "low"), ("R@1 gap in points", "R@1 of the low tier in percent"), strict=True
-    ):
-        for number, (system, budget) in enumerate(lines):
-            mine = sorted(
-                (p for p in shown if (p.system, p.budget) == (system, budget)), key=lambda p: getattr(p, against)
-            )
-            shift = 1 + NUDGE * (number - (len(lines) - 1) / 2) if against == "parameters" else 1.0
-            colour = systems.index(system) if system in systems else len(systems)
-            told = f"{system}, {budget}" if budget and len(budgets) > 1 else system
-            _line(panel, [getattr(p, against) * shift for p in mine], [getattr(p, name) for p in mine], colour, told,
-                  dashed=len(budgets) > 1 and budget != budgets[0])  # fmt: skip
-        panel.set_ylabel(label)
-        _powers(panel, [getattr(p, against) for p in shown])
+    figure, (left, right) = _panels(2, title)
+    lines = sorted({(point.system, point.budget or "") for point in shown}, key=lambda line: (systems.index(line[0]), line[1]))
+    budgets = sorted({budget for _, budget in lines if budget})
+    for number, (system, budget) in enumerate(lines):
+        mine = [point for point in shown if (point.system, point.budget or "") == (system, budget)]
+        shift = 1 + NUDGE * (number - (len(lines) - 1) / 2) if against == "parameters" else 1.0
+        places = [getattr(point, against) * shift for point in mine]
+        name = f"{system}, {budget}" if budget and len(budgets) > 1 else system
+        dashed = len(budgets) > 1 and budget != budgets[0]
+        for panel, levels in ((left, [point.gap for point in mine]), (right, [point.low for point in mine])):
+            _line(panel, places, levels, systems.index(system), name, dashed)
+    left.set_ylabel("R@1 gap in points")
+    left.axhline(0, color=GREY, linewidth=0.8)
+    right.set_ylabel("R@1 of the low-resource group in percent")
+    right.set_ylim(bottom=0)
+    for panel in (left, right):
+        _powers(panel, [getattr(point, against) for point in shown])
         panel.set_xlabel(AXIS[against])
-        if name == "low":
-            panel.set_ylim(bottom=0)
-        else:
-            panel.axhline(0, color=GREY, linewidth=0.8)
-    _legend(figure, panels[0])
+    legend(figure, left, "outside lower left")
     return figure
 
 
@@ -98,76 +99,29 @@ def plot_pairs(points: Sequence[BitextPoint], systems: Sequence[str], title: str
     """
     if not points:
         raise ValueError("nothing to plot: no trained run has figures by language")
-    languages = sorted({p.language for p in points}, key=lambda code: (-language_info(code).tier, code))
-    figure, panels = _panels(len(languages), title, columns=3)
-    counts = sorted({p.pairs for p in points if p.pairs})
+    languages = by_resources([point.language for point in points])
+    figure, made = _panels(len(languages), title, columns=3)
+    counts = sorted({point.pairs for point in points if point.pairs})
     none = counts[0] / 4 if counts else 1.0
-    for panel, code in zip(panels, languages, strict=False):
-        for system in dict.fromkeys(p.system for p in points):
-            mine = sorted((p for p in points if p.language == code and p.system == system), key=lambda p: p.pairs)
-            colour = systems.index(system)
-            shift = 1 + NUDGE * (colour - len(systems) / 2)
-            _line(panel, [(p.pairs or none) * shift for p in mine], [p.level for p in mine], colour, system)
-        panel.set_title(f"{language_info(code).name} ({code})", fontsize=9, loc="left")
+    for panel, code in zip(made, languages, strict=False):
+        here = sorted((point for point in points if point.language == code), key=lambda point: point.pairs)
+        for system in dict.fromkeys(point.system for point in points):
+            mine, number = [point for point in here if point.system == system], systems.index(system)
+            shift = 1 + NUDGE * (number - len(systems) / 2)
+            places = [(point.pairs or none) * shift for point in mine]
+            _line(panel, places, [point.level for point in mine], number, system)
+        panel.set_title(language_label(code), fontsize=9, loc="left")
         panel.set_xscale("log")
         panel.minorticks_off()
-        own = sorted({p.pairs for p in points if p.language == code})  # others run out of bitext at other sizes
-        panel.set_xticks(
-            [count or none for count in own], [f"{count:,}" if count else "none" for count in own], fontsize=7
-        )
+        own = {point.pairs or none: f"{point.pairs:,}" if point.pairs else "none" for point in here}
+        panel.set_xticks(list(own), list(own.values()), fontsize=7)  # languages run out of bitext at different sizes
         panel.set_xlim(none / 1.5, (counts[-1] if counts else none) * 1.5)
         panel.set_ylim(0, 100)
-    for panel in panels[len(languages) :]:
+    for panel in made[len(languages) :]:
         panel.set_visible(False)
     figure.supylabel("R@1 in percent", fontsize=9)
-    _legend(figure, panels[0])
+    legend(figure, made[0], "outside lower left")
     return figure
-
-
-def _panels(count: int, title: str, columns: int = 2) -> "tuple[Figure, list[Axes]]":
-    try:
-        from matplotlib.figure import Figure  # noqa: PLC0415 (an extra)
-    except ImportError as error:
-        raise ImportError('plots need matplotlib: pip install "optical-hf[viz]"') from error
-    rows = math.ceil(count / columns)
-    figure = Figure(figsize=(9.0, 0.9 + (3.1 if columns == 2 else 2.1) * rows), layout="constrained")
-    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
-    for panel in panels:
-        panel.spines[["top", "right"]].set_visible(False)
-        panel.grid(color="#e2e2e2")
-        panel.set_axisbelow(True)
-        panel.tick_params(labelsize=8)
-    return figure, panels
-
-
-def _line(
-    panel: "Axes", places: list[float], levels: list[Estimate], number: int, label: str, dashed: bool = False
-) -> None:
-    values = [100 * level.value for level in levels]
-    ends = [
-        [100 * (level.value - level.low) for level in levels],
-        [100 * (level.high - level.value) for level in levels],
-    ]
-    panel.errorbar(
-        places, values, yerr=ends, color=COLOURS[number % len(COLOURS)], markersize=5,
-        marker=MARKERS[(number + number // len(COLOURS)) % len(MARKERS)],
-        linewidth=1.4, elinewidth=0.9, capsize=0, label=label, linestyle="--" if dashed else "-",
-    )  # fmt: skip
-
-
-def _powers(panel: "Axes", places: Sequence[float]) -> None:
-    """A logarithmic axis whose ticks are the places themselves, where they are few and apart, and round numbers otherwise."""
-    panel.set_xscale("log")
-    panel.minorticks_off()
-    distinct = sorted(set(places))
-    apart = all(after / before > APART for before, after in pairwise(distinct))
-    if not (apart and len(distinct) <= len(MARKERS)):
-        powers = range(math.floor(math.log10(distinct[0])), math.ceil(math.log10(distinct[-1])) + 1)
-        rounded = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]
-        distinct = [tick for tick in rounded if distinct[0] / APART <= tick <= distinct[-1] * APART]
-    panel.set_xticks(distinct, [short_count(place) for place in distinct])
-    panel.set_xlim(min(places) / APART, max(places) * APART)
 
 
 def short_count(value: float) -> str:
@@ -183,6 +137,37 @@ def short_count(value: float) -> str:
     return f"{value:.0f}"
 
 
-def _legend(figure: "Figure", panel: "Axes") -> None:
-    handles, labels = panel.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower left", ncols=4, frameon=False, fontsize=8)
+def _panels(count: int, title: str, columns: int = 2) -> "tuple[Figure, list[Axes]]":
+    rows = math.ceil(count / columns)
+    figure, made = panels(9.0, 0.9 + (3.1 if columns == 2 else 2.1) * rows, rows, columns)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+    for panel in made:
+        panel.grid(color=GRID)
+    return figure, made
+
+
+def _line(
+    panel: "Axes", places: list[float], levels: Sequence[Estimate], number: int, label: str, dashed: bool = False
+) -> None:
+    values, ends = percents(levels)
+    panel.errorbar(
+        places, values, yerr=ends, markersize=5, linewidth=1.4, elinewidth=0.9, label=label,
+        linestyle="--" if dashed else "-", **series_style(number),
+    )  # fmt: skip
+
+
+def _powers(panel: "Axes", places: Sequence[float]) -> None:
+    """A logarithmic axis whose ticks are the places themselves, where they are few and apart, and round numbers otherwise."""
+    panel.set_xscale("log")
+    panel.minorticks_off()
+    ticks = sorted(set(places))
+    if len(ticks) > len(MARKERS) or any(after / before <= APART for before, after in pairwise(ticks)):
+        ticks = [tick for tick in _round_numbers(ticks[-1] * APART) if tick >= ticks[0] / APART]
+    panel.set_xticks(ticks, [short_count(tick) for tick in ticks])
+    panel.set_xlim(min(places) / APART, max(places) * APART)
+
+
+def _round_numbers(most: float) -> Iterator[float]:
+    """1, 2, 5, 10, 20, 50 and so on."""
+    powers = range(math.ceil(math.log10(most)) + 1)
+    yield from (digit * 10.0**power for power in powers for digit in (1, 2, 5) if digit * 10.0**power <= most)

@@ -1,47 +1,50 @@
-"""The questions of a study as paired tests: is one system better than another, and does a larger student change the gap?
+"""The paired tests of a study: is one system better than another, and does a larger student change the gap?
 
-Two cells are compared on the draws that both have. The tests are those of `optical_hf.metrics.significance`. Knows nothing about
-tables or pictures.
+Two conditions are compared on the seeds that both have. Tests that a reader sees side by side are corrected together (Holm): of
+systems, all that have one teacher, student, bitext and budget; of sizes, every change of the gap in the study.
 
 Shapes: Q queries, R rounds, L languages.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
 from optical_hf.metrics.bootstrap import Estimate, linear_estimate, resampled_means
 from optical_hf.metrics.observations import observe
+from optical_hf.metrics.seeds import over_seeds
 from optical_hf.metrics.sign_test import SignTest
-from optical_hf.metrics.significance import LanguageChange, SystemComparison, align_queries, compare_systems
+from optical_hf.metrics.significance import (
+    LanguageChange,
+    SystemComparison,
+    compare_systems,
+    gap_contrast,
+    holm,
+)
 from optical_hf.metrics.tiers import Tiers
 from optical_hf.study.config.grid import NO_STUDENT
-from optical_hf.study.config.study_config import StudentSpec, StudyConfig
-from optical_hf.study.report.conditions import (
-    Cell,
-    Cells,
-    collections_of,
-    mean_hits,
-    one_code,
-    same_draws,
-    searched,
-    shared_collections,
-)
-from optical_hf.study.report.runs_table import ALL, FinishedRun, Hits, tiers_of
-from optical_hf.study.report.seed_changes import gap_change_over_seeds
+from optical_hf.study.report.study_table import ALL, Condition, StudyTable, groups_of, labels
 
 
 @dataclass(frozen=True)
 class GapTest:
-    """How the gap and the level of the low tier change from one cell to another, on one collection or on all.
+    """How the gap and R@1 of the low-resource group change from one condition to another, in one place.
 
     Args:
-        change: of the runs at hand, with an interval over queries.
-        p_holm: corrected over the `family` of gap tests that are shown together.
-        over_seeds: the change with an interval over seeds and queries; None where two cells share fewer than two seeds.
+        collection: the place: one collection, or all.
+        gap: of the condition.
+        other_gap: of the one it is compared with.
+        change: of the gap in these runs, with an interval over queries.
+        p_value: of the change.
+        test: how the p-value was computed.
+        low_change: of the mean R@1 of the low-resource group.
+        over_seeds: the change of the gap with an interval over seeds and queries; None with fewer than two common seeds.
+        p_holm: the p-value corrected over the `family` of gap tests that are shown together.
+        family: how many tests these are.
     """
 
     collection: str
@@ -51,154 +54,134 @@ class GapTest:
     p_value: float
     test: SignTest
     low_change: Estimate
-    p_holm: float
     over_seeds: Estimate | None
+    p_holm: float = 1.0
     family: int = 1
 
 
 @dataclass(frozen=True)
 class SystemTest:
-    """A system against a baseline, same teacher, student and bitext.
+    """A system against a baseline, with the same teacher, student and bitext.
 
     Args:
         ours: the system.
         other: the baseline.
         languages: by (collection, language); p_holm is corrected over the `family` of tests that one table shows.
-        gaps: of every collection that has both tiers.
+        gaps: of every place that has both groups of languages.
+        family: how many tests the table shows.
     """
 
-    ours: Cell
-    other: Cell
+    ours: Condition
+    other: Condition
     languages: dict[tuple[str, str], LanguageChange]
     gaps: list[GapTest]
-    family: int
+    family: int = 1
+
+    @property
+    def setting(self) -> Condition:
+        """What the systems of one table have in common: the condition without its system."""
+        return self.ours._replace(system="")
 
 
 @dataclass(frozen=True)
 class SizeTest:
-    """A larger student against a smaller one of the same family, everything else equal."""
+    """A larger student against a smaller one of the same family, with everything else equal."""
 
-    larger: Cell
-    smaller: Cell
+    larger: Condition
+    smaller: Condition
     parameters: int
     other_parameters: int
     gaps: list[GapTest]
 
 
-def system_tests(config: StudyConfig, cells: Cells) -> Iterator[SystemTest]:
-    """Every trained system against every baseline of the study at the same teacher, student, bitext and budget.
+def system_tests(table: StudyTable) -> list[SystemTest]:
+    """Every trained system against every baseline at the same teacher, student, bitext and budget.
 
     A baseline that takes no gradient step, or needs no student, is compared at every budget and with every student.
+
+    Returns:
+        The tests by setting, p-values corrected within each.
     """
-    for ours in cells:
-        for other in cells:
-            fits = (
-                other.system in config.baselines
-                and ours.system != other.system
-                and config.systems[ours.system].trained
-                and ours.teacher == other.teacher
-                and other.student in (ours.student, NO_STUDENT)
-                and other.size in (ours.size, None)
-                and other.budget in (ours.budget, None)
-                and one_code(cells[ours], cells[other])
-                and set(collections_of(cells[ours])) & set(collections_of(cells[other]))
-            )
-            if fits and not _twin_first(config, ours, other):
-                yield _system_test(config, cells, ours, other)
+    settings: dict[Condition, list[SystemTest]] = {}
+    for ours in table.conditions:
+        for other in table.conditions:
+            if _comparable(table, ours, other):
+                test = _system_test(table, ours, other)
+                settings.setdefault(test.setting, []).append(test)
+    return [test for family in settings.values() for test in _correct_gaps(_correct_languages(family))]
 
 
-def _twin_first(config: StudyConfig, ours: Cell, other: Cell) -> bool:
-    """Whether two baselines at one budget will be tested the other way round: one test of them is enough."""
-    order = config.baselines
-    return ours.budget == other.budget and ours.system in order and order.index(ours.system) > order.index(other.system)
+def _comparable(table: StudyTable, ours: Condition, other: Condition) -> bool:
+    runs, others = table.conditions[ours], table.conditions[other]
+    place, baseline = table.runs.at[runs[0], "baseline"], table.runs.at[others[0], "baseline"]
+    return bool(
+        baseline is not None
+        and ours.system != other.system
+        and table.trained(ours)
+        and ours.teacher == other.teacher
+        and other.student in (ours.student, NO_STUDENT)
+        and other.size in (ours.size, None)
+        and other.budget in (ours.budget, None)
+        # of two baselines at one budget one test is enough
+        and not (ours.budget == other.budget and place is not None and place > baseline)
+        and table.one_code([*runs, *others])
+        and set(table.collections(runs)) & set(table.collections(others))
+    )
 
 
-def _system_test(config: StudyConfig, cells: Cells, ours: Cell, other: Cell) -> SystemTest:
-    names = [name for name in collections_of(cells[ours]) if searched(cells[other], [name])]
-    languages: dict[tuple[str, str], LanguageChange] = {}
-    parts = [(name, *_paired(cells[ours], cells[other], [name])) for name in names]
-    labels = np.array([f"{name}\t{code}" for name, first, _ in parts for code in first.languages])
-    hits = np.concatenate([first.hits for _, first, _ in parts])
-    others = np.concatenate([other_hits for _, _, other_hits in parts])
-    groups = np.array([f"{name}/{group}" for name, first, _ in parts for group in first.groups])
-    codes = np.array([code for _, first, _ in parts for code in first.languages])
-    tiers = tiers_of(config, Hits([], codes, groups, hits))
-    if tiers is not None:
-        high, low, middle = (sorted({x for x, c in zip(labels, codes, strict=True) if c in tier}) for tier in tiers)
-        tests = compare_systems(
-            hits,
-            others,
-            labels.tolist(),
-            high=high,
-            low=low,
-            middle=middle,
-            groups=groups.tolist(),
-            rounds=config.rounds,
-        )
-        for label, change in tests.languages.items():
-            collection, code = label.split("\t")
-            languages[collection, code] = change
-    return SystemTest(ours, other, languages, list(gap_tests(config, cells, ours, other)), len(languages))
+def _system_test(table: StudyTable, ours: Condition, other: Condition) -> SystemTest:
+    there = table.collections(table.conditions[other])
+    names = [name for name in table.collections(table.conditions[ours]) if name in there]
+    hits = pd.concat([table.paired(ours, other, [name]) for name in names])
+    groups, languages = groups_of(hits, table.tiers), {}
+    if groups is not None:
+        places = [f"{name}\t{code}" for name, code in zip(labels(hits, "collection"), labels(hits, "language"), strict=True)]
+        of = dict(zip(places, labels(hits, "language"), strict=True))
+        sides = Tiers(*(tuple(place for place, code in of.items() if code in group) for group in groups))
+        changes = _compared(hits, places, sides, table.rounds).languages
+        languages = {tuple(place.split("\t")): change for place, change in changes.items()}
+    return SystemTest(ours, other, languages, list(gap_tests(table, ours, other)))
 
 
-def size_tests(config: StudyConfig, cells: Cells) -> Iterator[SizeTest]:
-    """The smallest student of a family against the largest, and each against the next, with everything else equal."""
-    for cell in cells:
-        if cell.student == NO_STUDENT or not _smallest(config, cells, cell):
+def _compared(hits: pd.DataFrame, languages: Sequence[str], groups: Tiers, rounds: int) -> SystemComparison:
+    ours, other = hits["ours"].to_numpy(), hits["other"].to_numpy()
+    return compare_systems(ours, other, languages, **groups._asdict(), groups=labels(hits, "group"), rounds=rounds)
+
+
+def size_tests(table: StudyTable) -> list[SizeTest]:
+    """The smallest student of a family against the largest, and each against the next, with everything else equal.
+
+    Returns:
+        The tests, p-values of the gap corrected over all of them.
+    """
+    ladders: dict[tuple[Condition, str], dict[int, Condition]] = {}  # of equal sizes, the last
+    for condition, runs in table.conditions.items():
+        if condition.student != NO_STUDENT:
+            family, parameters = table.runs.loc[runs[0], ["family", "backbone_parameters"]]
+            ladders.setdefault((condition._replace(student=""), family), {})[parameters] = condition
+    tests = []
+    for ladder in ladders.values():
+        steps = sorted(ladder.items())
+        for smaller, larger in [*([(steps[0], steps[-1])] if len(steps) > 2 else []), *pairwise(steps)]:
+            pair = larger[1], smaller[1]
+            if table.one_code([run for condition in pair for run in table.conditions[condition]]):
+                tests.append(SizeTest(*pair, larger[0], smaller[0], list(gap_tests(table, *pair))))
+    return _correct_gaps(tests)
+
+
+def gap_tests(table: StudyTable, ours: Condition, other: Condition) -> Iterator[GapTest]:
+    """The change of the gap from `other` to `ours`, in every collection that both searched, and in all together."""
+    there = set(table.collections(table.conditions[other]))
+    places = {name: [name] for name in table.collections(table.conditions[ours]) if name in there}
+    shared = table.shared_collections(table.conditions)
+    if len(shared) > 1 and set(shared) <= there:
+        places[ALL] = shared
+    for name, collections in places.items():
+        hits = table.paired(ours, other, collections)
+        groups = groups_of(hits, table.tiers)
+        if groups is None:
             continue
-        ladder = _ladder(config, cells, cell)
-        steps = [*([(ladder[0], ladder[-1])] if len(ladder) > 2 else []), *pairwise(ladder)]
-        for smaller, larger in steps:
-            if not one_code(cells[larger], cells[smaller]):
-                continue
-            yield SizeTest(
-                larger,
-                smaller,
-                cells[larger][0].result.backbone_parameters,
-                cells[smaller][0].result.backbone_parameters,
-                list(gap_tests(config, cells, larger, smaller)),
-            )
-
-
-def _family(student: StudentSpec) -> tuple[str, bool, bool]:
-    return student.path, student.random is not None, student.mixed_layers is not None
-
-
-def _ladder(config: StudyConfig, cells: Cells, cell: Cell) -> list[Cell]:
-    """Cells that differ from this one in the student alone, of its family, from the smallest to the largest."""
-    family = _family(config.students[cell.student])
-    same = [
-        other
-        for other in cells
-        if other._replace(student=cell.student) == cell
-        and other.student != NO_STUDENT
-        and _family(config.students[other.student]) == family
-    ]
-    by_size = {cells[other][0].result.backbone_parameters: other for other in same}  # of equal sizes, the last
-    return [by_size[size] for size in sorted(by_size)]
-
-
-def _smallest(config: StudyConfig, cells: Cells, cell: Cell) -> bool:
-    return _ladder(config, cells, cell)[0] == cell
-
-
-def gap_tests(config: StudyConfig, cells: Cells, ours: Cell, other: Cell) -> Iterator[GapTest]:
-    """The change of the gap from `other` to `ours`, on every collection that both have and that has both tiers, and on all."""
-    runs, others = cells[ours], cells[other]
-    there = {name: [name] for name in collections_of(runs) if searched(others, [name])}
-    shared = shared_collections(cells)
-    if len(shared) > 1 and searched(others, shared):
-        there[ALL] = shared
-    for name, collections in there.items():
-        first, other_hits = _paired(runs, others, collections)
-        tiers = tiers_of(config, first)
-        if tiers is None:
-            continue
-        codes, groups = first.languages.tolist(), first.groups.tolist()
-        tests: SystemComparison = compare_systems(
-            first.hits, other_hits, codes, **tiers._asdict(), groups=groups, rounds=config.rounds
-        )
-        low = low_change(first, other_hits, tiers, config.rounds)
+        tests = _compared(hits, labels(hits, "language"), groups, table.rounds)
         yield GapTest(
             name,
             tests.gap,
@@ -206,24 +189,60 @@ def gap_tests(config: StudyConfig, cells: Cells, ours: Cell, other: Cell) -> Ite
             tests.gap_change,
             tests.gap_p_value,
             tests.gap_test,
-            low,
-            tests.gap_p_value,
-            gap_change_over_seeds(runs, others, collections, tiers, config.rounds),
+            _low_change(hits, groups, table.rounds),
+            gap_change_over_seeds(table, ours, other, collections),
         )
 
 
-def low_change(first: Hits, other_hits: NDArray[np.float64], tiers: Tiers, rounds: int) -> Estimate:
-    """The change of the low-resource mean of R@1, with its bootstrap interval by group."""
-    observations = observe([first.hits, other_hits], first.languages.tolist(), first.groups.tolist()).difference()
-    resampled_RL = resampled_means(observations, rounds, seed=0)[:, 0]
-    weights_L = np.isin(observations.languages, tiers.low) / len(tiers.low)
-    return linear_estimate(observations, resampled_RL, weights_L, 0.95)
+def _low_change(hits: pd.DataFrame, groups: Tiers, rounds: int) -> Estimate:
+    """The change of the mean R@1 of the low-resource group, with its bootstrap interval by group."""
+    pair = [hits["ours"].to_numpy(), hits["other"].to_numpy()]
+    changes = observe(pair, labels(hits, "language"), labels(hits, "group")).difference()
+    weights_L = np.isin(changes.languages, groups.low) / len(groups.low)
+    return linear_estimate(changes, resampled_means(changes, rounds, seed=0)[:, 0], weights_L, 0.95)
 
 
-def _paired(
-    runs: Sequence[FinishedRun], others: Sequence[FinishedRun], collections: Sequence[str]
-) -> tuple[Hits, NDArray[np.float64]]:
-    """Hits on these collections, and the others' by the same queries; of the draws both have, collection by collection."""
-    both = ([done for done in cell if searched([done], collections)] for cell in (runs, others))
-    first, second = (mean_hits(cell, collections) for cell in same_draws(*both))
-    return first, second.hits[align_queries(first.ids, second.ids)]
+def gap_change_over_seeds(
+    table: StudyTable, ours: Condition, other: Condition, collections: Sequence[str]
+) -> Estimate | None:
+    """The change of the gap with its interval over seeds and queries; None without two seeds to compare on.
+
+    Another seed may be luckier than those of the runs. A condition that learns nothing is the same for every seed: its one run
+    stands against each of the others.
+    """
+    first, second = table.common_seeds(ours, other, collections)
+    learns = table.trained(other)
+    seeds = sorted(first.keys() & second.keys() if learns else first)
+    if not table.trained(ours) or len(seeds) < 2 or not second:
+        return None
+    fixed = next(iter(second.values()))
+    runs = [*(first[seed] for seed in seeds), *(second[seed] if learns else fixed for seed in seeds)]
+    hits = table.hits_in(collections, runs)
+    groups = groups_of(hits, table.tiers)
+    assert groups is not None, "the gap itself was computed before its change over seeds"
+    columns = list(hits.to_numpy().T)
+    changes = observe(columns, labels(hits, "language"), labels(hits, "group")).difference()
+    resampled = resampled_means(changes, table.rounds, seed=0)
+    return over_seeds(changes, resampled, gap_contrast(changes.languages, groups)).estimate(0.95)
+
+
+AnyTest = TypeVar("AnyTest", SizeTest, SystemTest)
+
+
+def _correct_languages(tests: Sequence[SystemTest]) -> list[SystemTest]:
+    p_holm = holm([change.p_value for test in tests for change in test.languages.values()]).tolist()
+    family, left = len(p_holm), iter(p_holm)
+    return [
+        replace(
+            test,
+            languages={key: replace(change, p_holm=next(left)) for key, change in test.languages.items()},
+            family=family,
+        )
+        for test in tests
+    ]
+
+
+def _correct_gaps(tests: Sequence[AnyTest]) -> list[AnyTest]:
+    p_holm = holm([gap.p_value for test in tests for gap in test.gaps]).tolist()
+    family, left = len(p_holm), iter(p_holm)
+    return [replace(test, gaps=[replace(gap, p_holm=next(left), family=family) for gap in test.gaps]) for test in tests]

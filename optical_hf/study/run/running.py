@@ -26,7 +26,6 @@ from optical_hf.evaluation import RetrievalReport, evaluate_retrieval
 from optical_hf.evaluation.encode.encoding import Encoding, Search
 from optical_hf.evaluation.encode.processes import Processes, leave_processes
 from optical_hf.evaluation.evaluation_settings import by_cosine, default_search
-from optical_hf.evaluation.report.graded_measures import graded_measures
 from optical_hf.evaluation.translate.dictionary import learn_dictionaries
 from optical_hf.evaluation.translate.seq2seq import Translator
 from optical_hf.files import write_text
@@ -55,7 +54,7 @@ class RunResult:
 
     Args:
         reports: file of the report by collection, in the run's folder.
-        measures: by collection and language, where queries have many relevant documents: MAP, nDCG@10, P@10.
+        measures: MAP, nDCG@10 and P@10 by collection and language in runs of 0.1; the reports hold them since.
         pairs: bitext pairs by language.
         steps: gradient steps taken.
         parameters: of the student's backbone.
@@ -114,7 +113,6 @@ def execute(
             for number, entry in enumerate(sets):
                 report = _evaluate(run, student, teacher, entry, translator, kept)
                 result.reports[entry.name] = f"report-{number:02d}.json"
-                result.measures[entry.name] = graded_measures(report)
                 if PartialState().is_main_process:
                     report.to_json(folder / result.reports[entry.name])
         if keep_student and student is not None and PartialState().is_main_process:

@@ -1,0 +1,175 @@
+"""`StudyTable`: the runs of a study as one table, which is all that its report is made from.
+
+`rows` is the tidy table that `runs.parquet` holds. `hits` has R@1 of every query, for the tests: a row a query, a column a run.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import pandas as pd
+
+from optical_hf.metrics.gap import GapReport, cross_lingual_gap
+from optical_hf.metrics.tiers import Tiers
+from optical_hf.study.config.grid import NO_STUDENT
+
+ALL = "all"
+"""The collection that stands for all of them together."""
+QUERY = ["collection", "query", "language", "group"]
+"""Levels of the index of the hits."""
+
+
+class Condition(NamedTuple):
+    """What runs that differ in their seed alone have in common."""
+
+    teacher: str
+    student: str
+    system: str
+    budget: str | None
+    size: int | None
+
+    @property
+    def setting(self) -> str:
+        """Bitext and budget in words."""
+        pairs = [] if self.size is None else [f"{self.size:,} pairs a language"]
+        return ", ".join([*pairs, *([self.budget] if self.budget else [])])
+
+
+@dataclass(frozen=True, eq=False)
+class StudyTable:
+    """The runs of a study.
+
+    Args:
+        rows: columns of `runs_table.SCHEMA`, None where a column does not apply. A finished run has a row for every
+            collection, language and metric; another one has a single row.
+        hits: R@1 of every query (rows, indexed as `QUERY` says) in every finished run (columns, by the key of the run); NaN in
+            collections that the run did not search.
+    """
+
+    rows: pd.DataFrame
+    hits: pd.DataFrame
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """A row a run, by its key: its first row, of which all but the figures hold for the run."""
+        return self.rows.drop_duplicates("run").set_index("run")
+
+    @cached_property
+    def conditions(self) -> dict[Condition, list[str]]:
+        """The keys of the finished runs by condition, in the order of the study."""
+        found: dict[Condition, list[str]] = {}
+        done = self.runs[self.runs["status"] == "done"]
+        for run in done.itertuples():
+            condition = Condition(*(getattr(run, name) for name in Condition._fields))
+            found.setdefault(condition, []).append(str(run.Index))
+        return found
+
+    @property
+    def title(self) -> str:
+        """Name of the study."""
+        return str(self.rows["study"].iloc[0])
+
+    @property
+    def rounds(self) -> int:
+        """Rounds of the bootstrap and of random signs."""
+        return int(self.rows["rounds"].iloc[0])
+
+    @cached_property
+    def tiers(self) -> Tiers:
+        """The groups of all languages."""
+        of = self.rows.dropna(subset=["language"]).set_index("language")["tier"].to_dict()
+        return Tiers(*(tuple(code for code in of if of[code] == name) for name in Tiers._fields))
+
+    @cached_property
+    def _searched(self) -> pd.DataFrame:
+        """Which collection (rows) each run (columns) searched."""
+        return self.hits.notna().groupby(level="collection", sort=False).any()
+
+    def collections(self, runs: Sequence[str]) -> list[str]:
+        """The collections that some of these runs searched."""
+        return self._searched.index[self._searched[list(runs)].any(axis=1)].tolist()
+
+    def shared_collections(self, conditions: Iterable[Condition]) -> list[str]:
+        """The collections that every run with a student searched: "all collections together" means these."""
+        runs = [run for one in conditions if one.student != NO_STUDENT for run in self.conditions[one]]
+        return [name for name in self.collections(runs) if self._searched.loc[name, runs].all()]
+
+    def places(self, conditions: Iterable[Condition]) -> dict[str, list[str]]:
+        """What a table or plot can be about: each collection, and several that all share together."""
+        conditions = list(conditions)
+        names = self.collections([run for condition in conditions for run in self.conditions[condition]])
+        shared = self.shared_collections(conditions)
+        return {name: [name] for name in names} | ({ALL: shared} if len(shared) > 1 else {})
+
+    def hits_in(self, collections: Sequence[str], runs: Sequence[str]) -> pd.DataFrame:
+        """Hits of these runs in these collections."""
+        return self.hits.loc[self.hits.index.get_level_values("collection").isin(collections), list(runs)]
+
+    def mean_hits(self, condition: Condition, collections: Sequence[str]) -> pd.Series:
+        """Hits by query in these collections: the mean over the seeds that searched the collection; no rows if none did."""
+        return self.hits_in(collections, self.conditions[condition]).mean(axis=1).dropna()
+
+    def gap(self, condition: Condition, collections: Sequence[str]) -> GapReport | None:
+        """The gap of a condition on these collections; None where it did not search them all or they have no gap."""
+        if not set(collections) <= set(self.collections(self.conditions[condition])):
+            return None
+        return gap_of(self.mean_hits(condition, collections), self.tiers, self.rounds)
+
+    def versions(self) -> list[str]:
+        """Names and versions of all that the finished runs ran with."""
+        found = {text for text in self.runs["versions"] if text is not None}
+        return sorted({f"{name} {version}" for text in found for name, version in json.loads(text).items()})
+
+    def one_code(self, runs: Sequence[str]) -> bool:
+        """Whether one version of this package's code made all these runs; others differ in more than their configuration."""
+        return self.runs.loc[list(runs), "code"].nunique(dropna=False) == 1
+
+    def common_seeds(
+        self, ours: Condition, other: Condition, collections: Sequence[str]
+    ) -> tuple[dict[int, str], dict[int, str]]:
+        """Runs of two conditions by seed that searched all these collections.
+
+        Of two conditions that learn, only the seeds that both have, so that none is compared with the luck of another seed.
+        """
+        searched = self._searched.loc[list(collections)].all()
+        first, second = (
+            {self.runs.at[run, "seed"]: run for run in self.conditions[one] if searched[run]} for one in (ours, other)
+        )
+        shared = first.keys() & second.keys()
+        if shared and self.trained(ours) and self.trained(other):
+            first, second = ({seed: one[seed] for seed in sorted(shared)} for one in (first, second))
+        return first, second
+
+    def paired(self, ours: Condition, other: Condition, collections: Sequence[str]) -> pd.DataFrame:
+        """Hits of two conditions by query, in the columns "ours" and "other": means over their common seeds."""
+        first, second = self.common_seeds(ours, other, collections)
+        pair = {"ours": first, "other": second}
+        return pd.DataFrame({name: self.hits_in(collections, [*of.values()]).mean(axis=1) for name, of in pair.items()})
+
+    def trained(self, condition: Condition) -> bool:
+        """Whether the system of a condition learns from bitext."""
+        return bool(self.runs.at[self.conditions[condition][0], "trained"])
+
+
+def labels(hits: pd.DataFrame | pd.Series, level: str) -> list[str]:
+    """The collection, query, language or group of each row."""
+    return hits.index.get_level_values(level).tolist()
+
+
+def groups_of(hits: pd.DataFrame | pd.Series, tiers: Tiers) -> Tiers | None:
+    """The groups of the languages of these rows; None where they have no gap, because one of the groups has no language."""
+    present = set(labels(hits, "language"))
+    cut = Tiers(*(tuple(code for code in tier if code in present) for tier in tiers))
+    return cut if cut.high and cut.low else None
+
+
+def gap_of(hits: pd.Series, tiers: Tiers, rounds: int) -> GapReport | None:
+    """The gap in these hits; None where they have none."""
+    groups = groups_of(hits, tiers)
+    if groups is None:
+        return None
+    return cross_lingual_gap(
+        hits.to_numpy(), labels(hits, "language"), **groups._asdict(), groups=labels(hits, "group"), rounds=rounds
+    )
