@@ -1,8 +1,9 @@
 """What a study will take, before it starts: rough operations from the shape of each student, seconds from runs that are done.
 
-Knows nothing about how runs are made; reads configurations, no weights.
+It reads configurations, no weights.
 """
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +13,8 @@ from transformers import AutoConfig, AutoModel
 
 from optical_hf.study.config.grid import RunConfig
 from optical_hf.study.config.study_config import StudentSpec
-from optical_hf.study.report.runs_table import finished
 from optical_hf.study.run.launching import RunFolder
+from optical_hf.study.run.running import RESULT
 
 TOKENS = 24
 """Tokens of a text, where nobody has counted them: captions have about 17, news sentences about 40."""
@@ -45,7 +46,10 @@ def estimates(runs: Sequence[RunConfig], entries: Sequence[RunFolder], pairs: in
         name: _parameters(student) for name, student in {r.student.name: r.student for r in runs if r.student}.items()
     }
     flops = [_flops(run, weights, pairs, queries) for run in runs]
-    known = {done.run.key: done.result.seconds["total"] for done in finished(entries)}
+    done = [entry for entry in entries if entry.status == "done"]
+    known = {
+        entry.run.key: json.loads((entry.folder / RESULT).read_text("utf-8"))["seconds"]["total"] for entry in done
+    }
     timed = [(work, known[run.key]) for run, work in zip(runs, flops, strict=True) if run.key in known]
     spent = sum(max(seconds - START_SECONDS, 1.0) for _, seconds in timed)
     speed = sum(work for work, _ in timed) / spent if timed else _matmul_speed()

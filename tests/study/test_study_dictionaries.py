@@ -7,9 +7,8 @@ import pytest
 
 from optical_hf.study import StudyConfig
 from optical_hf.study.config.grid import NO_STUDENT, runs_of
-from optical_hf.study.report.conditions import cells_of
-from optical_hf.study.report.runs_table import finished
-from optical_hf.study.report.study_report import _bitext_points, write_study
+from optical_hf.study.report.runs_table import read_table
+from optical_hf.study.report.study_report import bitext_points, write_study
 from optical_hf.study.run.launching import folders_of, launch_runs
 
 Written = Callable[[dict], StudyConfig]
@@ -50,14 +49,15 @@ def test_students_are_tested_against_the_dictionary_of_their_bitext(
     entries = folders_of(config, runs_of(config))
     list(launch_runs(config, entries))
     assert [entry.error for entry in entries if entry.status != "done"] == []
-    runs = list(finished(entries))
-    results = {(done.run.system.name, done.run.size): done.result for done in runs}
-    assert results["dictionary", 4].pairs == {"de": 4, "so": 4}
-    assert results["dictionary", 4].parameters == 0
-    assert results["dictionary", 12].seconds["fit"] > 0
-    assert results["dictionary", 12].versions["nltk"]
-    assert [set(done.found("scenes").languages) for done in runs] == [{"de", "so", "mr"}] * 4
-    points = _bitext_points(config, cells_of(runs), "T", "short")
+    table = read_table(config, entries)
+    runs = table.runs.set_index(["system", "size"])
+    assert runs.loc[("dictionary", 4), "pairs"] == 8  # of German and of Somali
+    assert runs.loc[("dictionary", 4), "parameters"] == 0
+    assert runs.loc[("dictionary", 12), "seconds_fit"] > 0
+    assert "nltk" in runs.loc[("dictionary", 12), "versions"]
+    languages = table.rows.dropna(subset=["language"]).groupby("run")["language"]
+    assert [set(found) for _, found in languages] == [{"de", "so", "mr"}] * 4
+    points = bitext_points(table, "T", "short")
     assert {(point.system, point.language) for point in points} == {
         (system, code) for system in ("dictionary", "MSE") for code in ("de", "so", "mr")
     }

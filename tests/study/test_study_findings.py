@@ -21,11 +21,10 @@ from optical_hf.study.config.study_config import (
     TeacherSpec,
 )
 from optical_hf.study.report import study_tables as summary
-from optical_hf.study.report.conditions import cells_of, mean_hits, places
-from optical_hf.study.report.corrections import correct_sizes, correct_systems
 from optical_hf.study.report.findings import size_sentences, system_sentences
-from optical_hf.study.report.runs_table import ALL, FinishedRun, rows_of
+from optical_hf.study.report.runs_table import read_table
 from optical_hf.study.report.study_report import figures
+from optical_hf.study.report.study_table import ALL
 from optical_hf.study.report.study_tests import size_tests, system_tests
 from optical_hf.study.run.launching import RunFolder
 from optical_hf.study.run.run_cost import CODE
@@ -57,7 +56,7 @@ def run(
     seed: int = 0,
     code: str = "a",
     collections: tuple[str, ...] = ("C",),
-) -> FinishedRun:
+) -> RunFolder:
     """A run that finds the first so large a share of each language's queries, rolled on by the seed, in each collection."""
     languages = np.repeat(list(shares), GROUPS)
     hits = np.concatenate([np.roll(np.arange(GROUPS) < share * GROUPS, seed) for share in shares.values()])
@@ -84,7 +83,7 @@ def run(
         seconds={"total": 1.0},
     )
     (place / RESULT).write_text(json.dumps(asdict(result)), encoding="utf-8")
-    return FinishedRun(config, place)
+    return RunFolder(config, place)
 
 
 def test_a_gap_that_narrows_is_said_to_narrow_with_its_numbers(tmp_path: Path) -> None:
@@ -92,14 +91,17 @@ def test_a_gap_that_narrows_is_said_to_narrow_with_its_numbers(tmp_path: Path) -
         run(tmp_path, "small", "transport", {"de": 0.90, "so": 0.40}),
         run(tmp_path, "large", "transport", {"de": 0.92, "so": 0.70}),
     ]
-    (test,) = size_tests(CONFIG, cells_of(runs))
+    (test,) = size_tests(read_table(CONFIG, runs))
     (sentence,) = size_sentences(test)
     # the gap goes from 50 to 22 points
     assert sentence.startswith(
         "T, transport (500 pairs a language, B): from 21.0 M to 85.0 M parameters (small to large) the gap on C changed by "
         "-28.0 points ["
     )
-    assert "(p < 0.001, corrected over 1 tests): it narrowed; R@1 of the low tier changed by +30.0 points [" in sentence
+    assert (
+        "(p < 0.001, corrected over 1 tests): it narrowed; R@1 of the low-resource group changed by +30.0 points ["
+        in sentence
+    )
     change = test.gaps[0].change
     assert change.low < -0.28 < change.high < 0
 
@@ -110,7 +112,7 @@ def test_a_gap_that_widens_and_one_that_cannot_be_told(tmp_path: Path) -> None:
         run(tmp_path, "middle", "transport", {"de": 0.61, "so": 0.40}),
         run(tmp_path, "large", "transport", {"de": 0.90, "so": 0.40}),
     ]
-    sentences = [sentence for test in size_tests(CONFIG, cells_of(runs)) for sentence in size_sentences(test)]
+    sentences = [sentence for test in size_tests(read_table(CONFIG, runs)) for sentence in size_sentences(test)]
     assert len(sentences) == 3  # smallest to largest, then each to the next
     assert "(small to large)" in sentences[0]
     assert "+30.0 points" in sentences[0]
@@ -120,15 +122,15 @@ def test_a_gap_that_widens_and_one_that_cannot_be_told(tmp_path: Path) -> None:
     assert "no change detected" in sentences[1]
 
 
-def test_where_the_low_tier_is_ahead_a_gap_does_not_narrow(tmp_path: Path) -> None:
+def test_where_the_low_group_is_ahead_a_gap_does_not_narrow(tmp_path: Path) -> None:
     runs = [
         run(tmp_path, "small", "transport", {"de": 0.40, "so": 0.50}),
         run(tmp_path, "large", "transport", {"de": 0.40, "so": 0.80}),
     ]
-    (test,) = size_tests(CONFIG, cells_of(runs))
+    (test,) = size_tests(read_table(CONFIG, runs))
     (sentence,) = size_sentences(test)
     assert "changed by -30.0 points" in sentence
-    assert "it moved in favour of the low tier" in sentence
+    assert "it moved in favour of the low-resource group" in sentence
     assert "narrowed" not in sentence
 
 
@@ -137,7 +139,7 @@ def test_a_system_is_higher_only_where_the_corrected_test_says_so(tmp_path: Path
         run(tmp_path, "large", "MSE", {"de": 0.90, "so": 0.40}),
         run(tmp_path, "large", "transport", {"de": 0.895, "so": 0.60}),
     ]
-    (test,) = system_tests(CONFIG, cells_of(runs))
+    (test,) = system_tests(read_table(CONFIG, runs))
     assert test.ours.system == "transport"
     tally, gap = system_sentences(test)
     assert "higher R@1 in 1 of 1 low-resource tests (Somali on C), lower in 0" in tally
@@ -155,8 +157,7 @@ def test_p_values_are_corrected_over_every_pair_of_systems_in_a_table(tmp_path: 
     runs = [run(tmp_path, "large", system, {"de": share, "so": share}) for system, share in shares.items()]
     runs += [run(tmp_path, "small", system, {"de": share, "so": share}) for system, share in shares.items()]
     config = replace(CONFIG, baselines=("MSE", "untrained"))
-    plain = list(system_tests(config, cells_of(runs)))
-    tests = correct_systems(plain)
+    tests = system_tests(read_table(config, runs))
     large = [test for test in tests if test.ours.student == "large"]
     assert {(test.ours.system, test.other.system) for test in large} == {
         ("MSE", "untrained"), ("transport", "untrained"), ("transport", "MSE"),
@@ -169,8 +170,8 @@ def test_p_values_are_corrected_over_every_pair_of_systems_in_a_table(tmp_path: 
     assert {gap.family for gap in gaps} == {3}
     tables = list(summary.test_tables(tests, config.rounds))
     assert [len(table.rows) for table in tables] == [6, 6]
-    assert tables[0].title.startswith("T, large, 500 pairs a language, B: R@1 of two systems; paired sign tests")
-    assert "p corrected over the 6 tests of this table (Holm)" in tables[0].title
+    assert tables[0].title.startswith("T, large, 500 pairs a language, B: R@1 of two systems")
+    assert "p corrected over the 6 tests of this table (Holm)" in tables[0].note
 
 
 def test_changes_of_the_gap_by_size_are_corrected_over_all_that_the_study_shows(tmp_path: Path) -> None:
@@ -179,7 +180,7 @@ def test_changes_of_the_gap_by_size_are_corrected_over_all_that_the_study_shows(
         for number, student in enumerate(STUDENTS)
         for system in ("MSE", "transport")
     ]
-    tests = correct_sizes(list(size_tests(CONFIG, cells_of(runs))))
+    tests = size_tests(read_table(CONFIG, runs))
     gaps = [gap for test in tests for gap in test.gaps]
     assert len(gaps) == 6
     assert [gap.p_holm for gap in gaps] == holm([gap.p_value for gap in gaps]).tolist()
@@ -192,7 +193,7 @@ def test_a_change_that_one_seed_makes_is_not_one_over_seeds(tmp_path: Path) -> N
         run(tmp_path, "large", "transport", {"de": 0.8, "so": share}, seed)
         for seed, share in enumerate((0.75, 0.41, 0.40))
     ]
-    (test,) = correct_systems(list(system_tests(CONFIG, cells_of(runs))))
+    (test,) = system_tests(read_table(CONFIG, runs))
     (gap,) = test.gaps
     assert gap.p_holm < 0.05  # of these runs
     assert gap.over_seeds.value == pytest.approx(gap.change.value)
@@ -206,10 +207,10 @@ def test_seeds_that_agree_say_the_same_over_seeds_and_one_seed_says_nothing(tmp_
     runs = [run(tmp_path, "large", "transport", {"de": 0.8, "so": 0.6}, seed) for seed in range(3)]
     untrained = run(tmp_path, "large", "untrained", {"de": 0.8, "so": 0.2})
     config = replace(CONFIG, baselines=("untrained",))
-    (test,) = system_tests(config, cells_of([*runs, untrained]))
+    (test,) = system_tests(read_table(config, [*runs, untrained]))
     assert test.gaps[0].over_seeds.high < 0
     assert test.gaps[0].over_seeds.value == pytest.approx(-0.4)
-    (test,) = system_tests(config, cells_of([runs[0], untrained]))
+    (test,) = system_tests(read_table(config, [runs[0], untrained]))
     assert test.gaps[0].over_seeds is None
 
 
@@ -219,57 +220,63 @@ def test_runs_of_different_code_are_not_compared(tmp_path: Path) -> None:
         run(tmp_path, "large", "transport", {"de": 0.92, "so": 0.70}, code="b"),
         run(tmp_path, "large", "MSE", {"de": 0.90, "so": 0.40}),
     ]
-    assert not list(size_tests(CONFIG, cells_of(runs)))
-    assert not list(system_tests(CONFIG, cells_of(runs)))
+    assert not size_tests(read_table(CONFIG, runs))
+    assert not system_tests(read_table(CONFIG, runs))
 
 
 def test_seeds_are_put_together_by_query(tmp_path: Path) -> None:
     shares = {"de": 0.5, "so": 0.5}
     runs = [run(tmp_path, "large", "MSE", shares, seed, collections=("C", "D")) for seed in (0, 50)]
-    (cell,) = cells_of(runs).values()
-    hits = mean_hits(cell, ["C"]).hits[:GROUPS]
+    table = read_table(CONFIG, runs)
+    (condition,) = table.conditions
+    hits = table.mean_hits(condition, ["C"])[:GROUPS]
     assert hits[:50].tolist() == [0.5] * 50
     assert hits[50:100].tolist() == [1.0] * 50
     assert hits.mean() == pytest.approx(0.5)
-    assert mean_hits(cell, ["C", "D"]).hits.mean() == pytest.approx(0.5)
+    assert table.mean_hits(condition, ["C", "D"]).mean() == pytest.approx(0.5)
 
 
-def test_draws_that_searched_other_collections_are_put_together_where_both_searched(tmp_path: Path) -> None:
+def test_seeds_that_searched_other_collections_are_put_together_where_both_searched(tmp_path: Path) -> None:
     runs = [
         run(tmp_path, "large", "MSE", {"de": 0.5, "so": 0.5}, 0, collections=("C", "D", "E")),
         run(tmp_path, "large", "MSE", {"de": 0.7, "so": 0.7}, 1, collections=("C", "D")),
         run(tmp_path, "large", "transport", {"de": 0.6, "so": 0.6}, 0, collections=("C", "D", "E")),
     ]
-    cells = cells_of(runs)
-    first, _ = cells.values()
-    assert mean_hits(first, ["C"]).hits.mean() == pytest.approx(0.6)
-    assert mean_hits(first, ["E"]).hits.mean() == pytest.approx(0.5)
-    assert places(cells) == {"C": ["C"], "D": ["D"], "E": ["E"], ALL: ["C", "D"]}  # together: what all of them searched
-    (test,) = system_tests(CONFIG, cells)
+    table = read_table(CONFIG, runs)
+    first, _ = table.conditions
+    assert table.mean_hits(first, ["C"]).mean() == pytest.approx(0.6)
+    assert table.mean_hits(first, ["E"]).mean() == pytest.approx(0.5)
+    assert table.places(table.conditions) == {
+        "C": ["C"],
+        "D": ["D"],
+        "E": ["E"],
+        ALL: ["C", "D"],
+    }  # together: what all of them searched
+    (test,) = system_tests(table)
     assert {collection for collection, _ in test.languages} == {"C", "D", "E"}
-    # compared on the draw that both have: 60 against 50, not against 60
+    # compared on the seed that both have: 60 against 50, not against 60
     assert all(change.difference.value == pytest.approx(0.1) for change in test.languages.values())
     assert [gap.collection for gap in test.gaps] == ["C", "D", "E", ALL]
 
 
-def test_an_untrained_student_is_compared_with_every_draw(tmp_path: Path) -> None:
+def test_an_untrained_student_is_compared_with_every_seed(tmp_path: Path) -> None:
     runs = [
         run(tmp_path, "large", "transport", {"de": share, "so": share}, seed) for seed, share in enumerate((0.5, 0.7))
     ]
     untrained = run(tmp_path, "large", "untrained", {"de": 0.1, "so": 0.1})
-    (test,) = system_tests(replace(CONFIG, baselines=("untrained",)), cells_of([*runs, untrained]))
+    (test,) = system_tests(read_table(replace(CONFIG, baselines=("untrained",)), [*runs, untrained]))
     assert all(change.difference.value == pytest.approx(0.5) for change in test.languages.values())
 
 
-def test_cells_that_searched_nothing_in_common_are_not_compared_and_are_reported(tmp_path: Path) -> None:
+def test_conditions_that_searched_nothing_in_common_are_not_compared_and_are_reported(tmp_path: Path) -> None:
     runs = [
         run(tmp_path, "large", "MSE", {"de": 0.5, "so": 0.4}, collections=("C",)),
         run(tmp_path, "large", "transport", {"de": 0.6, "so": 0.6}, collections=("D", "E")),
     ]
-    cells = cells_of(runs)
-    assert places(cells) == {"C": ["C"], "D": ["D"], "E": ["E"]}
-    assert not list(system_tests(CONFIG, cells))
-    names = [name for name, _ in figures(CONFIG, cells)]
+    table = read_table(CONFIG, runs)
+    assert table.places(table.conditions) == {"C": ["C"], "D": ["D"], "E": ["E"]}
+    assert not system_tests(table)
+    names = [name for name, _ in figures(table)]
     assert names == [
         f"t-{collection}-500-parameters" for collection in "cde"
     ]  # no plot against bitext: nothing is shared
@@ -285,12 +292,12 @@ def test_cells_that_searched_nothing_in_common_are_not_compared_and_are_reported
         ({"high": None, "low": None}, {"de": "high", "so": "low", "mr": "low"}),
     ],
 )
-def test_tiers_are_those_of_an_evaluation_and_stand_in_the_table(
+def test_groups_are_those_of_an_evaluation_and_stand_in_the_table(
     lists: dict, tiers: dict[str, str], tmp_path: Path
 ) -> None:
     config = replace(CONFIG, **lists)
     done = run(tmp_path, "large", "MSE", {"de": 0.9, "so": 0.3, "mr": 0.5})
-    rows = list(rows_of(config, [RunFolder(done.run, done.folder)]))
+    rows = read_table(config, [done]).rows.to_dict("records")
     assert {row["language"]: row["tier"] for row in rows if row.get("language")} == tiers
     levels = {"de": 0.9, "so": 0.3, "mr": 0.5}
     mean = {name: np.mean([levels[code] for code in levels if tiers[code] == name]) for name in ("high", "low")}
@@ -298,20 +305,20 @@ def test_tiers_are_those_of_an_evaluation_and_stand_in_the_table(
     assert gap == pytest.approx(mean["high"] - mean["low"])
 
 
-def test_languages_of_one_tier_have_no_gap(tmp_path: Path) -> None:
+def test_languages_of_one_group_have_no_gap(tmp_path: Path) -> None:
     done = run(tmp_path, "large", "MSE", {"so": 0.3, "mr": 0.5})
     for lists in ({"high": None, "low": ("so", "mr")}, {"high": ("de",), "low": None}, {"high": None, "low": None}):
-        rows = list(rows_of(replace(CONFIG, **lists), [RunFolder(done.run, done.folder)]))
+        rows = read_table(replace(CONFIG, **lists), [done]).rows.to_dict("records")
         assert {row["tier"] for row in rows} == {"low"}
 
 
-def test_pictures_of_any_names_have_files_of_their_own(tmp_path: Path) -> None:
+def test_plots_of_any_names_have_files_of_their_own(tmp_path: Path) -> None:
     names = ("late MiniLM", "late-MiniLM", "Late_minilm", "学生", "हिंदी", "late?MiniLM")
     runs = []
     for name in names:
         done = run(tmp_path / name, "large", "MSE", {"de": 0.6, "so": 0.5})
-        runs.append(replace(done, run=replace(done.run, teacher=replace(done.run.teacher, name=name))))
-    found = [name for name, _ in figures(CONFIG, cells_of(runs)) if "parameters" in name]
+        runs.append(replace(done, run=replace(done.run, teacher=TeacherSpec(name, name))))
+    found = [name for name, _ in figures(read_table(CONFIG, runs)) if "parameters" in name]
     assert found == [
         "late-minilm-c-500-parameters", "late-minilm-c-500-parameters-2", "late_minilm-c-500-parameters",
         "学生-c-500-parameters", "हिंदी-c-500-parameters", "late-minilm-c-500-parameters-3",
@@ -322,9 +329,9 @@ def test_systems_that_ran_have_colours_of_their_own_however_many_others_the_stud
     others = {f"other {number}": SystemSpec(f"other {number}") for number in range(6)}
     config = replace(CONFIG, systems={"MSE": SYSTEMS["MSE"], **others, "transport": SYSTEMS["transport"]})
     runs = [run(tmp_path, "large", system, {"de": 0.6, "so": 0.5}) for system in ("MSE", "transport")]
-    pictures = [figure for _, figure in figures(config, cells_of(runs))]
-    assert pictures
-    for figure in pictures:
+    plots = [figure for _, figure in figures(read_table(config, runs))]
+    assert plots
+    for figure in plots:
         handles, told = figure.axes[0].get_legend_handles_labels()
         assert set(told) == {"MSE", "transport"}
         assert len({handle.lines[0].get_color() for handle in handles}) == 2

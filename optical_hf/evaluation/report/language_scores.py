@@ -96,7 +96,9 @@ def choose_tiers(
         low = None if low is None else [canonical_language(code) for code in low]
         rest = [language for language in present if language not in {*(high or ()), *(low or ()), *middle}]
         tiers = checked_tiers(present, rest if high is None else high, rest if low is None else low, middle)
-    observe([np.zeros(len(languages))], languages, groups)  # what the bootstrap cannot use is an error before the encoding
+    observe(
+        [np.zeros(len(languages))], languages, groups
+    )  # what the bootstrap cannot use is an error before the encoding
     return tiers, None
 
 

@@ -1,4 +1,4 @@
-"""What the plots of reports and studies share: panels, colours, markers, error bars, legends. Needs matplotlib (the extra `viz`)."""
+"""What the plots of reports and studies share: panels, colours, markers, error bars, legends."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

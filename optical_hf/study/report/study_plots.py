@@ -66,11 +66,15 @@ def plot_scale(points: Sequence[Point], against: Against, systems: Sequence[str]
     Raises:
         ValueError: no points.
     """
-    shown = sorted((point for point in points if getattr(point, against) > 0), key=lambda point: getattr(point, against))
+    shown = sorted(
+        (point for point in points if getattr(point, against) > 0), key=lambda point: getattr(point, against)
+    )
     if not shown:
         raise ValueError(f"nothing to plot: no run has {against}")
     figure, (left, right) = _panels(2, title)
-    lines = sorted({(point.system, point.budget or "") for point in shown}, key=lambda line: (systems.index(line[0]), line[1]))
+    lines = sorted(
+        {(point.system, point.budget or "") for point in shown}, key=lambda line: (systems.index(line[0]), line[1])
+    )
     budgets = sorted({budget for _, budget in lines if budget})
     for number, (system, budget) in enumerate(lines):
         mine = [point for point in shown if (point.system, point.budget or "") == (system, budget)]

@@ -73,7 +73,9 @@ def describe(table: StudyTable) -> str:
     progress = f"{len(done)} of {len(table.runs)} runs are done"
     progress += f", {statuses['failed']} failed (below, with their errors)" if "failed" in statuses else ""
     if done and not table.one_code(done):
-        progress += ", by more than one version of this package's code: only runs of one version are tested against each other"
+        progress += (
+            ", by more than one version of this package's code: only runs of one version are tested against each other"
+        )
     queries = table.hits.groupby(level="collection", sort=False).size()
     sets = ", ".join(f"{name} ({count:,} queries)" for name, count in queries.items())
     groups = "; ".join(f"{name} {', '.join(codes)}" for name, codes in table.tiers._asdict().items() if codes)

@@ -5,7 +5,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -50,6 +50,7 @@ class StudyTable:
 
     rows: pd.DataFrame
     hits: pd.DataFrame
+    _places: dict[tuple[str, ...], pd.DataFrame] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def runs(self) -> pd.DataFrame:
@@ -83,18 +84,27 @@ class StudyTable:
         return Tiers(*(tuple(code for code in of if of[code] == name) for name in Tiers._fields))
 
     @cached_property
-    def _searched(self) -> pd.DataFrame:
-        """Which collection (rows) each run (columns) searched."""
-        return self.hits.notna().groupby(level="collection", sort=False).any()
+    def _searched(self) -> dict[str, set[str]]:
+        """The runs that searched each collection."""
+        there = self.hits.notna().groupby(level="collection", sort=False).any()
+        return {str(name): set(there.columns[row]) for name, row in zip(there.index, there.to_numpy(), strict=True)}
 
-    def collections(self, runs: Sequence[str]) -> list[str]:
+    @cached_property
+    def _seeds(self) -> dict[str, int]:
+        return self.runs["seed"].to_dict()
+
+    @cached_property
+    def _trained(self) -> dict[str, bool]:
+        return self.runs["trained"].to_dict()
+
+    def collections(self, runs: Iterable[str]) -> list[str]:
         """The collections that some of these runs searched."""
-        return self._searched.index[self._searched[list(runs)].any(axis=1)].tolist()
+        return [name for name, searched in self._searched.items() if searched & set(runs)]
 
     def shared_collections(self, conditions: Iterable[Condition]) -> list[str]:
         """The collections that every run with a student searched: "all collections together" means these."""
         runs = [run for one in conditions if one.student != NO_STUDENT for run in self.conditions[one]]
-        return [name for name in self.collections(runs) if self._searched.loc[name, runs].all()]
+        return [name for name, searched in self._searched.items() if runs and searched.issuperset(runs)]
 
     def places(self, conditions: Iterable[Condition]) -> dict[str, list[str]]:
         """What a table or plot can be about: each collection, and several that all share together."""
@@ -105,7 +115,10 @@ class StudyTable:
 
     def hits_in(self, collections: Sequence[str], runs: Sequence[str]) -> pd.DataFrame:
         """Hits of these runs in these collections."""
-        return self.hits.loc[self.hits.index.get_level_values("collection").isin(collections), list(runs)]
+        place = tuple(collections)
+        if place not in self._places:
+            self._places[place] = self.hits[self.hits.index.get_level_values("collection").isin(place)]
+        return self._places[place][list(runs)]
 
     def mean_hits(self, condition: Condition, collections: Sequence[str]) -> pd.Series:
         """Hits by query in these collections: the mean over the seeds that searched the collection; no rows if none did."""
@@ -133,9 +146,9 @@ class StudyTable:
 
         Of two conditions that learn, only the seeds that both have, so that none is compared with the luck of another seed.
         """
-        searched = self._searched.loc[list(collections)].all()
+        searched = set.intersection(*(self._searched[name] for name in collections))
         first, second = (
-            {self.runs.at[run, "seed"]: run for run in self.conditions[one] if searched[run]} for one in (ours, other)
+            {self._seeds[run]: run for run in self.conditions[one] if run in searched} for one in (ours, other)
         )
         shared = first.keys() & second.keys()
         if shared and self.trained(ours) and self.trained(other):
@@ -150,7 +163,7 @@ class StudyTable:
 
     def trained(self, condition: Condition) -> bool:
         """Whether the system of a condition learns from bitext."""
-        return bool(self.runs.at[self.conditions[condition][0], "trained"])
+        return self._trained[self.conditions[condition][0]]
 
 
 def labels(hits: pd.DataFrame | pd.Series, level: str) -> list[str]:

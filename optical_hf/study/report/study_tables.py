@@ -45,7 +45,9 @@ def _recalls(table: StudyTable) -> Iterator[Table]:
             hits = {one: table.mean_hits(one, [collection]) for one in mine}
             levels = {one: language_levels(part, table.rounds) for one, part in hits.items() if len(part)}
             languages = by_resources([code for found in levels.values() for code in found])
-            rows = [[*_names(one), *(with_interval(found[code]) for code in languages)] for one, found in levels.items()]
+            rows = [
+                [*_names(one), *(with_interval(found[code]) for code in languages)] for one, found in levels.items()
+            ]
             title = f"{teacher}: R@1 in percent on {collection}, with 95 % intervals"
             yield Table(title, [*NAMES, *languages], rows, names=3)
 

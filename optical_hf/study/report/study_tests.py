@@ -135,7 +135,9 @@ def _system_test(table: StudyTable, ours: Condition, other: Condition) -> System
     hits = pd.concat([table.paired(ours, other, [name]) for name in names])
     groups, languages = groups_of(hits, table.tiers), {}
     if groups is not None:
-        places = [f"{name}\t{code}" for name, code in zip(labels(hits, "collection"), labels(hits, "language"), strict=True)]
+        places = [
+            f"{name}\t{code}" for name, code in zip(labels(hits, "collection"), labels(hits, "language"), strict=True)
+        ]
         of = dict(zip(places, labels(hits, "language"), strict=True))
         sides = Tiers(*(tuple(place for place, code in of.items() if code in group) for group in groups))
         changes = _compared(hits, places, sides, table.rounds).languages
