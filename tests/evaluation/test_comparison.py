@@ -48,14 +48,14 @@ def test_systems_of_one_report_and_of_two_compare_alike(report, student, teacher
     backwards = replace(collection, queries=collection.queries.select(range(15, -1, -1)))
     other = evaluate_retrieval(teacher, teacher, backwards, **QUIET)
     assert compare_reports(report, RetrievalReport.from_json(other.to_json()), rounds=500).tests == expected
-    assert "p corrected over the 3 tests of this table (Holm)" in compared.table().title
+    assert "p corrected over the 3 tests of this table (Holm)" in compared.table().note
     assert compared.table().rows[0][-1] == f"{comparison.languages['de'].p_holm:.3f} (exact)"
     assert [row[0] for row in compared.table().rows] == ["German (de)", "Somali (so)", "gap (high − low)"]
 
 
 def test_a_caption_says_where_rounds_are_too_few_for_its_tests():
-    assert caption_of_tests(21, 10_000).endswith("p corrected over the 21 tests of this table (Holm)")
-    assert "a p of random signs cannot be below 0.25" in caption_of_tests(500, 1000)
+    assert caption_of_tests(21, 10_000).endswith("p corrected over the 21 tests of this table (Holm).")
+    assert "A p of random signs cannot be below 0.25" in caption_of_tests(500, 1000)
 
 
 def test_a_comparison_is_printed_and_written(report, capsys):

@@ -1,7 +1,8 @@
-"""The report as JSON, tables and pictures."""
+"""The report as JSON, tables and plots."""
 
 import json
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -75,15 +76,31 @@ def test_a_file_that_is_no_report(tmp_path):
 def test_tables_name_languages_from_high_to_low(report, capsys):
     markdown = report_markdown(report)
     rows = [line for line in markdown.splitlines() if line.startswith("|")]
-    assert rows[0] == "| language | tier | queries | student | teacher_english | twin |"
+    assert rows[0] == "| language | group | queries | student | teacher_english | twin |"
     assert rows[2].startswith("| German (de) | high | 8 | 100.0 [63.1, 100.0] |")
     assert rows[3].startswith("| Somali (so) | low | 8 |")
     assert "gap (high − low)" in markdown
-    assert "low tier behind the teacher on English" in markdown
+    assert "low-resource group behind the teacher on English" in markdown
     print_report(report)
     printed = capsys.readouterr().out
     assert "Somali (so)" in printed
-    assert "Tiers: high: de; low: so." in printed
+    assert "Groups of languages by resources: high de; low so." in printed
+
+
+def test_measures_of_several_relevant_documents_are_in_report_and_json():
+    words = RetrievalCollection.from_lines("w", {"de": ["hund", "haus"], "so": ["eey", "guri"]}, ["dog", "house"])
+    judged = {query: dict.fromkeys(words.documents["id"][:], 1) for query in words.queries["id"][:]}
+    both, one = (
+        evaluate_retrieval(
+            None, None, collection, document_vectors={"w": np.eye(2)}, k=(1,), rounds=20, progress=False,
+            query_vectors={"student": {"w": np.array([[0.2, 0.1]] * 4)}},
+        )
+        for collection in (replace(words, qrels=judged), words)
+    )  # fmt: skip
+    read = RetrievalReport.from_json(both.to_json()).systems["student"].languages["so"]
+    assert read.measures == {"R@1": 1.0, "MRR": 1.0, "MAP": 1.0, "nDCG@10": pytest.approx(1.0), "P@10": 0.2}
+    assert "| system | R@1 | MRR | MAP | nDCG@10 | P@10 |" in report_markdown(both)
+    assert list(one.systems["student"].languages["so"].measures) == ["R@1", "MRR"]  # MAP would be MRR
 
 
 def test_plots_show_what_the_report_says(report, tmp_path):
@@ -103,6 +120,7 @@ def test_plots_show_what_the_report_says(report, tmp_path):
         assert all(path.read_bytes().startswith(head) for path in written)
 
 
+@pytest.mark.slow
 def test_a_page_of_sixty_languages_shows_each_of_them(tmp_path):
     """Languages from right to left, in Devanagari and in Ethiopic are among the queries of both tables."""
     scripts = {"ar": "كلب", "he": "כלב", "hi": "कुत्ता", "am": "ውሻ", "ti": "ከልቢ", "mr": "कुत्रा"}

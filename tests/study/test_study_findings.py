@@ -251,7 +251,7 @@ def test_seeds_that_searched_other_collections_are_put_together_where_both_searc
         "D": ["D"],
         "E": ["E"],
         ALL: ["C", "D"],
-    }  # together: what all of them searched
+    }
     (test,) = system_tests(table)
     assert {collection for collection, _ in test.languages} == {"C", "D", "E"}
     # compared on the seed that both have: 60 against 50, not against 60
