@@ -1,7 +1,6 @@
 """Pairs of bitext: what every reader yields, what it reads from, and how a pair becomes a row of a table."""
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -94,16 +93,20 @@ def pair_up(number: int, name: str | None, english: Sequence[Variant], foreign: 
 
     Several pairs get ids of their own: by code; by tag where a language has several texts; by place where even tags repeat.
     """
+    if len(english) == len(foreign) == 1:
+        return [Pair(number, english[0].text, foreign[0].text, foreign[0].code, name)]
     sides = list(product(english, foreign))
     suffixes = []
     for part in ("code", "tag"):
         suffixes = ["-".join(getattr(one, part) for one in pair[len(english) == 1 :]) for pair in sides]
-        if max(Counter(suffixes).values(), default=1) == 1:
+        if len(set(suffixes)) == len(suffixes):
             break
     else:
         suffixes = [str(place) for place in range(1, len(sides) + 1)]
-    ids = [name] if len(sides) == 1 else [f"{name or number}:{suffix}" for suffix in suffixes]
-    return [Pair(number, one.text, two.text, two.code, own) for (one, two), own in zip(sides, ids, strict=True)]
+    return [
+        Pair(number, one.text, two.text, two.code, f"{name or number}:{suffix}")
+        for (one, two), suffix in zip(sides, suffixes, strict=True)
+    ]
 
 
 def bitext_rows(
