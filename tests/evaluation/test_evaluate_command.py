@@ -5,7 +5,8 @@ import json
 import pytest
 from evaluation.conftest import ENGLISH, GERMAN, SOMALI
 
-from optical_hf.cli.evaluate import evaluate, named_counts, named_systems, named_translators
+from optical_hf.cli.evaluate import evaluate, named_systems, named_translators
+from optical_hf.cli.shared_options import pair_counts
 from optical_hf.evaluation.translate import seq2seq as translating
 
 
@@ -67,7 +68,7 @@ def test_a_dictionary_is_learnt_from_bitext_beside_named_translators(tmp_path):
 
 
 def test_what_is_missing_is_said():
-    with pytest.raises(ValueError, match=r"expected --pairs LANGUAGE=NUMBER, such as so=5101, got 'so'"):
-        named_counts(["so"])
+    with pytest.raises(ValueError, match=r"--pairs 'so': expected a language and its number of pairs, as in so=5101"):
+        pair_counts("--pairs", ["so"])
     with pytest.raises(ValueError, match="expected --teacher, --student and --queries"):
         evaluate(queries=["x"], teacher="t")
