@@ -12,6 +12,7 @@ from optical_hf.data.collections.images import (
 )
 from optical_hf.data.collections.questions import load_afriqa
 from optical_hf.data.collections.trec_collections import load_africlirmatrix, load_hc4, load_trec
+from optical_hf.data.collections.xquad_r import load_xquad_r
 
 __all__ = [
     "RetrievalCollection",
@@ -31,5 +32,6 @@ __all__ = [
     "load_mmarco",
     "load_trec",
     "load_wikiclir",
+    "load_xquad_r",
     "phrases_to_regions",
 ]

@@ -1,6 +1,8 @@
 """Each loader against the layout its makers publish: real files of the shared data where they are, fixtures in the
 exact layout elsewhere."""
 
+import json
+
 import pytest
 from layout_files import json_lines, write
 
@@ -13,6 +15,7 @@ from optical_hf.data.collections import (
     load_flores_sentences,
     load_mmarco,
     load_wikiclir,
+    load_xquad_r,
 )
 from optical_hf.data.collections.trec_collections import read_qrels
 
@@ -141,6 +144,41 @@ def test_afriqa_on_the_real_files(shared_data):
     assert len(set(collection.queries["group"])) == len(collection.documents) < len(collection.queries)
     french = load_afriqa({"fon": folder / "fon-fr.dev.jsonl.gz"}, pivot="fr")
     assert "english" not in french.queries.column_names
+
+
+XQUAD_CONTEXT = "The Panthers gave up 308 points. Kawann Short led the team in sacks with 11."
+
+
+def xquad_r(path, questions, context=XQUAD_CONTEXT, cut=32):
+    qas = [
+        {"id": key, "question": text, "answers": [{"answer_start": start, "text": context[start : start + 3]}]}
+        for key, text, start in questions
+    ]
+    paragraph = {"context": context, "qas": qas, "sentences": [context[:cut], context[cut + 1 :]]}
+    paragraph["sentence_breaks"] = [[0, cut], [cut + 1, len(context)]]
+    return write(path, json.dumps({"data": [{"paragraphs": [paragraph]}], "version": "1.1"}))
+
+
+def test_xquad_r(tmp_path):
+    english = xquad_r(
+        tmp_path / "en.json", [("a", "How many points?", 21), ("b", "Who led?", 33), ("c", "How many?", 73)]
+    )
+    german = xquad_r(
+        tmp_path / "de.json",
+        [("a", "Wie viele Punkte?", 4), ("b", "Wer führte?", 2), ("z", "nur deutsch", 1)],
+        context="Sie gaben 308 Punkte ab. Er führte.",
+        cut=24,
+    )
+    collection = load_xquad_r({"de": german}, english, english=english)
+    assert collection.queries["text"] == ["Wie viele Punkte?", "Wer führte?"]
+    assert collection.queries["english"] == ["How many points?", "Who led?"]
+    assert collection.relevance == [[0], [1]]
+    assert collection.documents["text"][1].startswith("Kawann Short")
+    assert set(collection.queries["group"]) == {"0"}
+    with pytest.raises(ValueError, match="this is XQuAD, expected XQuAD-R"):
+        load_xquad_r({}, ['{"data": [{"paragraphs": [{"context": "", "qas": []}]}]}'])
+    with pytest.raises(ValueError, match="not in SQuAD's JSON layout"):
+        load_xquad_r({}, ["[]"])
 
 
 def test_flores_sentences_and_documents(shared_data):
