@@ -23,7 +23,7 @@ from optical_hf.evaluation.report.report_tables import percent
 from optical_hf.models import fit_alignment, kind_of, load_student, load_teacher
 from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.study import load_study
-from optical_hf.study.run.run_data import draw_bitext, read_bitext
+from optical_hf.study.run.run_data import read_bitext, sample_bitext
 from optical_hf.study.run.students import prepared_student
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -72,7 +72,7 @@ teacher = load_teacher(spec.path, kind=spec.kind)
 teacher.max_seq_length = config.max_seq_length
 search = "maxsim" if kind_of(teacher) == "late_interaction" else "vector"
 bitext = read_bitext(config.bitext)
-drawn = draw_bitext(bitext, options.size, options.seed)
+drawn = sample_bitext(bitext, options.size, options.seed)
 collection = held_out()
 
 with tempfile.TemporaryDirectory() as folder:

@@ -85,14 +85,14 @@ def test_a_run_of_other_contents_is_another_run(
     (before,) = folders_of(config, runs_of(config))
     list(launch_runs(config, [before]))
     assert before.status == "done", before.error
-    kept = {path: path.stat().st_mtime_ns for path in Path(config.output).glob("kept/*/starts/*")}
+    kept = {path: path.stat().st_mtime_ns for path in Path(config.output).glob("kept/*/closed_forms/*")}
     change(here)
     (after,) = folders_of(config, runs_of(config))
     assert after.folder != before.folder
     assert after.status == "open"
     list(launch_runs(config, [after]))
     assert (before.status, after.status) == ("done", "done"), after.error
-    started = set(Path(config.output).glob("kept/*/starts/*"))
+    started = set(Path(config.output).glob("kept/*/closed_forms/*"))
     assert kept.keys() <= started  # nothing is deleted
     reads_the_same = before.run.contents["bitext"] == after.run.contents["bitext"]
     same_models = all(before.run.contents[part] == after.run.contents[part] for part in ("teacher", "student"))
@@ -188,13 +188,13 @@ def test_no_run_begins_from_what_other_code_made(
     (entry,) = folders_of(config, runs_of(config))
     list(launch_runs(config, [entry]))
     kept = sorted(path.relative_to(config.output).parts[2] for path in Path(config.output).glob("kept/*/*"))
-    assert kept == ["bodies", "documents", "starts", "students", "tokens"]
+    assert kept == ["backbones", "closed_forms", "documents", "students", "tokens"]
     times = {path: path.stat().st_mtime_ns for path in Path(config.output).glob("kept/**/*") if path.is_file()}
     (entry.folder / running.RESULT).unlink()
     found = versions() | {CODE: "newer"}
     monkeypatch.setattr(accounting, "versions", lambda: found)
     list(launch_runs(config, [entry]))
     assert entry.status == "done", entry.error
-    folders = {path.parent for path in Path(config.output).glob("kept/*/starts")}
+    folders = {path.parent for path in Path(config.output).glob("kept/*/closed_forms")}
     assert len(folders) == 2
     assert {path: path.stat().st_mtime_ns for path in times} == times

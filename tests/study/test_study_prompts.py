@@ -4,6 +4,7 @@ import logging
 from dataclasses import replace
 from typing import ClassVar
 
+import pytest
 import tiny_pairs
 
 from optical_hf.models import load_student
@@ -42,13 +43,9 @@ def test_a_run_gives_its_student_the_prompt(tmp_path, monkeypatch):
     monkeypatch.setattr(running, "load_student", load)
 
     class Run:
-        student = StudentSpec("e5", backbone(tmp_path), query_prompt="query: ")
-        bitext = None
         contents: ClassVar[dict] = {}
         max_seq_length = None
 
-    try:
-        running._loaded(Run(), tiny_pairs.teacher(), [], tmp_path, running.RunResult())
-    except Asked:
-        return
-    raise AssertionError("the student was not loaded")
+    spec = StudentSpec("e5", backbone(tmp_path), query_prompt="query: ")
+    with pytest.raises(Asked):
+        running._load_student(Run(), spec, tiny_pairs.teacher(), None, [], tmp_path)

@@ -21,7 +21,7 @@ from optical_hf.study import StudyConfig, folders_of, launch_runs, runs_of
 from optical_hf.study.report.runs_table import SCHEMA
 from optical_hf.study.report.study_report import write_study
 from optical_hf.study.run import launching, running
-from optical_hf.study.run.run_data import draw_bitext, pairs_by_language, read_bitext
+from optical_hf.study.run.run_data import pairs_by_language, read_bitext, sample_bitext
 
 Written = Callable[[dict], StudyConfig]
 
@@ -98,7 +98,7 @@ def test_runs_that_start_from_one_closed_form_fit_it_once(
     config = loaded(study_values)
     entries = folders_of(config, runs_of(config))
     list(launch_runs(config, entries))
-    assert len(list(Path(config.output).glob("kept/*/starts/*.safetensors"))) == 1
+    assert len(list(Path(config.output).glob("kept/*/closed_forms/*.safetensors"))) == 1
     costs = [json.loads((entry.folder / running.RESULT).read_text(encoding="utf-8"))["flops"] for entry in entries]
     assert costs[0]["fit"] == costs[1]["fit"] > 0
     assert {"fit"} == costs[0].keys()
@@ -273,12 +273,12 @@ def test_a_damaged_closed_form_is_fitted_again(
     config = loaded(study_values)
     entries = folders_of(config, runs_of(config))
     list(launch_runs(config, entries[:1]))
-    (kept,) = Path(config.output).glob("kept/*/starts/*")
+    (kept,) = Path(config.output).glob("kept/*/closed_forms/*.safetensors")
     content = kept.read_bytes()
     kept.write_bytes(content[:-100] if damage == "cut" else content[:-100] + bytes(100))
     list(launch_runs(config, entries[1:]))
     assert entries[1].status == "done", entries[1].error
-    assert f"kept in {kept} is damaged" in caplog.text
+    assert f"'{kept}' is damaged" in caplog.text
     again, first = load_file(kept), load(content)  # a run with gradient steps reads tokens that were not rounded
     for name, weight in again.items():
         torch.testing.assert_close(weight, first[name], rtol=0, atol=5e-3)
@@ -296,10 +296,10 @@ def test_two_processes_do_not_do_one_study(study_values: dict, loaded: Written, 
 
 def test_a_larger_draw_holds_a_smaller_one(study_values: dict, loaded: Written) -> None:
     rows = read_bitext(loaded(study_values).bitext)
-    small, large = (draw_bitext(rows, size, seed=3) for size in (5, 9))
+    small, large = (sample_bitext(rows, size, seed=3) for size in (5, 9))
     assert pairs_by_language(small) == {"de": 5, "mr": 5, "so": 5}
     assert set(small["target"][:]) <= set(large["target"][:])
-    assert draw_bitext(rows, 5, seed=4)["target"][:] != small["target"][:]
+    assert sample_bitext(rows, 5, seed=4)["target"][:] != small["target"][:]
 
 
 def test_documents_are_kept_longer_or_shorter_than_what_is_learnt_from(

@@ -1,7 +1,7 @@
 """The runs of a study: every combination that its grids name, each once, with what does not matter to it taken out.
 
 A run is known by the hash of what decides its result, so that a study whose file grew, or that was killed, does again only what
-was not done. Knows nothing about how a run is made.
+was not done.
 """
 
 import hashlib
@@ -45,7 +45,7 @@ class RunConfig:
         budget: None where no gradient step is taken.
         bitext: what the student learns from and its vocabulary is trimmed to; empty where neither is done.
         size: pairs of each language at most.
-        seed: of the draw of the bitext and of training.
+        seed: of the choice of pairs and of training.
         collections: what is searched.
         max_seq_length: tokens kept of a text.
         rounds: of the bootstrap.
@@ -68,17 +68,17 @@ class RunConfig:
     @property
     def key(self) -> str:
         """A name that no run with another result has; names for display do not count, nor where things lie."""
-        values = _stated(self.to_dict())
+        values = _given(self.to_dict())
         for part in ("teacher", "student", "system", "budget"):
             if part in values:
                 path = {"path": None} if part in self.contents else {}
-                values[part] = _stated({**values[part], "name": None, **path})
+                values[part] = _given({**values[part], "name": None, **path})
         if "translator" in self.contents:
             del values["system"]["translator"]
         if "bitext" in self.contents:
             del values["bitext"]
         values["collections"] = [
-            _stated({**entry, **(dict.fromkeys(PATHS) if COLLECTION + entry["name"] in self.contents else {})})
+            _given({**entry, **(dict.fromkeys(PATHS) if COLLECTION + entry["name"] in self.contents else {})})
             for entry in values["collections"]
         ]
         text = json.dumps([FORMAT, values], sort_keys=True, ensure_ascii=False)
@@ -115,27 +115,21 @@ def runs_of(config: StudyConfig) -> list[RunConfig]:
 
 def _product(config: StudyConfig, grid: GridSpec) -> Iterator[RunConfig]:
     collections = tuple(config.collections[name] for name in grid.collections or config.collections)
-    axes = product(
-        config.seeds if grid.seeds is None else grid.seeds,
-        config.sizes if grid.sizes is None else grid.sizes,
-        grid.teachers or config.teachers,
-        grid.students or config.students,
-        grid.systems or config.systems,
-        grid.budgets or [*config.budgets, *([] if config.budgets else [None])],
-    )
-    for seed, size, teacher, student, system, budget in axes:
+    axes = ("seeds", "sizes", "teachers", "students", "systems", "budgets")
+    named = [getattr(grid, axis) or getattr(config, axis) or [None] for axis in axes]
+    for seed, size, teacher, student, system, budget in product(*named):
         yield without_idle_parts(
             RunConfig(
-                config.teachers[teacher],
-                config.students[student],
-                config.systems[system],
-                None if budget is None else config.budgets[budget],
-                config.bitext,
-                size,
-                seed,
-                collections,
-                config.max_seq_length,
-                config.rounds,
+                teacher=config.teachers[teacher],
+                student=config.students[student],
+                system=config.systems[system],
+                budget=config.budgets.get(budget),
+                bitext=config.bitext,
+                size=size,
+                seed=seed,
+                collections=collections,
+                max_seq_length=config.max_seq_length,
+                rounds=config.rounds,
             )
         )
 
@@ -149,10 +143,10 @@ def without_idle_parts(run: RunConfig) -> RunConfig:
     if not run.system.trained:
         run = replace(run, size=None, seed=0, bitext=run.bitext if run.student and run.student.trim else {})
     elif run.size is None and not run.system.losses:
-        run = replace(run, seed=0)  # nothing is drawn
+        run = replace(run, seed=0)  # all pairs, and nothing is trained
     return run
 
 
-def _stated(fields: dict[str, Any]) -> dict[str, Any]:
+def _given(fields: dict[str, Any]) -> dict[str, Any]:
     """Without what is not set, so that a setting the package gets later makes no other run of an old one."""
     return {name: value for name, value in fields.items() if value is not None and value is not False and value != {}}

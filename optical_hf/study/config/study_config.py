@@ -59,13 +59,13 @@ class TeacherSpec:
 
 @dataclass(frozen=True, config=STRICT)
 class StudentSpec:
-    """A student's backbone, and what is cut off it.
+    """A student: its backbone, and what is cut off it.
 
     Args:
         name: what tables call it.
         path: a hub id or a folder; of a random student, where its configuration and tokenizer come from.
-        layers: keep the first so many layers; None keeps all.
-        trim: cut the vocabulary to the pieces of the study's bitext and queries, whose embeddings stay what they are.
+        layers: number of layers to keep, the first ones; None keeps all.
+        trim: keep only the pieces of the vocabulary that the study's bitext and queries use.
         random: random weights; entries of the backbone's configuration that differ from those of `path` (a width, a number of
             layers). None keeps the pretrained weights.
         seed: of random weights.
@@ -100,11 +100,11 @@ class SystemSpec:
     Args:
         name: what tables call it.
         alignment: closed form the projection starts from: "ridge", "transport", or "none".
-        losses: what gradient steps minimise, as `optical-hf train --losses`; None takes no gradient step.
+        losses: what gradient steps minimise, as for `optical-hf train --losses`; None takes no gradient step.
         fit: options of `fit_alignment`, for a system without gradient steps.
         arguments: options of `OTDistillationArguments`, for a system with gradient steps.
-        reads: "text": the student reads the query as it was asked. "english" or "translation": no student; the teacher reads
-            that column of the queries (the ceiling, and the translate-query baseline).
+        reads: "text": the student reads the query. "english" or "translation": no student; the teacher reads that column of the
+            queries (the ceiling, and the translate-query baseline).
         translator: for reads: translation, the hub id or folder of a transformers translation model; or for each language one
             or the .tsv file of a dictionary; or "dictionary", which learns dictionaries from the bitext that a student of
             the same size and seed would learn from (queries in other languages stay as they are); None takes the
@@ -155,8 +155,8 @@ class BudgetSpec:
 
     Args:
         name: what tables call it.
-        steps: so many steps; or
-        flops: so many floating-point operations of the student, closed form included: as many steps as they pay for.
+        steps: number of steps; or
+        flops: floating-point operations of the student, closed form included; as many whole steps as they allow are taken.
         batch: pairs in a step, over all processes.
         learning_rate: of the gradient steps.
     """
@@ -186,7 +186,7 @@ class CollectionSpec:
         english: language -> file of the query in English, for the ceiling (lines); list of files for captions.
         translations: language -> file of machine translations of the queries (lines).
         groups: file of one group name a line (lines).
-        limit: the first so many queries of each language; all documents stay.
+        limit: queries of each language at most, the first ones; all documents stay.
         document_length: tokens kept of a document; None keeps the study's `max_seq_length`, which long documents want raised.
     """
 
@@ -242,11 +242,11 @@ class StudyConfig:
         collections: by name.
         budgets: by name; needed where systems take gradient steps.
         sizes: pairs of each language at most; None takes all.
-        seeds: of the draw of the bitext and of training.
+        seeds: of the choice of pairs and of training.
         grid: the combinations that are run.
-        high: languages of the high tier; None takes the classes of Joshi et al. 2020.
-        low: of the low tier.
-        middle: in neither.
+        high: languages of the high-resource group; None takes the classes of Joshi et al. 2020.
+        low: languages of the low-resource group.
+        middle: languages in neither group.
         baselines: systems that every other system is tested against.
         max_seq_length: tokens kept of a text.
         together: runs that one process does after another; starting a process takes longer than a short run.
@@ -254,8 +254,6 @@ class StudyConfig:
         launch: further arguments of `accelerate launch`.
         rounds: of bootstrap and permutation tests.
         keep_students: save the students that are trained.
-        share_bodies: let runs without gradient steps read the tokens of a student's backbone from disk once one has computed
-            them.
     """
 
     name: str
@@ -279,7 +277,6 @@ class StudyConfig:
     launch: tuple[str, ...] = ()
     rounds: PositiveInt = 10_000
     keep_students: bool = False
-    share_bodies: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "output", str(expand_path(self.output)))

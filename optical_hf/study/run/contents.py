@@ -1,12 +1,12 @@
 """What a run reads, by its content: rows of bitext and collections, weights of models; where they lie does not matter.
 
 A changed file makes another run and a moved one does not. Rows are read and hashed; files of models are hashed once and known
-again by path, size and time. Knows nothing about what a run does with them.
+again by path, size and time.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HFValidationError
 
 from optical_hf.files import expand_name, write_text
+from optical_hf.models.fingerprint import digest_of
 from optical_hf.study.config.grid import COLLECTION, RunConfig
 from optical_hf.study.config.study_config import DICTIONARY
 from optical_hf.study.run.run_data import EvaluationSet, read_bitext, read_collections
@@ -41,7 +42,7 @@ def digest_of_set(entry: EvaluationSet) -> str:
         [*(digest_of_rows(table, sorted(table.column_names)) for table in (part.queries, part.documents)), part.qrels]
         for part in entry.parts
     ]
-    return _digest(parts)
+    return digest_of(parts)[:16]
 
 
 def check_as_named(run: RunConfig, found: Mapping[str, str | None]) -> None:
@@ -113,10 +114,10 @@ class Contents:
         """The hash of a translation model, or of what is stated for each language."""
         if isinstance(stated, dict):
             parts = {code: self.translator(one) for code, one in stated.items()}
-            return None if None in parts.values() else _digest(parts)
+            return None if None in parts.values() else digest_of(parts)[:16]
         place = Path(expand_name(stated or ""))
         if place.is_file():
-            return self._once(f"file {place}", lambda: self._of_files([(place.suffix, place)]))
+            return self._once(f"file {place}", lambda: self._of_files({place.suffix: place}))
         return self.model(str(place), TRANSLATOR_SUFFIXES)
 
     def _once(self, name: str, read: Callable[[], str]) -> str | None:
@@ -136,8 +137,8 @@ class Contents:
         except HFValidationError:
             raise ValueError(f"no model at {name!r}") from None
 
-    def _of_files(self, files: Iterable[tuple[str, Path]]) -> str:
-        return _digest({name: self._of_file(path) for name, path in files})
+    def _of_files(self, files: Mapping[str, Path]) -> str:
+        return digest_of({name: self._of_file(path) for name, path in files.items()})[:16]
 
     def _of_file(self, path: Path) -> str:
         place, stat = str(path.resolve()), path.stat()
@@ -149,7 +150,7 @@ class Contents:
         return str(known[2])
 
 
-def _model_files(folder: Path, suffixes: Sequence[str]) -> list[tuple[str, Path]]:
+def _model_files(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
     """The files that are read when a model is loaded, by their name in its folder: those of its modules, no checkpoints.
 
     Raises:
@@ -166,8 +167,4 @@ def _model_files(folder: Path, suffixes: Sequence[str]) -> list[tuple[str, Path]
     }
     if not files:
         raise ValueError(f"no model in {str(folder)!r}")
-    return sorted(files.items())
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+    return files

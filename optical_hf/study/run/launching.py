@@ -11,11 +11,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from filelock import FileLock, Timeout
@@ -50,36 +50,42 @@ class RunFolder:
         """Why it failed, in one line; empty where it did not."""
         if self.status != "failed":
             return ""
-        path = self.folder / ERROR
-        return self._damage() or path.read_text(encoding="utf-8").strip()
+        done = (self.folder / RESULT).exists()
+        return self._damage() if done else (self.folder / ERROR).read_text(encoding="utf-8").strip()
 
     def _damage(self) -> str:
         """Which file of a finished run cannot be read, and what to do; empty where all can."""
-        result = self.folder / RESULT
-        damage = _unreadable(result)
-        if not damage and result.exists():
-            reports = json.loads(result.read_text(encoding="utf-8")).get("reports", {}).values()
-            damage = next(filter(None, (_unreadable(self.folder / name) for name in reports)), "")
-        return f"{damage}: start the study again, which does this run again" if damage else ""
+        try:
+            result = _read(self.folder / RESULT)
+            for name in result.get("reports", {}).values():
+                _read(self.folder / name)
+        except ValueError as error:
+            return f"{error}: start the study again, which does this run again"
+        return ""
 
 
-def _unreadable(path: Path) -> str:
-    """Why a JSON file that this package wrote cannot be read; empty where it can, or where it is not there and need not be."""
-    try:
-        stat = path.stat()
-    except FileNotFoundError:
-        return "" if path.name == RESULT else f"{path} is missing"
-    return _not_an_object(path, stat.st_mtime_ns, stat.st_size)
+def _read(path: Path) -> dict[str, Any]:
+    """A JSON file that this package wrote.
+
+    Raises:
+        ValueError: it is not there, or damaged.
+    """
+    if not path.exists():
+        raise ValueError(f"{path} is missing")
+    stat = path.stat()
+    return _read_once(path, stat.st_mtime_ns, stat.st_size)
 
 
 @cache
-def _not_an_object(path: Path, *_: int) -> str:
-    """The same of a file of this time and size, which is read once."""
+def _read_once(path: Path, *_: int) -> dict[str, Any]:
+    """The same of a file of this time and size."""
     try:
-        whole = isinstance(json.loads(path.read_text(encoding="utf-8")), dict)
+        values = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        return f"{path} is damaged ({error})"
-    return "" if whole else f"{path} is damaged (no 'key: value' object)"
+        raise ValueError(f"{path} is damaged ({error})") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} is damaged (no 'key: value' object)")
+    return values
 
 
 def folders_of(config: StudyConfig, runs: Sequence[RunConfig], *, fetch: bool = True) -> list[RunFolder]:
@@ -132,7 +138,15 @@ def launch_runs(config: StudyConfig, runs: Sequence[RunFolder]) -> Iterator[tupl
     Raises:
         ValueError: another process is at work on this study.
     """
-    with _alone(Path(config.output)):
+    output = check_folder(config.output)
+    output.mkdir(parents=True, exist_ok=True)
+    try:
+        lock = FileLock(output / "study.lock").acquire(timeout=0)
+    except Timeout:
+        raise ValueError(
+            f"another process is at work on the study in {output}: wait for it, or give this one another output"
+        ) from None
+    with lock:
         yield from ((entry, "done") for entry in runs if entry.status == "done")
         left = [entry for entry in runs if entry.status != "done"]
         while left:
@@ -157,8 +171,8 @@ def _launched(config: StudyConfig, entries: Sequence[RunFolder]) -> Iterator[tup
                 time.sleep(POLL_SECONDS)
             died = entry.status == "open"
             if died:
-                told = f"the process ended with status {process.returncode} without an error of its own: see {LOG}\n"
-                write_text(entry.folder / ERROR, told)
+                message = f"the process ended with status {process.returncode} without an error of its own: see {LOG}\n"
+                write_text(entry.folder / ERROR, message)
             yield entry, entry.status
             if died:
                 return
@@ -166,22 +180,6 @@ def _launched(config: StudyConfig, entries: Sequence[RunFolder]) -> Iterator[tup
             process.wait(GRACE_SECONDS)  # its work is over: let it end by itself
     finally:
         _stop(process)
-
-
-@contextmanager
-def _alone(output: Path) -> Iterator[None]:
-    check_folder(output).mkdir(parents=True, exist_ok=True)
-    lock = FileLock(output / "study.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise ValueError(
-            f"another process is at work on the study in {output}: wait for it, or give this one another output"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _start(config: StudyConfig, entries: Sequence[RunFolder]) -> "subprocess.Popen[bytes]":
@@ -221,7 +219,6 @@ def command(config: StudyConfig, entries: Sequence[RunFolder]) -> list[str]:
 
 
 def running_arguments(config: StudyConfig, entries: Sequence[RunFolder]) -> list[str]:
-    """What `optical_hf.study.run.running` is told."""
+    """Arguments of `optical_hf.study.run.running`."""
     keep = ["--keep-student"] if config.keep_students else []
-    anew = [] if config.share_bodies else ["--read-anew"]
-    return [config.output, *(str(entry.folder) for entry in entries), *keep, *anew]
+    return [config.output, *(str(entry.folder) for entry in entries), *keep]

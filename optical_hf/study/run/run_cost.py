@@ -2,7 +2,7 @@
 
 Operations are counted by torch's own counter as they are dispatched, forward and backward; those that are no matrix product,
 convolution or attention (normalisation, the optimizer, the exponentials of a transport plan) count nothing there. The teacher is
-read from a cache and costs a run nothing. Knows nothing about studies.
+read from a cache and costs a run nothing.
 """
 
 import hashlib
@@ -11,18 +11,23 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from accelerate import PartialState
 from accelerate.utils import reduce
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
+from optical_hf.files import write_text
+from optical_hf.models.fingerprint import digest_of
+
+T = TypeVar("T")
 PACKAGES = ("optical-hf", "torch", "transformers", "sentence-transformers", "accelerate", "datasets", "POT")
 
 
@@ -60,18 +65,33 @@ class Cost:
 class Meter:
     """Seconds and operations by the name of the part of a run in which they were spent.
 
-    `spared` is what another run had done already, which this one would have had to do alone: it counts as spent in the part in
-    which it was spared.
+    Work that runs share counts in full in each of them, so that a run costs what it would cost alone.
     """
 
     seconds: dict[str, float] = field(default_factory=dict)
     flops: dict[str, float] = field(default_factory=dict)
     spared: Cost = field(default_factory=Cost)
+    """What shared work took the runs that did it, less what it took here."""
 
-    def spare(self, seconds: float, flops: float = 0.0) -> None:
-        """Add to what was spared; below zero where sharing took longer than what it spared."""
-        self.spared.seconds += seconds
-        self.spared.flops += flops
+    def shared(self, place: Path, work: Callable[[bool], T]) -> T:
+        """Do work whose result the runs of a study share; what it took the first of them is charged to each.
+
+        Args:
+            place: JSON file that holds what it took.
+            work: does it, anew where it is told True, and returns the result; else it may take what is kept.
+        """
+        with PartialState().main_process_first():
+            anew = not place.exists()
+            with self.cost() as here:
+                result = work(anew)
+            if anew:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                write_text(place, json.dumps(asdict(here)))
+        whole = Cost(**json.loads(place.read_text(encoding="utf-8")))
+        self.spared.seconds += whole.seconds - here.seconds
+        # Operations are added up over processes, of which one did the work.
+        self.spared.flops += (whole.flops if PartialState().is_main_process else 0.0) - here.flops
+        return result
 
     @contextmanager
     def part(self, name: str, count: bool = True) -> Iterator[None]:
@@ -84,7 +104,7 @@ class Meter:
 
     @contextmanager
     def cost(self, count: bool = True) -> Iterator[Cost]:
-        """What is done inside by this process, and what it was spared; known once it is done."""
+        """What is done inside by this process, shared work in full; known once it is done."""
         cost, before, started = Cost(), replace(self.spared), time.perf_counter()
         with flop_counter() if count else nullcontext() as counter:
             yield cost
@@ -126,8 +146,7 @@ CODE = "optical-hf code"
 
 @cache
 def versions() -> dict[str, str]:
-    """Versions of what a result depends on, and the hash of the code that makes it: all of this package but the shell's verbs
-    and the hub."""
+    """Versions of what a result depends on, and the hash of this package's code without `cli` and `hub`."""
     digest = hashlib.sha256()
     package = Path(__file__).parents[2]
     for file in sorted(package.rglob("*.py")):
@@ -139,7 +158,8 @@ def versions() -> dict[str, str]:
 
 
 def kept_folder(workspace: Path) -> Path:
-    """Where runs keep what others read (students, tokens, closed forms, document vectors): a folder for each set of versions,
-    so that no run begins from what other code made."""
-    mark = hashlib.sha256(json.dumps(versions(), sort_keys=True).encode()).hexdigest()[:12]
-    return workspace / "kept" / mark
+    """Where runs keep what others read (students, tokens, closed forms, document vectors), a folder for each set of versions.
+
+    So no run begins from what other code made.
+    """
+    return workspace / "kept" / digest_of(versions())[:12]

@@ -22,12 +22,12 @@ def read_bitext(bitext: Bitext) -> Dataset:
     return load_bitext({code: list(files) for code, files in bitext.items()}, on_bad_row="drop")
 
 
-def draw_bitext(rows: Dataset, size: int | None, seed: int) -> Dataset:
-    """At most `size` pairs of each language, drawn at random; a larger size holds what a smaller one does.
+def sample_bitext(rows: Dataset, size: int | None, seed: int) -> Dataset:
+    """At most `size` pairs of each language, chosen at random; a larger size holds what a smaller one does.
 
     Example:
         >>> rows = Dataset.from_dict({"source": list("abcd"), "target": list("wxyz"), "language": ["de", "de", "de", "so"]})
-        >>> draw_bitext(rows, 2, seed=0)["language"][:]
+        >>> sample_bitext(rows, 2, seed=0)["language"][:]
         ['de', 'de', 'so']
     """
     if size is None:
@@ -66,7 +66,7 @@ def read_collections(specs: Sequence[CollectionSpec], reads: str | None = None) 
 
     Args:
         specs: what to read.
-        reads: column that the queries must have: "english", "translation"; None asks for no more than the query itself.
+        reads: column that the queries must have: "english", "translation"; None needs no more than the query itself.
 
     Raises:
         ValueError: as the readers do, or when no collection has the column.

@@ -1,12 +1,9 @@
 """The students of a study: a backbone whole, cut to its first layers, cut to a vocabulary, or with random weights.
 
-Made once and kept as a sentence-transformers folder, which every run of the study then loads. Knows nothing about training.
+Made once and kept as a sentence-transformers folder, which every run of the study then loads.
 """
 
-import hashlib
-import json
 import logging
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +13,9 @@ from accelerate import PartialState
 from sentence_transformers import SentenceTransformer
 from transformers import AutoConfig, AutoModel
 
+from optical_hf.files import write_folder
 from optical_hf.models import Encoder, backbone
+from optical_hf.models.fingerprint import digest_of
 from optical_hf.models.prompts import advise_prompt, set_prompts
 from optical_hf.models.vocabulary import trim_vocabulary
 from optical_hf.study.config.study_config import StudentSpec
@@ -25,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def prepared_student(spec: StudentSpec, corpus: Sequence[str], folder: Path, content: str | None = None) -> str:
-    """Where the student's backbone can be loaded from; made there by the first run that asks.
+    """Where the student's backbone can be loaded from; made there by the first run that needs it.
 
     Args:
         spec: what is cut.
@@ -41,15 +40,19 @@ def prepared_student(spec: StudentSpec, corpus: Sequence[str], folder: Path, con
     place = folder / _key(spec, corpus, content)
     with PartialState().main_process_first():
         if not place.exists():
-            _save(_cut(spec, corpus), place)
+            model = _cut(spec, corpus)
+            write_folder(place, lambda beside: model.save_pretrained(str(beside)))
     return str(place)
 
 
 def _cut(spec: StudentSpec, corpus: Sequence[str]) -> Encoder:
+    there = AutoConfig.from_pretrained(spec.path).num_hidden_layers
+    if (spec.layers or 0) > there:
+        raise ValueError(
+            f"student {spec.name}: layers is {spec.layers}, but {spec.path} has {there}: more would be random weights"
+        )
     config = {} if spec.layers is None else {"num_hidden_layers": spec.layers}
     model = SentenceTransformer(spec.path, device="cpu", config_kwargs=config, model_kwargs={"use_safetensors": True})
-    if spec.layers is not None:
-        _check_layers(spec, model)
     if spec.random is not None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(spec.seed)
@@ -65,32 +68,10 @@ def _cut(spec: StudentSpec, corpus: Sequence[str]) -> Encoder:
     return model
 
 
-def _check_layers(spec: StudentSpec, model: Encoder) -> None:
-    there = AutoConfig.from_pretrained(spec.path).num_hidden_layers
-    if not there >= (spec.layers or 0):
-        raise ValueError(
-            f"student {spec.name}: layers is {spec.layers}, but {spec.path} has {there}: more would be random weights"
-        )
-    assert backbone(model).model.config.num_hidden_layers == spec.layers
-
-
-def _save(model: Encoder, place: Path) -> None:
-    """Beside, then renamed, so that no run loads half a student."""
-    beside = place.with_name(place.name + ".partial")
-    shutil.rmtree(beside, ignore_errors=True)
-    model.save_pretrained(str(beside))
-    beside.rename(place)
-
-
 def _key(spec: StudentSpec, corpus: Sequence[str], content: str | None) -> str:
     values = asdict(spec) | {"path": content or spec.path}
     del values["name"], values["mixed_layers"]  # averaged by the run that loads it
-    if spec.query_prompt is None:
-        del values["query_prompt"]
-    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
-    for text in corpus if spec.trim else ():
-        digest.update(text.encode() + b"\0")
-    return digest.hexdigest()[:16]
+    return digest_of([values, corpus if spec.trim else ()])[:16]
 
 
 def parameters_of(model: Encoder) -> tuple[int, int]:

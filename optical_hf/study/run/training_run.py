@@ -1,6 +1,6 @@
 """Make the student of one run: closed form, then gradient steps, as the system and the budget of the run say.
 
-Calls `fit_alignment` and `OTDistillationTrainer`; what they do is theirs. Knows nothing about evaluation.
+What fits and trains is `fit_alignment` and `OTDistillationTrainer`.
 """
 
 from contextlib import nullcontext
@@ -18,6 +18,9 @@ from optical_hf.study.run.run_cost import Meter, flop_counter
 from optical_hf.study.run.step_budget import WithinBudget, affordable_steps, step_flops
 from optical_hf.training import OTDistillationArguments, OTDistillationTrainer
 
+DEFAULTS = {"save_strategy": "no", "logging_steps": 10, "report_to": "none", "disable_tqdm": True}
+"""Training arguments of every run; those of a system go before them."""
+
 
 def train_student(
     run: RunConfig,
@@ -34,7 +37,7 @@ def train_student(
         run: its system, budget and seed are read.
         student: from `load_student`.
         teacher: the cache that holds the English sides.
-        bitext: the pairs drawn for this run.
+        bitext: the pairs of this run.
         folder: for what the trainer writes.
         kept: where the runs of the study keep what they share.
         meter: gets the parts "fit" and "train".
@@ -46,7 +49,8 @@ def train_student(
         ValueError: a budget that does not pay for one step.
     """
     if run.system.alignment != "none":
-        start_projection(run, student, teacher, bitext, kept / "starts", meter)
+        with meter.part("fit"):
+            start_projection(run, student, teacher, bitext, kept, meter)
     if run.budget is None or run.system.losses is None:
         return 0, []
     args = _arguments(run, folder)
@@ -84,15 +88,5 @@ def _arguments(run: RunConfig, folder: Path) -> OTDistillationArguments:
         seed=run.seed,
         max_steps=run.budget.steps or 1,
         per_device_train_batch_size=run.budget.batch // parts,
-        **{**_defaults(run), **run.system.arguments},
+        **{"learning_rate": run.budget.learning_rate, **DEFAULTS, **run.system.arguments},
     )
-
-
-def _defaults(run: RunConfig) -> dict[str, Any]:
-    return {
-        "learning_rate": run.budget.learning_rate if run.budget else 0.0,
-        "save_strategy": "no",
-        "logging_steps": 10,
-        "report_to": "none",
-        "disable_tqdm": True,
-    }
