@@ -168,7 +168,7 @@ def test_the_code_that_decides_results_is_all_but_the_shell_and_the_hub(
     for name in ("study/config/grid.py", "languages.py", "models/loading.py", "cli/app.py", "hub/card.py"):
         (package / name).parent.mkdir(parents=True, exist_ok=True)
         (package / name).write_text("x = 1\n", encoding="utf-8")
-    monkeypatch.setattr(accounting, "__file__", str(package / "study" / "accounting.py"))
+    monkeypatch.setattr(accounting, "__file__", str(package / "study" / "run" / "run_cost.py"))
     seen = []
     for name in (None, "study/config/grid.py", "languages.py", "models/loading.py", "cli/app.py", "hub/card.py"):
         if name is not None:
