@@ -24,7 +24,7 @@ def values(study_values: dict) -> dict:
     return study_values
 
 
-def test_a_dictionary_is_learnt_for_each_size_and_draw_and_for_no_student_or_budget(
+def test_a_dictionary_is_learnt_for_each_size_and_seed_and_for_no_student_or_budget(
     values: dict, loaded: Written
 ) -> None:
     values["grid"] = {"systems": ["dictionary", "teacher on English"]}

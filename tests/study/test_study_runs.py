@@ -1,9 +1,9 @@
 """A study on disk: what is done is not done again, what fails is kept and shown, and what lies there in the end."""
 
 import json
+import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -20,9 +20,10 @@ from optical_hf.models import averaged_layers, backbone
 from optical_hf.study import StudyConfig, folders_of, launch_runs, runs_of
 from optical_hf.study.report.runs_table import SCHEMA
 from optical_hf.study.report.study_report import write_study
-from optical_hf.study.run import launching, running
+from optical_hf.study.run import launching, parent_process, running
 from optical_hf.study.run.run_data import pairs_by_language, read_bitext, sample_bitext
 
+FORK = multiprocessing.get_context("fork")  # importing torch anew takes longer than what the processes do
 Written = Callable[[dict], StudyConfig]
 
 
@@ -138,6 +139,7 @@ def test_a_killed_study_goes_on_where_it_was(study_values: dict, loaded: Written
     assert second.status == "done"
 
 
+@pytest.mark.slow
 def test_a_run_through_accelerate_launch(study_values: dict, loaded: Written) -> None:
     study_values["grid"] = {"systems": ["ridge"], "students": ["short"]}
     study_values["keep_students"] = True
@@ -186,9 +188,14 @@ def test_a_stopped_study_takes_its_run_with_it(
         os.kill(int(told.read_text()), signal.SIGTERM)
 
 
-def test_children_end_with_a_study_that_is_killed(
-    study_values: dict, tmp_path: Path, write: Callable[[dict, Path], Path]
-) -> None:
+def sleep_in_a_run(config: StudyConfig, child: Path) -> None:
+    launching.command = lambda *_: [sys.executable, str(child)]
+    under_way = launch_runs(config, folders_of(config, runs_of(config)))
+    next(under_way)
+    time.sleep(60)
+
+
+def test_children_end_with_a_study_that_is_killed(study_values: dict, tmp_path: Path, loaded: Written) -> None:
     """SIGKILL leaves the study no time to end anybody: whoever it started, and whoever they started, ends all the same."""
     told, child = tmp_path / "pids", tmp_path / "child.py"
     child.write_text(
@@ -198,26 +205,19 @@ with open({str(told)!r}, "a") as file:
     file.write(f"{{os.getpid()}}\\n")
 if len(sys.argv) == 1:  # as accelerate does: it starts who works, and knows nothing of the study
     subprocess.run([sys.executable, __file__, "works"])
-exec(open({launching.__file__.replace("launching", "parent")!r}).read())
+exec(open({parent_process.__file__!r}).read())
 end_with_parent()
 time.sleep(60)
 """,
         encoding="utf-8",
     )
-    study = f"""
-import sys, time
-from optical_hf.study import folders_of, launching, load_study, runs_of
-launching.command = lambda *_: [sys.executable, {str(child)!r}]
-config = load_study({str(write(study_values, tmp_path))!r})
-under_way = launching.launch_runs(config, folders_of(config, runs_of(config)))
-next(under_way)
-time.sleep(60)
-"""
-    with subprocess.Popen([sys.executable, "-c", study]) as killed:
-        while not told.exists() or told.read_text().count("\n") < 2:
-            assert killed.poll() is None
-            time.sleep(0.02)
-        killed.send_signal(signal.SIGKILL)
+    study = FORK.Process(target=sleep_in_a_run, args=(loaded(study_values), child))
+    study.start()
+    while not told.exists() or told.read_text().count("\n") < 2:
+        assert study.is_alive()
+        time.sleep(0.02)
+    study.kill()
+    study.join()
     for pid in map(int, told.read_text().split()):
         while alive(pid):  # the clock of the test session ends a wait without end
             time.sleep(0.02)
@@ -237,28 +237,27 @@ def test_runs_are_told_to_end_with_the_study(study_values: dict, loaded: Written
     assert launching.command(config, folders_of(config, runs_of(config)))[-1] == "--end-with-parent"
 
 
-@pytest.mark.parametrize("name", ["result.json", "report-00.json"])
-@pytest.mark.parametrize("damage", ["cut", "zeroed", "gone"])
 def test_a_damaged_file_of_a_finished_run_is_named_and_the_run_done_again(
-    name: str, damage: str, study_values: dict, loaded: Written, in_process: list[str]
+    study_values: dict, loaded: Written, in_process: list[str]
 ) -> None:
     study_values["grid"] = {"systems": ["ridge"]}
     config = loaded(study_values)
     entries = folders_of(config, runs_of(config))
     list(launch_runs(config, entries))
-    path = entries[0].folder / name
-    content = path.read_bytes()
-    if damage == "gone":
-        path.unlink()
-    else:
-        path.write_bytes(content[: len(content) // 2] if damage == "cut" else bytes(len(content)))
-    if (name, damage) == ("result.json", "gone"):
-        assert [entry.status for entry in entries] == ["open", "done"]
-    else:
-        assert [entry.status for entry in entries] == ["failed", "done"]
-        assert str(path) in entries[0].error
-        assert entries[0].error.endswith("start the study again, which does this run again")
-        assert entries[0].error in write_study(config, entries).read_text(encoding="utf-8").replace("&#39;", "'")
+    first = entries[0].folder
+    (first / "result.json").rename(first / "kept")
+    assert [entry.status for entry in entries] == ["open", "done"]
+    (first / "kept").rename(first / "result.json")
+    for name in ("result.json", "report-00.json"):
+        content = (first / name).read_bytes()
+        for damaged in (content[: len(content) // 2], bytes(len(content))):
+            (first / name).write_bytes(damaged)
+            assert [entry.status for entry in entries] == ["failed", "done"]
+            assert str(first / name) in entries[0].error
+        (first / name).write_bytes(content)
+    (first / "report-00.json").unlink()
+    assert entries[0].error.endswith("start the study again, which does this run again")
+    assert entries[0].error in write_study(config, entries).read_text(encoding="utf-8").replace("&#39;", "'")
     in_process.clear()
     list(launch_runs(config, entries))
     assert in_process == [entries[0].run.label]
@@ -294,7 +293,7 @@ def test_two_processes_do_not_do_one_study(study_values: dict, loaded: Written, 
     first.close()
 
 
-def test_a_larger_draw_holds_a_smaller_one(study_values: dict, loaded: Written) -> None:
+def test_a_larger_sample_holds_a_smaller_one(study_values: dict, loaded: Written) -> None:
     rows = read_bitext(loaded(study_values).bitext)
     small, large = (sample_bitext(rows, size, seed=3) for size in (5, 9))
     assert pairs_by_language(small) == {"de": 5, "mr": 5, "so": 5}

@@ -13,7 +13,7 @@ from accelerate import PartialState
 from sentence_transformers import SentenceTransformer
 from transformers import AutoConfig, AutoModel
 
-from optical_hf.files import write_folder
+from optical_hf.folders import write_folder
 from optical_hf.models import Encoder, backbone
 from optical_hf.models.fingerprint import digest_of
 from optical_hf.models.prompts import advise_prompt, set_prompts
