@@ -43,8 +43,8 @@ def series_style(number: int) -> dict[str, str]:
 
 def percents(estimates: Sequence[Estimate]) -> tuple[list[float], list[list[float]]]:
     """Values in percent, and how far their intervals reach below and above; 0 where there is none."""
-    below = [0.0 if part.low is None else 100 * (part.value - part.low) for part in estimates]
-    above = [0.0 if part.high is None else 100 * (part.high - part.value) for part in estimates]
+    below = [0.0 if part.low is None else max(0.0, 100 * (part.value - part.low)) for part in estimates]
+    above = [0.0 if part.high is None else max(0.0, 100 * (part.high - part.value)) for part in estimates]
     return [100 * part.value for part in estimates], [below, above]
 
 
