@@ -75,7 +75,7 @@ def plot_gap(report: RetrievalReport) -> "Figure":
         )  # fmt: skip
         middle.append(values)
     for row, (low, high, gap) in enumerate(zip(*middle, gaps.values(), strict=True)):
-        axes.plot([low, high], [row, row], color=GREY, linewidth=2.5, alpha=0.5, zorder=2, solid_capstyle="butt")
+        axes.plot([low, high], [row, row], color=GREY, linewidth=7, alpha=0.25, zorder=2, solid_capstyle="butt")
         value, below, above = (100 * gap["gap"][part] for part in ("value", "low", "high"))
         axes.annotate(
             f"gap {value:.1f} [{below:.1f}, {above:.1f}]", ((low + high) / 2, row), xytext=(0, 9),
@@ -110,8 +110,9 @@ def plot_bitext(report: RetrievalReport, pairs: Mapping[str, int]) -> "Figure":
     figure, axes = _plot(6.5 if many else 4.2)
     for number, (name, system) in enumerate(report.systems.items()):
         values, ends = percents([system.languages[code].recall_at_1 for code in places])
+        shift = 1.05 ** (number - (len(report.systems) - 1) / 2)  # so that no system hides another
         axes.errorbar(
-            list(places.values()), values, yerr=ends, linestyle="none", markersize=4 if many else 6,
+            [place * shift for place in places.values()], values, yerr=ends, linestyle="none", markersize=4 if many else 6,
             elinewidth=0.5 if many else 1.1, label=name, clip_on=False, zorder=3, **series_style(number),
         )  # fmt: skip
     first = next(iter(report.systems.values()))
