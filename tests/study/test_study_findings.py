@@ -1,22 +1,15 @@
 """The sentences of a study, from runs whose hits are known."""
 
-import json
 import re
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from made_runs import CONFIG, STUDENTS, SYSTEMS, run
 
-from optical_hf.evaluation.report.language_scores import Bootstrap, score_languages
-from optical_hf.evaluation.report.retrieval_report import Queries, RetrievalReport, SystemResult
 from optical_hf.metrics.significance import holm
-from optical_hf.study.config.grid import RunConfig
 from optical_hf.study.config.study_config import (
-    BudgetSpec,
-    CollectionSpec,
-    StudentSpec,
-    StudyConfig,
     SystemSpec,
     TeacherSpec,
 )
@@ -24,66 +17,7 @@ from optical_hf.study.report import study_tables as summary
 from optical_hf.study.report.findings import size_sentences, system_sentences
 from optical_hf.study.report.runs_table import read_table
 from optical_hf.study.report.study_report import figures
-from optical_hf.study.report.study_table import ALL
 from optical_hf.study.report.study_tests import size_tests, system_tests
-from optical_hf.study.run.launching import RunFolder
-from optical_hf.study.run.run_cost import CODE
-from optical_hf.study.run.running import RESULT, RunResult
-
-GROUPS = 200
-COLLECTION = CollectionSpec("C", "bitext", {"de": "x", "so": "x"})
-STUDENTS = {
-    name: StudentSpec(name, "backbone", layers) for name, layers in (("small", 3), ("middle", 6), ("large", 12))
-}
-SYSTEMS = {
-    "MSE": SystemSpec("MSE", "ridge", "pooled_mse"),
-    "transport": SystemSpec("transport", "transport", "transport"),
-    "untrained": SystemSpec("untrained"),
-}
-CONFIG = StudyConfig(
-    name="known", output="", teachers={"T": TeacherSpec("T", "t")}, students=STUDENTS, systems=SYSTEMS,
-    budgets={"B": BudgetSpec("B", steps=1)}, bitext={"de": ("x",)}, collections={"C": COLLECTION}, high=("de",), low=("so",),
-    baselines=("MSE",), rounds=500,
-)  # fmt: skip
-PARAMETERS = {"small": 21_000_000, "middle": 40_000_000, "large": 85_000_000}
-
-
-def run(
-    folder: Path,
-    student: str,
-    system: str,
-    shares: dict[str, float],
-    seed: int = 0,
-    code: str = "a",
-    collections: tuple[str, ...] = ("C",),
-) -> RunFolder:
-    """A run that finds the first so large a share of each language's queries, rolled on by the seed, in each collection."""
-    languages = np.repeat(list(shares), GROUPS)
-    hits = np.concatenate([np.roll(np.arange(GROUPS) < share * GROUPS, seed) for share in shares.values()])
-    ranks = np.where(hits, 1.0, 2.0)
-    groups = np.tile([f"g{number}" for number in range(GROUPS)], len(shares))
-    found = score_languages(ranks, languages, groups, (1,), Bootstrap(rounds=10))
-    ids = [f"{code}/{number}" for code in shares for number in range(GROUPS)]
-    report = RetrievalReport(
-        systems={"student": SystemResult(found, 0.0, None, ranks, [None] * len(ids))},
-        queries=Queries(ids, ["C"] * len(ids), languages.tolist(), groups.tolist()),
-        tiers=None, no_gap="not asked", settings={}, documents={"C": GROUPS},
-    )  # fmt: skip
-    budget = CONFIG.budgets["B"]
-    config = RunConfig(
-        CONFIG.teachers["T"], STUDENTS[student], SYSTEMS[system], budget, {"de": ("x",)}, 500, seed,
-        tuple(replace(COLLECTION, name=name, limit=len(name)) for name in collections), None,
-    )  # fmt: skip
-    place = folder / config.key
-    report.to_json(place / "report-00.json")
-    result = RunResult(
-        dict.fromkeys(collections, "report-00.json"),
-        backbone_parameters=PARAMETERS[student],
-        versions={CODE: code},
-        seconds={"total": 1.0},
-    )
-    (place / RESULT).write_text(json.dumps(asdict(result)), encoding="utf-8")
-    return RunFolder(config, place)
 
 
 def test_a_gap_that_narrows_is_said_to_narrow_with_its_numbers(tmp_path: Path) -> None:
@@ -185,101 +119,6 @@ def test_changes_of_the_gap_by_size_are_corrected_over_all_that_the_study_shows(
     assert len(gaps) == 6
     assert [gap.p_holm for gap in gaps] == holm([gap.p_value for gap in gaps]).tolist()
     assert "corrected over 6 tests): no change detected" in next(size_sentences(tests[0]))
-
-
-def test_a_change_that_one_seed_makes_is_not_one_over_seeds(tmp_path: Path) -> None:
-    runs = [run(tmp_path, "large", "MSE", {"de": 0.8, "so": 0.4}, seed) for seed in range(3)]
-    runs += [
-        run(tmp_path, "large", "transport", {"de": 0.8, "so": share}, seed)
-        for seed, share in enumerate((0.75, 0.41, 0.40))
-    ]
-    (test,) = system_tests(read_table(CONFIG, runs))
-    (gap,) = test.gaps
-    assert gap.p_holm < 0.05  # of these runs
-    assert gap.over_seeds.value == pytest.approx(gap.change.value)
-    assert gap.over_seeds.low < gap.change.low < gap.change.high < 0 < gap.over_seeds.high
-    *_, sentence = system_sentences(test)
-    assert "corrected over 1 tests; over seeds and queries [" in sentence
-    assert sentence.endswith("it narrowed in these runs, no change detected over seeds.")
-
-
-def test_seeds_that_agree_say_the_same_over_seeds_and_one_seed_says_nothing(tmp_path: Path) -> None:
-    runs = [run(tmp_path, "large", "transport", {"de": 0.8, "so": 0.6}, seed) for seed in range(3)]
-    untrained = run(tmp_path, "large", "untrained", {"de": 0.8, "so": 0.2})
-    config = replace(CONFIG, baselines=("untrained",))
-    (test,) = system_tests(read_table(config, [*runs, untrained]))
-    assert test.gaps[0].over_seeds.high < 0
-    assert test.gaps[0].over_seeds.value == pytest.approx(-0.4)
-    (test,) = system_tests(read_table(config, [runs[0], untrained]))
-    assert test.gaps[0].over_seeds is None
-
-
-def test_runs_of_different_code_are_not_compared(tmp_path: Path) -> None:
-    runs = [
-        run(tmp_path, "small", "transport", {"de": 0.90, "so": 0.40}),
-        run(tmp_path, "large", "transport", {"de": 0.92, "so": 0.70}, code="b"),
-        run(tmp_path, "large", "MSE", {"de": 0.90, "so": 0.40}),
-    ]
-    assert not size_tests(read_table(CONFIG, runs))
-    assert not system_tests(read_table(CONFIG, runs))
-
-
-def test_seeds_are_put_together_by_query(tmp_path: Path) -> None:
-    shares = {"de": 0.5, "so": 0.5}
-    runs = [run(tmp_path, "large", "MSE", shares, seed, collections=("C", "D")) for seed in (0, 50)]
-    table = read_table(CONFIG, runs)
-    (condition,) = table.conditions
-    hits = table.mean_hits(condition, ["C"])[:GROUPS]
-    assert hits[:50].tolist() == [0.5] * 50
-    assert hits[50:100].tolist() == [1.0] * 50
-    assert hits.mean() == pytest.approx(0.5)
-    assert table.mean_hits(condition, ["C", "D"]).mean() == pytest.approx(0.5)
-
-
-def test_seeds_that_searched_other_collections_are_put_together_where_both_searched(tmp_path: Path) -> None:
-    runs = [
-        run(tmp_path, "large", "MSE", {"de": 0.5, "so": 0.5}, 0, collections=("C", "D", "E")),
-        run(tmp_path, "large", "MSE", {"de": 0.7, "so": 0.7}, 1, collections=("C", "D")),
-        run(tmp_path, "large", "transport", {"de": 0.6, "so": 0.6}, 0, collections=("C", "D", "E")),
-    ]
-    table = read_table(CONFIG, runs)
-    first, _ = table.conditions
-    assert table.mean_hits(first, ["C"]).mean() == pytest.approx(0.6)
-    assert table.mean_hits(first, ["E"]).mean() == pytest.approx(0.5)
-    assert table.places(table.conditions) == {
-        "C": ["C"],
-        "D": ["D"],
-        "E": ["E"],
-        ALL: ["C", "D"],
-    }
-    (test,) = system_tests(table)
-    assert {collection for collection, _ in test.languages} == {"C", "D", "E"}
-    # compared on the seed that both have: 60 against 50, not against 60
-    assert all(change.difference.value == pytest.approx(0.1) for change in test.languages.values())
-    assert [gap.collection for gap in test.gaps] == ["C", "D", "E", ALL]
-
-
-def test_an_untrained_student_is_compared_with_every_seed(tmp_path: Path) -> None:
-    runs = [
-        run(tmp_path, "large", "transport", {"de": share, "so": share}, seed) for seed, share in enumerate((0.5, 0.7))
-    ]
-    untrained = run(tmp_path, "large", "untrained", {"de": 0.1, "so": 0.1})
-    (test,) = system_tests(read_table(replace(CONFIG, baselines=("untrained",)), [*runs, untrained]))
-    assert all(change.difference.value == pytest.approx(0.5) for change in test.languages.values())
-
-
-def test_conditions_that_searched_nothing_in_common_are_not_compared_and_are_reported(tmp_path: Path) -> None:
-    runs = [
-        run(tmp_path, "large", "MSE", {"de": 0.5, "so": 0.4}, collections=("C",)),
-        run(tmp_path, "large", "transport", {"de": 0.6, "so": 0.6}, collections=("D", "E")),
-    ]
-    table = read_table(CONFIG, runs)
-    assert table.places(table.conditions) == {"C": ["C"], "D": ["D"], "E": ["E"]}
-    assert not system_tests(table)
-    names = [name for name, _ in figures(table)]
-    assert names == [
-        f"t-{collection}-500-parameters" for collection in "cde"
-    ]  # no plot against bitext: nothing is shared
 
 
 @pytest.mark.parametrize(
