@@ -1,6 +1,6 @@
 """Which loss the gradient steps after a closed form should have: chosen on held-out bitext, before any collection is searched.
 
-Bitext, teacher, student and tiers are those of a study file. The student learns from --size pairs a language, each loss from
+Bitext, teacher, student and groups are those of a study file. The student learns from --size pairs a language, each loss from
 the same closed form, at each learning rate, without and with a document bank where it reads one. Asked are --held-out pairs a
 language that were not drawn, among the English sides of all languages. Prints mean R@1 of the low and of the high tier, in percent,
 and the seconds of the steps.
@@ -80,7 +80,7 @@ with tempfile.TemporaryDirectory() as folder:
     started = load_student(path, teacher, max_seq_length=config.max_seq_length)
     cache = TeacherCache.build(teacher, drawn, folder + "/tokens", progress=False)
     fit_alignment(started, cache, drawn, method="transport", seed=options.seed, progress=False)
-    print("| after the closed form | learning rate | low tier | high tier | seconds of the steps |", flush=True)
+    print("| after the closed form | learning rate | low group | high group | seconds of the steps |", flush=True)
     print("|---|---|---|---|---|", flush=True)
     for losses, rate in [(None, "-"), *itertools.product(options.losses, options.learning_rate)]:
         student, clock = copy.deepcopy(started), time.perf_counter()

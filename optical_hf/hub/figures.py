@@ -70,7 +70,7 @@ def recall_table(report: Report) -> str:
         rows.append([f"{language_info(code).name} ({code})", tiers.get(code, "–"), f"{queries:,}", *levels])
     rows.append(["mean over languages", "", "", *(f"{100 * system['mean']:.1f}" for system in systems.values())])
     note = f"R@1 in percent, with {100 * report['settings']['confidence']:g} % intervals, on {_collections(report)}."
-    return f"{note}\n\n{table(['language', 'tier', 'queries', *map(last_part, systems)], rows)}"
+    return f"{note}\n\n{table(['language', 'group', 'queries', *map(last_part, systems)], rows)}"
 
 
 def gap_sentence(report: Report, system: str) -> str:

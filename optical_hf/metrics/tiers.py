@@ -47,7 +47,7 @@ def split_tiers(levels: Mapping[str, float], *, high_from: float, low_to: float)
         Tiers(high=('de', 'fi'), low=('mr',), middle=('id',))
     """
     if not low_to < high_from:
-        raise ValueError(f"low_to must be below high_from, but {low_to} >= {high_from} puts a language in both tiers.")
+        raise ValueError(f"low_to must be below high_from, but {low_to} >= {high_from} puts a language in both groups.")
     missing = [language for language, level in levels.items() if level is None or math.isnan(level)]
     if missing:
         raise ValueError(
@@ -91,7 +91,7 @@ def checked_tiers(
     for name, languages, wanted in (("high", tiers.high, high), ("low", tiers.low, low)):
         if not languages:
             raise ValueError(
-                f"no language of the {name} tier has a query: named are {', '.join(sorted(wanted)) or 'none'}, "
+                f"no language of the {name}-resource group has a query: named are {', '.join(sorted(wanted)) or 'none'}, "
                 f"and the queries are in {', '.join(sorted(present))}. A gap needs a language on either side."
             )
     return tiers

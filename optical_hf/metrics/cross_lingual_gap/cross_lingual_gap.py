@@ -24,7 +24,7 @@ Args:
     hits (list of float): one a query, 0 or 1 (was a relevant document at rank 1?) or any measure in [0, 1].
     languages (list of str): language of each query.
     groups (list of str or int, optional): what each query belongs to (its image, its document).
-    high, low, middle (lists of str, for compute): languages of each tier; middle may be left out.
+    high, low, middle (lists of str, for compute): languages of each group; middle may be left out.
     reference (str or float, optional, for compute): label of the teacher's English rows in `languages`, or its level.
     confidence, rounds, seed (for compute): of the bootstrap; 0.95, 10,000 and 0 unless told.
 Returns:
