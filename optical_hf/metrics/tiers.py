@@ -79,11 +79,11 @@ def checked_tiers(
     check_lists(high=high, low=low, middle=middle)
     both = sorted(set(high) & set(low) | set(high) & set(middle) | set(low) & set(middle))
     if both:
-        raise ValueError(f"{len(both)} languages are in two tiers: {', '.join(both)}. Each must count once.")
+        raise ValueError(f"{len(both)} languages are in two groups: {', '.join(both)}. Each must count once.")
     homeless = sorted(set(present) - {*high, *low, *middle})
     if homeless:
         raise ValueError(
-            f"{len(homeless)} of {len(present)} languages are in no tier: {', '.join(homeless)}. "
+            f"{len(homeless)} of {len(present)} languages are in no group: {', '.join(homeless)}. "
             "They would have been left out of the gap. Add each to high or low, or to middle to report it without "
             "counting it."
         )

@@ -60,7 +60,7 @@ def test_groups_may_be_left_out_but_not_of_some_batches(metric, queries):
 
 
 def test_errors_come_through(metric):
-    with pytest.raises(ValueError, match="1 of 2 languages are in no tier: ti"):
+    with pytest.raises(ValueError, match="1 of 2 languages are in no group: ti"):
         metric.compute(hits=[1, 0, 1, 0], languages=["de", "de", "ti", "ti"], **TIERS)
 
 

@@ -192,5 +192,5 @@ def test_systems_with_other_queries_are_named(queries, others, message):
 def test_systems_of_other_length_or_tiers_are_named():
     with pytest.raises(ValueError, match=r"shapes are \(4,\), \(3,\), \(4,\).*align_queries"):
         compare_systems([1, 0, 1, 0], [1, 0, 1], ["de", "de", "so", "so"], high=["de"], low=["so"])
-    with pytest.raises(ValueError, match="in no tier: so"):
+    with pytest.raises(ValueError, match="in no group: so"):
         compare_systems([1, 0, 1, 0], [1, 0, 1, 0], ["de", "de", "so", "so"], high=["de"], low=["mr"])

@@ -33,7 +33,7 @@ def test_lists_may_name_languages_without_queries():
 @pytest.mark.parametrize(
     ("present", "high", "low", "message"),
     [
-        (["de", "so", "ti", "yo"], ["de"], ["so"], "2 of 4 languages are in no tier: ti, yo"),
+        (["de", "so", "ti", "yo"], ["de"], ["so"], "2 of 4 languages are in no group: ti, yo"),
         (["de", "so"], ["de", "so"], ["so"], "1 languages are in two tiers: so"),
         (["de", "fr"], ["de", "fr"], ["so"], "no language of the low tier has a query: named are so, and .* de, fr"),
         (["de", "fr"], [], ["de", "fr"], "no language of the high tier has a query: named are none"),
