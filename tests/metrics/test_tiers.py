@@ -34,7 +34,7 @@ def test_lists_may_name_languages_without_queries():
     ("present", "high", "low", "message"),
     [
         (["de", "so", "ti", "yo"], ["de"], ["so"], "2 of 4 languages are in no group: ti, yo"),
-        (["de", "so"], ["de", "so"], ["so"], "1 languages are in two tiers: so"),
+        (["de", "so"], ["de", "so"], ["so"], "1 languages are in two groups: so"),
         (["de", "fr"], ["de", "fr"], ["so"], "no language of the low tier has a query: named are so, and .* de, fr"),
         (["de", "fr"], [], ["de", "fr"], "no language of the high tier has a query: named are none"),
         (["de", "so"], "de", ["so"], r"high: expected a list, got 'de'; write \['de'\]"),
