@@ -14,7 +14,7 @@ WHOLE = {"write_whole", "write_folder"}
 """What a writer may be given to, or called in."""
 EXCEPTIONS = {
     "files.py: open": "to flush what was written",
-    "evaluation/report/report_page.py: savefig": "into memory",
+    "evaluation/report/html_page.py: savefig": "into memory",
     "evaluation/encode/encoding.py: save": "VectorSet.save writes whole",
     "hub/push.py: copyfile": "into a temporary folder",
     "models/tiny.py: write_text": "into a temporary folder that is read at once",

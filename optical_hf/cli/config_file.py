@@ -4,7 +4,7 @@ from argparse import ArgumentError
 from collections.abc import Sequence
 from dataclasses import fields
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_origin, get_type_hints
 
 from transformers import HfArgumentParser
 
@@ -30,7 +30,9 @@ def parse_options(verb: str, classes: Sequence[type], arguments: Sequence[str]) 
     listed, stated = list(arguments), {}
     if listed and not listed[0].startswith("-"):
         path = expand_path(listed.pop(0))
+        lists = {f.name for cls in classes for f in fields(cls) if get_origin(get_type_hints(cls)[f.name]) is list}
         values = {key: value for key, value in read_yaml(path).items() if value is not None}
+        values |= {key: [value] for key, value in values.items() if key in lists and isinstance(value, str)}
         stated = check_options(classes, values, str(path))
     known = [field.name for cls in classes for field in fields(cls) if field.init]
     for argument in listed:

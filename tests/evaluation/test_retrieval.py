@@ -263,7 +263,7 @@ def test_vectors_with_nan_of_another_width_or_number(collection):
     [
         ({"high": ["de"], "low": ["sw"]}, "1 of 2 languages are in no group: so"),
         ({"high": ["de", "so"], "low": ["so"]}, "in two groups: so"),
-        ({"high": ["de", "so"], "low": ["sw"]}, "no language of the low tier has a query"),
+        ({"high": ["de", "so"], "low": ["sw"]}, "no language of the low-resource group has a query"),
         ({"high": ["de"], "low": ["somali"]}, "did you mean 'so'"),
         ({"systems": ("pupil",)}, "unknown systems pupil"),
         ({"systems": ()}, "nothing to evaluate"),

@@ -82,7 +82,7 @@ class TestCard:
             "Somali (so)",
             "| Somali (so) | 24 |",
             "transport × 1, mse × 0.5",
-            "| language | tier | queries | student | untrained |",
+            "| language | group | queries | student | untrained |",
             "| mean over languages |  |  | 37.5 |",
             "The R@1 gap of student is 25.0",
             "The worst language is Somali",

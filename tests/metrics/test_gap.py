@@ -158,7 +158,7 @@ def test_a_high_tier_that_finds_nothing_has_no_relative_gap():
     [
         ({"languages": ["de"] * 6}, "at least two languages, but there is only de"),
         ({"languages": ["de"] * 3 + ["ti"] * 3}, "1 of 2 languages are in no group: ti"),
-        ({"low": ["yo"], "middle": ["so"]}, "no language of the low tier has a query: named are yo"),
+        ({"low": ["yo"], "middle": ["so"]}, "no language of the low-resource group has a query: named are yo"),
         ({"hits": [1, 0, 1, 0, 1]}, r"shapes are \(5,\), \(6,\)"),
         ({"hits": [1, 0, 1, 0, np.nan, 100]}, "2 of 6 do not, 1 of them NaN"),
         ({"groups": [1, 2, 3, 4, 4, 4]}, r"1 of 2 languages have queries of one group only \(so\)"),

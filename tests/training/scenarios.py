@@ -139,7 +139,7 @@ def the_best_by_a_shared_evaluator(folder: Path, processes: int) -> list[float]:
     run = trainer(
         folder, processes, evaluators=RetrievalEvaluator(collections, teacher, sharded=True), max_steps=6,
         eval_strategy="steps", eval_steps=1, save_strategy="steps", save_steps=1, metric_for_best_model="eval_MRR/mean",
-        load_best_model_at_end=True, learning_rate=3e-2, callbacks=[EarlyStoppingCallback(2)],
+        load_best_model_at_end=True, learning_rate=3e-2, callbacks=[EarlyStoppingCallback(1)],
     )  # fmt: skip
     run.train()
     assert run.state.global_step < 6
