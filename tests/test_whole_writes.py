@@ -19,7 +19,6 @@ EXCEPTIONS = {
     "hub/push.py: copyfile": "into a temporary folder",
     "models/tiny.py: write_text": "into a temporary folder that is read at once",
     "models/tiny.py: save_file": "into a temporary folder that is read at once",
-    "models/teachers/token_cache/cache_shards.py: open": "flushed and renamed there, with the advice that a token cache needs",
     "scenes/entities_export.py: write_text": "into a folder that is renamed when all of its files are there",
     "scenes/entities_export.py: save": "into a folder that is renamed when all of its files are there",
     "study/run/run_cost.py: write_text": "no file: a switch of Linux",

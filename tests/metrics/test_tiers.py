@@ -35,7 +35,12 @@ def test_lists_may_name_languages_without_queries():
     [
         (["de", "so", "ti", "yo"], ["de"], ["so"], "2 of 4 languages are in no group: ti, yo"),
         (["de", "so"], ["de", "so"], ["so"], "1 languages are in two groups: so"),
-        (["de", "fr"], ["de", "fr"], ["so"], "no language of the low-resource group has a query: named are so, and .* de, fr"),
+        (
+            ["de", "fr"],
+            ["de", "fr"],
+            ["so"],
+            "no language of the low-resource group has a query: named are so, and .* de, fr",
+        ),
         (["de", "fr"], [], ["de", "fr"], "no language of the high-resource group has a query: named are none"),
         (["de", "so"], "de", ["so"], r"high: expected a list, got 'de'; write \['de'\]"),
     ],
