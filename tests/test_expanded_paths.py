@@ -182,6 +182,7 @@ def elsewhere(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", ["~", "$WORDS", "${WORDS}"])
 @pytest.mark.parametrize("name", READ)
 def test_what_is_read_is_found(name: str, at: str, elsewhere: Path) -> None:
@@ -189,6 +190,7 @@ def test_what_is_read_is_found(name: str, at: str, elsewhere: Path) -> None:
     assert list(elsewhere.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", ["~", "$WORDS"])
 @pytest.mark.parametrize("name", WRITTEN)
 def test_what_is_written_is_where_it_was_asked_for(name: str, at: str, home: Path, elsewhere: Path) -> None:

@@ -9,6 +9,8 @@ import pytest
 from optical_hf import folders
 from optical_hf.folders import WholeFolder
 
+pytestmark = pytest.mark.slow
+
 CHANGES = ("open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree", "ctypes.dlsym", "os.chmod")
 OLD = {"config.json": "old", "weights": "old", "adapter_config.json": "old", "1_Dense/weights": "old"}
 NEW = {"config.json": "new", "weights": "new", "1_Dense/weights": "new", "2_Dense/weights": "new"}

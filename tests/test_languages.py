@@ -47,6 +47,7 @@ def test_codes_of_no_language_are_refused(code: str) -> None:
         canonical_language(code)
 
 
+@pytest.mark.slow
 @given(st.text(max_size=12) | st.from_regex(r"[a-z]{2,3}([-_]([A-Z][a-z]{3}|[A-Z]{2}))?", fullmatch=True))
 def test_any_text_is_a_language_or_a_value_error(text: str) -> None:
     try:

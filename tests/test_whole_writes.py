@@ -3,6 +3,8 @@
 import ast
 from pathlib import Path
 
+import pytest
+
 import optical_hf
 
 PACKAGE = Path(optical_hf.__file__).parent
@@ -59,6 +61,7 @@ def is_writing_mode(argument: ast.expr | ast.keyword) -> bool:
     return isinstance(said, str) and 0 < len(said) < 4 and bool(set(said) & set("wax+")) and set(said) <= set("wax+rbt")
 
 
+@pytest.mark.slow
 def test_no_file_is_written_directly():
     found = {
         f"{path.relative_to(PACKAGE).as_posix()}: {name}"

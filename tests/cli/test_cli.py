@@ -48,6 +48,7 @@ def train_arguments(folder, output):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_train_then_evaluate(folder, tmp_path, monkeypatch, capsys):
     output = tmp_path / "out"
     code, out, err = run(
@@ -93,6 +94,7 @@ def test_card_pushes_the_student_with_it(folder, tmp_path, monkeypatch, capsys):
     assert "as in so=5101" in err
 
 
+@pytest.mark.slow
 def test_align(folder, tmp_path, monkeypatch, capsys):
     code, out, err = run(
         monkeypatch, capsys, "align", "--teacher", folder / "teacher", "--student", folder / "student", "--bitext",
@@ -104,6 +106,7 @@ def test_align(folder, tmp_path, monkeypatch, capsys):
     assert SentenceTransformer(str(tmp_path / "aligned")).encode(["x"]).shape == (1, 32)
 
 
+@pytest.mark.slow
 def test_train_from_a_yaml_file_where_the_command_line_wins(folder, tmp_path, monkeypatch, capsys):
     config = tmp_path / "config.yaml"
     config.write_text(

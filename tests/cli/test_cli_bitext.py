@@ -35,6 +35,7 @@ def run(monkeypatch, capsys, *arguments) -> tuple[int, str, str]:
     return code, told.out, told.err
 
 
+@pytest.mark.slow
 def test_align_and_evaluate_read_columns_and_drop_bad_rows(folder, tmp_path, monkeypatch, capsys, caplog):
     source = f"mr={folder / 'anki.txt'}:2,1"
     models = ["--teacher", folder / "teacher", "--student"]
@@ -58,6 +59,7 @@ def test_align_and_evaluate_read_columns_and_drop_bad_rows(folder, tmp_path, mon
     assert "mr" in json.loads((tmp_path / "r.json").read_text())["systems"]["student"]["languages"]
 
 
+@pytest.mark.slow
 def test_data_check_reads_columns(folder, monkeypatch, capsys):
     code, out, err = run(monkeypatch, capsys, "data", "check", f"mr={folder / 'anki.txt'}:2,1", "--on-bad-row", "drop")
     assert code == 0, err

@@ -10,6 +10,7 @@ from optical_hf.cli import main
 from optical_hf.scenes import scenes_bitext
 
 
+@pytest.mark.slow
 def test_train_on_a_stream(tmp_path, monkeypatch, capsys):
     tiny_pairs.teacher().save_pretrained(str(tmp_path / "teacher"))
     tiny_pairs.backbone().save_pretrained(str(tmp_path / "student"))

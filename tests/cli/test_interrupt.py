@@ -19,6 +19,8 @@ from optical_hf.data import load_bitext  # noqa: F401 (what a verb imports is im
 from optical_hf.study.run import launching
 from optical_hf.training import OTDistillationTrainer
 
+pytestmark = pytest.mark.slow
+
 INTERRUPTED = "optical-hf: interrupted"
 
 

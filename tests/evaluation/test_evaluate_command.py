@@ -18,6 +18,7 @@ def files(tmp_path, bert):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_systems_are_named_and_reports_written_and_compared(files, monkeypatch, capsys):
     words = dict(zip(GERMAN + SOMALI, ENGLISH * 2, strict=True))
     monkeypatch.setattr(

@@ -76,6 +76,7 @@ def test_tokens_that_nothing_pools_are_late_interaction(bert):
     assert default_search(None) == "vector"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["vector", "late"])
 def test_sentence_transformers_trainers_keep_the_best_student(bert, collection, tmp_path, kind):
     """Two evaluations of a student that is trained on its own test words: the best one, by R@1, is there at the end."""
@@ -107,6 +108,7 @@ def test_sentence_transformers_trainers_keep_the_best_student(bert, collection, 
     assert isinstance(trainer.model, SentenceTransformer if kind == "vector" else MultiVectorEncoder)
 
 
+@pytest.mark.slow
 def test_our_trainer_keeps_the_best_student_by_the_same_metrics(bert, collection, tmp_path):
     bert.save_pretrained(str(tmp_path / "bert"))
     evaluator = RetrievalEvaluator(collection, bert, high=["de"], low=["so"], sharded=True)

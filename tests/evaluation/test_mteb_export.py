@@ -6,6 +6,8 @@ from optical_hf.evaluation import evaluate_retrieval
 from optical_hf.evaluation.mteb_export import mteb_model, mteb_task
 from optical_hf.models.views import as_late_interaction
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("search", ["vector", "maxsim"])
 def test_scores_equal_those_of_mteb(bert, student, teacher, collection, search):

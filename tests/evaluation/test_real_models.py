@@ -11,6 +11,8 @@ from optical_hf.data import RetrievalCollection
 from optical_hf.evaluation import evaluate_retrieval
 from optical_hf.models.views import as_late_interaction
 
+pytestmark = pytest.mark.slow
+
 SIZE = 60
 
 

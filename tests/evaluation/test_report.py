@@ -103,6 +103,7 @@ def test_measures_of_several_relevant_documents_are_in_report_and_json():
     assert list(one.systems["student"].languages["so"].measures) == ["R@1", "MRR"]  # MAP would be MRR
 
 
+@pytest.mark.slow
 def test_plots_show_what_the_report_says(report, tmp_path):
     figure = plot_recall(report)
     axes = figure.axes[0]

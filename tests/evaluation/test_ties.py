@@ -74,6 +74,7 @@ def test_a_right_document_above_the_tied_ones_keeps_its_rank():
     assert ranks(queries, documents, ENGINES["exact"], 1) == [1, np.inf, np.inf, np.inf, np.inf]
 
 
+@pytest.mark.slow
 @given(
     scores=st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.7]), min_size=1, max_size=12),
     right=st.integers(0, 11),

@@ -112,6 +112,7 @@ def saved(model, tokenizer, folder):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["marian", "nllb", "m2m100"])
 def test_a_checkpoint_translates_by_its_own_conventions(name, request):
     translate = load_translator(request.getfixturevalue(name), batch_size=3, progress=False)

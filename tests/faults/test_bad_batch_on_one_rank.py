@@ -3,9 +3,12 @@
 import re
 
 import fault_runs
+import pytest
 import torch
 from fault_runs import started
 from test_guards import named, poison
+
+pytestmark = pytest.mark.slow
 
 
 def poisoned(folder, resume, at, options):

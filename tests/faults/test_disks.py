@@ -37,6 +37,7 @@ def disk(tmp_path):
     subprocess.run(["umount", "-l", made.place], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_loses_nothing_and_the_run_goes_on_when_there_is_room(disk, tmp_path):
     folder = disk.place / "run"
     run = fault_runs.trainer(folder)
@@ -76,6 +77,7 @@ def limit():
     resource.setrlimit(resource.RLIMIT_FSIZE, (120_000, resource.RLIM_INFINITY))
 
 
+@pytest.mark.slow
 def test_a_file_that_grows_over_the_limit_is_told_of_in_one_line(tmp_path):
     codes, told = started(tmp_path / "run", at=(3, limit))
     assert codes == [1]
@@ -96,6 +98,7 @@ def test_a_read_only_path_is_refused_before_the_training(disk):
     assert run.state.global_step == 0
 
 
+@pytest.mark.slow
 def test_a_path_that_becomes_read_only_loses_nothing(disk):
     folder = disk.place / "run"
     run = fault_runs.trainer(folder, callbacks=[At(3, lambda: disk.mount("remount,ro"))])

@@ -9,6 +9,8 @@ from fault_runs import KILLED, STEPS, TERMINATED, At, Send, end, started
 
 from optical_hf.training.checkpoints.checkpoints import damage
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
@@ -18,7 +20,6 @@ def whole(tmp_path_factory):
     return end(folder)
 
 
-@pytest.mark.slow
 def test_killed_again_and_again(tmp_path, whole):
     """Before the first checkpoint, after it, and in the last step; checkpoints are written every second step."""
     folder = tmp_path / "run"
@@ -30,7 +31,6 @@ def test_killed_again_and_again(tmp_path, whole):
     assert torch.equal(end(folder), whole)
 
 
-@pytest.mark.slow
 def test_killed_while_each_part_of_a_checkpoint_is_written(tmp_path, whole):
     """A checkpoint that is cut off is named and skipped for the one before it, and written again when the run comes there."""
     folder = tmp_path / "run"

@@ -4,11 +4,14 @@ import os
 import signal
 import time
 
+import pytest
 import torch
 from fault_runs import At, started, trainer
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from optical_hf.training.checkpoints.checkpoints import checkpoints, damage
+
+pytestmark = pytest.mark.slow
 
 
 def rank_of_two(folder):

@@ -36,6 +36,7 @@ def trainer(folder):
     return OTDistillationTrainer(student, teacher, args, tiny_pairs.bitext())
 
 
+@pytest.mark.slow
 def test_a_run_trains_through_answers_of_500(hub, tmp_path):
     run = trainer(tmp_path)
     for route in ("preupload", "batch", "upload", "commit"):
@@ -46,6 +47,7 @@ def test_a_run_trains_through_answers_of_500(hub, tmp_path):
     assert hub.files("tester/run", "main")["model.safetensors"] == (tmp_path / "model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_push_that_failed_for_good_is_told_and_the_next_one_brings_it(hub, tmp_path, caplog):
     run = trainer(tmp_path)
     hub.fail("commit", 1000)

@@ -9,6 +9,8 @@ from calibration_draws import LEVELS, NAMES, OPTIONS, WORLDS, World, comparisons
 
 from optical_hf.metrics.gap import cross_lingual_gap
 
+pytestmark = pytest.mark.slow
+
 DRAWS, ROUNDS = 60, 200
 
 

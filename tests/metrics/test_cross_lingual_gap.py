@@ -64,6 +64,7 @@ def test_errors_come_through(metric):
         metric.compute(hits=[1, 0, 1, 0], languages=["de", "de", "ti", "ti"], **TIERS)
 
 
+@pytest.mark.slow
 def test_the_function_needs_neither_evaluate_nor_torch():
     code = (
         "import sys, optical_hf.metrics.gap, optical_hf.metrics.significance, optical_hf.metrics.ranking\n"

@@ -26,6 +26,7 @@ def runs(rng, seeds, effect):
 LANGUAGES = np.repeat(list(LEVELS), GROUPS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effect", [0.0, 0.15, 0.5], ids=["no luck", "some luck", "much luck"])
 def test_three_seeds_cover_levels_gaps_and_differences(effect):
     rng = np.random.default_rng(1)

@@ -153,6 +153,7 @@ def test_holm_by_hand_and_in_any_order():
     assert holm([]).tolist() == []
 
 
+@pytest.mark.slow
 def test_the_interval_of_two_nearly_equal_systems_is_as_wide_as_their_difference_says():
     rng = np.random.default_rng(0)
     languages, missed = ["de"] * 5000 + ["so"] * 200, 0

@@ -40,6 +40,7 @@ def align(folder, output, monkeypatch, regularisation, *more):
         return end.code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("regularisation", ["0.01", "held_out_language"])
 def test_the_penalty_used_is_told(folder, tmp_path, monkeypatch, regularisation):
     assert not align(folder, tmp_path / "student", monkeypatch, regularisation)

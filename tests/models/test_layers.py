@@ -133,6 +133,7 @@ def adapted(tmp_path):
     return student
 
 
+@pytest.mark.slow
 def test_an_adapter_is_merged_or_saved_alone_under_the_average(adapted, tmp_path):
     merge_and_save(adapted, tmp_path / "whole")
     assert distance(SentenceTransformer(str(tmp_path / "whole"), device="cpu"), adapted) < 1e-5
@@ -153,6 +154,7 @@ def test_a_cache_knows_the_layers_of_its_teacher():
     assert len(keys) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layers", "told"),
     [

@@ -38,6 +38,7 @@ def shell(monkeypatch, *words):
     return end.value.code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["vector", "late_interaction"])
 def test_the_prompt_is_read_with_and_saved(folder, tmp_path, kind):
     teacher = load_teacher(folder / "teacher")
@@ -163,6 +164,7 @@ def test_a_folder_of_another_name_is_known_by_what_it_was_made_from(folder, tmp_
     assert "of the family BGE" in caplog.text
 
 
+@pytest.mark.slow
 def test_align_and_evaluate_take_it(folder, tmp_path, monkeypatch, capsys):
     models = ["--teacher", folder / "teacher", "--student"]
     words = ["align", *models, folder / "multilingual-e5-small", "--bitext", f"so={folder / 'so.tsv'}", "--rounds", "1"]
@@ -199,6 +201,7 @@ def test_an_untrained_student_is_read_with_it(folder, tmp_path, monkeypatch):
     assert prompt_of(untrained_student(folder / "multilingual-e5-small", teacher, student), "query") == "query: "
 
 
+@pytest.mark.slow
 def test_train_takes_it(folder, tmp_path, monkeypatch):
     words = ["train", "--teacher", folder / "teacher", "--student", folder / "multilingual-e5-small", "--use_cpu"]
     words += ["--bitext", f"so={folder / 'so.tsv'}", "--max_steps", "1", "--report_to", "none"]

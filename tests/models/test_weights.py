@@ -26,6 +26,7 @@ def half_folders(request, tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_half_precision_checkpoints_are_loaded_in_full_and_fitted(half_folders):
     teacher = load_teacher(half_folders / "teacher", device="cpu")
     for name in ("backbone", "student"):
@@ -34,6 +35,7 @@ def test_half_precision_checkpoints_are_loaded_in_full_and_fitted(half_folders):
         fit_alignment(student, teacher, tiny_pairs.bitext(48), rounds=1, progress=False)
 
 
+@pytest.mark.slow
 def test_half_precision_checkpoints_are_trained_by_default(half_folders, tmp_path):
     teacher = load_teacher(half_folders / "teacher", device="cpu")
     student = load_student(half_folders / "backbone", teacher)

@@ -41,6 +41,7 @@ def test_auto_takes_the_kernel() -> None:
     assert torch.equal(solve(*ragged()).plan, solve(*ragged(), kernel="numba").plan)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epsilon", [0.5, 0.05, 0.01])
 def test_the_kernel_gives_the_plan_of_pot_on_the_unpadded_pair(epsilon: float) -> None:
     cost, source_mask, target_mask = ragged()
@@ -156,6 +157,7 @@ def test_partial_runs_in_the_kernel_too() -> None:
     torch.testing.assert_close(got.plan, expected.plan, atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 def test_one_compiled_graph_gives_the_eager_values() -> None:
     cost, source_mask, target_mask = ragged()
 

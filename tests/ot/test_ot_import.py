@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 HEAVY = (
     "ot",
     "scipy",
@@ -17,6 +19,7 @@ HEAVY = (
 )
 
 
+@pytest.mark.slow
 def test_importing_transport_loads_torch_and_nothing_heavy() -> None:
     program = (
         "import sys, torch; before = set(sys.modules); import optical_hf.ot; "

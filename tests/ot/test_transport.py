@@ -64,6 +64,7 @@ def test_points_on_a_line_are_matched_in_order(known: Known) -> None:
 # Symmetries
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ALL)
 def test_permuted_tokens_give_the_permuted_plan(solver: str) -> None:
     cost, source_mask, target_mask = ragged()
@@ -74,6 +75,7 @@ def test_permuted_tokens_give_the_permuted_plan(solver: str) -> None:
     torch.testing.assert_close(moved.plan, plain.plan[:, rows][:, :, columns], atol=1e-3, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ALL)
 def test_swapped_sides_give_the_transposed_plan(solver: str) -> None:
     cost, source_mask, target_mask = ragged()
@@ -83,6 +85,7 @@ def test_swapped_sides_give_the_transposed_plan(solver: str) -> None:
     torch.testing.assert_close(swapped.plan.mT, plain.plan, atol=1e-3, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ALL)
 def test_cost_epsilon_and_rho_scale_together(solver: str) -> None:
     cost, source_mask, target_mask = ragged()
@@ -135,6 +138,7 @@ def test_the_same_input_gives_the_same_bits(solver: str) -> None:
     assert torch.equal(one.plan, two.plan)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["sinkhorn", "partial"])
 def test_one_compiled_graph_gives_the_eager_values(solver: str) -> None:
     source = torch.randn(6, 9, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()

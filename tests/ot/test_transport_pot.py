@@ -20,6 +20,7 @@ def uniform(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.full(n, 1 / n), np.full(m, 1 / m)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("epsilon", [0.5, 0.05, 0.01])
 def test_sinkhorn_gives_the_plan_of_pot_on_the_unpadded_pair(epsilon: float, kernel: str) -> None:

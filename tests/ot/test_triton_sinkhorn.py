@@ -58,6 +58,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Solution]:
     return dict(zip(cases, (Solution(*tensors) for tensors in torch.load(folder / "out.pt")), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_the_kernel_gives_the_plan_of_the_torch_path(found: dict[str, Solution], case: str) -> None:
     expected = solve_sinkhorn(*masses(), CASES[case])

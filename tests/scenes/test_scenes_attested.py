@@ -47,6 +47,7 @@ def known_words(folder, patterns):
     return known
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", CORPORA)
 def test_word_forms_are_attested(shared_data, language):
     known = known_words(shared_data, CORPORA[language])

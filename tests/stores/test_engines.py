@@ -26,6 +26,7 @@ def in_pieces(values: VectorSet, size: int) -> VectorStore:
     return VectorStore(tuple(values.items(start, start + size) for start in starts), tuple(starts), len(values))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["exact", pytest.param("faiss-flat", marks=FAISS), pytest.param("lancedb", marks=LANCE)]
 )

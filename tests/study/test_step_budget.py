@@ -12,6 +12,8 @@ from optical_hf.study.run import running, training_run
 from optical_hf.study.run.step_budget import WithinBudget, affordable_steps
 from optical_hf.training import OTDistillationTrainer
 
+pytestmark = pytest.mark.slow
+
 Written = Callable[[dict], StudyConfig]
 SHOWN = ("loss", "grad_norm", "learning_rate", "pooled_mse", "padding")
 

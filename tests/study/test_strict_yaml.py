@@ -25,6 +25,7 @@ DOUBLING = "\n".join(["a0: &a0 [x, x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" 
 MERGING = "\n".join(["a0: &a0 {x0: 1}", *(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}" for n in range(1, 40))])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("read", [as_study, as_options])
 @pytest.mark.parametrize(
     ("text", "told"),

@@ -34,6 +34,7 @@ def test_a_dry_run_prints_the_grid_and_runs_nothing(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "losses"),
     [

@@ -17,6 +17,8 @@ from optical_hf.study.run import contents, running
 from optical_hf.study.run import run_cost as accounting
 from optical_hf.study.run.run_cost import CODE, versions
 
+pytestmark = pytest.mark.slow
+
 Written = Callable[[dict], StudyConfig]
 
 

@@ -11,6 +11,8 @@ from optical_hf.study.report.runs_table import read_table
 from optical_hf.study.report.study_report import bitext_points, write_study
 from optical_hf.study.run.launching import folders_of, launch_runs
 
+pytestmark = pytest.mark.slow
+
 Written = Callable[[dict], StudyConfig]
 
 

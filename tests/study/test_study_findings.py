@@ -151,6 +151,7 @@ def test_languages_of_one_group_have_no_gap(tmp_path: Path) -> None:
         assert {row["tier"] for row in rows} == {"low"}
 
 
+@pytest.mark.slow
 def test_plots_of_any_names_have_files_of_their_own(tmp_path: Path) -> None:
     names = ("late MiniLM", "late-MiniLM", "Late_minilm", "学生", "हिंदी", "late?MiniLM")
     runs = []

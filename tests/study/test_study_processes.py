@@ -15,11 +15,12 @@ from optical_hf.models import averaged_layers, backbone
 from optical_hf.study import StudyConfig, folders_of, launch_runs, runs_of
 from optical_hf.study.run import launching, parent_process, running
 
+pytestmark = pytest.mark.slow
+
 FORK = multiprocessing.get_context("fork")  # importing torch anew takes longer than what the processes do
 Written = Callable[[dict], StudyConfig]
 
 
-@pytest.mark.slow
 def test_a_run_through_accelerate_launch(study_values: dict, loaded: Written) -> None:
     study_values["grid"] = {"systems": ["ridge"], "students": ["short"]}
     study_values["keep_students"] = True

@@ -17,6 +17,8 @@ from optical_hf.study.report.study_report import write_study
 from optical_hf.study.run import running
 from optical_hf.study.run.run_data import pairs_by_language, read_bitext, sample_bitext
 
+pytestmark = pytest.mark.slow
+
 FORK = multiprocessing.get_context("fork")  # importing torch anew takes longer than what the processes do
 Written = Callable[[dict], StudyConfig]
 

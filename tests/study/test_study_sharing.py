@@ -22,6 +22,8 @@ from optical_hf.study.run.launching import RunFolder
 from optical_hf.study.run.run_cost import Meter, flop_counter
 from optical_hf.study.run.run_data import read_bitext, read_collections, sample_bitext
 
+pytestmark = pytest.mark.slow
+
 Written = Callable[[dict], StudyConfig]
 # The penalty is given: chosen, it could jump to the next one by the rounding of float16.
 FIT = {"fit": {"regularisation": 1e-3}}

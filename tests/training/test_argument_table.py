@@ -104,6 +104,7 @@ def test_a_value_that_cannot_work_is_refused(tmp_path, kwargs, told):
         arguments(tmp_path, **kwargs)
 
 
+@pytest.mark.slow
 def test_many_at_once_train_evaluate_and_save(tmp_path):
     options = {
         "optim": "adamw_torch", "weight_decay": 0.1, "adam_beta1": 0.8, "adam_beta2": 0.99, "adam_epsilon": 1e-7,

@@ -11,6 +11,8 @@ from test_trainer import TEXTS, arguments, losses
 from optical_hf.models import averaged_layers, layer_average
 from optical_hf.training import OTDistillationTrainer, load_weights
 
+pytestmark = pytest.mark.slow
+
 SHARES = {1: 0.25, 2: 0.75}
 
 

@@ -33,6 +33,7 @@ def test_a_budget_of_tokens_is_kept_and_every_pair_is_seen_once(tmp_path):
     assert sorted(i for batch in found for i in batch["ids"]) == sorted(tiny_pairs.bitext()["id"])
 
 
+@pytest.mark.slow
 def test_lengths_are_counted_as_batches_need_them(tmp_path):
     rows = concatenate_datasets([tiny_pairs.bitext()] * 220)  # 21,120
     run = trainer(tmp_path, rows, per_device_train_batch_size=64, tokens_per_batch=400)
@@ -56,6 +57,7 @@ def test_a_budget_for_single_pairs_is_refused(tmp_path):
         run.train()
 
 
+@pytest.mark.slow
 def test_grouping_by_length_wastes_less_padding_and_says_so(tmp_path):
     wasted = {}
     for budget in (None, 400):
@@ -89,6 +91,7 @@ def test_languages_are_drawn(tmp_path, budget):
     assert plain == {"de": 48, "so": 24, "mr": 24}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["table", "stream"])
 def test_a_run_goes_on_with_the_batches_it_would_have_seen(tmp_path, kind):
     """Five steps are an epoch: the stop lies in the second, the end in the third."""
@@ -111,6 +114,7 @@ def test_a_run_goes_on_with_the_batches_it_would_have_seen(tmp_path, kind):
         assert torch.equal(one, two)
 
 
+@pytest.mark.slow
 def test_a_stream_is_trained_on_and_grouped_by_length(tmp_path):
     rows = tiny_pairs.bitext().to_iterable_dataset()
     plain = trainer(tmp_path, rows, max_steps=8, per_device_train_batch_size=16, alignment="ridge")
@@ -139,6 +143,7 @@ def test_languages_without_a_column_are_refused(tmp_path):
         run.train()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", ["table", "stream"])
 def test_tokenizing_in_another_process_changes_nothing(tmp_path, rows):
     dataset = tiny_pairs.bitext()
@@ -151,6 +156,7 @@ def test_tokenizing_in_another_process_changes_nothing(tmp_path, rows):
     assert curves[0] == curves[1]
 
 
+@pytest.mark.slow
 def test_a_batch_that_does_not_fit_is_made_smaller(tmp_path, monkeypatch):
     seen = []
 

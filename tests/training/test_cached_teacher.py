@@ -7,6 +7,8 @@ from test_trainer import arguments, losses
 from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.training import OTDistillationTrainer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("alignment", ["none", "transport"])
 def test_the_cache_gives_the_loss_curve_of_the_online_teacher(tmp_path, alignment):

@@ -85,6 +85,7 @@ class TestEarlyStopping:
         history = [{"eval_R@1/mean": 0.1, "eval_R@1/so": 0.3, "eval_R@1/de": 0.5, "step": 7}, {"loss": 1.0}]
         assert standings(history) == [(7, 0.3, "so", 0.4, None)]
 
+    @pytest.mark.slow
     def test_a_run_stops_and_a_resumed_one_stops_at_the_same_step(self, tmp_path):
         def stopping(folder):
             # The numbers of a step, so that they do not depend on how often the evaluator was called.
@@ -113,6 +114,7 @@ class TestTransport:
         content_BN = torch.tensor([[True, False]] * 2)
         assert mass_beside_content(plan_BNM, content_BN, content_BN).tolist() == [0.75, 0.0]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("kwargs", "name", "fix"),
         [
@@ -159,6 +161,7 @@ EXPECTED = {
 }
 
 
+@pytest.mark.slow
 def test_what_is_measured_reaches_every_reporter(tmp_path):
     recorder = Recorder()
     run = trainer(tmp_path, max_steps=21, callbacks=[recorder])
@@ -169,6 +172,7 @@ def test_what_is_measured_reaches_every_reporter(tmp_path):
     assert set(recorder.seen) >= EXPECTED
 
 
+@pytest.mark.slow
 def test_what_is_measured_reaches_tensorboard(tmp_path):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

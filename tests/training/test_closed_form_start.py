@@ -12,6 +12,8 @@ from optical_hf.models import build_student, fit_alignment, load_student, token_
 from optical_hf.training import OTDistillationTrainer, save_student
 from optical_hf.training.trainer.closed_form_start import is_new
 
+pytestmark = pytest.mark.slow
+
 
 def train(student, teacher, folder, **kwargs):
     """Train one step at learning rate 0, so that whatever moved was the closed form; how far the projection moved."""

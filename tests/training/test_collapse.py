@@ -112,6 +112,7 @@ class TestCollapse:
         assert run.state.global_step == 4
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_a_real_student_is_not_collapsed_before_it_is_trained(real_models, shared_data):
     from optical_hf.data import load_bitext

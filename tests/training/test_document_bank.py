@@ -69,6 +69,7 @@ def test_evaluation_does_without_it(trained, tmp_path):
     assert trained.evaluate(few)["eval_loss"] == pytest.approx(plain.evaluate(few)["eval_loss"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_has_the_same(trained, tmp_path):
     rest = trainer(tmp_path)
     rest.train(resume_from_checkpoint=f"{trained.args.output_dir}/checkpoint-1")

@@ -42,6 +42,7 @@ def test_the_student_is_to_find_the_document(tmp_path):
     assert run.evaluate(plain)["eval_loss"] != pytest.approx(float(expected), rel=1e-2)
 
 
+@pytest.mark.slow
 def test_losses_that_do_not_search_read_the_english_side(tmp_path):
     losses_of = {}
     for name, rows in (("with", with_documents()), ("without", tiny_pairs.bitext())):
@@ -51,6 +52,7 @@ def test_losses_that_do_not_search_read_the_english_side(tmp_path):
     assert losses_of["with"] == losses_of["without"]
 
 
+@pytest.mark.slow
 def test_documents_are_read_for_losses_that_search_alone(tmp_path, monkeypatch):
     reads = []
     read = EncoderTeacher.token_set
@@ -70,6 +72,7 @@ def test_the_bank_holds_documents(tmp_path):
     assert cosines.max(dim=1).values.min() > 1 - 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("several", ["languages", "cache"])
 def test_every_kind_of_teacher_reads_them(tmp_path, several):
     rows, teacher = with_documents(), tiny_pairs.pair()[1]

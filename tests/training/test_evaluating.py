@@ -8,6 +8,7 @@ from test_trainer import TEXTS, trainer
 from transformers import EarlyStoppingCallback, TrainerCallback
 
 
+@pytest.mark.slow
 def test_evaluators_report_metrics_that_choose_the_best_model(tmp_path):
     seen = []
 
@@ -64,6 +65,7 @@ def test_an_evaluation_is_one_for_callbacks_and_evaluators_however_many_datasets
     assert {"test_R@1/so", "test_x_loss"} <= set(metrics)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("metric", "rate"), [("eval_x", 1e-3), ("eval_loss", 0.0)])
 def test_early_stopping_and_the_plateau_scheduler_count_evaluations(tmp_path, metric, rate):
     run = trainer(

@@ -88,6 +88,7 @@ class TestRows:
         assert english_share(["The cat and the dog"]) == pytest.approx(3 / 5)
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_real_bitext_of_seven_languages_passes_and_its_exchange_does_not(shared_data):
     from optical_hf.data import load_bitext
@@ -183,6 +184,7 @@ class TestBadBatches:
         assert f"weights are those of step {run.state.global_step}." in str(error.value)
         assert all(p.isfinite().all() for p in run.model.parameters())
 
+    @pytest.mark.slow
     def test_skip_leaves_out_the_step_and_nothing_else(self, tmp_path, caplog):
         """The weights are those of a run in which the optimizer did not see that step at all."""
         run = poisoned(tmp_path / "a", {"pair-7"}, max_steps=12, on_bad_batch="skip", lr_scheduler_type="constant")
@@ -205,6 +207,7 @@ class TestBadBatches:
         assert "'pair-7'" in caplog.text
         assert np.isfinite(losses(run)).all()
 
+    @pytest.mark.slow
     def test_skip_leaves_out_the_whole_accumulated_step(self, tmp_path):
         run = poisoned(
             tmp_path, {"pair-7"}, max_steps=6, on_bad_batch="skip", per_device_train_batch_size=4, gradient_accumulation_steps=4,
@@ -222,6 +225,7 @@ class TestBadBatches:
         assert moved.count(False) == 1
         assert len(moved) == 6
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("side", "accumulated", "clipped"),
         [("student", 1, True), ("student", 2, False), ("teacher", 1, False), ("teacher", 2, True)],

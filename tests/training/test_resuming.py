@@ -14,6 +14,8 @@ from transformers import EarlyStoppingCallback
 from optical_hf.models import build_student, load_student
 from optical_hf.training import OTDistillationTrainer, merge_and_save
 
+pytestmark = pytest.mark.slow
+
 
 def weights(model):
     return torch.cat([p.detach().flatten().clone() for p in model.parameters()])

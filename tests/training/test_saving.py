@@ -1,6 +1,7 @@
 """A student that is saved over another: none of its files are read with those of the other, and all else stays."""
 
 import numpy as np
+import pytest
 import tiny_pairs
 from peft import LoraConfig
 from sentence_transformers import SentenceTransformer
@@ -18,6 +19,7 @@ def test_every_file_that_a_student_is_read_from_goes_with_it(tmp_path):
     assert {name for name in top if not student_folder(tmp_path).owned(name)} <= {"README.md"}
 
 
+@pytest.mark.slow
 def test_a_student_takes_the_place_of_one_with_an_adapter_and_the_other_way_round(tmp_path):
     tiny_pairs.backbone().save_pretrained(str(tmp_path / "backbone"))
     plain = build_student(SentenceTransformer(str(tmp_path / "backbone")), tiny_pairs.teacher())

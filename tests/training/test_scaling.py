@@ -17,6 +17,8 @@ from optical_hf.losses import LOSSES, MaxSimLoss, SearchLoss
 from optical_hf.training import OTDistillationTrainer
 from optical_hf.training.trainer.sharing import SharedBatches
 
+pytestmark = pytest.mark.slow
+
 SHAPES = {
     "rows": st.integers(3, 60),
     "size": st.integers(2, 9),

@@ -11,6 +11,8 @@ from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.models.tiny import tiny_encoder
 from optical_hf.training import OTDistillationTrainer
 
+pytestmark = pytest.mark.slow
+
 
 def other_teacher(width: int = 32):
     return (

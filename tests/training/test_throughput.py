@@ -8,6 +8,8 @@ from test_trainer import arguments, losses
 from optical_hf.models import backbone
 from optical_hf.training import OTDistillationTrainer
 
+pytestmark = pytest.mark.slow
+
 
 def trained(folder, attention: str | None = None, **kwargs):
     student, teacher = tiny_pairs.pair()

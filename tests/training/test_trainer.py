@@ -101,6 +101,7 @@ def test_losses_that_nothing_is_learnt_from_are_refused(tmp_path, losses, told):
         OTDistillationTrainer(student, teacher, args, losses=losses)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("batch", "accumulation"), [(8, 2), (2, 8)])
 def test_accumulation_retraces_the_loss_curve(tmp_path, batch, accumulation):
     whole = trainer(tmp_path / "a", per_device_train_batch_size=16, max_steps=4)
@@ -143,6 +144,7 @@ def test_projection_has_its_own_learning_rate(tmp_path):
     assert counted == sum(1 for p in run.model.parameters() if p.requires_grad)
 
 
+@pytest.mark.slow
 def test_training_starts_from_the_closed_form(tmp_path):
     cold, warm = trainer(tmp_path / "a"), trainer(tmp_path / "b", alignment="transport")
     cold.train(), warm.train()
@@ -161,6 +163,7 @@ def test_saved_student_is_the_trained_one_and_holds_no_secret(tmp_path):
     assert json.loads((tmp_path / "student" / "training_args.json").read_text())["losses"]
 
 
+@pytest.mark.slow
 def test_resume_goes_on_as_if_it_had_not_stopped(tmp_path):
     whole = trainer(tmp_path / "a", max_steps=6)
     whole.train()
@@ -191,6 +194,7 @@ def test_lora_trains_the_adapter_and_the_projection_and_saves_a_merged_student(t
     assert (tmp_path / "run" / "checkpoint-3" / "adapter_model.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_lora_resumes_from_its_adapter(tmp_path):
     def lora(folder, **kwargs):
         torch.manual_seed(0)

@@ -19,6 +19,7 @@ def arguments(folder, **options):
     return OTDistillationArguments(output_dir=str(folder), **(QUIET | options))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_trainer_needs_no_language(tmp_path, streamed):
     student, teacher = tiny_pairs.pair()

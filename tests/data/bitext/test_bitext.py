@@ -246,6 +246,7 @@ def test_the_builder_is_used_like_any_of_datasets(folder: Path) -> None:
     assert list(builder.as_streaming_dataset(split="train")) == builder.as_dataset(split="train").to_list()
 
 
+@pytest.mark.slow
 def test_real_files_of_seven_languages(folder: Path, shared_data: Path) -> None:
     rows = load(
         [

@@ -234,6 +234,7 @@ def test_what_was_loaded_is_loaded_back_from_parquet_arrow_and_disk(folder: Path
             load(name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_proc", [None, 2])
 def test_tables_with_a_translation_column(folder: Path, num_proc: int | None) -> None:
     table = Dataset.from_list([{"translation": {"en": f"e{n}", "id": f"f{n}"}} for n in range(6)])

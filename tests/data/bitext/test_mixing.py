@@ -30,6 +30,7 @@ def test_languages_come_as_the_temperature_says(files):
     assert shares[1]["som"] == pytest.approx(150, abs=30)
 
 
+@pytest.mark.slow
 def test_the_seed_decides_and_an_epoch_has_its_own_order(files):
     first = drawn(stream_bitext(files, seed=1, buffer_size=50), 700)
     assert first == drawn(stream_bitext(files, seed=1, buffer_size=50), 700)

@@ -92,6 +92,7 @@ def emoji(shared_data):
     return shared_data / "emoji_image_text" / "png64.zip", names
 
 
+@pytest.mark.slow
 def test_captions_find_real_images_in_an_archive(emoji):
     archive, names = emoji
     collection = captions_to_images("emoji", names, archive)
@@ -126,6 +127,7 @@ def release(tmp_path_factory):
     return export_flickr30k_entities(scenes, tmp_path_factory.mktemp("regions") / "release", ("en", "so"))
 
 
+@pytest.mark.slow
 def test_phrases_find_regions(release):
     english = load_flickr30k_entities(release, "train")
     somali = load_flickr30k_entities(release, "train", sentences=release / "Sentences_so", language="so")

@@ -136,6 +136,7 @@ def test_streaming_gives_the_same_rows(root):
     assert rows == load_flickr30k_entities(root, "train", "phrases").to_list()
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_same_rows(root):
     ids = [str(n) for n in range(1000, 2500)]
     for image in ids:

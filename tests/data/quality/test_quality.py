@@ -105,6 +105,7 @@ def test_numbers_in_any_digits() -> None:
     assert numbers("٣ and ３ and ३") == [3, 3, 3]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_four_languages")
 def test_the_language_check_sees_what_is_in_another_language(monkeypatch: pytest.MonkeyPatch) -> None:
     strange = [
@@ -159,6 +160,7 @@ def test_an_empty_table_has_an_empty_report() -> None:
     assert bitext_quality(table(GOOD).select([]), rules=["copy", "misaligned", "duplicate"]).pairs == {}
 
 
+@pytest.mark.slow
 def test_real_files_are_followed_one_by_one_also_where_they_are_mixed(shared_data: Path) -> None:
     names = [str(shared_data / f"tico19/{name}.jsonl.gz") for name in ("raw_upstream_misaligned.so", "test.sw")]
     report = bitext_quality(load_bitext(names, streaming=True), rules=["misaligned", "empty"])

@@ -53,6 +53,7 @@ def test_leaks_need_an_evaluation_set() -> None:
         clean_bitext(table(), ["nonsense"])  # type: ignore[list-item]
 
 
+@pytest.mark.slow
 def test_the_slipped_rows_of_the_real_file_go_and_a_clean_one_is_left(shared_data: Path, tmp_path: Path) -> None:
     rows = load_bitext(str(shared_data / "tico19/raw_upstream_misaligned.so.jsonl.gz"), cache_dir=str(tmp_path))
     cleaned = clean_bitext(rows, ["misaligned"])

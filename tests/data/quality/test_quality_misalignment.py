@@ -43,6 +43,7 @@ def test_is_silent_on_the_repaired_file(shared_data: Path) -> None:
     assert find_misaligned_runs(*tico(shared_data, "test.so.repaired", "dev.so.repaired")) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", CLEAN)
 def test_is_silent_on_clean_files_and_finds_what_is_done_to_them(shared_data: Path, language: str) -> None:
     english, foreign = tico(shared_data, f"test.{language}")
@@ -53,6 +54,7 @@ def test_is_silent_on_clean_files_and_finds_what_is_done_to_them(shared_data: Pa
     assert (run.first, run.last) == (pytest.approx(701, abs=3), pytest.approx(1400, abs=3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offset", [-40, -7, 1, 200])
 def test_says_by_how_many_rows_also_far_away(offset: int) -> None:
     english, foreign = invented(1_500)
@@ -66,6 +68,7 @@ def test_says_by_how_many_rows_also_far_away(offset: int) -> None:
     assert longest.last == pytest.approx(kept[1], abs=60)
 
 
+@pytest.mark.slow
 def test_rows_that_match_nothing_are_a_run_without_offset() -> None:
     english, foreign = invented(900)
     strange = invented(200, seed=1)[1]

@@ -44,6 +44,7 @@ def mixed_up(foreign: list[str], share: float, seed: int = 0) -> tuple[list[str]
     return given, {row + 1 for row in range(len(foreign)) if given[row] != foreign[row]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("language", "share"), [("sw", 0.01), pytest.param("mr", 0.05, marks=SLOW), pytest.param("sw", 0.10, marks=SLOW)]
 )
@@ -60,6 +61,7 @@ def test_scattered_wrong_pairs_of_a_real_file_are_counted_and_found(
     assert hits > 0.8 * len(found.rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["am", pytest.param("zh", marks=SLOW)])
 def test_a_clean_real_file_is_silent(shared_data: Path, language: str) -> None:
     found = find_mismatched_pairs(*tico(shared_data, f"test.{language}"))
@@ -68,6 +70,7 @@ def test_a_clean_real_file_is_silent(shared_data: Path, language: str) -> None:
     assert found.high < 0.005
 
 
+@pytest.mark.slow
 def test_the_report_names_them_and_cleaning_drops_and_lists_them(caplog: pytest.LogCaptureFixture) -> None:
     english, foreign = translated(1_000)
     given, wrong = mixed_up(foreign, 0.1)
@@ -104,6 +107,7 @@ def test_a_clean_table_says_so_and_a_small_one_that_it_was_not_checked() -> None
     assert few.mismatches == ()
 
 
+@pytest.mark.slow
 def test_rows_of_a_run_are_not_told_again_one_by_one(shared_data: Path) -> None:
     english, foreign = tico(shared_data, "test.sw")
     slipped = foreign[:700] + foreign[701:1400] + foreign[700:701] + foreign[1400:]

@@ -96,6 +96,7 @@ def test_tokens_that_mislead_raise_the_weight_of_the_pooled_vectors():
     assert chosen[0.0] == POOLED_WEIGHTS[0] < chosen[300.0]
 
 
+@pytest.mark.slow
 def test_the_pooled_weight_is_chosen_by_what_the_student_is_searched_by(monkeypatch):
     judged = []
     monkeypatch.setattr(TokenFold, "found", lambda fold, weight, bias: judged.append(len(fold)) or len(judged))
@@ -187,6 +188,7 @@ def test_the_english_side_is_read_right_after_its_pairs():
     assert student.training
 
 
+@pytest.mark.slow
 def test_english_read_by_the_student_changes_the_map_and_not_the_count():
     maps = []
     for also_english in (False, True):
@@ -210,6 +212,7 @@ def test_transport_rounds_lower_the_transport_cost():
     assert report.transport_cost[-1] < report.transport_cost[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["ridge", "transport"])
 def test_held_out_pairs_are_found_better_after_the_fit(method):
     german = scenes_bitext({"de": 500})
@@ -231,6 +234,7 @@ def test_only_the_projection_moves():
     assert moved == {"1.linear.weight", "1.linear.bias"}
 
 
+@pytest.mark.slow
 def test_a_memory_budget_changes_nothing_but_the_memory():
     vectors = []
     for budget in (2**30, 0):

@@ -98,6 +98,7 @@ def test_the_average_has_the_length_of_its_neighbours(encoder, bitext):
     assert new.max() <= typical.max() * 1.01
 
 
+@pytest.mark.slow
 def test_the_extended_student_loads_alone(encoder, bitext, tmp_path, make_encoder):
     teacher = make_encoder("wordpiece", [r["source"] for r in bitext], size=80, width=8)
     student = build_student(encoder, teacher)

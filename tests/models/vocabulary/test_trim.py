@@ -84,6 +84,7 @@ def test_new_words_of_known_characters_can_still_be_spelt(encoder):
     assert unknown in encoder.tokenizer("☃")["input_ids"]
 
 
+@pytest.mark.slow
 def test_a_student_of_either_kind_is_trimmed(encoder, tmp_path):
     teacher = tiny_encoder(OTHER, width=8, vocabulary_size=60, seed=3)
     for kind, loader in (("vector", SentenceTransformer), ("late_interaction", MultiVectorEncoder)):
@@ -112,6 +113,7 @@ def test_a_frozen_embedding_stays_frozen(encoder):
     assert not any(p.requires_grad for p in encoder.parameters())
 
 
+@pytest.mark.slow
 def test_random_corpora_are_split_as_before(make_encoder, kind):
     """Corpora of an ambiguous vocabulary, with unknown characters among them."""
     generator = random.Random(0)

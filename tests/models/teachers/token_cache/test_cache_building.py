@@ -115,6 +115,7 @@ def test_a_damaged_shard_is_named_and_computed_again(teacher, captions, tmp_path
     torch.testing.assert_close(repaired.lookup(captions).tokens_BND, expected.tokens_BND, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_two_processes_build_one_cache(teacher, captions, tmp_path):
     def build() -> None:
         TeacherCache.build(teacher, captions, tmp_path, batch_size=2, **SMALL)

@@ -169,6 +169,7 @@ def test_loader_processes_read_it(teacher, captions, tmp_path):
         cache.token_set(preprocess_queries(teacher, captions[:2]))
 
 
+@pytest.mark.slow
 def test_training_from_the_cache_retraces_the_online_loss_curve(teacher, captions, tmp_path):
     cache = TeacherCache.build(teacher, captions, tmp_path, progress=False)
 
