@@ -73,7 +73,8 @@ def test_killed_at_every_change_it_is_the_old_one_or_the_new_one(tmp_path, monke
         whole = of(read, OLD) == OLD or (of(read, NEW) == NEW and "adapter_config.json" not in read)
         # One by one, nothing that opens it is there while it is neither.
         assert whole or (not swaps and "config.json" not in read), (place, read)
-        in_a_child(student(folder).mend, kill_at=1 + place % 7)  # and what is mended is killed too
+        if place % 3 == 0:
+            in_a_child(student(folder).mend, kill_at=1 + place % 7)  # and what is mended is killed too
         student(folder).mend()
         read = held(folder)
         new = of(read, NEW) == NEW

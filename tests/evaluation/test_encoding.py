@@ -1,11 +1,7 @@
 """Encoding in pieces: killed and resumed, shared by processes, and equal to encoding at once."""
 
-import os
 import pickle
 import random
-import socket
-import subprocess
-import sys
 import weakref
 from copy import deepcopy
 from dataclasses import replace
@@ -14,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from forked import forked
 from sentence_transformers import SentenceTransformer
 
 from optical_hf.evaluation import evaluate_retrieval, systems
@@ -124,28 +121,11 @@ def test_keeping_vectors_leaves_every_random_number_as_it_was(student, teacher, 
 
 @pytest.mark.slow
 def test_two_processes_find_what_one_finds(bert, collection, tmp_path):
-    """`accelerate launch` with two CPU processes (gloo), each with a share of the documents, queries and translations."""
+    """Two CPU processes (gloo), each with a share of the documents, queries and translations."""
     bert.save(str(tmp_path / "model"))
     (tmp_path / "collection.pickle").write_bytes(pickle.dumps(collection))
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = str(free.getsockname()[1])
-    common = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]),
-        "MASTER_ADDR": "localhost",
-        "MASTER_PORT": port,
-        "ACCELERATE_USE_CPU": "1",
-        "WORLD_SIZE": "2",
-    }
-    command = [sys.executable, __file__, str(tmp_path)]
-    processes = [
-        subprocess.Popen(command, env={**common, "RANK": rank, "LOCAL_RANK": rank}, stderr=subprocess.PIPE, text=True)
-        for rank in ("0", "1")
-    ]
-    for process in processes:
-        _, errors = process.communicate(timeout=240)
-        assert process.returncode == 0, errors
+    codes, log = forked(tmp_path / "log", as_rank, tmp_path, processes=2, environment={"ACCELERATE_USE_CPU": "1"})
+    assert codes == [0, 0], log
     alone = reports(tmp_path)
     for rank in (0, 1):
         outcome = pickle.loads((tmp_path / f"{rank}.pickle").read_bytes())
@@ -226,19 +206,15 @@ def reports(folder: Path) -> list[dict]:
     ]  # fmt: skip
 
 
-def main() -> None:
+def as_rank(folder: Path) -> None:
     """One of the two processes."""
-    torch.set_num_threads(1)
+    TRANSLATED.clear()
     systems.TRANSLATED_AT_ONCE = 2
     encoded = []
     encode = Encoding._encode
     Encoding._encode = lambda self, view, items, task: encoded.append(len(items)) or encode(self, view, items, task)
     processes = Processes.started()
-    outcome = {"reports": reports(Path(sys.argv[1])), "count": processes.count, "encoded": sum(encoded)}
+    outcome = {"reports": reports(folder), "count": processes.count, "encoded": sum(encoded)}
     outcome["translated"] = len(TRANSLATED)
-    (Path(sys.argv[1]) / f"{processes.rank}.pickle").write_bytes(pickle.dumps(outcome))
+    (folder / f"{processes.rank}.pickle").write_bytes(pickle.dumps(outcome))
     leave_processes()
-
-
-if __name__ == "__main__":
-    main()
