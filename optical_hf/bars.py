@@ -8,10 +8,10 @@ NO_BARS = dict.fromkeys(("TQDM_DISABLE", "HF_HUB_DISABLE_PROGRESS_BARS", "HF_DAT
 
 
 def bars_shown(wanted: bool = True) -> bool:
-    """Whether to draw a progress bar: it is wanted, and the standard error is a terminal or the page of a notebook.
+    """Whether to show a progress bar: it is wanted, and the standard error is a terminal or the page of a notebook.
 
     Args:
-        wanted: what the caller asked for, as its `progress` argument.
+        wanted: what the caller wants, as its `progress` argument.
 
     Example:
         >>> bars_shown(False)

@@ -195,7 +195,7 @@ def write_whole(path: str | Path, write: Callable[[Path], object]) -> None:
     except OSError as error:
         if error.errno is None:
             raise
-        told = f"{os.strerror(error.errno)}: {str(path)!r} was not written; what was there is as it was"
-        raise OSError(error.errno, told) from error
+        message = f"{os.strerror(error.errno)}: {str(path)!r} was not written; what was there is as it was"
+        raise OSError(error.errno, message) from error
     finally:
         beside.unlink(missing_ok=True)

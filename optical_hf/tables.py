@@ -1,4 +1,4 @@
-"""Tables of `datasets` as users hand them over. Knows nothing about what is in them."""
+"""Tables of `datasets` as users hand them over."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

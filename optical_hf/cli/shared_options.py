@@ -53,8 +53,8 @@ def with_help(cls: type) -> type:
     """Give each field of a dataclass the help text of its annotation."""
     hints = get_type_hints(cls, include_extras=True)
     for one in fields(cls):
-        told = [part.help for part in get_args(hints[one.name]) if hasattr(part, "help")]
-        one.metadata = MappingProxyType({"help": told[0]})
+        texts = [part.help for part in get_args(hints[one.name]) if hasattr(part, "help")]
+        one.metadata = MappingProxyType({"help": texts[0]})
     return cls
 
 

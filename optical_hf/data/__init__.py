@@ -1,4 +1,4 @@
-"""Data: bitext in many formats, Flickr30k Entities, retrieval collections. Knows nothing about models."""
+"""Data: bitext in many formats, Flickr30k Entities, retrieval collections."""
 
 from optical_hf.data.bitext import Bitext, load_bitext, stream_bitext
 from optical_hf.data.collections import RetrievalCollection

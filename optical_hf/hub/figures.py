@@ -1,6 +1,6 @@
 """The figures of a model card, from a report as a plain dict: the hub's evaluation results, the R@1 table, the gap.
 
-The dict is what `RetrievalReport.to_dict` returns (schema version 1, docs/evaluation.md). Knows nothing about models.
+The dict is what `RetrievalReport.to_dict` returns (schema version 1, docs/evaluation.md).
 """
 
 from collections.abc import Mapping, Sequence

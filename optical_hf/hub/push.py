@@ -18,6 +18,7 @@ from optical_hf.hub.card import checked_repo_id, model_card
 from optical_hf.hub.public_names import is_local
 from optical_hf.models import Encoder
 from optical_hf.models.layers import keep_hidden_states
+from optical_hf.models.module_files import module_files
 
 try:
     from huggingface_hub.utils import httpx
@@ -110,14 +111,11 @@ def student_files(folder: str | Path) -> list[Path]:
         ValueError: where the folder holds no student, or one without safetensors.
     """
     folder = expand_path(folder)
-    modules = folder / "modules.json"
-    if not modules.is_file():
+    if not (folder / "modules.json").is_file():
         raise ValueError(
             f"no student in {str(folder)!r}: it has no modules.json; give a folder that trainer.save_model wrote"
         )
-    roots = [folder / entry["path"] for entry in json.loads(modules.read_text(encoding="utf-8")) if entry["path"]]
-    found = [p for p in folder.iterdir() if p.is_file()] + [p for r in roots for p in r.rglob("*") if p.is_file()]
-    files = sorted(p for p in found if p.suffix in LOADED_SUFFIXES and p.name not in NEVER_PUSHED and p.name[0] != ".")
+    files = sorted(module_files(folder, LOADED_SUFFIXES, NEVER_PUSHED))
     if not any(p.parent == folder and p.suffix == ".safetensors" for p in files):
         raise ValueError(
             f"the student in {str(folder)!r} has no model.safetensors: pickled weights are not pushed, because loading "
@@ -178,7 +176,7 @@ def _upload(
             return _push(api, folder, repo_id, private, revision, commit_message)
         except HfHubHTTPError as error:
             if error.response.status_code < 500 or wait is None:
-                raise _told(error, repo_id) from None
+                raise _explained(error, repo_id) from None
             time.sleep(wait)
         except httpx.TransportError as error:  # its text may quote a header, so only its name is shown
             raise ConnectionError(f"cannot reach the hub at {api.endpoint} ({type(error).__name__})") from None
@@ -202,7 +200,7 @@ def _push(
     return commit.commit_url
 
 
-def _told(error: HfHubHTTPError, repo_id: str) -> Exception:
+def _explained(error: HfHubHTTPError, repo_id: str) -> Exception:
     """What the hub answered, in one line, without the token."""
     status = error.response.status_code
     if status in (401, 403):

@@ -85,7 +85,7 @@ def check_same_layers(model: Encoder, saved: WeightedLayerPooling, folder: str |
     there, own = _shares_of(saved), averaged_layers(model)
     if not _same(there, own):
         raise ValueError(
-            f"the checkpoint {str(folder)!r} averages {_told(there)}, the student {_told(own)}: its weights would mean nothing; "
+            f"the checkpoint {str(folder)!r} averages {_names(there)}, the student {_names(own)}: its weights would mean nothing; "
             "load the student with the layers that the checkpoint was trained with"
         )
 
@@ -107,7 +107,7 @@ def settle_layers(model: Encoder, layers: Layers | None) -> None:
         asked, there = _shares(layers, _count(backbone(model))), averaged_layers(model)
         if not _same(asked, there):
             raise ValueError(
-                f"layers asks for {_told(asked)}, but the student has a projection that was fitted to {_told(there)}: on other "
+                f"{_names(asked)} were wanted, but the student has a projection that was fitted to {_names(there)}: on other "
                 "layers it would be no better than chance; leave layers out, or start again from the student's backbone"
             )
     if average is not None:
@@ -169,7 +169,7 @@ def _same(one: Mapping[int, float], other: Mapping[int, float]) -> bool:
     return one.keys() == other.keys() and all(abs(one[layer] - other[layer]) <= 1e-5 for layer in one)
 
 
-def _told(shares: Mapping[int, float]) -> str:
+def _names(shares: Mapping[int, float]) -> str:
     parts = [f"{layer}" if share == max(shares.values()) == min(shares.values()) else f"{layer} ({share:.2g})"
              for layer, share in shares.items()]  # fmt: skip
     return f"layer{'s' if len(parts) > 1 else ''} {', '.join(parts)}"

@@ -6,7 +6,6 @@ kind of search (one vector a text, or one a token). Nothing here is a class of o
 
 import json
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from torch import nn
 from transformers import BitsAndBytesConfig
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
+from optical_hf.extras import import_extra
 from optical_hf.files import expand_name
 from optical_hf.models.layers import Layers, average_layers, default_layers, layer_average, settle_layers
 from optical_hf.models.module_files import UNREADABLE, missing_module_file
@@ -66,7 +66,7 @@ def load_teacher(
         dtype: of the weights, whatever type they are stored in; `torch.bfloat16` halves the memory of a large teacher.
         query_prompt: put in front of English queries; None takes what the checkpoint states, "" none.
         document_prompt: put in front of documents; None and "" as for queries.
-        role: whose prompt a warning speaks of; "student" for a model that is only evaluated.
+        role: whose prompt a warning names; "student" for a model that is only evaluated.
 
     Returns:
         A `SentenceTransformer` or `MultiVectorEncoder` in eval mode; no parameter gets a gradient.
@@ -130,8 +130,8 @@ def load_student(
             teacher or reads other layers, there are no such layers, or `max_seq_length` cannot be kept.
         ImportError: for a `BitsAndBytesConfig` without bitsandbytes.
     """
-    if isinstance(quantization_config, BitsAndBytesConfig) and find_spec("bitsandbytes") is None:
-        raise ImportError('quantising with BitsAndBytesConfig needs bitsandbytes: pip install "optical-hf[qlora]"')
+    if isinstance(quantization_config, BitsAndBytesConfig):
+        import_extra("bitsandbytes", "qlora", "quantising with BitsAndBytesConfig")
     if max_seq_length is not None:
         check_length(max_seq_length)
     device = device or str(teacher.device)

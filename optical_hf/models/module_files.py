@@ -1,6 +1,7 @@
-"""Which file of a saved model is missing, or holds a pickle instead of weights. Nothing is loaded."""
+"""The files of a saved model: which there are, and which is missing or holds a pickle instead of weights. Nothing is loaded."""
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -32,3 +33,18 @@ def missing_module_file(folder: Path) -> str | None:
             found = ", but a pickle, and what it holds is more than weights" if pickled else ""
             return f"its module {kind} has no {place.name}/model.safetensors{found}: save the model again with save_pretrained"
     return None
+
+
+def module_files(folder: Path, suffixes: Collection[str], without: Collection[str]) -> list[Path]:
+    """The files of a model's folder and of the folders of its modules, so none of checkpoints beside them.
+
+    Args:
+        folder: of the model; modules.json names its modules.
+        suffixes: endings of the files wanted.
+        without: names of files that are left out, beside hidden ones.
+    """
+    modules = folder / "modules.json"
+    listed = json.loads(modules.read_text(encoding="utf-8")) if modules.is_file() else []
+    inside = (path for module in listed if module["path"] for path in (folder / module["path"]).rglob("*"))
+    found = [path for path in (*folder.iterdir(), *inside) if path.suffix in suffixes and path.is_file()]
+    return [path for path in found if path.name not in without and path.name[0] != "."]

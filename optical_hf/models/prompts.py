@@ -74,7 +74,7 @@ def advise_prompt(model: Encoder, role: Role, who: str, names: Iterable[str]) ->
     if role == "student":
         fix = (
             f"give query_prompt={family.query!r} (--query-prompt {_for_the_shell(family.query)}), or query_prompt='' to read them "
-            "without and not be told again"
+            "without and silence this warning"
         )
     else:
         fix = f"load it with load_teacher(..., query_prompt={family.query!r}, document_prompt={family.document!r})"

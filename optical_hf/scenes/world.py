@@ -153,7 +153,7 @@ def _distinct_scenes(seed: int, split: Split | None) -> Iterator[Scene]:
         misses = 0
         seen.add(scene.key)
         yield scene
-    raise ValueError(f"the world gave {len(seen)} distinct scenes and no new one in {_PATIENCE} draws: ask for fewer.")
+    raise ValueError(f"the world gave {len(seen)} distinct scenes and no new one in {_PATIENCE} tries: take fewer.")
 
 
 def _draw(rng: random.Random) -> Scene:

@@ -35,7 +35,7 @@ def put_adapter(model: Encoder, config: PeftConfig | None, seed: int) -> None:
     module = backbone(model)
     if _came_with_adapter(model):
         raise ValueError(
-            f"the student was loaded with an adapter ({_told(module.model)}), which does not learn: the projection alone "
+            f"the student was loaded with an adapter ({_named(module.model)}), which does not learn: the projection alone "
             "would move. Go on with its run (resume_from_checkpoint, and its peft_config), or fold the adapter in: "
             "merge_and_save(student, folder), then load_student(folder, teacher)"
         )
@@ -83,14 +83,14 @@ def load_adapter(model: Encoder, folder: Path) -> None:
     saved = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
     if not has_adapter(model):
         raise ValueError(
-            f"{str(folder)!r} holds an adapter ({_told(saved)}) and the student has none: give the trainer the peft_config that "
+            f"{str(folder)!r} holds an adapter ({_named(saved)}) and the student has none: give the trainer the peft_config that "
             "the checkpoint was trained with"
         )
     inside = backbone(model).model
     weights, own = load_file(folder / ADAPTER_WEIGHTS), get_peft_model_state_dict(inside)
     if {name: value.shape for name, value in weights.items()} != {name: value.shape for name, value in own.items()}:
         raise ValueError(
-            f"{str(folder)!r} holds an adapter ({_told(saved)}) and peft_config makes another ({_told(inside)}): give the "
+            f"{str(folder)!r} holds an adapter ({_named(saved)}) and peft_config makes another ({_named(inside)}): give the "
             "trainer the peft_config that the checkpoint was trained with"
         )
     set_peft_model_state_dict(inside, weights)
@@ -101,7 +101,7 @@ def _came_with_adapter(model: Encoder) -> bool:
     return bool(getattr(backbone(model).model, "_hf_peft_config_loaded", False))
 
 
-def _told(config: Mapping[str, Any] | Any) -> str:
+def _named(config: Mapping[str, Any] | Any) -> str:
     """An adapter in words: of its configuration, or of the model that has it."""
     if not isinstance(config, Mapping):
         config = next(iter(config.peft_config.values())).to_dict()

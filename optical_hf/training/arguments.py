@@ -16,17 +16,17 @@ from optical_hf.training.argument_checks import check_inherited, check_own
 
 def help_from_docstring(cls: type) -> type:
     """Give each field of a dataclass the help text that its docstring has for it under `Args:`."""
-    told = dict(re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", inspect.getdoc(cls) or "", re.MULTILINE))
+    texts = dict(re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", inspect.getdoc(cls) or "", re.MULTILINE))
     for one in fields(cls):
-        if one.name in told:
-            one.metadata = MappingProxyType({"help": " ".join(told[one.name].split())})
+        if one.name in texts:
+            one.metadata = MappingProxyType({"help": " ".join(texts[one.name].split())})
     return cls
 
 
 @help_from_docstring
 @dataclass
 class OTDistillationArguments(TrainingArguments):
-    """`transformers.TrainingArguments`, and what a distillation run is told beside them.
+    """`transformers.TrainingArguments`, and the options of distillation.
 
     Args:
         losses: Losses to minimise, as "name(setting=value)=weight" separated by commas, such as
@@ -84,7 +84,7 @@ class OTDistillationArguments(TrainingArguments):
                 setattr(self, name, expand_name(path))
         # Without an accelerator, processes find each other (gloo) only where use_cpu says so; else each would train alone.
         self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
-        # The order of the data is that of the arguments alone, whatever else drew random numbers before.
+        # The order of the data is that of the arguments alone, whatever else took random numbers before.
         self.data_seed = self.seed if self.data_seed is None else self.data_seed
         if self.greater_is_better is None and (self.metric_for_best_model or "").endswith("gap"):
             self.greater_is_better = False  # transformers takes every metric that is not a loss for one to raise
@@ -105,7 +105,7 @@ class OTDistillationArguments(TrainingArguments):
             )
         if self.sampling_max_repeats is not None and self.sampling_temperature is None:
             raise ValueError(
-                "sampling_max_repeats caps the draws of sampling_temperature, which is not set: set it too"
+                "sampling_max_repeats limits the sampling of sampling_temperature, which is not set: set it too"
             )
         if getattr(self, "train_sampling_strategy", None) == "sequential" and (
             self.sampling_temperature is not None or self.tokens_per_batch is not None

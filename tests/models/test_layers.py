@@ -177,7 +177,7 @@ def test_what_is_no_average_is_refused(layers, told):
 
 def test_other_layers_than_the_projection_was_fitted_to_are_refused(tmp_path):
     student, teacher = averaged()
-    with pytest.raises(ValueError, match=r"asks for layers 2, 3, .* fitted to layers 1, 3"):
+    with pytest.raises(ValueError, match=r"layers 2, 3 were wanted, .* fitted to layers 1, 3"):
         build_student(student, teacher, layers=[2, 3])
     plain, _ = averaged(None)
     with pytest.raises(ValueError, match="fitted to layer 3:"):

@@ -14,8 +14,8 @@ OnBadRow = Literal["error", "drop"]
 class BadRecord(ValueError):
     """What is wrong with a line or a record. Whoever knows the row names it, and the file where `path` does not."""
 
-    def __init__(self, told: str, path: str | None = None) -> None:
-        super().__init__(told)
+    def __init__(self, reason: str, path: str | None = None) -> None:
+        super().__init__(reason)
         self.path = path
 
 
@@ -43,19 +43,19 @@ class LeftOut:
     Attributes:
         count: how many.
         first: the numbers of the first three.
-        told: what is wrong with the first of all.
+        reason: what is wrong with the first of all.
     """
 
     count: int = 0
     first: Sequence[int] = ()
-    told: str = ""
+    reason: str = ""
 
     def __str__(self) -> str:
         rows = "1 row" if self.count == 1 else f"{self.count:,} rows"
-        return f"dropped {rows}, {first_of(self.first)}; row {self.first[0]}: {self.told}"
+        return f"dropped {rows}, {first_of(self.first)}; row {self.first[0]}: {self.reason}"
 
     def __add__(self, other: "LeftOut") -> "LeftOut":
-        return LeftOut(self.count + other.count, (*self.first, *other.first)[:3], self.told or other.told)
+        return LeftOut(self.count + other.count, (*self.first, *other.first)[:3], self.reason or other.reason)
 
 
 class BadRows:
@@ -70,19 +70,19 @@ class BadRows:
         self.path, self.on_bad_row = path, on_bad_row
         self.left_out = LeftOut()
 
-    def __call__(self, row: int, told: str, path: str | None = None) -> None:
+    def __call__(self, row: int, reason: str, path: str | None = None) -> None:
         """Take note of a bad row, where it is not in the file itself with the `path` of that other file.
 
         Raises:
             ValueError: with file and row, unless bad rows are dropped.
         """
         if self.on_bad_row != "drop":
-            raise ValueError(f"{path or self.path}:{row}: {told}")
-        self.skip(row, told)
+            raise ValueError(f"{path or self.path}:{row}: {reason}")
+        self.skip(row, reason)
 
-    def skip(self, row: int, told: str) -> None:
+    def skip(self, row: int, reason: str) -> None:
         """Count a row that is left out whatever `on_bad_row` says."""
-        self.left_out += LeftOut(1, (row,), told)
+        self.left_out += LeftOut(1, (row,), reason)
 
     def reading(self, rows: Iterable[tuple[int, T | BadRecord]], read: Callable[[int, T], Iterable[R]]) -> Iterator[R]:
         """Yield what `read` makes of every numbered row; a `BadRecord`, in its place or raised, is a bad row."""

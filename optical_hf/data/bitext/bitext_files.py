@@ -104,8 +104,8 @@ def lines_of(
             try:
                 line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
-                told = f"not UTF-8 ({error.reason} at byte {error.start} of the line)"
-                yield number, BadRecord(f"{told}; convert it first, for example with iconv -t utf-8", path)
+                reason = f"not UTF-8 ({error.reason} at byte {error.start} of the line)"
+                yield number, BadRecord(f"{reason}; convert it first, for example with iconv -t utf-8", path)
                 continue
             yield number, line if keep_ends else line.removesuffix("\n").removesuffix("\r")
     if number == 0:

@@ -77,10 +77,10 @@ def _named(source: str) -> Iterator[None]:
     try:
         yield
     except (DatasetsError, pa.ArrowException, ValueError, OSError, InvalidConfigName) as error:
-        told = first_line(error.__cause__ or error)
+        reason = first_line(error.__cause__ or error)
         if isinstance(error, _NOT_REACHED) and not os.path.isdir(_place(source)[0]):
-            raise ValueError(f"{source}: neither a file nor a data set that can be reached ({told})") from None
-        raise ValueError(f"{source}: cannot be read as one table ({told}); give files of bitext one by one") from None
+            raise ValueError(f"{source}: neither a file nor a data set that can be reached ({reason})") from None
+        raise ValueError(f"{source}: cannot be read as one table ({reason}); give files of bitext one by one") from None
 
 
 def _place(source: str) -> tuple[str, str]:

@@ -35,7 +35,7 @@ def reader_errors() -> Iterator[None]:
                 raise ValueError(str(cause)) from None
             if isinstance(cause, OSError):  # of the disk that the table is written to
                 raise OSError(*cause.args) from None
-            if told := _OF_ANOTHER_PROCESS.search(str(cause)):
-                raise ValueError(told[1]) from None
+            if found := _OF_ANOTHER_PROCESS.search(str(cause)):
+                raise ValueError(found[1]) from None
             cause = cause.__cause__
         raise

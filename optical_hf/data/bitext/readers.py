@@ -88,8 +88,8 @@ def _sides(file: BitextFile, number: int, first: list[str]) -> tuple[int, int]:
         if isinstance(column, int) and column > len(first):
             raise ValueError(f"{file.path}:{number}: there is no column {column}, the line has {len(first)}")
         if isinstance(column, str) and first.count(column) != 1:
-            told = "no column is" if column not in first else "several columns are"
-            raise ValueError(f"{file.path}:{number}: {told} named {column!r} in the first line; it has {first}")
+            wrong = "no column is" if column not in first else "several columns are"
+            raise ValueError(f"{file.path}:{number}: {wrong} named {column!r} in the first line; it has {first}")
         places.append(column - 1 if isinstance(column, int) else first.index(column))
     return places[0], places[1]
 

@@ -40,8 +40,8 @@ def read_tmx(file: BitextFile, bad: BadRows) -> Iterator[Pair]:
         try:
             pairs = _pairs(unit, number, file)
         except (ValueError, RecursionError) as error:
-            told = str(error) if isinstance(error, ValueError) else "nested too deeply"
-            raise BadRecord(f"unit {number}: {told}") from None
+            reason = str(error) if isinstance(error, ValueError) else "nested too deeply"
+            raise BadRecord(f"unit {number}: {reason}") from None
         if not pairs:
             codes = sorted({_tag(variant) for variant in unit.iter("tuv")})
             bad.skip(number, f"unit {number}: no English with another language, only {codes}")
@@ -54,7 +54,7 @@ def read_tmx(file: BitextFile, bad: BadRows) -> Iterator[Pair]:
     if not found:
         if not bad.left_out.count:
             raise ValueError(f"{file.path}: the file is empty, expected at least one translation unit <tu>")
-        raise ValueError(f"{file.path}:{bad.left_out.first[0]}: {bad.left_out.told}; the other units are no better")
+        raise ValueError(f"{file.path}:{bad.left_out.first[0]}: {bad.left_out.reason}; the other units are no better")
 
 
 def _units(file: BitextFile) -> Iterator[Element]:
@@ -80,8 +80,10 @@ def _units(file: BitextFile) -> Iterator[Element]:
     except ParseError as error:
         raise ValueError(f"{file.path}:{error.position[0]}: damaged XML after unit {number} ({error})") from None
     except (LookupError, ValueError) as error:  # an encoding that is unknown, or a unit without an end
-        told = str(error)
-        raise ValueError(told if told.startswith(file.path) else f"{file.path}: after unit {number}: {told}") from None
+        reason = str(error)
+        raise ValueError(
+            reason if reason.startswith(file.path) else f"{file.path}: after unit {number}: {reason}"
+        ) from None
 
 
 def _pairs(unit: Element, number: int, file: BitextFile) -> list[Pair]:

@@ -33,8 +33,8 @@ class CleanedBitext(NamedTuple):
         lines = []
         for language, taken in self.dropped.items():
             pairs = self.report.pairs[language]
-            told = "".join(f", {rule} took {count:,}" for rule, count in taken.items())
-            lines.append(f"{language}: {pairs - sum(taken.values()):,} of {pairs:,} pairs left{told}")
+            counts = "".join(f", {rule} took {count:,}" for rule, count in taken.items())
+            lines.append(f"{language}: {pairs - sum(taken.values()):,} of {pairs:,} pairs left{counts}")
         return "\n".join(lines)
 
 

@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from optical_hf.extras import import_extra
 from optical_hf.languages import canonical_language
 
 _MIN_LETTERS = 20  # shorter texts are not judged
 _NO_CHANCE = 0.02
 _BATCH = 1_000
+_LINGUA = "lingua", "quality", "the language check"
 
 
 def lingua_is_here() -> bool:
@@ -86,19 +88,11 @@ def _is_letter(character: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _detector() -> Any:
-    return _lingua().LanguageDetectorBuilder.from_all_languages().build()
+    return import_extra(*_LINGUA).LanguageDetectorBuilder.from_all_languages().build()
 
 
 @lru_cache(maxsize=1)
 def _languages() -> dict[str, Any]:
     """Return the languages of the detector by canonical code; its Norwegian ones also stand for plain Norwegian."""
-    known = {canonical_language(one.iso_code_639_1.name): one for one in _lingua().Language.all()}
+    known = {canonical_language(one.iso_code_639_1.name): one for one in import_extra(*_LINGUA).Language.all()}
     return {"no": known["nb"], **known} if "nb" in known else known
-
-
-def _lingua() -> Any:
-    try:
-        import lingua  # noqa: PLC0415  an extra
-    except ImportError:
-        raise ImportError('the language check needs lingua: pip install "optical-hf[quality]"') from None
-    return lingua

@@ -51,9 +51,9 @@ class TeachersByLanguage(Teacher):
         shapes = {(teacher.width, teacher.pooling) for teacher in self.distinct}
         if len(shapes) != 1 or len(kinds) > 1:
             teachers = {code: self.distinct[place] for code, place in self.place.items()}
-            told = {code: (one.width, one.pooling, one.kind) for code, one in teachers.items()}
+            given = {code: (one.width, one.pooling, one.kind) for code, one in teachers.items()}
             raise ValueError(
-                f"expected teachers of one width and pooling, and of one kind, got {told or 'none'}: a student has one "
+                f"expected teachers of one width and pooling, and of one kind, got {given or 'none'}: a student has one "
                 "projection, into one space; load them with load_teacher(path, kind=...) and leave out those of another width"
             )
         self.width, self.pooling = shapes.pop()

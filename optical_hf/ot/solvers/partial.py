@@ -27,6 +27,6 @@ def with_dummies(
 
 
 def _rest(total_B1: torch.Tensor, moved_B1: torch.Tensor) -> torch.Tensor:
-    """What stays behind; nothing at all rather than a rounding error, which would ask for endless iterations."""
+    """What stays behind; nothing at all rather than a rounding error, which would take endless iterations."""
     rest_B1 = total_B1 - moved_B1
     return torch.where(rest_B1 > 1e-6 * total_B1, rest_B1, 0.0)

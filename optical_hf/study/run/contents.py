@@ -17,6 +17,7 @@ from huggingface_hub.errors import HFValidationError
 
 from optical_hf.files import expand_name, write_text
 from optical_hf.models.fingerprint import digest_of
+from optical_hf.models.module_files import module_files
 from optical_hf.study.config.grid import COLLECTION, RunConfig
 from optical_hf.study.config.study_config import DICTIONARY
 from optical_hf.study.run.run_data import EvaluationSet, read_bitext, read_collections
@@ -156,15 +157,7 @@ def _model_files(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
     Raises:
         ValueError: there are none.
     """
-    modules = folder / "modules.json"
-    listed = json.loads(modules.read_text(encoding="utf-8")) if modules.is_file() else []
-    below = [folder / part["path"] for part in listed if part["path"]]
-    found = [*folder.iterdir(), *(path for part in below for path in part.rglob("*"))]
-    files = {
-        path.relative_to(folder).as_posix(): path
-        for path in found
-        if path.suffix in suffixes and path.name not in NOT_READ and path.name[0] != "." and path.is_file()
-    }
+    files = {path.relative_to(folder).as_posix(): path for path in module_files(folder, suffixes, NOT_READ)}
     if not files:
         raise ValueError(f"no model in {str(folder)!r}")
     return files

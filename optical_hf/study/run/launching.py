@@ -1,7 +1,7 @@
 """Do the runs of a study one after the other, in processes of their own: what is done is not done again, what fails is kept.
 
 A run's folder is named by the hash of its configuration and of what it reads. A process does `together` runs, as starting one
-costs more than a short run. Knows nothing about what a run does inside.
+costs more than a short run.
 """
 
 import json

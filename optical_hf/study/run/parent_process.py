@@ -1,4 +1,4 @@
-"""A process that ends when the one that started it is gone, however that came about. Knows nothing about studies.
+"""A process that ends when the one that started it is gone, however that came about.
 
 The parent holds one end of a pipe, its children have the other as their standard input: when the parent ends, killed with -9 as
 well, the system closes the pipe. This works through processes in between (`accelerate launch`), which hand on their input.

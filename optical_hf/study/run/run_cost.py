@@ -78,7 +78,7 @@ class Meter:
 
         Args:
             place: JSON file that holds what it took.
-            work: does it, anew where it is told True, and returns the result; else it may take what is kept.
+            work: does it, anew where it gets True, and returns the result; else it may take what is kept.
         """
         with PartialState().main_process_first():
             anew = not place.exists()

@@ -1,6 +1,6 @@
 """How many gradient steps a budget of operations pays for: a plan from a few batches, and a stop before the budget is passed.
 
-The plan is made on a trainer of its own, so the one that trains has seen no batch of it. Knows nothing about studies.
+The plan is made on a trainer of its own, so the one that trains has seen no batch of it.
 """
 
 import math

@@ -2,7 +2,7 @@
 
 What one process saw is acted on by all of them, at the same step: after the last backward pass of the step and before the
 weights move. A step that is left out is left out whole, with all its devices and accumulated batches, so that what is taken
-is always the gradient of a whole global batch. Knows nothing about losses.
+is always the gradient of a whole global batch.
 
 Shapes: B pairs, N student tokens.
 """

@@ -1,6 +1,6 @@
 """A callback that sees each training batch, which the callbacks of `transformers` do not.
 
-The trainer calls `on_batch` after each forward pass and asks for `logs` before it logs, so that what is measured goes where
+The trainer calls `on_batch` after each forward pass and calls `logs` before it logs, so that what is measured goes where
 `report_to` says.
 
 Shapes: B pairs.

@@ -77,7 +77,7 @@ class CollapseDetector(BatchCallback):
         self.rank_share, self.patience = rank_share, patience
         self._vectors: list[tuple[Tensor, Tensor]] = []
         self._latest: dict[str, float] = {}
-        self._in_a_row, self._told = 0, False
+        self._in_a_row, self._warned = 0, False
 
     def on_batch(self, args, state, control, batch: TrainingBatch) -> None:
         """Keep the vectors of the last texts."""
@@ -104,9 +104,9 @@ class CollapseDetector(BatchCallback):
         )
         if self.action == "stop":
             raise CollapseError(f"{text}; on_collapse='warn' goes on all the same")
-        if not self._told and is_main_process():
+        if not self._warned and is_main_process():
             logger.warning(text)
-        self._told = True
+        self._warned = True
 
     def logs(self) -> dict[str, float]:
         """What the last look gave."""

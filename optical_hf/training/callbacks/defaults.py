@@ -19,7 +19,7 @@ def default_callbacks(
     given: Sequence[TrainerCallback] = (),
     losses: Iterable[Loss] | None = None,
 ) -> list[TrainerCallback]:
-    """The callbacks that `args` asks for, all but early stopping unless it says otherwise, and those that are given.
+    """The callbacks of `args`, all by default but early stopping, and those that are given.
 
     Args:
         args: of the run.

@@ -1,6 +1,6 @@
 """`LanguageEarlyStopping`: stop when the worst language, or the gap between languages, has stopped getting better.
 
-`transformers.EarlyStoppingCallback` follows one metric, `metric_for_best_model`, of which it must be told whether greater is
+`transformers.EarlyStoppingCallback` follows one metric, `metric_for_best_model`, and does not know by itself whether greater is
 better, and keeps its count in memory. This one reads what evaluators report as `eval_R@1/xx`, and counts from the log of
 the run, which a checkpoint holds: a run that is resumed stops where one that was not interrupted does.
 """
@@ -83,9 +83,9 @@ class LanguageEarlyStopping(TrainerCallback):
         metrics = {name: value for name, value in (metrics or {}).items() if name.startswith("eval_")}
         if not metrics:
             return  # a user's own evaluation
-        told = standings([metrics])
-        if not told or (self.on == "gap" and told[0].gap is None):
-            wanted = "R@1_gap (languages of two groups)" if told else "R@1/xx for each language"
+        found = standings([metrics])
+        if not found or (self.on == "gap" and found[0].gap is None):
+            wanted = "R@1_gap (languages of two groups)" if found else "R@1/xx for each language"
             raise ValueError(
                 f"early stopping on {self.on!r} needs an evaluator that reports {wanted}, or the run never stops early; the "
                 f"evaluations report {sorted(metrics)}"

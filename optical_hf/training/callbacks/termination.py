@@ -24,19 +24,19 @@ class CheckpointOnTermination(TrainerCallback):
     """Write a checkpoint at the end of the step in which SIGTERM came, then end as SIGTERM ends a process."""
 
     def __init__(self) -> None:
-        self._asked, self._agreed = False, False
+        self._caught, self._agreed = False, False
         self._before: Any = None
 
     def on_train_begin(self, args, state, control, **kwargs: Any) -> None:
         """Catch the signal; only the main thread of a process can."""
-        self._asked = self._agreed = False
+        self._caught = self._agreed = False
         # Not again where a batch that did not fit made transformers begin anew: what was before would be ourselves.
         if self._before is None and threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGTERM, self._note)
 
     def on_step_end(self, args, state, control, **kwargs: Any) -> None:
-        """Ask all processes whether one was told to end."""
-        if any_process(self._asked):
+        """Find out whether the signal came to any process."""
+        if any_process(self._caught):
             self._agreed = True
             control.should_save = control.should_training_stop = True
 
@@ -51,7 +51,7 @@ class CheckpointOnTermination(TrainerCallback):
     def on_train_end(self, args, state, control, **kwargs: Any) -> None:
         """Give the signal back, and let it do its work if it came."""
         self.restore()
-        if self._asked or self._agreed:
+        if self._caught or self._agreed:
             os.kill(os.getpid(), signal.SIGTERM)
 
     def restore(self) -> None:
@@ -61,4 +61,4 @@ class CheckpointOnTermination(TrainerCallback):
             self._before = None
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self._asked = True
+        self._caught = True

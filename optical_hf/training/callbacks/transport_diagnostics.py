@@ -40,7 +40,7 @@ class TransportDiagnostics(BatchCallback):
         self.loss, self.every = loss, every
         self.limits = {"transport_unconverged": unconverged, "transport_special_mass": special}
         self._sums, self._pairs = torch.zeros(2), 0
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
 
     def on_batch(self, args, state, control, batch: TrainingBatch) -> None:
         """Solve this batch again and read its plans, every so many steps."""
@@ -61,8 +61,8 @@ class TransportDiagnostics(BatchCallback):
             return {}
         shares = {name: total / totals[2] for name, total in zip(self.limits, totals[:2], strict=True)}
         for name, share in shares.items():
-            if share > self.limits[name] and name not in self._told:
-                self._told.add(name)
+            if share > self.limits[name] and name not in self._warned:
+                self._warned.add(name)
                 if is_main_process():
                     logger.warning(self._advice(name, share))
         return shares

@@ -75,12 +75,12 @@ class StudentTrainer(Trainer):
         if self._skeleton is not None and state_dict is not None:
             student, state_dict = filled(self._skeleton, state_dict), None
         # As text and without tokens, where transformers would pickle the arguments, hub_token included.
-        told = json.dumps(self.args.to_dict() | {"world_size": self.args.world_size}, indent=2, default=str) + "\n"
+        text = json.dumps(self.args.to_dict() | {"world_size": self.args.world_size}, indent=2, default=str) + "\n"
 
         def write(place: Path) -> None:
             whole = self._merge_on_save
             write_student(merged(student) if whole else student, place, state_dict, card=whole)
-            write_text(place / ARGUMENTS, told)
+            write_text(place / ARGUMENTS, text)
 
         if self._merge_on_save:
             student_folder(folder).write(write)
@@ -118,7 +118,7 @@ class StudentTrainer(Trainer):
 
 
 def _tell_failure(push: Future[Any]) -> None:
-    """A push in the background that failed is otherwise not heard of: transformers waits for it and does not ask."""
+    """A push in the background that failed is otherwise not heard of: transformers waits for it and looks no further."""
     error = None if push.cancelled() else push.exception()
     if error is not None:
         text = " ".join(f"{error} {error.__cause__ or ''}".split())

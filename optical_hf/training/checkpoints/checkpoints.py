@@ -1,4 +1,4 @@
-"""Which checkpoints are whole, which one a run goes on from, and what a user is told when one cannot be written.
+"""Which checkpoints are whole, which one a run goes on from, and what a user reads when one cannot be written.
 
 `transformers` writes a checkpoint file by file, `trainer_state.json` last on the main process. When every process has written
 its part, checksums of all files follow (checkpoint_checksums.py). No format of ours.
@@ -131,10 +131,10 @@ def clear_errors(args: TrainingArguments, callbacks: Sequence[TrainerCallback]) 
     try:
         yield
     except (OSError, RuntimeError) as error:
-        told = write_error(error, args)
-        if told is None:
+        clearer = write_error(error, args)
+        if clearer is None:
             raise
-        raise told from error
+        raise clearer from error
     finally:
         for callback in callbacks:
             if isinstance(callback, CheckpointOnTermination):
@@ -142,7 +142,7 @@ def clear_errors(args: TrainingArguments, callbacks: Sequence[TrainerCallback]) 
 
 
 def write_error(error: BaseException, args: TrainingArguments) -> OSError | None:
-    """What to tell a user when `error` came from writing a checkpoint: None where it did not.
+    """What a user reads when `error` came from writing a checkpoint: None where it did not.
 
     A full disk surfaces as an OSError or, from torch.save, as a RuntimeError that names neither the disk nor the file.
     """

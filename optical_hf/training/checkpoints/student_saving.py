@@ -122,8 +122,8 @@ def load_weights(model: Encoder, folder: str | Path) -> None:
         except ValueError:
             raise
         except Exception as error:
-            told = " ".join(str(error).split())[:300]
-            raise ValueError(f"cannot read the weights in {str(place)!r}: {told}") from error
+            reason = " ".join(str(error).split())[:300]
+            raise ValueError(f"cannot read the weights in {str(place)!r}: {reason}") from error
 
 
 def _load_backbone(model: Encoder, folder: Path) -> None:
@@ -132,7 +132,7 @@ def _load_backbone(model: Encoder, folder: Path) -> None:
         load_adapter(model, folder)
         return
     module = backbone(model).model
-    loaded, told = type(module).from_pretrained(folder, output_loading_info=True)
-    if told["missing_keys"] or told["unexpected_keys"]:
-        raise KeyError(f"missing {told['missing_keys']}, not expected {told['unexpected_keys']}")
+    loaded, report = type(module).from_pretrained(folder, output_loading_info=True)
+    if report["missing_keys"] or report["unexpected_keys"]:
+        raise KeyError(f"missing {report['missing_keys']}, not expected {report['unexpected_keys']}")
     module.load_state_dict(loaded.state_dict())

@@ -86,7 +86,7 @@ def finite_pairs(pairs: PairTensors) -> tuple[PairTensors, Tensor]:
     }
     names = ("student_BND", "teacher_BMD", "student_vector_BD", "teacher_vector_BD", "document_BD")
     sides = {name: value for name in names if (value := getattr(pairs, name)) is not None}
-    # The sum of a pair is finite where its numbers are, and one number is cheaper to ask than all of them.
+    # The sum of a pair is finite where its numbers are, and one number is cheaper to check than all of them.
     sums = [masked.get(name, value).detach().float().flatten(1).sum(dim=1) for name, value in sides.items()]
     bad_B = torch.stack([~sum_B.isfinite() for sum_B in sums]).any(dim=0)
     zeroed = {name: torch.where(bad_B.view(-1, *[1] * (value.dim() - 1)), 0.0, value) for name, value in sides.items()}

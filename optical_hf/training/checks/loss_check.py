@@ -25,9 +25,9 @@ def checked_losses(losses: Mapping[Loss, float], args: OTDistillationArguments) 
     """
     wrong = next((loss for loss in losses if not isinstance(loss, Loss)), None)
     if not losses or wrong is not None:
-        told = "none" if not losses else f"a {type(wrong).__name__}"
+        got = "none" if not losses else f"a {type(wrong).__name__}"
         raise ValueError(
-            f"losses hold {told}: expected loss objects and their weights, such as {{Contrastive(): 1.0}}, or "
+            f"losses hold {got}: expected loss objects and their weights, such as {{Contrastive(): 1.0}}, or "
             "None to take args.losses"
         )
     check_weights(losses)

@@ -113,14 +113,14 @@ def row_order(dataset: Dataset, args: OTDistillationArguments) -> EpochOrder:
     """All rows shuffled, or languages drawn with a temperature.
 
     Raises:
-        ValueError: where languages are to be drawn and no column names them.
+        ValueError: where languages are to be sampled and no column names them.
     """
     seed = args.data_seed if args.data_seed is not None else args.seed
     if args.sampling_temperature is None:
         return ShuffledRows(len(dataset), seed)
     if "language" not in dataset.column_names:
         raise ValueError(
-            f"sampling_temperature draws by language and train_dataset has no column 'language' (columns "
+            f"sampling_temperature samples by language and train_dataset has no column 'language' (columns "
             f"{dataset.column_names}): load it with optical_hf.load_bitext, or leave sampling_temperature out"
         )
     return TemperatureSampler(

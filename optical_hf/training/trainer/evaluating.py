@@ -16,7 +16,7 @@ Evaluator = Callable[[Encoder], Mapping[str, float]]
 def held_out_losses(
     trainer: Trainer, evaluate: Callable[..., dict[str, float]], given: Any, ignore_keys: list[str] | None, prefix: str
 ) -> dict[str, float]:
-    """The loss on each of the datasets to evaluate on, prefixed; callbacks are told of none.
+    """The loss on each of the datasets to evaluate on, prefixed; callbacks see none of them.
 
     Args:
         trainer: the run.

@@ -65,7 +65,7 @@ def resuming(trainer: StudentTrainer, checkpoint: str | None) -> Iterator[None]:
         if "parameter group" not in str(error):
             raise
         raise ValueError(
-            f"the optimizer of {checkpoint!r} has other weights than this run: the same must ask for a gradient (requires_grad, "
+            f"the optimizer of {checkpoint!r} has other weights than this run: the same weights must be trainable (requires_grad, "
             "peft_config) as when it was saved; or start a new run from the student in the checkpoint (load_student)"
         ) from error
     finally:
@@ -111,7 +111,7 @@ class RatesOfNow(TrainerCallback):
             return
         if not all(before):
             raise ValueError(
-                f"the checkpoint was saved with a learning rate of 0 and the run asks for {now}: a schedule cannot leave 0; start "
+                f"the checkpoint was saved with a learning rate of 0 and the run has {now}: a schedule cannot leave 0; start "
                 "a new run from the student in the checkpoint (load_student)"
             )
         factors = []
@@ -121,11 +121,11 @@ class RatesOfNow(TrainerCallback):
             for name in ("lr", "initial_lr"):
                 if name in group:
                     group[name] = group[name] * factors[-1]
-        told = lr_scheduler.state_dict()
+        schedule = lr_scheduler.state_dict()
         for name in ("base_lrs", "_last_lr"):
-            if name in told:
-                told[name] = [rate * factor for rate, factor in zip(told[name], factors, strict=True)]
-        lr_scheduler.load_state_dict(told)
+            if name in schedule:
+                schedule[name] = [rate * factor for rate, factor in zip(schedule[name], factors, strict=True)]
+        lr_scheduler.load_state_dict(schedule)
         if state.is_world_process_zero:
             logger.info("learning rates changed from %s to %s (of the weights, of the projection)", before, now)
 
@@ -135,7 +135,7 @@ def run_ended(state: TrainerState, args: TrainingArguments, callbacks: Iterable[
 
     Args:
         state: of a checkpoint.
-        args: of now, which may ask for more steps.
+        args: of now, which may have more steps.
         callbacks: of now, which may have more patience.
     """
     if args.max_steps > 0:
@@ -147,9 +147,9 @@ def run_ended(state: TrainerState, args: TrainingArguments, callbacks: Iterable[
         if isinstance(callback, LanguageEarlyStopping) and callback.without_progress(state) >= callback.patience:
             return f"early stopping ended the run at step {state.global_step}"
         if isinstance(callback, EarlyStoppingCallback):
-            told = state.stateful_callbacks.get("EarlyStoppingCallback", {})
-            told = told[0] if isinstance(told, list) else told
-            counted = told.get("attributes", {}).get("early_stopping_patience_counter", 0)
+            kept = state.stateful_callbacks.get("EarlyStoppingCallback", {})
+            kept = kept[0] if isinstance(kept, list) else kept
+            counted = kept.get("attributes", {}).get("early_stopping_patience_counter", 0)
             if counted >= callback.early_stopping_patience:
                 return f"early stopping ended the run at step {state.global_step}"
     return None
@@ -169,9 +169,9 @@ def check_same_optimizer(checkpoint: str, saved: Mapping[str, Any], args: OTDist
     if "learning_rate" in saved and (saved.get(rate) is None) != (now[rate] is None):
         changed.append(rate)
     if changed:
-        told = ", ".join(f"{name}={saved.get(name)!r} and the run has {now[name]!r}" for name in changed)
+        old = ", ".join(f"{name}={saved.get(name)!r} and the run has {now[name]!r}" for name in changed)
         raise ValueError(
-            f"{checkpoint!r} was saved with {told}: the state of its optimizer belongs to other weights; set it as it was, or "
+            f"{checkpoint!r} was saved with {old}: the state of its optimizer belongs to other weights; set it as it was, or "
             "start a new run from the student in the checkpoint (load_student)"
         )
     kept = [f"{name}={saved[name]}" for name in KEPT_IN_THE_STATE if saved.get(name, now[name]) != now[name]]

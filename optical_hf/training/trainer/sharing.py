@@ -39,7 +39,7 @@ class SharedBatches(Sampler[list[int]]):
         [[[5], [2]], [[0, 4], [3]]]
     """
 
-    # As LengthBatches: accelerate asks for both.
+    # As LengthBatches: accelerate reads both.
     batch_size = None
     drop_last = False
 

@@ -63,7 +63,7 @@ class OTDistillationTrainer(StudentTrainer):
         peft_config: train an adapter (LoRA, DoRA, ...) and the projection instead of the whole backbone; checkpoints hold the
             adapter, `save_model` writes the student with the adapter merged.
         data_collator: in place of `PairCollator` over the two models' tokenizers.
-        callbacks: as for `transformers.Trainer`, beside those that `args` asks for; one given here takes the place of its kind.
+        callbacks: as for `transformers.Trainer`, beside those of `args`; one given here takes the place of its kind.
         optimizers: as for `transformers.Trainer`.
 
     Raises:

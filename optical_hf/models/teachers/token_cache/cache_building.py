@@ -74,9 +74,9 @@ def fill(
         return
     try:
         remove_unfinished(folder)
-        told = identity.to_json()
-        if not (folder / IDENTITY).exists() or (folder / IDENTITY).read_bytes() != told.encode():
-            write_text(folder / IDENTITY, told)
+        text = identity.to_json()
+        if not (folder / IDENTITY).exists() or (folder / IDENTITY).read_bytes() != text.encode():
+            write_text(folder / IDENTITY, text)
         for task, missing in _missing(folder, identity, texts).items():
             if missing:
                 _write(folder, identity, teacher, missing, task, batch_size, shard_bytes, bars_shown(progress))
@@ -97,10 +97,10 @@ def _write(
     batches = (missing[start : start + batch_size] for start in range(0, len(missing), batch_size))
     lengths = [n for batch in batches for n in preprocess(teacher, batch, task)["attention_mask"].sum(dim=1).tolist()]
     need = check_disk(folder, identity, len(missing), sum(lengths))
-    told = f"token cache: {len(missing):,} texts, {sum(lengths):,} tokens, {need:,} bytes to write at {folder}"
-    logger.info(told)
+    message = f"token cache: {len(missing):,} texts, {sum(lengths):,} tokens, {need:,} bytes to write at {folder}"
+    logger.info(message)
     if progress:
-        tqdm.write(told)
+        tqdm.write(message)
     with tqdm(total=len(missing), desc="Caching tokens", disable=not progress) as bar:
         for part in _parts(missing, lengths, identity, shard_bytes):
             write_shard(folder, compute_shard(teacher, part, identity, batch_size, task), identity.key)
