@@ -23,6 +23,7 @@ from optical_hf.evaluation import (
     write_trec,
 )
 from optical_hf.evaluation.evaluation_settings import EvaluationSettings
+from optical_hf.evaluation.own_index import untrained_checkpoint
 from optical_hf.evaluation.systems import SystemName
 from optical_hf.evaluation.translate.seq2seq import Translator
 from optical_hf.files import check_file, check_folder, write_text
@@ -52,11 +53,13 @@ def evaluate(
     system: Annotated[
         list[str] | None,
         typer.Option(
-            help="What to evaluate: student (default), untrained, teacher, teacher_english, translate_query, bm25; repeat it."
+            help="What to evaluate: student, untrained, own_index (re-indexing), teacher, teacher_english, student_english, "
+            "translate_query, bm25; repeat it. Default: student, and own_index where the student's checkpoint is known."
         ),
     ] = None,
     untrained: Annotated[
-        str | None, typer.Option(help="The student's backbone before training, to evaluate beside it.")
+        str | None,
+        typer.Option(help="The checkpoint the student was made from: before training, and with an index of its own."),
     ] = None,
     translator: Annotated[
         list[str] | None,
@@ -78,6 +81,12 @@ def evaluate(
         typer.Option(help="Language of the high-resource group; repeat it. Default: Joshi et al. classes."),
     ] = None,
     low: Annotated[list[str] | None, typer.Option(help="Language of the low-resource group; repeat it.")] = None,
+    margin: Annotated[
+        float,
+        typer.Option(
+            min=0.0, max=100.0, help="Points that student_english may be behind teacher_english and count as no worse."
+        ),
+    ] = 1.0,
     limit: options.PairLimit = None,
     on_bad_row: options.BadRow = "error",
     batch_size: Annotated[int, typer.Option(min=1, help="Texts in a batch.")] = 64,
@@ -115,7 +124,7 @@ def evaluate(
         counts = options.pair_counts("--pairs", pairs)
         models = named_students(student, other)
         high, low = ([canonical_language(code) for code in group or []] or None for group in (high, low))
-        settings = EvaluationSettings(search=search, high=high, low=low, batch_size=batch_size)
+        settings = EvaluationSettings(search=search, high=high, low=low, batch_size=batch_size, margin=margin / 100)
     for file in filter(None, (json, markdown, html)):
         check_file(file)
     if runs is not None:
@@ -130,8 +139,11 @@ def evaluate(
     if max_seq_length is not None:
         for model in (english, *loaded.values()):
             set_max_seq_length(model, max_seq_length)
+    default = not (system or untrained or translator or dictionary)
+    if not (system or untrained) and untrained_checkpoint(None, loaded.get("student")) is not None:
+        systems.insert(1, "own_index")
     report = evaluate_retrieval(
-        loaded.pop("student", None), english, collections, systems=systems, models=loaded, untrained=before,
+        loaded.pop("student", None), english, collections, systems=None if default else systems, models=loaded, untrained=before,
         translator=translators, settings=settings,
     )  # fmt: skip
     print_report(report)
@@ -143,13 +155,19 @@ def evaluate(
 
 
 def named_systems(systems: list[str] | None, untrained: str | None, translator: list[str] | None) -> list[str]:
-    """The systems to evaluate; an untrained backbone or a translator that was named is there to be evaluated."""
-    named = [name.replace("-", "_") for name in systems or ["student"]]
+    """The systems to evaluate; an untrained checkpoint or a translator that was named is there to be evaluated.
+
+    By default the checkpoint also gets an index of its own. English queries of the student stand beside the teacher's.
+    """
+    default = ["student", "own_index"] if untrained else ["student"]
+    named = [name.replace("-", "_") for name in systems or default]
     options.check_known("--system", named, get_args(SystemName))
     if untrained and "untrained" not in named:
         named.append("untrained")
     if translator and not {"translate_query", "bm25"} & set(named):
         named.append("translate_query")
+    if "student_english" in named and "teacher_english" not in named:
+        named.append("teacher_english")
     return named
 
 

@@ -35,6 +35,7 @@ class EvaluationSettings:
         middle: languages to report that are in neither group.
         shared_groups: whether a group name means the same thing in all collections, such as the image of captions in
             several languages, and is resampled once for all. None: only where the queries are images.
+        margin: how far behind the teacher on English queries the student may be and count as no worse, as a share: 0.01 is a point.
         confidence: level of the intervals.
         rounds: resamples of the bootstrap.
         seed: of the bootstrap.
@@ -62,6 +63,7 @@ class EvaluationSettings:
     low: Collection[str] | None = None
     middle: Collection[str] = ()
     shared_groups: bool | None = None
+    margin: float = 0.01
     confidence: float = 0.95
     rounds: int = 10_000
     seed: int = 0
@@ -73,6 +75,8 @@ class EvaluationSettings:
 
     def __post_init__(self) -> None:
         check_cutoffs(self.k, self.depth)
+        if not 0 <= self.margin < 1:
+            raise ValueError(f"margin: expected a share from 0 to below 1, 0.01 for one point, got {self.margin!r}")
         check_lists(high=self.high, low=self.low, middle=self.middle)
         encoding = Encoding(self.search or "vector", True, self.batch_size, self.piece)
         engine_named(self.engine, encoding.search)
@@ -125,5 +129,5 @@ def by_cosine(teacher: Encoder | None) -> bool:
     """Whether single vectors are compared by cosine, as the teacher says; vectors without a teacher are."""
     name = "cosine" if teacher is None else str(teacher.similarity_fn_name)
     if name in ("euclidean", "manhattan"):
-        raise ValueError(f"the teacher compares by {name} distance; search here is by cosine or inner product")
+        raise ValueError(f"the model compares by {name} distance; search here is by cosine or inner product")
     return name != "dot"

@@ -1,23 +1,31 @@
 """`evaluate_retrieval`: encode, search, score and report, for any number of systems, languages and collections."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optical_hf.data import RetrievalCollection
 from optical_hf.evaluation.evaluation_settings import EvaluationSettings
+from optical_hf.evaluation.own_index import checkpoint_name, own_index_encoder, untrained_checkpoint
 from optical_hf.evaluation.report.graded_measures import graded_measures
 from optical_hf.evaluation.report.language_scores import choose_tiers, score_gap, score_languages
+from optical_hf.evaluation.report.recovery import score_english, score_recovery
 from optical_hf.evaluation.report.retrieval_report import Queries, RetrievalReport, SystemResult
-from optical_hf.evaluation.session import Session, Vectors, has_image_queries
-from optical_hf.evaluation.systems import SystemName, resolve_systems
+from optical_hf.evaluation.searching import Found
+from optical_hf.evaluation.session import Session, Vectors, has_image_queries, has_images
+from optical_hf.evaluation.systems import System, SystemName, resolve_systems
 from optical_hf.evaluation.translate.seq2seq import Translator, Translators, translator_of
+from optical_hf.metrics.ranking import recall_at_k
 from optical_hf.models.tokens import Encoder
-from optical_hf.settings_checks import check_vectors
+from optical_hf.settings_checks import check_lists, check_vectors
 from optical_hf.stores.engine_names import engine_named
+
+logger = logging.getLogger(__name__)
 
 
 def evaluate_retrieval(
@@ -25,7 +33,7 @@ def evaluate_retrieval(
     teacher: Encoder | None,
     collections: RetrievalCollection | Sequence[RetrievalCollection],
     *,
-    systems: Sequence[SystemName] = ("student",),
+    systems: Sequence[SystemName] | None = None,
     models: Mapping[str, Encoder] | None = None,
     query_vectors: Mapping[str, Mapping[str, Vectors]] | None = None,
     document_vectors: Mapping[str, Vectors] | None = None,
@@ -45,14 +53,17 @@ def evaluate_retrieval(
         teacher: encodes the documents, and English queries for the ceiling; None if `document_vectors` has all documents.
         collections: what is searched. Languages that share documents or images belong in one collection: they are then
             resampled together. A language that occurs in several collections is scored over all of them.
-        systems: of "student", "untrained", "teacher", "teacher_english" (the ceiling), "translate_query", "bm25".
+        systems: of "student", "untrained", "own_index" (re-indexing), "teacher", "teacher_english" (the ceiling),
+            "student_english", "translate_query", "bm25". None: "student", and "own_index" where the checkpoint is known.
+            "student_english" beside "teacher_english" is tested for being no worse by more than `margin`.
         models: further students by name, side by side with the others.
         query_vectors: system -> collection -> vectors of the queries, in their order; the model is then not used.
         document_vectors: collection -> vectors of the documents, in their order.
         translator: for systems that read translations the collection does not have: the hub id or folder of a
             transformers translation model, your own function of (texts, language) that returns translations, or for each
             language one of these or the .tsv file of a dictionary ({"de": ..., "so": "so.tsv"}; `learn_dictionaries`).
-        untrained: the student's backbone before training, for the system "untrained": a hub id, a folder or a model.
+        untrained: the checkpoint that the student was made from, for "untrained" and "own_index": a hub id, a folder or a
+            model. For "own_index" None takes what the student's backbone was loaded from, or the `base_model` of its card.
         settings: how to search, score and run; None takes the defaults of `EvaluationSettings`.
         **fields: fields of `EvaluationSettings` by name, in place of those of `settings`.
 
@@ -78,15 +89,21 @@ def evaluate_retrieval(
     settings = (settings or EvaluationSettings()).changed(fields, evaluate_retrieval)
     settings = settings.for_models(student, teacher, *models.values())
     listed = checked_collections(collections)
+    systems, untrained, own = with_own_index(systems, student, untrained, listed)
     resolved = resolve_systems(student, teacher, systems, models, untrained)
-    check_vectors(given, document_vectors or {}, [s.name for s in resolved], [c.name for c in listed])
+    check_vectors(given, document_vectors or {}, [s.name for s in resolved if not s.readings], [c.name for c in listed])
     queries = list_queries(listed, settings.shared_groups)
     tiers, no_gap = choose_tiers(queries.languages, queries.groups, settings.high, settings.low, settings.middle)
     translate = None if translator is None else translator_of(translator, progress=settings.progress)
     session = Session(listed, teacher, settings, document_vectors or {}, translate)
     for system in resolved:
         session.read(system, given.get(system.name, {}))
-    found = {system.name: session.run(system, given.get(system.name, {})) for system in resolved}
+    found = {}
+    for system in resolved:
+        if system.readings:
+            found[system.name], own = best_reading(session, system, np.array(queries.languages))
+        else:
+            found[system.name] = session.run(system, given.get(system.name, {}))
     ranks = {name: np.concatenate([part.ranks for part in parts]) for name, parts in found.items()}
 
     asked = np.array(queries.languages), np.array(queries.groups)
@@ -117,13 +134,75 @@ def evaluate_retrieval(
             "exact": engine.exact,
             "recall_of_exact": {name: float(np.mean(shares)) for name, shares in session.agreement.items()},
             "k": list(settings.k),
+            **own,
             **{name: getattr(settings, name) for name in ("depth", "confidence", "rounds", "seed")},
             "versions": {name: version(name) for name in ("torch", "transformers", "sentence-transformers")},
         },
         documents={collection.name: len(collection.documents) for collection in listed},
+        recovery=score_recovery(ranks, ["student", *models], *asked, tiers, bootstrap),
+        english=score_english(ranks, *asked, settings.margin, bootstrap),
         found={name: {c.name: part for c, part in zip(listed, parts, strict=True)} for name, parts in found.items()},
         collections={collection.name: collection for collection in listed},
     )
+
+
+def with_own_index(
+    systems: Sequence[SystemName] | None,
+    student: Encoder | None,
+    untrained: Encoder | str | Path | None,
+    collections: Sequence[RetrievalCollection],
+) -> tuple[list[SystemName], Encoder | str | Path | None, dict[str, Any]]:
+    """The systems to evaluate, the untrained checkpoint, and for the report's settings why there is no re-indexing.
+
+    By default there is re-indexing where the checkpoint is known; if it cannot be loaded, a warning says so.
+    """
+    images = [collection.name for collection in collections if has_images(collection)]
+    why = {"no_own_index": f"{', '.join(images)} has images, which the student's checkpoint cannot read"}
+    check_lists(systems=systems)
+    if systems is not None:
+        left = [name for name in systems if name != "own_index" or not images]
+        return left, untrained, why if len(left) < len(systems) else {}
+    if untrained_checkpoint(untrained, student) is None:
+        return ["student"], untrained, {}
+    if images:
+        return ["student"], untrained, why
+    try:
+        loaded = own_index_encoder(untrained, student, None if student is None else str(student.device))
+    except ValueError as error:
+        if untrained is not None:
+            raise
+        logger.warning("re-indexing is not evaluated: %s", error)
+        return ["student"], None, {"no_own_index": str(error)}
+    return ["student", "own_index"], loaded, {}
+
+
+def best_reading(
+    session: Session, system: System, languages: NDArray[np.str_]
+) -> tuple[list[Found], dict[str, dict[str, Any]]]:
+    """What a re-indexing system retrieves with the better of its prompts, and for the report's settings which those are.
+
+    The better one has the higher R@1, mean over languages, on these very queries: that favours re-indexing.
+
+    Args:
+        session: of the evaluation.
+        system: with readings.
+        languages: (Q,) of all queries.
+    """
+    means, kept = {}, {}
+    for reading in system.readings:
+        session.agreement.pop(system.name, None)
+        parts = session.run(system._replace(readings=(reading,)), {})
+        hits = recall_at_k(np.concatenate([part.ranks for part in parts]), 1)
+        means[reading] = float(np.mean([hits[languages == code].mean() for code in np.unique(languages)]))
+        kept[reading] = parts, session.agreement.get(system.name)
+    best = max(means, key=means.__getitem__)
+    parts, agreement = kept[best]
+    if agreement is not None:
+        session.agreement[system.name] = agreement
+    tried = {reading.document: mean for reading, mean in means.items()}
+    name = None if system.model is None else checkpoint_name(system.model)
+    about = {"checkpoint": name, "query_prompt": best.query, "document_prompt": best.document, "tried": tried}
+    return parts, {system.name: about}
 
 
 def checked_collections(

@@ -1,7 +1,7 @@
 """What an evaluation keeps between systems and calls: documents encoded and indexed once, image queries encoded once.
 
-The system reads text queries, the teacher reads documents. Where the queries are images, the teacher reads the queries and the
-system the documents.
+The system reads text queries, the teacher reads documents. `own_index` reads both itself.
+Where the queries are images, the teacher reads the queries and the system the documents.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +14,7 @@ from optical_hf.data import RetrievalCollection
 from optical_hf.evaluation.encode.encoding import Encoded
 from optical_hf.evaluation.encode.processes import Processes
 from optical_hf.evaluation.evaluation_settings import EvaluationSettings
+from optical_hf.evaluation.own_index import reading_with
 from optical_hf.evaluation.searching import Found, Searchable, found_within
 from optical_hf.evaluation.systems import System, query_texts
 from optical_hf.evaluation.translate.seq2seq import Translator
@@ -62,6 +63,7 @@ class Session:
         Args:
             system: whose model reads the queries.
             vectors: collection name to query vectors that were computed elsewhere; the model is then not used.
+                A system that reads documents itself takes none, and uses the first of its readings.
         """
         depth, found = self.settings.depth, []
         for collection in self.collections:
@@ -79,6 +81,8 @@ class Session:
         if has_image_queries(collection):
             searchable = self._index(self._encoded(collection, _needed(system.model, system.name)))
             queries = self._images(collection) if given is None else given
+        elif system.readings:
+            return self._own_best(collection, system, count)
         else:
             searchable = self._of_teacher(collection)
             queries = given
@@ -86,9 +90,24 @@ class Session:
                 queries = self._queries(_needed(system.model, system.name), self._texts(collection, system), what)
         vectors = self.encoding.given(queries, len(collection.queries), what)
         best = searchable.best(vectors, count, self.processes)
-        if not self.engine.exact:
-            self.agreement.setdefault(system.name, []).append(self._agreement(searchable, vectors, best))
+        self._note_agreement(system, searchable, vectors, best)
         return best
+
+    def _own_best(self, collection: RetrievalCollection, system: System, count: int) -> SearchResult:
+        """The best documents where the system reads queries and documents alike, each with its prompt, compared its own way."""
+        model, what = _needed(system.model, system.name), f"{collection.name} read by {system.name}"
+        encoding, texts = self.settings.encoding(model), self._texts(collection, system)
+        with reading_with(model, system.readings[0]):
+            documents = encoding.encode(model, collection.documents["text"], "document", what, self.processes)
+            queries = encoding.encode(model, texts, "query", what, self.processes).in_item_order(self.processes)
+        searchable = self._index(documents)
+        best = searchable.best(queries, count, self.processes)
+        self._note_agreement(system, searchable, queries, best)
+        return best
+
+    def _note_agreement(self, system: System, searchable: Searchable, queries: VectorSet, best: SearchResult) -> None:
+        if not self.engine.exact:
+            self.agreement.setdefault(system.name, []).append(self._agreement(searchable, queries, best))
 
     def _agreement(self, searchable: Searchable, queries: VectorSet, best: SearchResult) -> float:
         """Share of the exact search's documents that the engine found, over queries spread over the collection."""
@@ -139,6 +158,11 @@ class Session:
 def has_image_queries(collection: RetrievalCollection) -> bool:
     """Whether the queries are images, which the teacher reads, and the documents texts, which the student reads."""
     return "image" in collection.queries.column_names
+
+
+def has_images(collection: RetrievalCollection) -> bool:
+    """Whether the queries or the documents are images, which a student cannot read."""
+    return "image" in collection.documents.column_names or has_image_queries(collection)
 
 
 def _needed(model: Encoder | None, name: str) -> Encoder:

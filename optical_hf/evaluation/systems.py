@@ -4,8 +4,10 @@
 |---|---|---|
 | student | the query as it is | the student |
 | untrained | the query as it is | the student before training: its backbone and a projection as `load_student` makes it |
+| own_index | the query as it is | the student's untrained checkpoint, which reads the documents too: what re-indexing would give |
 | teacher | the query as it is | the teacher: what an English model does with a language it was not made for |
 | teacher_english | the query in English | the teacher: the ceiling |
+| student_english | the query in English | the student: what one encoder for all languages costs English |
 | translate_query | a machine translation of the query | the teacher: the baseline to beat |
 | bm25 | a machine translation of the query | BM25 (`bm25s`), no model |
 """
@@ -17,6 +19,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from optical_hf.data import RetrievalCollection
 from optical_hf.evaluation.encode.processes import Processes
+from optical_hf.evaluation.own_index import Reading, own_index_encoder, readings
 from optical_hf.evaluation.translate.seq2seq import Translator
 from optical_hf.models.layers import averaged_layers, layer_average
 from optical_hf.models.loading import build_student, load_teacher
@@ -26,16 +29,19 @@ from optical_hf.models.tokens import Encoder
 from optical_hf.models.views import token_projection
 from optical_hf.settings_checks import check_lists
 
-SystemName = Literal["student", "untrained", "teacher", "teacher_english", "translate_query", "bm25"]
+SystemName = Literal[
+    "student", "untrained", "own_index", "teacher", "teacher_english", "student_english", "translate_query", "bm25"
+]  # fmt: skip
 
 Column = Literal["text", "english", "translation"]
 
 READS: dict[str, Column] = dict.fromkeys(get_args(SystemName), "text")
-READS |= {"teacher_english": "english", "translate_query": "translation", "bm25": "translation"}
+READS |= {"teacher_english": "english", "student_english": "english"}
+READS |= {"translate_query": "translation", "bm25": "translation"}
 """The column of the queries that each system reads."""
 
 HINTS = {
-    "english": "give (foreign, english) pairs to RetrievalCollection.from_lines, or leave out teacher_english",
+    "english": "give (foreign, english) pairs to RetrievalCollection.from_lines, or leave out teacher_english and student_english",
     "translation": "give translations to RetrievalCollection.from_lines, pass translator=, or leave it out",
 }
 
@@ -46,11 +52,19 @@ TRANSLATED_AT_ONCE = 256
 
 
 class System(NamedTuple):
-    """A name, the model that reads the foreign side (None: no model), and the column it reads."""
+    """A system.
+
+    Attributes:
+        name: of the system.
+        model: reads the queries; None: no model.
+        column: of the queries that it reads.
+        readings: the prompts it tries on documents that it reads itself; none: it searches the documents of the teacher.
+    """
 
     name: str
     model: Encoder | None
     column: Column
+    readings: tuple[Reading, ...] = ()
 
 
 def resolve_systems(
@@ -63,8 +77,8 @@ def resolve_systems(
     """The systems by name, further models last.
 
     Raises:
-        ValueError: for an unknown name, one that is used twice, nothing to evaluate, or an untrained student that is
-            not named, or not untrained.
+        ValueError: for an unknown name, one that is used twice, nothing to evaluate, or an untrained
+            student or checkpoint that is not named, or not untrained.
     """
     check_lists(systems=systems)
     if unknown := [name for name in systems if name not in READS]:
@@ -77,10 +91,17 @@ def resolve_systems(
         raise ValueError(f"two systems are called {', '.join(twice)}: one would have hidden the other; rename a model")
     if not names:
         raise ValueError("nothing to evaluate: name at least one of systems or models")
-    readers = {"student": student, "bm25": None}
+    readers = {"student": student, "student_english": student, "bm25": None}
     if "untrained" in systems:
         readers["untrained"] = untrained_student(untrained, teacher, student)
-    known = [System(name, readers.get(name, teacher), READS[name]) for name in systems]
+    tried: tuple[Reading, ...] = ()
+    if "own_index" in systems:
+        device = next((str(model.device) for model in (teacher, student) if model is not None), None)
+        own = readers["own_index"] = own_index_encoder(untrained, student, device)
+        tried = tuple(readings(own, student))
+    known = [
+        System(name, readers.get(name, teacher), READS[name], tried if name == "own_index" else ()) for name in systems
+    ]
     return known + [System(name, model, "text") for name, model in models.items()]
 
 

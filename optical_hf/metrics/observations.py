@@ -48,24 +48,27 @@ class Observations(NamedTuple):
         )
 
 
-def observe(hits: Sequence[ArrayLike], languages: Sequence[str], groups: Sequence[object] | None) -> Observations:
+def observe(
+    hits: Sequence[ArrayLike], languages: Sequence[str], groups: Sequence[object] | None, *, least: int = 2
+) -> Observations:
     """Check hits of one or more systems on the same queries and sum them by group and language.
 
     Args:
         hits: One (Q,) array a system, values in [0, 1].
         languages: (Q,) language of each query.
         groups: (Q,) label of the group each query belongs to, or None: each query is a group of its own.
+        least: Languages that there must be; 1 where no gap between languages is computed.
 
     Returns:
         The sums, languages sorted by name.
 
     Raises:
-        ValueError: Lengths that differ, values outside [0, 1] or NaN, fewer than two languages, a language with fewer
-            than two groups.
+        ValueError: Lengths that differ, values outside [0, 1] or NaN, fewer languages than `least`, a language
+            with fewer than two groups.
     """
     hits_SQ = _checked_hits(hits, languages, groups)
     names, language_Q = _codes(languages, "languages")
-    if len(names) < 2:
+    if len(names) < least:
         raise ValueError(f"a gap needs queries in at least two languages, but there is only {names[0]!s}.")
     group_Q = np.arange(len(language_Q)) if groups is None else _codes(groups, "groups")[1]
     ones = np.ones(len(group_Q), np.int32)

@@ -262,12 +262,12 @@ def _load(
     keep_within_positions(model, who)
     set_prompts(model, query_prompt, document_prompt)
     if query_prompt is None:
-        stated = [transformer.get("_name_or_path"), *_base_models(name_or_path)]
+        stated = [transformer.get("_name_or_path"), *stated_base_models(name_or_path)]
         advise_prompt(model, role, who, [str(name) for name in (name_or_path, *stated) if name])
     return model
 
 
-def _base_models(name_or_path: str | Path) -> list[str]:
+def stated_base_models(name_or_path: str | Path) -> list[str]:
     """What the card in a folder says that the model was made from."""
     card = Path(name_or_path, "README.md")
     try:

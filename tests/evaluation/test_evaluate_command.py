@@ -42,7 +42,8 @@ def test_systems_are_named_and_reports_written_and_compared(files, monkeypatch, 
 
 def test_what_is_named_is_evaluated():
     assert named_systems(None, None, None) == ["student"]
-    assert named_systems(None, "backbone", ["opus"]) == ["student", "untrained", "translate_query"]
+    assert named_systems(None, "backbone", ["opus"]) == ["student", "own_index", "untrained", "translate_query"]
+    assert named_systems(["student-english"], None, None) == ["student_english", "teacher_english"]
     assert named_systems(["bm25"], None, ["opus"]) == ["bm25"]
 
 

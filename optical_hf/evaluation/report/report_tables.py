@@ -8,6 +8,7 @@ from rich.table import Table as RichTable
 from optical_hf.evaluation.report.plot_style import language_label
 from optical_hf.evaluation.report.retrieval_report import RetrievalReport
 from optical_hf.metrics.bootstrap import Estimate
+from optical_hf.metrics.paired_level import LEAST
 
 GAP_ROWS = {
     "high_mean": "R@1, high-resource group",
@@ -140,10 +141,55 @@ def gap_table(report: RetrievalReport) -> Table | None:
     return Table("The cross-lingual R@1 gap, in percent and points", ["", *gaps], rows)
 
 
+def recovery_tables(report: RetrievalReport) -> list[Table]:
+    """R@1 of each student beside that of re-indexing, and the share of it that the student reaches; none without `own_index`."""
+    return [_recovery_table(report, name, rows) for name, rows in report.recovery.items()]
+
+
+def _recovery_table(report: RetrievalReport, name: str, rows: dict[str, Any]) -> Table:
+    cells = [
+        [
+            *_labels(report, key), f"{row['queries']:,}", percent(row["mean"]), percent(row["other_mean"]),
+            _estimate(row["ratio"]), corrected(row["p_holm"], row["test"]),
+        ]
+        for key, row in _ordered(report, rows)
+    ]  # fmt: skip
+    heads = ["language", "group", "queries", name, "own_index", "recovery", "p (Holm)"]
+    title = f"Recovery in percent: R@1 of {name} in the teacher's index as a share of R@1 of re-indexing"
+    note = caption_of_tests(len(cells), report.settings["rounds"])
+    return Table(title, heads, cells, names=2, note=f"No share where re-indexing is below {100 * LEAST:g} %. {note}")
+
+
+def english_table(report: RetrievalReport) -> Table | None:
+    """The student beside the teacher on English queries, and whether it is no worse; None where not both were evaluated."""
+    if report.english is None:
+        return None
+    margin, cells = 100 * report.english["margin"], []
+    for key, row in _ordered(report, report.english["rows"]):
+        verdict = "yes" if row["not_inferior"] else "not shown"
+        levels = [percent(row["mean"]), percent(row["other_mean"]), _estimate(row["difference"])]
+        cells.append([*_labels(report, key), f"{row['queries']:,}", *levels, verdict])
+    heads = ["English of", "group", "queries", "student", "teacher", "difference", f"within {margin:g} points"]
+    note = f"Within: the lower end of the paired interval is above -{margin:g} points."
+    return Table("R@1 on English queries in percent", heads, cells, names=2, note=note)
+
+
+def _ordered(report: RetrievalReport, rows: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Languages from the most to the least resources, then the means."""
+    return [(key, rows[key]) for key in (*report.languages, *(key for key in rows if key not in report.languages))]
+
+
+def _labels(report: RetrievalReport, key: str) -> tuple[str, str]:
+    """The first two cells of a row: the language and its group, or which mean it is."""
+    if key in report.languages:
+        return language_label(key), report.tiers.tier(key) if report.tiers else DASH
+    return ("mean over languages", "") if key == "mean" else (f"{key}-resource group", key)
+
+
 def tables(report: RetrievalReport) -> list[Table]:
     """All tables of a report."""
-    gap = gap_table(report)
-    return [recall_table(report), measures_table(report), *([gap] if gap else [])]
+    there = [table for table in (english_table(report), gap_table(report)) if table is not None]
+    return [recall_table(report), measures_table(report), *recovery_tables(report), *there]
 
 
 def report_markdown(report: RetrievalReport) -> str:
@@ -197,6 +243,14 @@ def describe(report: RetrievalReport) -> str:
         f"search by {settings['search']}, engine {settings['engine']} ({kind}); ties count against the system.",
         f"Intervals: {settings['rounds']:,} bootstrap rounds by group, seed {settings['seed']}.",
     ]
+    if own := settings.get("own_index"):
+        tried = ", ".join(f"{document!r} {percent(mean)}" for document, mean in own["tried"].items())
+        parts.append(
+            f"own_index is re-indexing: {own['checkpoint'] or 'the untrained checkpoint'} reads the documents too. Queries begin "
+            f"with {own['query_prompt']!r}, documents with {own['document_prompt']!r}, the best of (mean R@1): {tried}."
+        )
+    if "no_own_index" in settings:
+        parts.append(f"No re-indexing: {settings['no_own_index']}.")
     if settings["recall_of_exact"]:
         shares = ", ".join(f"{name} {100 * share:.1f} %" for name, share in settings["recall_of_exact"].items())
         parts.append(f"Of the exact search's first {settings['depth']} documents the engine finds: {shares}.")

@@ -66,6 +66,8 @@ class RetrievalReport:
         no_gap: why there is no gap; None where there is one.
         settings: search, engine, depth, cutoffs, confidence, rounds, seed, versions.
         documents: number of documents by collection.
+        recovery: R@1 of each student as a share of that of `own_index`; see `score_recovery`.
+        english: the student against the teacher on English queries; see `score_english`. None where not both were evaluated.
         found: the best documents by system and collection, for run files and disagreements; not in the JSON.
         collections: what was searched, by name, for the same purpose; not in the JSON.
     """
@@ -76,6 +78,8 @@ class RetrievalReport:
     no_gap: str | None
     settings: dict[str, Any]
     documents: dict[str, int]
+    recovery: dict[str, dict[str, Any]] = field(default_factory=dict)
+    english: dict[str, Any] | None = None
     found: dict[str, dict[str, Found]] = field(default_factory=dict, repr=False)
     collections: dict[str, Any] = field(default_factory=dict, repr=False)
 
@@ -95,6 +99,8 @@ class RetrievalReport:
             "no_gap": self.no_gap,
             "queries": asdict(self.queries),
             "systems": {name: _system_dict(result) for name, result in self.systems.items()},
+            "recovery": self.recovery,
+            "english": self.english,
         }
 
     @classmethod
@@ -121,6 +127,8 @@ class RetrievalReport:
             no_gap=values["no_gap"],
             settings=dict(values["settings"]),
             documents=dict(values["documents"]),
+            recovery=dict(values.get("recovery") or {}),  # 0.1 wrote neither
+            english=values.get("english"),
         )
 
     def to_json(self, path: str | Path | None = None) -> str:
