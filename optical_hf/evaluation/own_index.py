@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from sentence_transformers.util.file_io import load_file_path
 
+from optical_hf.files import expand_name
 from optical_hf.models.loading import load_teacher, stated_base_models
 from optical_hf.models.prompt_families import PromptFamily, family_of
 from optical_hf.models.prompts import prompt_of, set_prompts
@@ -65,6 +66,7 @@ def own_index_encoder(untrained: Checkpoint | None, student: Encoder | None, dev
                 "weights; give the name of the checkpoint it was made from"
             )
         return checkpoint
+    checkpoint = expand_name(checkpoint)
     family = _family([str(checkpoint), *stated_base_models(checkpoint)])
     prompt = (
         None if family is None or _states_prompt(checkpoint) else family.query

@@ -227,3 +227,21 @@ def test_non_inferiority_follows_the_lower_end_of_the_interval():
     assert rows["de"]["difference"]["value"] == pytest.approx(-0.05)
     assert not rows["de"]["not_inferior"]
     assert score_english({"student_english": np.ones(400)}, languages, groups, 0.01, Bootstrap()) is None
+
+
+@pytest.mark.parametrize("stated", ["ask: ", None])
+def test_a_checkpoint_by_name_gets_the_prompts_of_its_family_unless_it_states_one(
+    stated, bert, collection, tmp_path, caplog
+):
+    place = tmp_path / "multilingual-e5-small"
+    bert.save_pretrained(str(place))
+    if stated is not None:
+        model = SentenceTransformer(str(place), device="cpu")
+        set_prompts(model, query=stated)
+        model.save_pretrained(str(place))
+    asked = {"systems": ("own_index",), "untrained": place, "high": ["de"], **QUIET}
+    with caplog.at_level(logging.WARNING):
+        about = evaluate_retrieval(None, bert, collection, **asked).settings["own_index"]
+    assert about["query_prompt"] == (stated or "query: ")
+    assert list(about["tried"]) == ["passage: ", stated or "query: "]
+    assert "states no prompt" not in caplog.text
