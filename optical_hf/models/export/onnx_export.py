@@ -5,7 +5,6 @@ does. The folder holds both forms: sentence-transformers reads the weights, its 
 """
 
 import json
-from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from optical_hf.extras import import_extra
 from optical_hf.files import write_text
 from optical_hf.models.export.export_check import check_export, rename_general_class
 from optical_hf.models.student_folder import student_folder
@@ -60,8 +60,8 @@ def save_onnx(model: Encoder, folder: str | PathLike[str]) -> Path:
         >>> save_onnx(student, "student-onnx")                                                # doctest: +SKIP
         PosixPath('student-onnx/onnx/model.onnx')
     """
-    if missing := [name for name in NEEDED if find_spec(name) is None]:
-        raise ImportError(f'save_onnx needs {" and ".join(missing)}: pip install "optical-hf[onnx]"')
+    for name in NEEDED:
+        import_extra(name, "onnx", "save_onnx")
     module, place = check_export(model, folder, "the graph")
 
     def write(staging: Path) -> None:

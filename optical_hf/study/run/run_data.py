@@ -71,10 +71,7 @@ def read_collections(specs: Sequence[CollectionSpec], reads: str | None = None) 
     Raises:
         ValueError: as the readers do, or when no collection has the column.
     """
-    found = [
-        EvaluationSet(spec.name, tuple(_limited(part, spec.limit) for part in _parts(spec)), spec.document_length)
-        for spec in specs
-    ]
+    found = [EvaluationSet(spec.name, tuple(_parts(spec)), spec.document_length) for spec in specs]
     if reads is None:
         return found
     fit = [entry for entry in found if all(reads in part.queries.column_names for part in entry.parts)]
@@ -83,17 +80,15 @@ def read_collections(specs: Sequence[CollectionSpec], reads: str | None = None) 
     return fit
 
 
-def _limited(collection: RetrievalCollection, limit: int | None) -> RetrievalCollection:
-    return collection if limit is None else collection.select(limit=limit)
-
-
 def _parts(spec: CollectionSpec) -> list[RetrievalCollection]:
     one_file = {code: files for code, files in spec.queries.items() if isinstance(files, str)}
     if spec.kind != "captions" and len(one_file) < len(spec.queries):
         raise ValueError(f"{spec.name}: a collection of kind {spec.kind} has one file a language, not a list of files")
     if spec.kind == "bitext":
-        return [RetrievalCollection.from_bitext(f"{spec.name} ({c})", file, c) for c, file in one_file.items()]
-    return [_whole(spec, one_file)]
+        parts = [RetrievalCollection.from_bitext(f"{spec.name} ({c})", file, c) for c, file in one_file.items()]
+    else:
+        parts = [_whole(spec, one_file)]
+    return parts if spec.limit is None else [part.select(limit=spec.limit) for part in parts]
 
 
 def _whole(spec: CollectionSpec, one_file: dict[str, str]) -> RetrievalCollection:

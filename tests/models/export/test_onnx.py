@@ -13,13 +13,13 @@ TEXTS = ["ein roter Ball", "zwei", "drei Hunde und ein Esel schlafen im Gras"]
 
 
 def test_a_missing_exporter_names_the_command(monkeypatch, tmp_path):
-    monkeypatch.setattr("optical_hf.models.export.onnx_export.find_spec", lambda name: None)
+    monkeypatch.setattr("optical_hf.models.export.onnx_export.NEEDED", ("nothing_here",))
     with pytest.raises(ImportError, match=r"optical-hf\[onnx\]"):
         save_onnx(tiny_pairs.backbone(), tmp_path / "student")
 
 
 def test_what_cannot_be_written_is_refused(monkeypatch, tmp_path):
-    monkeypatch.setattr("optical_hf.models.export.onnx_export.find_spec", lambda name: name)
+    monkeypatch.setattr("optical_hf.models.export.onnx_export.NEEDED", ())
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ValueError, match="not an empty folder"):
         save_onnx(tiny_pairs.backbone(), tmp_path)
