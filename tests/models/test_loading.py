@@ -1,5 +1,7 @@
 """Teachers and students: what is loaded, what is refused, and that what is saved loads without this package."""
 
+import sys
+
 import numpy as np
 import pytest
 import tiny_pairs
@@ -103,6 +105,6 @@ def test_a_damaged_checkpoint_is_said_in_one_line(saved_teacher, tmp_path):
 def test_quantisation_without_its_library_names_the_command(monkeypatch, tmp_path):
     teacher = tiny_pairs.teacher()
     tiny_pairs.backbone().save_pretrained(str(tmp_path))
-    monkeypatch.setattr("optical_hf.models.loading.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     with pytest.raises(ImportError, match=r"optical-hf\[qlora\]"):
         load_student(tmp_path, teacher, quantization_config=BitsAndBytesConfig(load_in_4bit=True))
