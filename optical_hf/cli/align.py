@@ -1,9 +1,9 @@
-"""`optical-hf align`: a student in minutes, without a gradient step."""
+"""`optical-hf align`: a student in minutes, its backbone left as it is."""
 
 import json
 import math
 from pathlib import Path
-from typing import Annotated, Literal, cast, get_args
+from typing import Annotated, cast, get_args
 
 import typer
 from rich.console import Console
@@ -14,6 +14,7 @@ from optical_hf.data import load_bitext
 from optical_hf.data.bitext.bitext_files import LINE_LIMIT
 from optical_hf.files import check_folder, write_text
 from optical_hf.models import fit_alignment, load_student, load_teacher
+from optical_hf.models.alignment.alignment_report import Method, Start
 from optical_hf.models.alignment.ridge_penalty import Selection
 from optical_hf.models.text_length import set_max_seq_length
 from optical_hf.training import save_student
@@ -26,7 +27,7 @@ def align(
     bitext: options.BitextFiles,
     output: Annotated[Path, typer.Option(help="Folder for the student and alignment.json.")],
     method: Annotated[
-        Literal["transport", "ridge"], typer.Option(help="Tokens by transport, or pooled vectors alone.")
+        Method, typer.Option(help="Tokens by transport, pooled vectors by regression, or one vector by contrast.")
     ] = "transport",
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of plans and regression.")] = 3,
     epsilon: Annotated[
@@ -44,6 +45,12 @@ def align(
     held_out: Annotated[
         int, typer.Option(min=0, help="Pairs kept from the fit, to measure R@1 before and after.")
     ] = 200,
+    start: Annotated[Start, typer.Option(help="Closed form that --method contrastive begins with.")] = "ridge",
+    temperature: Annotated[float, typer.Option(help="Of the contrastive loss, above 0.")] = 0.05,
+    steps: Annotated[int, typer.Option(min=1, help="Gradient steps of --method contrastive.")] = 600,
+    queries_per_step: Annotated[int, typer.Option(min=2, help="Texts of the student in each of these steps.")] = 512,
+    negatives: Annotated[int, typer.Option(min=0, help="Further English texts in each of these steps.")] = 2048,
+    learning_rate: Annotated[float, typer.Option(help="Of the first of these steps, above 0.")] = 1e-3,
     kind: options.StudentKind = None,
     layers: options.Layers = None,
     max_seq_length: options.MaxSeqLength = None,
@@ -52,7 +59,8 @@ def align(
     max_line_bytes: options.LineLimit = LINE_LIMIT,
     seed: Annotated[int, typer.Option(min=0, help="Of all random choices.")] = 0,
 ) -> None:
-    """Fit the student's projection in closed form: transport plans and ridge regression by turns. Minutes, no gradient step.
+    """Fit the student's projection in minutes; its backbone stays as it is. By default in closed form: transport plans and ridge
+    regression by turns.
 
     An option that takes several values is given several times.
 
@@ -62,8 +70,9 @@ def align(
     with usage():
         penalty = _penalty(regularisation)
         averaged = _layers(layers, context.args)
-        if not 0 < epsilon < math.inf:
-            raise ValueError(f"--epsilon is {epsilon}: expected a number above 0")
+        for flag, given in (("epsilon", epsilon), ("temperature", temperature), ("learning-rate", learning_rate)):
+            if not 0 < given < math.inf:
+                raise ValueError(f"--{flag} is {given}: expected a number above 0")
     output = check_folder(output)
     rows = load_bitext(bitext, on_bad_row=on_bad_row, max_line_bytes=max_line_bytes)
     if pairs is not None and pairs < len(rows):
@@ -74,12 +83,13 @@ def align(
         set_max_seq_length(english, max_seq_length)
     report = fit_alignment(
         learner, english, rows, method=method, rounds=rounds, epsilon=epsilon, regularisation=penalty,
-        also_english=also_english, held_out=min(held_out, len(rows) // 10), seed=seed,
+        also_english=also_english, start=start, temperature=temperature, steps=steps, queries_per_step=queries_per_step,
+        negatives=negatives, learning_rate=learning_rate, held_out=min(held_out, len(rows) // 10), seed=seed,
     )  # fmt: skip
     save_student(learner, output)
     write_text(output / "alignment.json", json.dumps(report.to_dict(), indent=2) + "\n")
     console = Console(highlight=False)
-    console.print(f"Closed form: {report}")
+    console.print(f"Alignment: {report}")
     console.print(f"The student is in {output}")
 
 

@@ -104,6 +104,13 @@ def test_align(folder, tmp_path, monkeypatch, capsys):
     assert "held-out pairs" in out
     assert json.loads((tmp_path / "aligned" / "alignment.json").read_text())["pairs"] == 54
     assert SentenceTransformer(str(tmp_path / "aligned")).encode(["x"]).shape == (1, 32)
+    code, out, err = run(
+        monkeypatch, capsys, "align", "--teacher", folder / "teacher", "--student", folder / "student", "--bitext",
+        folder / "mar-eng.tsv.gz", "--output", tmp_path / "contrast", "--method", "contrastive", "--steps", "20",
+    )  # fmt: skip
+    assert code == 0, err
+    assert "contrastive loss" in out
+    assert len(json.loads((tmp_path / "contrast" / "alignment.json").read_text())["loss"]) == 10
 
 
 @pytest.mark.slow

@@ -1,8 +1,11 @@
-"""The range of each setting of a closed-form fit, checked before any model runs."""
+"""The range and the choices of each setting of an alignment, checked before any model runs."""
 
 import math
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, get_args
+
+from optical_hf.models.alignment.alignment_report import Method, Start
+from optical_hf.models.alignment.ridge_penalty import Selection
 
 RANGES: dict[str, tuple[type, float, str]] = {
     "rounds": (Integral, 1, "a whole number from 1 up"),
@@ -12,9 +15,14 @@ RANGES: dict[str, tuple[type, float, str]] = {
     "held_out": (Integral, 0, "a whole number from 0 up"),
     "batch_size": (Integral, 1, "a whole number from 1 up"),
     "memory_budget": (Integral, 0, "a whole number of bytes from 0 up"),
+    "temperature": (Real, 0, "a number above 0"),
+    "steps": (Integral, 1, "a whole number from 1 up"),
+    "queries_per_step": (Integral, 2, "a whole number from 2 up"),
+    "negatives": (Integral, 0, "a whole number from 0 up"),
+    "learning_rate": (Real, 0, "a number above 0"),
 }
 """Name -> the type of number, the least one, and the words of an error."""
-ABOVE = ("epsilon", "regularisation")
+ABOVE = ("epsilon", "regularisation", "temperature", "learning_rate")
 """Settings that must lie above their least number."""
 
 
@@ -34,3 +42,21 @@ def check_ranges(**given: Any) -> None:
         number = isinstance(value, kind) and not isinstance(value, bool)
         if not number or not least <= value < math.inf or (name in ABOVE and value == least):
             raise ValueError(f"{name} is {value!r}: expected {told}")
+
+
+def check_choices(method: str, start: str, regularisation: float | str) -> None:
+    """Refuse a word that names no method, no start, or no way to choose a penalty.
+
+    Raises:
+        ValueError: naming the setting, what came and what is known.
+
+    Example:
+        >>> check_choices("contrastive", "ridge", 1e-3)
+    """
+    for name, given, known in (("method", method, Method), ("start", start, Start)):
+        if given not in get_args(known):
+            raise ValueError(f"unknown {name} {given!r}: expected one of {', '.join(get_args(known))}")
+    if isinstance(regularisation, str) and regularisation not in get_args(Selection):
+        raise ValueError(
+            f"unknown regularisation {regularisation!r}: expected a number or one of {', '.join(get_args(Selection))}"
+        )

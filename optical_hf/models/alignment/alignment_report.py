@@ -1,11 +1,12 @@
-"""The report of a closed-form fit."""
+"""The report of an alignment."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from optical_hf.models.alignment.held_out import HeldOutScore
 
-Method = Literal["ridge", "transport"]
+Method = Literal["ridge", "transport", "contrastive"]
+Start = Literal["ridge", "transport"]
 
 
 @dataclass(frozen=True)
@@ -13,11 +14,12 @@ class AlignmentReport:
     """The report of `fit_alignment`; `print` shows it in one line.
 
     Attributes:
-        method: "ridge" or "transport".
+        method: "ridge", "transport" or "contrastive".
         pairs: pairs the map was fitted on.
         regularisation: the penalty of the last fit, given or chosen.
         pooled_weight: the weight of the pooled vectors in the last fit, given or chosen; None for "ridge".
         transport_cost: mean transport cost of the fitted pairs under the map each round began with.
+        loss: mean InfoNCE loss in each tenth of the steps of "contrastive".
         before: R@1 among the held-out pairs before the fit, None without held-out pairs.
         after: the same after it.
         seconds: wall-clock time of the whole fit.
@@ -28,6 +30,7 @@ class AlignmentReport:
     regularisation: float
     pooled_weight: float | None = None
     transport_cost: list[float] = field(default_factory=list)
+    loss: list[float] = field(default_factory=list)
     before: HeldOutScore | None = None
     after: HeldOutScore | None = None
     seconds: float = 0.0
@@ -38,6 +41,7 @@ class AlignmentReport:
         told += "" if self.pooled_weight is None else f", pooled weight {self.pooled_weight:g}"
         told += f", {self.seconds:.0f} s"
         told += f"; transport cost by round {costs}" if costs else ""
+        told += f"; contrastive loss {self.loss[0]:.3f} -> {self.loss[-1]:.3f}" if self.loss else ""
         if self.before and self.after:
             told += (
                 f"; R@1 among {self.after.pairs} held-out pairs: one vector {self.before.vector:.3f} -> "

@@ -1,4 +1,6 @@
-"""Closed-form OT alignment: put a student's tokens where the teacher's are, without a gradient.
+"""Alignment of a frozen backbone: put a student's tokens, or its one vector, where the teacher's are.
+
+"ridge" and "transport" are closed forms; "contrastive" goes on from either with gradient steps of the map (`contrastive_map.py`).
 
 The objective is that of OPTICAL (Huang, Yu, Allan, WSDM 2023, arXiv:2301.12566): the transport cost between the token sets of
 translated pairs. Here the student's backbone is frozen and its projection linear. Two steps alternate: (1) plans under the
@@ -12,18 +14,21 @@ Shapes: B pairs, N student tokens, M teacher tokens, D student width, K teacher 
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from datasets import Dataset, IterableDataset
+from sentence_transformers.base.modules import Dense
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from optical_hf.models.alignment.alignment_ranges import check_ranges
-from optical_hf.models.alignment.alignment_report import AlignmentReport, Method
+from optical_hf.models.alignment.alignment_ranges import check_choices, check_ranges
+from optical_hf.models.alignment.alignment_report import AlignmentReport, Method, Start
+from optical_hf.models.alignment.contrastive_map import ContrastiveSettings, fit_contrastive
+from optical_hf.models.alignment.first_pass import folds_of, read_once
 from optical_hf.models.alignment.held_out import held_out_score, split_held_out
 from optical_hf.models.alignment.held_out_tokens import TokenFold
-from optical_hf.models.alignment.pair_tokens import ENGLISH, PairTokenReader, PairTokens, pooled
+from optical_hf.models.alignment.pair_tokens import ENGLISH, PairTokenReader
 from optical_hf.models.alignment.ridge_penalty import POOLED_WEIGHTS, Fold, Selection, choose_weight, summed
 from optical_hf.models.alignment.ridge_regression import NormalEquations
 from optical_hf.models.teachers.language_teachers import AnyTeacher, as_teacher
@@ -34,7 +39,6 @@ from optical_hf.models.weights import check_full_precision
 from optical_hf.ot import cosine_cost, solve
 from optical_hf.tables import check_table
 
-FOLDS = 5
 Sums = dict[str, NormalEquations]
 
 
@@ -49,6 +53,12 @@ def fit_alignment(
     regularisation: float | Selection = "held_out_pairs",
     also_english: bool = True,
     pooled_weight: float | None = None,
+    start: Start = "ridge",
+    temperature: float = 0.05,
+    steps: int = 600,
+    queries_per_step: int = 512,
+    negatives: int = 2048,
+    learning_rate: float = 1e-3,
     student_tokens: Teacher | None = None,
     held_out: int = 0,
     batch_size: int = 64,
@@ -56,7 +66,7 @@ def fit_alignment(
     seed: int = 0,
     progress: bool = True,
 ) -> AlignmentReport:
-    """Fit the student's token projection in closed form, in place.
+    """Fit the student's token projection in place; its backbone stays as it is.
 
     Args:
         student: from `load_student`; its `token_projection` gets new weights, nothing else moves.
@@ -64,7 +74,8 @@ def fit_alignment(
             language (both of these without `held_out`).
         bitext: rows with `source` (English), `target` and maybe `language`: from `load_bitext`, or anything that can be iterated
             again (it is read once a round where its tokens exceed `memory_budget`).
-        method: "ridge" fits pooled vectors only; "transport" goes on from there with `rounds` of plans and barycentres.
+        method: "ridge" fits pooled vectors only; "transport" goes on from there with `rounds` of plans and barycentres;
+            "contrastive" lets pooled vectors retrieve their English sides, by InfoNCE, for students of one vector.
         rounds: rounds of plans; three do as well as six.
         epsilon: entropic regularisation of the plans, in units of cosine cost.
         regularisation: ridge penalty on the normal equations divided by the number of texts. Or how to choose it: by
@@ -74,13 +85,19 @@ def fit_alignment(
         pooled_weight: weight of the pooled vectors' normal equations beside the tokens'; 0 leaves them out. None chooses among
             2 to 128 where the penalty is chosen too: the smallest that retrieves held-out pairs as well as any, by the
             student's own kind of search. Where the penalty is given, None is 2.
+        start: the closed form that "contrastive" begins with. It alone reads this setting and the five that follow.
+        temperature: of its softmax over cosines.
+        steps: its gradient steps.
+        queries_per_step: texts of the student drawn for each step, foreign and English ones.
+        negatives: English texts of the bitext drawn for each step as further negatives.
+        learning_rate: the first one, of Adam; it decays to 0 along a cosine.
         student_tokens: a cache of the student's frozen backbone, `TeacherCache.build(as_backbone(student), texts, folder)`,
             read in place of the backbone; it must hold every `target`, and every `source` with `also_english`.
         held_out: pairs kept from the fit, to measure R@1 among them before and after; needs a `Dataset`. All pairs of one
             English text are kept, or none, so it may be a few more.
         batch_size: pairs encoded and transported together.
         memory_budget: bytes of tokens kept between rounds; beyond it they are encoded again.
-        seed: for the choice of held-out pairs.
+        seed: for the choice of held-out pairs and the rows of the gradient steps.
         progress: show progress bars.
 
     Returns:
@@ -88,8 +105,8 @@ def fit_alignment(
 
     Raises:
         ValueError: for an unknown method or regularisation, a number out of its range, a penalty that cannot be chosen, a
-            student without a projection of the teacher's width or in half precision, vectors that are not finite (the
-            projection is then as it was), or no pairs.
+            late-interaction student with "contrastive", a student without a projection of the teacher's width or in half
+            precision, vectors that are not finite (the projection is then as it was), or no pairs.
 
     Example:
         >>> from optical_hf import fit_alignment, load_bitext, load_student, load_teacher          # doctest: +SKIP
@@ -98,22 +115,20 @@ def fit_alignment(
         >>> fit_alignment(student, teacher, load_bitext("mar-eng.tsv.gz")).transport_cost          # doctest: +SKIP
     """
     started = time.perf_counter()
-    _check_settings(method, regularisation)
+    check_choices(method, start, regularisation)
     check_ranges(
         rounds=rounds, epsilon=epsilon, regularisation=regularisation, pooled_weight=pooled_weight, held_out=held_out,
         batch_size=batch_size, memory_budget=memory_budget,
     )  # fmt: skip
-    check_full_precision(student)
-    check_table(bitext, ["source", "target", *(["language"] if regularisation == "held_out_language" else [])])
-    projection = token_projection(student)
-    if projection is None:
-        raise ValueError("the student has no token projection to fit: load it with load_student(path, teacher)")
-    teacher = as_teacher(teacher)
-    if teacher.width != projection.out_features:
+    descent = ContrastiveSettings(temperature, steps, queries_per_step, negatives, learning_rate, seed)
+    late = kind_of(student) == "late_interaction"
+    if late and method == "contrastive":
         raise ValueError(
-            f"the student's projection gives width {projection.out_features}, the teacher's tokens are {teacher.width} wide: "
-            "load the student with load_student(path, teacher) for this teacher"
+            "method='contrastive' fits the one vector, and this student is searched token by token: take method='transport'"
         )
+    check_table(bitext, ["source", "target", *(["language"] if regularisation == "held_out_language" else [])])
+    teacher = as_teacher(teacher)
+    projection = _checked_projection(student, teacher)
     searched = teacher.model if isinstance(teacher, EncoderTeacher) else None
     if held_out and searched is None:
         raise ValueError(
@@ -126,35 +141,20 @@ def fit_alignment(
         student_tokens or EncoderTeacher(as_backbone(student)), teacher, fitted, device=student.device, batch_size=batch_size,
         memory_budget=memory_budget, progress=progress, also_english=also_english,
     )  # fmt: skip
-    mode = teacher.pooling
-    late = kind_of(student) == "late_interaction"
+    plans = method == "transport" or (method == "contrastive" and start == "transport")
     weights: tuple[float, ...] = POOLED_WEIGHTS if isinstance(regularisation, str) else POOLED_WEIGHTS[:1]
     if pooled_weight is not None:
         weights = (pooled_weight,)
-    by_tokens = late and method == "transport" and len(weights) > 1
-    folds: dict[str, Fold] = {}
-    token_folds: dict[str, TokenFold] = {}
-    count = 0
-    for pair in pairs:
-        count += sum(language != ENGLISH or not also_english for language in pair.languages)
-        foreign_B = torch.tensor([language != ENGLISH for language in pair.languages])
-        source_BD = pooled(pair.student, mode)
-        target_BK = pooled(pair.teacher, mode)
-        _check_finite(source_BD, "student's backbone")
-        _check_finite(target_BK, "teacher")
-        for name, rows in _folds(pair, regularisation).items():
-            if name not in folds:
-                folds[name] = Fold.empty(projection.in_features, projection.out_features, student.device)
-            folds[name].add(source_BD[rows], target_BK[rows], pair.text_B[rows], foreign_B[rows])
-            if by_tokens:
-                judged = [row for row in rows if foreign_B[row]]
-                token_folds.setdefault(name, TokenFold()).add(pair.student, pair.teacher, judged, pair.text_B)
+    by_tokens = late and plans and len(weights) > 1
+    read = read_once(pairs, student, teacher.pooling, regularisation, by_tokens, keep_vectors=method == "contrastive")
+    folds, token_folds = read.folds, read.token_folds
+    descended = read.vectors.joined() if read.pairs and method == "contrastive" else None
     pooled_sums = {name: fold.sums for name, fold in folds.items()}
     penalty = _fit(student, folds, {POOLED_WEIGHTS[0]: pooled_sums}, regularisation)[1]
 
     costs: list[float] = []
     weight: float | None = None
-    for _ in range(rounds if method == "transport" else 0):
+    for _ in range(rounds if plans else 0):
         token_sums, cost = _transport_round(student, pairs, epsilon, regularisation)
         costs.append(cost)
         joined = {
@@ -164,8 +164,16 @@ def fit_alignment(
         weight, penalty = _fit(student, folds, joined, regularisation, token_folds)
         weights = (weight,)  # chosen in the first round, on the plans of the linear map: to search again costs as much
 
+    loss: list[float] = []
+    if descended is not None:
+        begun = projection.linear.weight, projection.linear.bias
+        weight_KD, bias_K, loss = fit_contrastive(*descended, begun, descent, progress=progress)
+        _assign(student, weight_KD, bias_K)
+
     after = held_out_score(student, searched, kept, batch_size) if searched is not None and kept else None
-    return AlignmentReport(method, count, penalty, weight, costs, before, after, time.perf_counter() - started)
+    return AlignmentReport(
+        method, read.pairs, penalty, weight, costs, loss, before, after, time.perf_counter() - started
+    )
 
 
 @torch.no_grad()
@@ -188,7 +196,7 @@ def _transport_round(
         target_BNK = normalize(transport.plan @ teacher_BMK, dim=-1) * length_BN1
         # A token spread over many others says little about where it belongs: weigh it by the share of its largest part.
         weight_BN = transport.plan.amax(dim=2)
-        for name, rows in _folds(pair, regularisation).items():
+        for name, rows in folds_of(pair, regularisation).items():
             used_BN = torch.zeros_like(weight_BN, dtype=torch.bool)
             used_BN[rows] = weight_BN[rows] > 0
             if name not in by_fold:
@@ -202,20 +210,18 @@ def _transport_round(
     return by_fold, total / count if count else 0.0
 
 
-def _folds(pair: PairTokens, regularisation: float | Selection) -> dict[str, list[int]]:
-    """The rows of a batch by fold: all of them in one where nothing is held out, else a share of the pairs or a language.
-
-    All that is paired with one English text is in one share: its other translations, and itself read by the student.
-    """
-    found: dict[str, list[int]] = {}
-    for row, (language, text) in enumerate(zip(pair.languages, pair.text_B.tolist(), strict=True)):
-        name = "all"
-        if regularisation == "held_out_language":
-            name = language
-        elif regularisation == "held_out_pairs":
-            name = str(text % FOLDS)
-        found.setdefault(name, []).append(row)
-    return found
+def _checked_projection(student: Encoder, teacher: Teacher) -> Dense:
+    """The student's projection, in full precision and of the teacher's width."""
+    check_full_precision(student)
+    projection = token_projection(student)
+    if projection is None:
+        raise ValueError("the student has no token projection to fit: load it with load_student(path, teacher)")
+    if teacher.width != projection.out_features:
+        raise ValueError(
+            f"the student's projection gives width {projection.out_features}, the teacher's tokens are {teacher.width} wide: "
+            "load the student with load_student(path, teacher) for this teacher"
+        )
+    return projection
 
 
 def _fit(
@@ -238,33 +244,15 @@ def _fit(
     return weight, penalty
 
 
-def _assign(student: Encoder, weight_KD: Tensor, bias_K: Tensor) -> None:
+def _assign(student: Encoder, weight_KD: Tensor, bias_K: Tensor | None) -> None:
     projection = token_projection(student)
     assert projection is not None
-    if not bool(weight_KD.isfinite().all() and bias_K.isfinite().all()):
+    if not bool(weight_KD.isfinite().all() and (bias_K is None or bias_K.isfinite().all())):
         raise ValueError(
             "the fitted projection is not finite, and the student keeps the one it had: the tokens are too large to be summed, or "
             "the equations have no solution; check both models' weights, or raise regularisation"
         )
     with torch.no_grad():
         projection.linear.weight.copy_(weight_KD)
-        if projection.linear.bias is not None:
+        if bias_K is not None and projection.linear.bias is not None:
             projection.linear.bias.copy_(bias_K)
-
-
-def _check_settings(method: str, regularisation: float | str) -> None:
-    if method not in get_args(Method):
-        raise ValueError(f"unknown method {method!r}: expected one of {', '.join(get_args(Method))}")
-    if isinstance(regularisation, str) and regularisation not in get_args(Selection):
-        raise ValueError(
-            f"unknown regularisation {regularisation!r}: expected a number or one of {', '.join(get_args(Selection))}"
-        )
-
-
-def _check_finite(vector_BD: Tensor, whose: str) -> None:
-    bad = int((~vector_BD.isfinite().all(dim=1)).sum())
-    if bad:
-        raise ValueError(
-            f"{bad} of {len(vector_BD)} vectors of the {whose} are NaN or infinite, and nothing was fitted: check its weights, or "
-            "load it in float32"
-        )

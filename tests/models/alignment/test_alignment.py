@@ -8,7 +8,7 @@ import torch
 from datasets import concatenate_datasets
 
 from optical_hf.models import as_backbone, build_student, fit_alignment
-from optical_hf.models.alignment.fit_alignment import FOLDS, _folds
+from optical_hf.models.alignment.first_pass import FOLDS, folds_of
 from optical_hf.models.alignment.held_out_tokens import TokenFold
 from optical_hf.models.alignment.own_rank import text_numbers
 from optical_hf.models.alignment.pair_tokens import PairTokenReader
@@ -169,7 +169,7 @@ def test_shares_of_the_pairs_keep_all_pairs_of_one_english_text_together():
         for pair in PairTokenReader(
             *sides(student, teacher), many_way, batch_size=batch_size, progress=False, also_english=True
         ):
-            for share, rows in _folds(pair, "held_out_pairs").items():
+            for share, rows in folds_of(pair, "held_out_pairs").items():
                 for text in pair.text_B[rows].tolist():
                     assert share_of.setdefault(text, share) == share
         assert len(set(share_of.values())) == FOLDS
