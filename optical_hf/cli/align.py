@@ -27,7 +27,7 @@ def align(
     bitext: options.BitextFiles,
     output: Annotated[Path, typer.Option(help="Folder for the student and alignment.json.")],
     method: Annotated[
-        Method, typer.Option(help="Tokens by transport, pooled vectors by regression, or one vector by contrast.")
+        Method, typer.Option(help="Tokens by transport, or pooled vectors by ridge or contrast.")
     ] = "transport",
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of plans and regression.")] = 3,
     epsilon: Annotated[
@@ -45,12 +45,12 @@ def align(
     held_out: Annotated[
         int, typer.Option(min=0, help="Pairs kept from the fit, to measure R@1 before and after.")
     ] = 200,
-    start: Annotated[Start, typer.Option(help="Closed form that --method contrastive begins with.")] = "ridge",
-    temperature: Annotated[float, typer.Option(help="Of the contrastive loss, above 0.")] = 0.05,
-    steps: Annotated[int, typer.Option(min=1, help="Gradient steps of --method contrastive.")] = 600,
-    queries_per_step: Annotated[int, typer.Option(min=2, help="Texts of the student in each of these steps.")] = 512,
-    negatives: Annotated[int, typer.Option(min=0, help="Further English texts in each of these steps.")] = 2048,
-    learning_rate: Annotated[float, typer.Option(help="Of the first of these steps, above 0.")] = 1e-3,
+    start: Annotated[Start, typer.Option(help="Start of --method contrastive.")] = "ridge",
+    temperature: Annotated[float, typer.Option(help="Of its loss, above 0.")] = 0.05,
+    steps: Annotated[int, typer.Option(min=1, help="Its gradient steps.")] = 600,
+    queries_per_step: Annotated[int, typer.Option(min=2, help="Texts of the student in a step.")] = 512,
+    negatives: Annotated[int, typer.Option(min=0, help="Further English texts in a step.")] = 2048,
+    learning_rate: Annotated[float, typer.Option(help="Of the first step, above 0.")] = 1e-3,
     kind: options.StudentKind = None,
     layers: options.Layers = None,
     max_seq_length: options.MaxSeqLength = None,
@@ -59,8 +59,7 @@ def align(
     max_line_bytes: options.LineLimit = LINE_LIMIT,
     seed: Annotated[int, typer.Option(min=0, help="Of all random choices.")] = 0,
 ) -> None:
-    """Fit the student's projection in minutes; its backbone stays as it is. By default in closed form: transport plans and ridge
-    regression by turns.
+    """Fit the student's projection in minutes; its backbone stays as it is. By default: transport plans and regression by turns.
 
     An option that takes several values is given several times.
 

@@ -149,8 +149,8 @@ def info_nce(mapped_BK: Tensor, target_BK: Tensor, wrong_RK: Tensor, temperature
 
     Example:
         >>> one = torch.eye(2)
-        >>> round(float(info_nce(one, one, one, 1.0)), 3)      # the copies among the negatives do not count
-        0.313
+        >>> round(float(info_nce(one, one, one, 1.0)), 3)      # log(1 + 2 / e): a copy of the own target is no negative
+        0.551
     """
     candidate_CK = torch.cat([target_BK, wrong_RK])
     own_B = torch.arange(len(target_BK), device=target_BK.device)

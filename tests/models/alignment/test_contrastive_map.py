@@ -23,11 +23,11 @@ FEW = ContrastiveSettings(steps=200, queries_per_step=64, negatives=128, learnin
 def rows(count: int, noise: float = 0.0, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     """Unit targets of width 8, and sources of width 12 that a linear map gives of them.
 
-    Half of a target varies much and half little. Noise is in the half that varies much, which the regression relies on.
+    With noise, half of a target varies little and is read exactly, and the half that varies much is hidden by the noise.
     """
     generator = torch.Generator().manual_seed(seed)
     map_KD = torch.randn(8, 12, generator=torch.Generator().manual_seed(9))
-    scale_K = torch.tensor([1.0] * 4 + [0.3] * 4)
+    scale_K = torch.tensor([1.0] * 4 + [0.3 if noise else 1.0] * 4)
     target_NK = normalize(torch.randn(count, 8, generator=generator) * scale_K, dim=1)
     noise_K = noise * torch.tensor([1.0] * 4 + [0.0] * 4)
     return (target_NK + noise_K * torch.randn(count, 8, generator=generator)) @ map_KD, target_NK
@@ -50,7 +50,7 @@ def test_a_known_map_is_recovered_from_a_random_start():
     start = torch.randn(8, 12, generator=torch.Generator().manual_seed(3)), torch.zeros(8)
     weight_KD, bias_K, loss = fit_contrastive(source_ND, target_NK, target_NK, start, FEW)
     new_ND, new_NK = rows(200, seed=5)
-    assert rank(new_ND, new_NK, *start) < 0.5
+    assert rank(new_ND, new_NK, *start) < 0.2
     assert rank(new_ND, new_NK, weight_KD, bias_K) > 0.95
     assert len(loss) == 10
     assert loss[-1] < loss[0]
@@ -61,7 +61,7 @@ def test_it_retrieves_more_than_the_regression_where_sources_are_noisy():
     start = ridge(source_ND, target_NK)
     found = fit_contrastive(source_ND, target_NK, target_NK, start, FEW)
     new_ND, new_NK = rows(400, noise=0.6, seed=5)
-    assert rank(new_ND, new_NK, found.weight_KD, found.bias_K) > rank(new_ND, new_NK, *start) + 0.05
+    assert rank(new_ND, new_NK, found.weight_KD, found.bias_K) > rank(new_ND, new_NK, *start) + 0.02
 
 
 def test_equal_targets_are_no_negatives():
@@ -154,7 +154,14 @@ def test_rows_are_joined_with_each_english_text_once_among_the_negatives():
 def test_a_student_is_fitted_from_either_start_and_nothing_but_its_projection_moves(start, tmp_path):
     student, teacher = tiny_pairs.pair()
     before = {name: p.clone() for name, p in student.named_parameters()}
-    options = {"rounds": 1, "regularisation": 1e-3, "steps": 40, "queries_per_step": 64, "negatives": 64, "progress": False}
+    options = {
+        "rounds": 1,
+        "regularisation": 1e-3,
+        "steps": 40,
+        "queries_per_step": 64,
+        "negatives": 64,
+        "progress": False,
+    }
     report = fit_alignment(
         student, teacher, tiny_pairs.bitext(), method="contrastive", start=start, held_out=20, **options
     )
