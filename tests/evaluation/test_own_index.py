@@ -13,7 +13,14 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
 from optical_hf.data.collections import images_to_captions
-from optical_hf.evaluation import RetrievalReport, evaluate_retrieval, print_report, report_markdown, write_html
+from optical_hf.evaluation import (
+    RetrievalReport,
+    compare_reports,
+    evaluate_retrieval,
+    print_report,
+    report_markdown,
+    write_html,
+)
 from optical_hf.evaluation.own_index import Reading, readings, untrained_checkpoint
 from optical_hf.evaluation.report.language_scores import Bootstrap
 from optical_hf.evaluation.report.recovery import score_english
@@ -89,6 +96,16 @@ def test_it_stands_in_every_table_and_in_the_json(report, tmp_path, capsys):
     again = RetrievalReport.from_json(report.to_json())
     assert again.to_dict() == report.to_dict()
     assert report_markdown(again) == report_markdown(report)
+
+
+def test_a_comparison_shows_it_beside_two_others(student, teacher, collection):
+    untrained = elsewhere([ENGLISH, GERMAN, SOMALI])
+    report = evaluate_retrieval(student, teacher, collection, untrained=untrained, models={"twin": student}, **QUIET)
+    table = compare_reports(report, other_system="twin").to_markdown()
+    assert "| language | group | student | twin | own_index | difference |" in table
+    assert "| German (de) | high | 100.0 | 100.0 | 100.0 |" in table
+    assert "twin" not in compare_reports(report, other_system="own_index").to_markdown()
+    assert compare_reports(report, other_system="own_index").own_index is None
 
 
 def test_a_report_of_0_1_is_read(report):

@@ -26,11 +26,19 @@ from optical_hf.metrics.significance import SystemComparison, align_queries, com
 
 @dataclass(frozen=True)
 class Comparison:
-    """The paired tests of two systems, the names of both, and ways to look at them."""
+    """The paired tests of two systems, and ways to look at them.
+
+    Args:
+        tests: of the two.
+        system: name of the first.
+        other: name of the second.
+        own_index: R@1 of re-indexing by language, and its gap as "gap", to be shown beside them; None where it was not run.
+    """
 
     tests: SystemComparison
     system: str
     other: str
+    own_index: dict[str, float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison as plain values, ready for JSON."""
@@ -50,15 +58,19 @@ class Comparison:
         rows = [
             [
                 language_label(code), change.tier, percent(change.mean), percent(change.other_mean),
-                with_interval(change.difference), corrected(change.p_holm, change.test),
+                *self._beside(code), with_interval(change.difference), corrected(change.p_holm, change.test),
             ]
             for code, change in ((code, tests.languages[code]) for code in by_resources(list(tests.languages)))
         ]  # fmt: skip
-        gap = [percent(tests.gap), percent(tests.other_gap), with_interval(tests.gap_change)]
+        gap = [percent(tests.gap), percent(tests.other_gap), *self._beside("gap"), with_interval(tests.gap_change)]
         rows.append(["gap (high − low)", "", *gap, corrected(tests.gap_p_holm, tests.gap_test)])
-        heads = ["language", "group", self.system, self.other, "difference", "p (Holm)"]
+        beside = [] if self.own_index is None else ["own_index"]
+        heads = ["language", "group", self.system, self.other, *beside, "difference", "p (Holm)"]
         note = caption_of_tests(len(rows), tests.rounds)
         return Table(f"R@1 of {self.system} minus {self.other}", heads, rows, names=2, note=note)
+
+    def _beside(self, key: str) -> list[str]:
+        return [] if self.own_index is None else [percent(self.own_index[key])]
 
 
 def compare_reports(
@@ -105,7 +117,15 @@ def compare_reports(
         seed=seed,
     )
     same = report is other and system != other_system
-    return Comparison(tests, *((system, other_system) if same else (f"first {system}", f"second {other_system}")))
+    names = (system, other_system) if same else (f"first {system}", f"second {other_system}")
+    return Comparison(tests, *names, None if "own_index" in (system, other_system) else _own_index(report))
+
+
+def _own_index(report: RetrievalReport) -> dict[str, float] | None:
+    own = report.systems.get("own_index")
+    if own is None or own.gap is None:
+        return None
+    return {code: own.languages[code].recall_at_1.value for code in report.languages} | {"gap": own.gap["gap"]["value"]}
 
 
 class Disagreement(NamedTuple):
