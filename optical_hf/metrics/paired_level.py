@@ -115,8 +115,10 @@ def paired_level(
     ratio = None
     if other >= least:
         ratio_R = np.divide(mean_R, other_R, out=np.full_like(mean_R, np.nan), where=other_R > 0)
-        ratio = _widened(estimate(mean / other, ratio_R, mean / other), down / other, up / other)
-    difference = _widened(estimate(mean - other, mean_R - other_R, 1.0), down, up)
+        ratio = _widened(
+            estimate(mean / other, ratio_R, mean / other), down / other, up / other, within=(0.0, 1 / other)
+        )
+    difference = _widened(estimate(mean - other, mean_R - other_R, 1.0), down, up, within=(-1.0, 1.0))
     return PairedLevel(len(spoken_Q), mean, other, ratio, difference, test.value, test.test)
 
 
@@ -131,10 +133,12 @@ def _weighted_differences(observations: Observations, weights_L: Floats) -> Floa
     )
 
 
-def _widened(estimate: Estimate, down: float, up: float) -> Estimate:
+def _widened(estimate: Estimate, down: float, up: float, within: tuple[float, float]) -> Estimate:
+    """An interval with its ends moved out, but not beyond the values that there can be."""
     if estimate.low is None or estimate.high is None:
         return estimate
-    return Estimate(estimate.value, estimate.low - down, estimate.high + up)
+    low = max(estimate.low - down, within[0]) if down else estimate.low
+    return Estimate(estimate.value, low, min(estimate.high + up, within[1]) if up else estimate.high)
 
 
 def _without_intervals(hits_Q: Floats, other_Q: Floats, spoken_Q: NDArray[Any], least: float) -> PairedLevel:

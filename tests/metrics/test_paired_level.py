@@ -62,3 +62,10 @@ def test_nothing_is_divided_by_next_to_nothing():
 def test_one_group_has_no_interval():
     level = paired_level([1, 0], [1, 1], ["de", "de"], ["image", "image"], **ROUNDS)
     assert (level.ratio.value, level.ratio.low, level.p_value) == (0.5, None, 1.0)
+
+
+def test_an_interval_holds_no_value_that_cannot_be():
+    hits = [1, 0, 0, 0]
+    level = paired_level(hits, hits, ["de"] * 4, range(4), **ROUNDS)
+    assert (level.ratio.low, level.ratio.high) == pytest.approx((0.0, 1 + (1 - 0.025**0.25) / 0.25))
+    assert level.ratio.high < 4  # 1 divided by 0.25
