@@ -1,26 +1,24 @@
 """`optical-hf study`: a grid of students, systems, bitext sizes and seeds, from one YAML file to a table, plots and a report."""
 
-import json
 import signal
 import sys
-from collections import Counter, defaultdict
+from collections import Counter
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Column, Table
+from rich.table import Table
 
 from optical_hf.cli.ending import usage
 from optical_hf.cli.shared_options import named_values
 from optical_hf.files import check_folder
 from optical_hf.study import RunFolder, StudyConfig, folders_of, launch_runs, load_study, runs_of
+from optical_hf.study.estimate import estimates
 from optical_hf.study.report.study_report import write_study
-from optical_hf.study.run.launching import LOG, RESULT
+from optical_hf.study.run.launching import LOG
 from optical_hf.study.run.run_data import read_bitext, read_collections
 
 
@@ -29,7 +27,7 @@ def study(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="NAME=VALUE for a ${NAME} in the file; may be repeated.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option(help="Print the grid and how far it is, and run nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Print the grid and what it will take, and run nothing.")] = False,
     report_only: Annotated[
         bool, typer.Option(help="Write table, plots and report from the runs that are done.")
     ] = False,
@@ -105,27 +103,21 @@ def do_runs(config: StudyConfig, entries: list[RunFolder], console: Console) -> 
 
 
 def print_grid(config: StudyConfig, entries: list[RunFolder]) -> None:
-    """Print every run with its status, and the minutes that finished runs of the same condition took."""
-    pairs = len(read_bitext(config.bitext))
-    queries = sum(len(entry.queries) for entry in read_collections(list(config.collections.values())))
-    took: dict[str, list[float]] = defaultdict(list)  # by the label without its seed
-    for entry in entries:
-        if entry.status == "done":
-            seconds = json.loads((entry.folder / RESULT).read_text(encoding="utf-8"))["seconds"]["total"]
-            took[replace(entry.run, seed=0).label].append(seconds / 60)
-    table = Table(
-        "run",
-        Column("status", no_wrap=True),
-        Column("minutes", justify="right"),
-        title=config.name,
-        title_justify="left",
-    )
-    for entry in entries:
-        alike = took.get(replace(entry.run, seed=0).label)
-        table.add_row(entry.run.label, entry.status, f"{fmean(alike):.1f}" if alike else "–")
+    """Print every run with its status and what it will take."""
+    rows = read_bitext(config.bitext)
+    sets = read_collections(list(config.collections.values()))
+    queries = sum(len(entry.queries) for entry in sets)
+    costs = estimates([entry.run for entry in entries], entries, len(rows), queries)
+    table = Table(title=config.name, title_justify="left")
+    for head in ("run", "status", "TFLOP", "minutes"):
+        table.add_column(head, justify="left" if head in ("run", "status") else "right", no_wrap=head != "run")
+    for entry, cost in zip(entries, costs, strict=True):
+        table.add_row(entry.run.label, entry.status, f"{cost.flops / 1e12:.2f}", f"{cost.seconds / 60:.1f}")
     console = Console(highlight=False)
     console.print(table)
+    left = sum(cost.seconds for entry, cost in zip(entries, costs, strict=True) if entry.status != "done")
     console.print(
-        f"{len(entries)} runs, {sum(entry.status != 'done' for entry in entries)} of them to do. {pairs:,} pairs of bitext, "
-        f"{queries:,} queries. Minutes are those of the finished runs that differ in their seed alone."
+        f"{len(entries)} runs, {sum(entry.status != 'done' for entry in entries)} of them to do: about {left / 60:.0f} minutes. "
+        f"{len(rows):,} pairs of bitext, {queries:,} queries. Operations are rough; minutes follow the runs that are done, and "
+        "where there are none, the speed of a matrix product, which no training reaches."
     )

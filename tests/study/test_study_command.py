@@ -1,6 +1,5 @@
 """`optical-hf study` as it is typed: the grid before it runs, and the studies that come with the repository."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,10 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from optical_hf.cli.app import app
-from optical_hf.files import write_text
 from optical_hf.losses import parse_losses
-from optical_hf.study import folders_of, load_study, runs_of
-from optical_hf.study.run.running import RESULT
+from optical_hf.study import load_study, runs_of
 
 BENCHMARKS = Path(__file__).parents[2] / "examples" / "benchmarks"
 
@@ -64,18 +61,3 @@ def test_the_study_of_the_documentation_can_be_read(tmp_path: Path) -> None:
     assert config.bitext["so"] == (("/data/train.so.gz", "/data/train-so.en.gz"),)
     # 1 ceiling; ridge: 2 students x 2 sizes x 3 seeds; MSE and transport: at two budgets each
     assert len(runs_of(config)) == 1 + 12 + 2 * 2 * 12
-
-
-def test_a_dry_run_shows_the_minutes_of_runs_that_differ_in_their_seed(
-    study_values: dict, tmp_path: Path, write: Callable[[dict, Path], Path]
-) -> None:
-    file = write({**study_values, "seeds": [0, 1]}, tmp_path)
-    config = load_study(file)
-    done = next(one for one in folders_of(config, runs_of(config)) if "whole / MSE" in one.run.label)
-    write_text(done.folder / RESULT, json.dumps({"seconds": {"total": 90}, "reports": {}}))
-    shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["study", str(file), "--dry-run"])
-    lines = [line for line in shown.output.splitlines() if "T / " in line]
-    timed = [line for line in lines if "1.5" in line]
-    assert all("T / whole / MSE" in line for line in timed)
-    assert [" done " in line for line in timed] == [True, False]
-    assert len(lines) == 8

@@ -29,6 +29,7 @@ from optical_hf.data.bitext.readers import READERS
 from optical_hf.data.bitext.sources import bitext_files, checked_columns, resolve_sources
 from optical_hf.files import expand_path
 from optical_hf.languages import canonical_language
+from optical_hf.renamed import renamed_argument
 
 logger = get_logger(__name__)
 
@@ -68,6 +69,7 @@ class Bitext(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder):
     BUILDER_CONFIG_CLASS = BitextConfig
     VERSION = datasets.Version("2.0.0")  # tables that older readers made are not taken from the cache
 
+    @renamed_argument("on_empty", "on_bad_row")
     def __init__(
         self,
         sources: Sources,
@@ -113,6 +115,7 @@ class Bitext(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder):
         yield from bitext_rows(pairs, file, self.config.languages, bad, self.config.notes)
 
 
+@renamed_argument("on_empty", "on_bad_row")
 def load_bitext(
     sources: Sources,
     *,
@@ -192,6 +195,7 @@ def load_bitext(
     return bitext
 
 
+@renamed_argument("on_empty", "on_bad_row")
 def stream_bitext(
     sources: Sources,
     *,

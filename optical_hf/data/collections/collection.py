@@ -21,6 +21,7 @@ from optical_hf.data.bitext.bitext_builder import Source, load_bitext
 from optical_hf.data.collections.collection_files import Lines, name_of, read_lines
 from optical_hf.data.collections.soundness import Parts, Qrels, check_columns, column, sound_part
 from optical_hf.languages import by_canonical_language, canonical_language
+from optical_hf.renamed import renamed_argument
 from optical_hf.tables import check_table
 
 QUERY_COLUMNS = ("id", "text", "language", "group", "english", "translation")
@@ -69,6 +70,7 @@ class RetrievalCollection:
         sound_part(Parts(self.queries, self.documents, self.qrels), self.relevant_grade, on_bad_row="error")
 
     @classmethod
+    @renamed_argument("faults", "on_bad_row")
     def build(
         cls,
         name: str,

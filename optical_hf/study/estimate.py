@@ -1,0 +1,92 @@
+"""What a study will take, before it starts: rough operations from the shape of each student, seconds from runs that are done.
+
+It reads configurations, no weights.
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from transformers import AutoConfig, AutoModel
+
+from optical_hf.study.config.grid import RunConfig
+from optical_hf.study.config.study_config import StudentSpec
+from optical_hf.study.run.launching import RunFolder
+from optical_hf.study.run.running import RESULT
+
+TOKENS = 24
+"""Tokens of a text, where nobody has counted them: captions have about 17, news sentences about 40."""
+START_SECONDS = 20.0
+"""What a process needs to import its libraries and load its models."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Rough cost of a run: operations, and seconds on this machine."""
+
+    flops: float
+    seconds: float
+
+
+def estimates(runs: Sequence[RunConfig], entries: Sequence[RunFolder], pairs: int, queries: int) -> list[Estimate]:
+    """Estimate every run.
+
+    A forward pass takes twice the parameters (without the vocabulary) times the tokens, a step three forward passes. Operations
+    become seconds at the speed of the runs that are done, or of a matrix product where there are none yet.
+
+    Args:
+        runs: of the study.
+        entries: the same, with their folders.
+        pairs: bitext pairs of a run whose size is not limited.
+        queries: of all collections together.
+    """
+    weights = {
+        name: _parameters(student) for name, student in {r.student.name: r.student for r in runs if r.student}.items()
+    }
+    flops = [_flops(run, weights, pairs, queries) for run in runs]
+    done = [entry for entry in entries if entry.status == "done"]
+    known = {
+        entry.run.key: json.loads((entry.folder / RESULT).read_text("utf-8"))["seconds"]["total"] for entry in done
+    }
+    timed = [(work, known[run.key]) for run, work in zip(runs, flops, strict=True) if run.key in known]
+    spent = sum(max(seconds - START_SECONDS, 1.0) for _, seconds in timed)
+    speed = sum(work for work, _ in timed) / spent if timed else _matmul_speed()
+    return [
+        Estimate(work, known.get(run.key, START_SECONDS + work / speed)) for run, work in zip(runs, flops, strict=True)
+    ]
+
+
+def _flops(run: RunConfig, weights: dict[str, int], pairs: int, queries: int) -> float:
+    if run.student is None:
+        return 0.0
+    text = 2.0 * weights[run.student.name] * TOKENS
+    learnt = min(pairs, run.size * len(run.bitext)) if run.size else pairs
+    fit = text * learnt if run.system.alignment != "none" else 0.0
+    train = 0.0
+    if run.budget is not None:
+        train = (
+            3 * text * run.budget.batch * run.budget.steps
+            if run.budget.steps
+            else max((run.budget.flops or 0) - fit, 0.0)
+        )
+    return fit + train + text * queries
+
+
+def _parameters(student: StudentSpec) -> int:
+    """Parameters of the backbone without its vocabulary, from its configuration alone."""
+    changes = student.random or ({} if student.layers is None else {"num_hidden_layers": student.layers})
+    with torch.device("meta"):
+        model = AutoModel.from_config(AutoConfig.from_pretrained(student.path, **changes))
+    return sum(p.numel() for p in model.parameters()) - model.get_input_embeddings().weight.numel()
+
+
+def _matmul_speed() -> float:
+    """Operations a second of a matrix product of the size of a student's."""
+    left, right = torch.ones(768, 384), torch.ones(384, 1536)
+    left @ right
+    started, rounds = time.perf_counter(), 20
+    for _ in range(rounds):
+        left @ right
+    return rounds * 2 * 768 * 384 * 1536 / (time.perf_counter() - started)
