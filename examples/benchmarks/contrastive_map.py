@@ -1,4 +1,4 @@
-"""Ridge, contrastive map and re-indexing: R@1 into English by set and language, and the seconds of each fit.
+"""Ridge, contrastive map and re-indexing: R@1 into English by set and language, and the processor seconds of each fit.
 
     OMP_NUM_THREADS=1 python examples/benchmarks/contrastive_map.py DATA MODELS [--pairs 2000 --test 400 --vectors FOLDER]
 
@@ -112,7 +112,7 @@ def recall_at_1(query_SK: Tensor, document_SK: Tensor, texts: list[str]) -> floa
 
 
 def fitted() -> Iterator[tuple[str, Map, float]]:
-    """The name of a map, the map, and the seconds of its fit."""
+    """The name of a map, the map, and the processor seconds of its fit."""
     sources, targets = [], []
     seen = {text for both in whole.values() for texts in both for text in texts}
     for code, path in TRAIN.items():
@@ -122,15 +122,15 @@ def fitted() -> Iterator[tuple[str, Map, float]]:
         targets += [teacher(english)] * 2
     source_ND, target_NK = torch.cat(sources), torch.cat(targets)
     english_MK = torch.cat(targets[::2])
-    begun = time.perf_counter()
+    begun = time.process_time()
     sums = NormalEquations.zeros(source_ND.shape[1], target_NK.shape[1])
     sums.add(source_ND, target_NK)
     start = tuple(tensor.float() for tensor in sums.solve(PENALTY))
-    yield "ridge", mapping(*start), time.perf_counter() - begun
-    begun = time.perf_counter()
+    yield "ridge", mapping(*start), time.process_time() - begun
+    begun = time.process_time()
     settings = ContrastiveSettings(steps=options.steps, seed=options.seed)
     found: ContrastiveMap = fit_contrastive(source_ND, target_NK, english_MK, start, settings)
-    yield "contrastive", mapping(found.weight_KD, found.bias_K), time.perf_counter() - begun
+    yield "contrastive", mapping(found.weight_KD, found.bias_K), time.process_time() - begun
 
 
 def mapping(weight_KD: Tensor, bias_K: Tensor) -> Map:

@@ -113,7 +113,7 @@ def test_help_of_every_verb(monkeypatch, capsys, verb):
 def test_help_lists_the_choices(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "200")
     for verb, choices in (
-        (["align"], ["transport|ridge", "vector|late_interaction"]),
+        (["align"], ["ridge|transport|contrastive", "vector|late_interaction"]),
         (["evaluate"], ["vector|maxsim"]),
         (["data", "check"], ["empty, duplicate, copy"]),
     ):
