@@ -97,9 +97,13 @@ class Session:
         """The best documents where the system reads queries and documents alike, each with its prompt, compared its own way."""
         model, what = _needed(system.model, system.name), f"{collection.name} read by {system.name}"
         encoding, texts = self.settings.encoding(model), self._texts(collection, system)
-        with reading_with(model, system.readings[0]):
+        reading = system.readings[0]
+        with reading_with(model, reading):
             documents = encoding.encode(model, collection.documents["text"], "document", what, self.processes)
-            queries = encoding.encode(model, texts, "query", what, self.processes).in_item_order(self.processes)
+            queries = self._once(  # readings that differ in the documents' prompt alone share them
+                ("queries", collection.name, system.name, reading.query),
+                lambda: encoding.encode(model, texts, "query", what, self.processes).in_item_order(self.processes),
+            )
         searchable = self._index(documents)
         best = searchable.best(queries, count, self.processes)
         self._note_agreement(system, searchable, queries, best)
