@@ -15,12 +15,6 @@ from optical_hf import Bitext, load_bitext
 from optical_hf.data.bitext.pairs import BITEXT_FEATURES
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def load(sources: object, **options: object) -> Dataset:
     return load_bitext(sources, cache_dir="cache", **options)  # type: ignore[return-value]
 

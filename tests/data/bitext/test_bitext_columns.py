@@ -12,15 +12,11 @@ from optical_hf import Bitext, RetrievalCollection, load_bitext
 from optical_hf.data import bitext_quality, stream_bitext
 from optical_hf.data.bitext.sources import resolve_sources, split_columns
 
+pytestmark = pytest.mark.usefixtures("folder")
+
 ANKI = "Go.\tGeh.\tCC-BY 2.0 (France) Attribution: tatoeba.org #1 (a)\nHi.\tHallo!\tCC-BY 2.0\n"
 SCORED = "Geh.\tGo.\t0.93\nHallo!\tHi.\t0.81\n"
 CSV = 'id,swahili,english\r\n1,"Nenda, ""sasa"".","Go, ""now""."\r\n2,"mstari\nwa pili",two lines\r\n'
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def load(sources: object, **options: object) -> list[tuple[str, str, str]]:

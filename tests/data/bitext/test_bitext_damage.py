@@ -18,16 +18,12 @@ from optical_hf.data.collections import collection_files as reading
 from optical_hf.data.collections import load_afriqa
 from optical_hf.data.entities.splits import split_ids
 
+pytestmark = pytest.mark.usefixtures("folder")
+
 UNIT = '<tu><tuv xml:lang="en"><seg>one</seg></tuv><tuv xml:lang="so"><seg>kow</seg></tuv></tu>\n'
 TMX = '<tmx version="1.4"><header/><body>' + UNIT * 5_000 + "</body></tmx>"
 GOOD = '{"en": "one", "so": "kow"}\n'
 DEEP = "[" * 100_000 + "]" * 100_000
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def write(name: str, data: str | bytes) -> None:

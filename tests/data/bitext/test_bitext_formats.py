@@ -20,12 +20,6 @@ TMX = """<?xml version="1.0"?><!DOCTYPE tmx SYSTEM "tmx14.dtd">
 </body></tmx>"""
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def load(sources: object, **options: object) -> Dataset:
     return load_bitext(sources, cache_dir="cache", **options)  # type: ignore[return-value]
 
