@@ -6,17 +6,17 @@ from pathlib import Path
 
 
 @lru_cache
-def code_stamp(part: str) -> int:
-    """A number that changes with any file of code in a folder of this package.
+def code_stamp(*parts: str) -> int:
+    """A number that changes with any file of code in some folders of this package.
 
     Args:
-        part: the folder, such as "data".
+        *parts: the folders, such as "data".
 
     Example:
         >>> code_stamp("data") == code_stamp("metrics")
         False
     """
     digest = hashlib.blake2b(digest_size=7)
-    for file in sorted((Path(__file__).parent / part).rglob("*.py")):
+    for file in sorted(file for part in parts for file in (Path(__file__).parent / part).rglob("*.py")):
         digest.update(file.read_bytes())
     return int.from_bytes(digest.digest(), "big")

@@ -11,12 +11,12 @@ from rich.console import Console
 from optical_hf.cli import shared_options as options
 from optical_hf.cli.ending import usage
 from optical_hf.data import load_bitext
-from optical_hf.data.bitext.bitext_files import LINE_LIMIT
 from optical_hf.files import check_folder, write_text
 from optical_hf.models import fit_alignment, load_student, load_teacher
 from optical_hf.models.alignment.alignment_report import Method, Start
 from optical_hf.models.alignment.ridge_penalty import Selection
 from optical_hf.models.text_length import set_max_seq_length
+from optical_hf.reading.line_files import LINE_LIMIT
 from optical_hf.training import save_student
 
 

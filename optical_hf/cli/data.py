@@ -10,10 +10,10 @@ from rich.console import Console
 from optical_hf.cli import shared_options as options
 from optical_hf.cli.ending import usage
 from optical_hf.data import bitext_quality, clean_bitext, load_bitext
-from optical_hf.data.bitext.bitext_files import LINE_LIMIT
 from optical_hf.data.quality.rules import Rule
 from optical_hf.files import check_file, check_new_folder, write_text
 from optical_hf.folders import write_folder
+from optical_hf.reading.line_files import LINE_LIMIT
 from optical_hf.scenes import LANGUAGES, export_flickr30k_entities, generate_scenes
 
 data_app = typer.Typer(help="Check and clean bitext; export synthetic scenes.", no_args_is_help=True)

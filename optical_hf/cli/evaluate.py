@@ -11,7 +11,6 @@ from optical_hf.cli import shared_options as options
 from optical_hf.cli.ending import WrongUsageError, usage
 from optical_hf.cli.named_collections import collections_of
 from optical_hf.data import load_bitext
-from optical_hf.data.bitext.bad_rows import OnBadRow
 from optical_hf.evaluation import (
     RetrievalReport,
     compare_reports,
@@ -30,6 +29,7 @@ from optical_hf.files import check_file, check_folder, write_text
 from optical_hf.languages import canonical_language
 from optical_hf.models import load_teacher
 from optical_hf.models.text_length import set_max_seq_length
+from optical_hf.reading.bad_rows import OnBadRow
 
 
 def evaluate(

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from optical_hf.data import RetrievalCollection, load_bitext
-from optical_hf.data.bitext.bad_rows import OnBadRow
 from optical_hf.data.bitext.sources import bitext_files, resolve_sources
+from optical_hf.reading.bad_rows import OnBadRow
 
 
 def collections_of(

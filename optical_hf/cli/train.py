@@ -16,11 +16,11 @@ from optical_hf.cli.config_file import parse_options
 from optical_hf.cli.ending import usage
 from optical_hf.cli.named_collections import collections_of
 from optical_hf.data import load_bitext, stream_bitext
-from optical_hf.data.bitext.bitext_files import LINE_LIMIT
 from optical_hf.evaluation import RetrievalEvaluator
 from optical_hf.files import check_folder, expand_path
 from optical_hf.models import load_student, load_teacher
 from optical_hf.models.text_length import set_max_seq_length
+from optical_hf.reading.line_files import LINE_LIMIT
 from optical_hf.training import OTDistillationArguments, OTDistillationTrainer
 
 COMMON = (

@@ -19,7 +19,7 @@ def test_bitext_is_read_again_by_other_code(tmp_path, monkeypatch):
     file.write_text("biyo\twater\n", encoding="utf-8")
     read = [load_bitext(file, cache_dir=str(tmp_path / "cache")) for _ in range(2)]
     assert read[0].cache_files == read[1].cache_files != []
-    monkeypatch.setattr(sources, "code_stamp", lambda part: 7)
+    monkeypatch.setattr(sources, "code_stamp", lambda *parts: 7)
     assert load_bitext(file, cache_dir=str(tmp_path / "cache")).cache_files != read[0].cache_files
 
 
@@ -38,7 +38,7 @@ def test_a_stamp_knows_each_file_s_name_and_time_and_the_code(tmp_path, monkeypa
     found.add(stamp(tmp_path))
     files[1].rename(tmp_path / "4.png")
     found.add(stamp(tmp_path))
-    monkeypatch.setattr(members, "code_stamp", lambda part: 7)
+    monkeypatch.setattr(members, "code_stamp", lambda *parts: 7)
     found.add(stamp(tmp_path))
     assert len(found) == 6
 

@@ -20,15 +20,15 @@ from datasets import Dataset, IterableDataset, concatenate_datasets
 from datasets.utils.logging import get_logger
 
 from optical_hf.data.batches.sampling import interleave_languages
-from optical_hf.data.bitext.bad_rows import BadRows, LeftOut, OnBadRow, check_on_bad_row
-from optical_hf.data.bitext.bitext_files import LINE_LIMIT
 from optical_hf.data.bitext.hub_tables import bitext_of_table, is_table, open_tables
 from optical_hf.data.bitext.pairs import BITEXT_FEATURES, BitextFile, Columns, OnBadPair, bitext_rows, describe_left_out
-from optical_hf.data.bitext.reader_errors import reader_errors
 from optical_hf.data.bitext.readers import READERS
 from optical_hf.data.bitext.sources import bitext_files, checked_columns, resolve_sources
 from optical_hf.files import expand_path
 from optical_hf.languages import canonical_language
+from optical_hf.reading.bad_rows import BadRows, LeftOut, OnBadRow, check_on_bad_row
+from optical_hf.reading.line_files import LINE_LIMIT
+from optical_hf.reading.reader_errors import reader_errors
 from optical_hf.renamed import renamed_argument
 
 logger = get_logger(__name__)

@@ -6,18 +6,15 @@ code to text, as OPUS-100 and NLLB have it, or an array of codes beside an array
 named by theirs or with one other column of text.
 """
 
-import json
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from optical_hf.data.bitext.bad_rows import BadRecord, BadRows
-from optical_hf.data.bitext.bitext_files import lines_of, named_damage, open_binary
 from optical_hf.data.bitext.pairs import BitextFile, Pair, Variant, code_of, pair_up
+from optical_hf.reading.bad_rows import BadRecord, BadRows
+from optical_hf.reading.line_files import lines_of
+from optical_hf.reading.record_batches import arrow_batches, json_object, parquet_batches
 
 _NOT_TEXT = frozenset({"id", "language", "origin", "license", "url", "domain", "split"})
 
@@ -28,72 +25,19 @@ def read_jsonl(file: BitextFile, bad: BadRows) -> Iterator[Pair]:
     return bad.reading(lines, lambda number, line: pairs_of_record(json_object(line), number, file))
 
 
-def json_object(line: str) -> dict[str, Any]:
-    """Read one JSON object.
-
-    Raises:
-        BadRecord: it is none, or nothing that Python reads.
-    """
-    try:
-        record = json.loads(line)
-    except RecursionError:
-        raise BadRecord("not one JSON object a line (nested too deeply)") from None
-    except ValueError as error:  # JSONDecodeError, and numbers of more than 4,300 digits
-        raise BadRecord(f"not one JSON object a line ({str(error).partition(';')[0]})") from None
-    if not isinstance(record, dict):
-        raise BadRecord(f"expected a JSON object, got {type(record).__name__}")
-    return record
-
-
 def read_parquet(file: BitextFile, bad: BadRows) -> Iterator[Pair]:
     """Yield the pairs of a Parquet file, a batch of rows at a time."""
-
-    def batches(raw: BinaryIO) -> Iterator[pa.RecordBatch]:
-        yield from pq.ParquetFile(raw).iter_batches()
-
-    return _pairs(batches, "a readable Parquet file", file, bad)
+    return _pairs(parquet_batches(file.path), file, bad)
 
 
 def read_arrow(file: BitextFile, bad: BadRows) -> Iterator[Pair]:
     """Yield the pairs of an Arrow stream, as `datasets` writes it, or of an Arrow file."""
-
-    def batches(raw: BinaryIO) -> Iterator[pa.RecordBatch]:
-        try:
-            stream = pa.ipc.open_stream(raw)
-        except pa.ArrowInvalid:
-            raw.seek(0)
-            reader = pa.ipc.open_file(raw)
-            stream = map(reader.get_batch, range(reader.num_record_batches))
-        yield from stream
-
-    return _pairs(batches, "a readable Arrow stream or file", file, bad)
+    return _pairs(arrow_batches(file.path), file, bad)
 
 
-def _pairs(batches: Any, what: str, file: BitextFile, bad: BadRows) -> Iterator[Pair]:
-    number = 0
-
-    def records() -> Iterator[tuple[int, dict[str, Any]]]:
-        nonlocal number
-        with named_damage(lambda: f"{file.path}:{number + 1}: not {what}"), open_binary(file.path) as raw:
-            for batch in batches(_seekable(raw)):
-                batch.validate(full=True)  # reading damaged offsets would end the process
-                for record in batch.to_pylist():
-                    number += 1
-                    yield number, record
-
-    yield from bad.reading(records(), lambda row, record: pairs_of_record(record, row, file))
-    if number == 0:
-        raise ValueError(f"{file.path}: the file is empty, expected at least one row")
-
-
-def _seekable(raw: BinaryIO) -> BinaryIO:
-    """The file, or where one can only go forward in it (zstd) a copy on the disk."""
-    if raw.seekable():
-        return raw
-    copy = tempfile.TemporaryFile()  # noqa: SIM115  its last reader closes it
-    shutil.copyfileobj(raw, copy)
-    copy.seek(0)
-    return cast(BinaryIO, copy)
+def _pairs(batches: Iterator[pa.RecordBatch], file: BitextFile, bad: BadRows) -> Iterator[Pair]:
+    records = enumerate((record for batch in batches for record in batch.to_pylist()), start=1)
+    yield from bad.reading(records, lambda row, record: pairs_of_record(record, row, file))
 
 
 def pairs_of_record(record: Mapping[str, Any], number: int, file: BitextFile) -> list[Pair]:

@@ -16,12 +16,12 @@ from datasets import Dataset, IterableDataset
 from datasets.builder import InvalidConfigName
 from datasets.exceptions import DatasetNotFoundError, DatasetsError
 
-from optical_hf.data.bitext.bad_rows import BadRows
-from optical_hf.data.bitext.bitext_files import first_line
 from optical_hf.data.bitext.bitext_records import pairs_of_record
 from optical_hf.data.bitext.pair_names import pair_in_name
 from optical_hf.data.bitext.pairs import BITEXT_FEATURES, BitextFile, OnBadPair, bitext_rows
 from optical_hf.data.bitext.sources import NamedSource, known_suffix
+from optical_hf.reading.bad_rows import BadRows
+from optical_hf.reading.line_files import first_line
 from optical_hf.source_code import code_stamp
 from optical_hf.tables import check_table
 
@@ -52,7 +52,7 @@ def open_tables(
         if isinstance(table, IterableDataset) and not streaming:
             raise ValueError(f"{origin}: a streamed table was given; load it with streaming=True")
         found = table.to_iterable_dataset() if streaming and isinstance(table, Dataset) else table
-        yield found, BitextFile(origin, "arrow", language, stamp=(code_stamp("data"),))
+        yield found, BitextFile(origin, "arrow", language, stamp=(code_stamp("data", "reading"),))
 
 
 def _opened(

@@ -10,9 +10,9 @@ from typing import Literal, NamedTuple
 from datasets import Dataset, Features, Value
 from datasets.utils.logging import get_logger
 
-from optical_hf.data.bitext.bad_rows import BadRows, OnBadRow
-from optical_hf.data.bitext.bitext_files import LINE_LIMIT, too_long
 from optical_hf.languages import canonical_language
+from optical_hf.reading.bad_rows import BadRows, OnBadRow
+from optical_hf.reading.line_files import LINE_LIMIT, too_long
 
 logger = get_logger(__name__)
 

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import zip_longest
 from typing import TypeAlias
 
-from optical_hf.data.bitext.bad_rows import BadRecord, BadRows
-from optical_hf.data.bitext.bitext_files import lines_of
 from optical_hf.data.bitext.bitext_records import read_arrow, read_jsonl, read_parquet
 from optical_hf.data.bitext.pairs import BitextFile, Format, Pair
 from optical_hf.data.bitext.tmx import read_tmx
+from optical_hf.reading.bad_rows import BadRecord, BadRows
+from optical_hf.reading.line_files import lines_of
 
 Row: TypeAlias = "tuple[int, list[str] | BadRecord]"
 

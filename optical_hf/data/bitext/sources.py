@@ -12,11 +12,11 @@ from itertools import product
 from pathlib import PurePath
 from typing import Any, NamedTuple, cast
 
-from optical_hf.data.bitext.bitext_files import COMPRESSIONS, archive_members, name_parts, split_archive
 from optical_hf.data.bitext.pair_names import language_in_name, names_language, pair_in_name
 from optical_hf.data.bitext.pairs import BitextFile, Columns, Format, code_of
 from optical_hf.files import expand_name
 from optical_hf.languages import canonical_language
+from optical_hf.reading.line_files import COMPRESSIONS, archive_members, name_parts, split_archive
 from optical_hf.source_code import code_stamp
 from optical_hf.tables import check_table
 
@@ -238,7 +238,7 @@ def _exists(path: str) -> bool:
 
 def _stamp(*paths: str) -> tuple[int, ...]:
     """Return sizes and modification times of files that must be there, and the code that reads them."""
-    stamp = [code_stamp("data")]
+    stamp = [code_stamp("data", "reading")]
     for path in paths:
         if not _exists(path):
             raise ValueError(f"{path}: no such file")

@@ -11,9 +11,9 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
-from optical_hf.data.bitext.bad_rows import BadRecord, BadRows
-from optical_hf.data.bitext.bitext_files import named_damage, open_binary, too_long
 from optical_hf.data.bitext.pairs import BitextFile, Pair, Variant, code_of, pair_up
+from optical_hf.reading.bad_rows import BadRecord, BadRows
+from optical_hf.reading.line_files import named_damage, open_binary, too_long
 
 _NATIVE = frozenset({"bpt", "ept", "it", "ph", "ut"})  # their text is markup of the program that wrote the file
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"

@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset, Features, Value
 
-from optical_hf.data.bitext.bad_rows import OnBadRow, check_on_bad_row
 from optical_hf.data.bitext.bitext_builder import Source, load_bitext
 from optical_hf.data.collections.collection_files import Lines, name_of, read_lines
 from optical_hf.data.collections.soundness import Parts, Qrels, check_columns, column, sound_part
 from optical_hf.languages import by_canonical_language, canonical_language
+from optical_hf.reading.bad_rows import OnBadRow, check_on_bad_row
 from optical_hf.renamed import renamed_argument
 from optical_hf.tables import check_table
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from os import PathLike
 from typing import Any
 
-from optical_hf.data.bitext.bitext_files import read_lines as read_file
 from optical_hf.data.bitext.bitext_records import BadRecord, json_object
 from optical_hf.files import expand_path
+from optical_hf.reading.line_files import read_lines as read_file
 
 DOCUMENT_LIMIT = 2**26
 """Bytes that one line may have: documents are longer than sentences, and SQuAD's JSON is one line."""

@@ -13,7 +13,6 @@ from typing import Any, TypeAlias, Unpack
 from datasets import Dataset, Features, Image, Value
 from datasets.fingerprint import Hasher
 
-from optical_hf.data.bitext.reader_errors import reader_errors
 from optical_hf.data.collections.captions import CaptionsByImage
 from optical_hf.data.collections.collection import BuildOptions, RetrievalCollection, merged_documents, query_table
 from optical_hf.data.entities.annotations import Box
@@ -21,6 +20,7 @@ from optical_hf.data.entities.entity_images import damage, none_missing, open_im
 from optical_hf.data.entities.members import DamagedFileError, stamp
 from optical_hf.files import expand_path
 from optical_hf.languages import canonical_language
+from optical_hf.reading.reader_errors import reader_errors
 from optical_hf.tables import check_table
 
 logger = logging.getLogger(__name__)

@@ -12,13 +12,13 @@ from typing import Any, Unpack
 from datasets import Dataset
 from datasets.fingerprint import Hasher
 
-from optical_hf.data.bitext.reader_errors import reader_errors
 from optical_hf.data.collections.collection import TEXT_DOCUMENTS, BuildOptions, RetrievalCollection, query_table
 from optical_hf.data.collections.collection_files import Lines
 from optical_hf.data.collections.soundness import Qrels
 from optical_hf.data.entities.members import stamp
 from optical_hf.files import expand_path
 from optical_hf.languages import canonical_language
+from optical_hf.reading.reader_errors import reader_errors
 
 logger = logging.getLogger(__name__)
 

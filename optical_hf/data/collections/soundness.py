@@ -19,9 +19,9 @@ import pyarrow.compute as pc
 from datasets import Dataset, Image
 from datasets.utils.tqdm import tqdm
 
-from optical_hf.data.bitext.bad_rows import OnBadRow, first_of
 from optical_hf.data.entities.entity_images import damage
 from optical_hf.languages import canonical_language
+from optical_hf.reading.bad_rows import OnBadRow, first_of
 from optical_hf.tables import check_table
 
 Qrels = Mapping[str, Mapping[str, int]]

@@ -11,7 +11,6 @@ from html import unescape
 from os import PathLike
 from typing import Any, Literal, Unpack
 
-from optical_hf.data.bitext.bitext_files import name_parts
 from optical_hf.data.collections.collection import BuildOptions, RetrievalCollection
 from optical_hf.data.collections.collection_files import (
     Lines,
@@ -24,6 +23,7 @@ from optical_hf.data.collections.collection_files import (
 from optical_hf.data.collections.judged import document_table, judged_collection, qrels_from, titled
 from optical_hf.files import expand_path
 from optical_hf.languages import canonical_language
+from optical_hf.reading.line_files import name_parts
 
 Field = Literal["title", "description"]
 _TAG = re.compile(r"<(/?)(?:[A-Za-z]{2}-)?([A-Za-z]+)[^>]*>")

@@ -14,12 +14,12 @@ import datasets
 from datasets import Dataset, IterableDataset
 from datasets.builder import Key
 
-from optical_hf.data.bitext.reader_errors import reader_errors
 from optical_hf.data.entities.members import stamp
 from optical_hf.data.entities.records import FEATURES, RECORDS, Release
 from optical_hf.data.entities.splits import check_one_family, split_ids
 from optical_hf.files import expand_path
 from optical_hf.languages import canonical_language
+from optical_hf.reading.reader_errors import reader_errors
 
 Config = Literal["captions", "phrases", "bitext"]
 Location = str | PathLike[str]

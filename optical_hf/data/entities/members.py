@@ -188,4 +188,4 @@ def stamp(path: Path) -> tuple[int, ...]:
     files = sorted(entry for entry in path.rglob("*") if entry.is_file()) if path.is_dir() else [path]
     states = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     digest = hashlib.blake2b(repr(states).encode("utf-8", "surrogateescape"), digest_size=7).digest()
-    return len(files), int.from_bytes(digest, "big"), code_stamp("data")
+    return len(files), int.from_bytes(digest, "big"), code_stamp("data", "reading")

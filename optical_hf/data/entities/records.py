@@ -12,11 +12,11 @@ from typing import Any
 
 from datasets import Features, Image, Value
 
-from optical_hf.data.bitext.bitext_files import name_parts, read_lines
 from optical_hf.data.entities.annotations import ImageAnnotation, parse_annotation
 from optical_hf.data.entities.entity_images import image_id, none_missing, open_images, sound_image
 from optical_hf.data.entities.members import TEXT_LIMIT, DamagedFileError, Members, open_members
 from optical_hf.data.entities.sentences import Caption, SentenceFiles, SentenceLines, read_unrelated
+from optical_hf.reading.line_files import name_parts, read_lines
 
 logger = logging.getLogger(__name__)
 Row = dict[str, Any]

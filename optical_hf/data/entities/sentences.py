@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from optical_hf.data.bitext.bitext_files import read_lines
 from optical_hf.data.entities.marks import MarkedSentence, parse_sentence, strip_line_tag
 from optical_hf.data.entities.members import DamagedFileError, Members
+from optical_hf.reading.line_files import read_lines
 
 logger = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from typing import Literal, get_args
 
 from datasets import Dataset
 
-from optical_hf.data.bitext.bitext_files import read_lines
 from optical_hf.data.bitext.bitext_records import BadRecord, json_object
 from optical_hf.data.entities.entity_images import image_id
+from optical_hf.reading.line_files import read_lines
 
 SplitName = Literal["train", "val", "test", "karpathy_train", "karpathy_val", "karpathy_test"]
 SPLITS: tuple[str, ...] = get_args(SplitName)

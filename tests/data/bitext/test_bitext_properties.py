@@ -19,9 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optical_hf import load_bitext
-from optical_hf.data.bitext.bad_rows import BadRows
 from optical_hf.data.bitext.readers import READERS
 from optical_hf.data.bitext.sources import bitext_files, resolve_sources
+from optical_hf.reading.bad_rows import BadRows
 
 Pairs = list[tuple[str, str]]
 

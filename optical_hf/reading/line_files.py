@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
-from optical_hf.data.bitext.bad_rows import BadRecord
+from optical_hf.reading.bad_rows import BadRecord
 
 LINE_LIMIT = 2**20
 """Bytes that one line may have; a file without line feeds would fill the memory."""
