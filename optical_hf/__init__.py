@@ -24,6 +24,7 @@ _PUBLIC = {
     "Bitext": "optical_hf.data",
     "Flickr30kEntities": "optical_hf.data",
     "RetrievalCollection": "optical_hf.data",
+    "load_documents": "optical_hf.stores",
     "evaluate_retrieval": "optical_hf.evaluation",
     "RetrievalReport": "optical_hf.evaluation",
 }

@@ -35,6 +35,16 @@ def json_object(line: str) -> dict[str, Any]:
     return record
 
 
+def parquet_schema(path: str) -> pa.Schema:
+    """The columns of a Parquet file.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    with named_damage(lambda: f"{path}: not a readable Parquet file"), open_binary(path) as raw:
+        return pq.ParquetFile(_seekable(raw)).schema_arrow
+
+
 def parquet_batches(path: str, columns: Sequence[str] | None = None, batch_size: int = 65_536) -> Batches:
     """Yield the rows of a Parquet file.
 

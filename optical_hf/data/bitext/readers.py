@@ -5,54 +5,25 @@ does not fit is a bad row with its number. One line lost on one side puts every 
 training loss would show it.
 """
 
-import csv
 from collections.abc import Callable, Iterable, Iterator
 from itertools import zip_longest
-from typing import TypeAlias
 
 from optical_hf.data.bitext.bitext_records import read_arrow, read_jsonl, read_parquet
 from optical_hf.data.bitext.pairs import BitextFile, Format, Pair
 from optical_hf.data.bitext.tmx import read_tmx
 from optical_hf.reading.bad_rows import BadRecord, BadRows
 from optical_hf.reading.line_files import lines_of
-
-Row: TypeAlias = "tuple[int, list[str] | BadRecord]"
+from optical_hf.reading.table_lines import Row, csv_rows, tsv_rows
 
 
 def read_tsv(file: BitextFile, bad: BadRows) -> Iterator[Pair]:
     """Yield the pairs of a file with tabs between its columns; a quote is a letter like any other."""
-    lines = lines_of(file.path, file.max_line_bytes)
-    rows = ((number, line if isinstance(line, BadRecord) else line.split("\t")) for number, line in lines)
-    return _pairs(rows, file, bad)
+    return _pairs(tsv_rows(file.path, file.max_line_bytes), file, bad)
 
 
 def read_csv(file: BitextFile, bad: BadRows) -> Iterator[Pair]:
     """Yield the pairs of a file with commas between its columns, quoted as RFC 4180 says."""
-    return _pairs(_csv_rows(file), file, bad)
-
-
-def _csv_rows(file: BitextFile) -> Iterator[Row]:
-    """Yield the rows with the number of the line they begin in."""
-    fault: BadRecord | None = None
-
-    def texts() -> Iterator[str]:
-        nonlocal fault
-        for _, line in lines_of(file.path, file.max_line_bytes, keep_ends=True):
-            fault = line if isinstance(line, BadRecord) else fault
-            yield "\n" if isinstance(line, BadRecord) else line
-
-    reader = csv.reader(texts(), strict=True)
-    while True:
-        begin, fault = reader.line_num + 1, None
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            lines = f"lines {begin} to {reader.line_num}" if reader.line_num > begin else "the line"
-            fault = BadRecord(f"not CSV ({error}), so {lines} cannot be read; is a quote not closed?")
-            row = []
-        yield begin, fault or row
+    return _pairs(csv_rows(file.path, file.max_line_bytes), file, bad)
 
 
 def _pairs(rows: Iterable[Row], file: BitextFile, bad: BadRows) -> Iterator[Pair]:
