@@ -22,6 +22,8 @@ class AlignmentReport:
         loss: mean InfoNCE loss in each tenth of the steps of "contrastive".
         before: R@1 among the held-out pairs before the fit, None without held-out pairs.
         after: the same after it.
+        documents: index documents the map was fitted on.
+        reproduced: share, in [0, 1], of the held-out documents that retrieve their own vector; None without any.
         seconds: wall-clock time of the whole fit.
     """
 
@@ -33,11 +35,16 @@ class AlignmentReport:
     loss: list[float] = field(default_factory=list)
     before: HeldOutScore | None = None
     after: HeldOutScore | None = None
+    documents: int = 0
+    reproduced: float | None = None
     seconds: float = 0.0
 
     def __str__(self) -> str:
         costs = " -> ".join(f"{cost:.3f}" for cost in self.transport_cost)
-        told = f"{self.method} on {self.pairs:,} pairs, penalty {self.regularisation:g}"
+        read = f"{self.pairs:,} pairs" if self.pairs or not self.documents else ""
+        read += " and " if read and self.documents else ""
+        read += f"{self.documents:,} documents" if self.documents else ""
+        told = f"{self.method} on {read}, penalty {self.regularisation:g}"
         told += "" if self.pooled_weight is None else f", pooled weight {self.pooled_weight:g}"
         told += f", {self.seconds:.0f} s"
         told += f"; transport cost by round {costs}" if costs else ""
@@ -47,6 +54,9 @@ class AlignmentReport:
                 f"; R@1 among {self.after.pairs} held-out pairs: one vector {self.before.vector:.3f} -> "
                 f"{self.after.vector:.3f}, MaxSim {self.before.maxsim:.3f} -> {self.after.maxsim:.3f}"
             )
+        told += (
+            "" if self.reproduced is None else f"; held-out documents that retrieve themselves {self.reproduced:.3f}"
+        )
         return told
 
     def to_dict(self) -> dict[str, Any]:

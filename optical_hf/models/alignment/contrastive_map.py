@@ -7,10 +7,11 @@ target y is, with s = normalize(W x + b) and all targets of unit length (van den
 
 The candidates are the targets of the step and a sample of further negatives. A candidate equal to y is no negative.
 
-Shapes: N rows, M negatives, B rows and R negatives of a step, C candidates of a step, D source width, K target width.
+Shapes: N rows, M negatives, P shifts, B rows and R negatives of a step, C candidates of a step, D source width, K target width.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -19,7 +20,7 @@ from torch.nn.functional import cross_entropy, linear, normalize
 from tqdm.auto import tqdm
 
 from optical_hf.bars import bars_shown
-from optical_hf.models.alignment.alignment_ranges import check_ranges
+from optical_hf.models.alignment.alignment_checks import check_ranges
 from optical_hf.models.alignment.own_rank import SAME
 
 TENTHS = 10
@@ -54,6 +55,36 @@ class ContrastiveSettings:
         check_ranges(**numbers)
 
 
+@dataclass(frozen=True)
+class ContrastiveRows:
+    """Rows of one kind, such as bitext or index documents.
+
+    Attributes:
+        source_ND: vectors to be mapped.
+        target_NK: the target of each, of any length above 0.
+        share: of a step, in proportion to the other kinds' shares.
+        shift_PD: vectors of which a random one is added to a row.
+        shifted: share of the rows of a step to which that is done.
+    """
+
+    source_ND: Tensor
+    target_NK: Tensor
+    share: float = 1.0
+    shift_PD: Tensor | None = None
+    shifted: float = 0.0
+
+    def some(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """At most `count` rows at random, some of them shifted."""
+        device = self.source_ND.device
+        row_B = draw(len(self.source_ND), count, generator).to(device)
+        source_BD = self.source_ND[row_B]
+        if self.shift_PD is not None and self.shifted:
+            shifted_B1 = (torch.rand(len(row_B), 1, generator=generator) < self.shifted).to(device)
+            other_B = torch.randint(len(self.shift_PD), (len(row_B),), generator=generator).to(device)
+            source_BD = source_BD + shifted_B1 * self.shift_PD[other_B]
+        return source_BD, self.target_NK[row_B]
+
+
 class ContrastiveMap(NamedTuple):
     """The fitted map, and the mean loss in each tenth of the steps."""
 
@@ -63,8 +94,7 @@ class ContrastiveMap(NamedTuple):
 
 
 def fit_contrastive(
-    source_ND: Tensor,
-    target_NK: Tensor,
+    rows: Sequence[ContrastiveRows],
     negatives_MK: Tensor,
     start: tuple[Tensor, Tensor | None],
     settings: ContrastiveSettings | None = None,
@@ -76,8 +106,7 @@ def fit_contrastive(
     Lengths do not matter: sources and mapped vectors are brought to a mean length of 1 for the fit, and back after it.
 
     Args:
-        source_ND: vectors to be mapped.
-        target_NK: the target of each, of any length above 0.
+        rows: at least one kind of rows; each step takes its share of each kind.
         negatives_MK: vectors that are wrong for most rows; may be empty, and may hold the targets.
         start: weight (K, D) and bias (K,) to begin with; without a bias none is fitted.
         settings: temperature, steps and the like; None is `ContrastiveSettings()`.
@@ -93,22 +122,22 @@ def fit_contrastive(
         >>> x = torch.randn(200, 4, generator=torch.Generator().manual_seed(0))
         >>> y = x[:, :3] + x[:, 1:]
         >>> start = torch.eye(3, 4), torch.zeros(3)
-        >>> loss = fit_contrastive(x, y, y, start, ContrastiveSettings(steps=100)).loss
+        >>> loss = fit_contrastive([ContrastiveRows(x, y)], y, start, ContrastiveSettings(steps=100)).loss
         >>> loss[-1] < loss[0]
         True
     """
     weight_KD, bias_K = start
-    _check(source_ND, target_NK, negatives_MK, weight_KD, bias_K)
-    target_NK, pool_MK = (normalize(rows.detach().float(), dim=1) for rows in (target_NK, negatives_MK))
-    if bool((torch.cat([target_NK, pool_MK]) @ target_NK[0] >= SAME).all()):
-        raise ValueError("all targets are one vector: pass pairs of at least two different English texts")
-    source_ND = source_ND.detach().float()
-    length_in = _mean_length(source_ND)
-    source_ND = source_ND / length_in
+    _check(rows, negatives_MK, weight_KD, bias_K)
+    length_in = _mean_length(torch.cat([kind.source_ND.detach().float() for kind in rows]))
+    rows = [_scaled(kind, length_in) for kind in rows]
+    pool_MK = normalize(negatives_MK.detach().float(), dim=1)
+    first_K = rows[0].target_NK[0]
+    if all(bool((kind @ first_K >= SAME).all()) for kind in (pool_MK, *(kind.target_NK for kind in rows))):
+        raise ValueError("all targets are one vector: pass at least two different English texts")
     scaled = [weight_KD.detach().float() * length_in, *([] if bias_K is None else [bias_K.detach().float()])]
-    length_out = _mean_length(linear(source_ND, *scaled))
+    length_out = _mean_length(linear(torch.cat([kind.source_ND for kind in rows]), *scaled))
     parameters = [tensor / length_out for tensor in scaled]
-    losses = _descend(source_ND, target_NK, pool_MK, parameters, settings or ContrastiveSettings(), progress)
+    losses = _descend(rows, pool_MK, parameters, settings or ContrastiveSettings(), progress)
     found = [tensor.detach() * length_out for tensor in parameters]
     if not all(bool(tensor.isfinite().all()) for tensor in found):
         raise ValueError("the fitted map is not finite: lower learning_rate, or raise temperature")
@@ -118,8 +147,7 @@ def fit_contrastive(
 
 
 def _descend(
-    source_ND: Tensor,
-    target_NK: Tensor,
+    rows: Sequence[ContrastiveRows],
     pool_MK: Tensor,
     parameters: list[Tensor],
     settings: ContrastiveSettings,
@@ -129,13 +157,15 @@ def _descend(
     generator = torch.Generator().manual_seed(settings.seed)
     optimizer = torch.optim.Adam([tensor.requires_grad_() for tensor in parameters], lr=settings.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
+    total = sum(kind.share for kind in rows)
+    counts = [max(1, round(settings.queries_per_step * kind.share / total)) for kind in rows]
     losses: list[float] = []
     for _ in tqdm(range(settings.steps), desc="Contrastive map", disable=not bars_shown(progress)):
-        row_B = _draw(len(source_ND), settings.queries_per_step, generator).to(source_ND.device)
-        wrong_RK = pool_MK[_draw(len(pool_MK), settings.negatives, generator).to(pool_MK.device)]
+        parts = [kind.some(count, generator) for kind, count in zip(rows, counts, strict=True)]
+        source_BD, target_BK = map(torch.cat, zip(*parts, strict=True))
+        wrong_RK = pool_MK[draw(len(pool_MK), settings.negatives, generator).to(pool_MK.device)]
         with torch.enable_grad():
-            mapped_BK = linear(source_ND[row_B], *parameters)
-            loss = info_nce(mapped_BK, target_NK[row_B], wrong_RK, settings.temperature)
+            loss = info_nce(linear(source_BD, *parameters), target_BK, wrong_RK, settings.temperature)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -160,7 +190,7 @@ def info_nce(mapped_BK: Tensor, target_BK: Tensor, wrong_RK: Tensor, temperature
     return cross_entropy(score_BC.masked_fill(same_BC, -torch.inf), own_B)
 
 
-def _draw(count: int, wanted: int, generator: torch.Generator) -> Tensor:
+def draw(count: int, wanted: int, generator: torch.Generator) -> Tensor:
     """Row numbers below `count`, `wanted` different ones at random; all in order where there are no more."""
     return torch.arange(count) if count <= wanted else torch.randperm(count, generator=generator)[:wanted]
 
@@ -169,23 +199,34 @@ def _mean_length(rows_ND: Tensor) -> float:
     return float(rows_ND.norm(dim=1).mean().clamp(min=1e-12))
 
 
-def _check(
-    source_ND: Tensor, target_NK: Tensor, negatives_MK: Tensor, weight_KD: Tensor, bias_K: Tensor | None
-) -> None:
-    if not len(source_ND) or len(source_ND) != len(target_NK):
-        raise ValueError(f"{len(source_ND)} sources and {len(target_NK)} targets: expected as many, and at least one")
+def _scaled(kind: ContrastiveRows, length: float) -> ContrastiveRows:
+    """Sources divided by a length, targets of length 1."""
+    shift_PD = None if kind.shift_PD is None else kind.shift_PD.detach().float() / length
+    target_NK = normalize(kind.target_NK.detach().float(), dim=1)
+    return replace(kind, source_ND=kind.source_ND.detach().float() / length, target_NK=target_NK, shift_PD=shift_PD)
+
+
+def _check(rows: Sequence[ContrastiveRows], negatives_MK: Tensor, weight_KD: Tensor, bias_K: Tensor | None) -> None:
+    if not rows:
+        raise ValueError("there are no rows to fit on: pass at least one kind of rows")
     width_out, width_in = weight_KD.shape
-    found = (source_ND.shape[1], target_NK.shape[1], negatives_MK.shape[1])
-    if found != (width_in, width_out, width_out):
-        raise ValueError(
-            f"sources, targets and negatives are {', '.join(map(str, found))} wide, the start maps {width_in} to {width_out}: "
-            "pass vectors of these widths"
-        )
-    given = {"source": source_ND, "target": target_NK, "negatives": negatives_MK, "start": weight_KD}
-    given |= {} if bias_K is None else {"start's bias": bias_K.unsqueeze(0)}
-    for name, rows in given.items():
-        bad = int((~rows.isfinite().all(dim=1)).sum())
+    given = [("negatives", negatives_MK), ("start", weight_KD)]
+    given += [] if bias_K is None else [("start's bias", bias_K.unsqueeze(0))]
+    for kind in rows:
+        count, targets = len(kind.source_ND), len(kind.target_NK)
+        if not count or count != targets:
+            raise ValueError(f"{count} sources and {targets} targets: expected as many, and at least one")
+        found = (kind.source_ND.shape[1], kind.target_NK.shape[1], negatives_MK.shape[1])
+        if found != (width_in, width_out, width_out):
+            raise ValueError(
+                f"sources, targets and negatives are {', '.join(map(str, found))} wide, the start maps {width_in} to "
+                f"{width_out}: pass vectors of these widths"
+            )
+        given += [("source", kind.source_ND), ("target", kind.target_NK)]
+        given += [] if kind.shift_PD is None else [("shifts", kind.shift_PD)]
+    for name, vectors in given:
+        bad = int((~vectors.isfinite().all(dim=1)).sum())
         if bad:
             raise ValueError(
-                f"{bad} of {len(rows)} rows of the {name} are NaN or infinite: check the model they come from"
+                f"{bad} of {len(vectors)} rows of the {name} are NaN or infinite: check the model they come from"
             )

@@ -12,41 +12,39 @@ Shapes: B pairs, N student tokens, M teacher tokens, D student width, K teacher 
 """
 
 import time
-from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from os import PathLike
 from typing import Any
 
 import torch
-from datasets import Dataset, IterableDataset
 from sentence_transformers.base.modules import Dense
 from torch import Tensor
-from torch.nn.functional import normalize
 
-from optical_hf.models.alignment.alignment_ranges import check_choices, check_ranges
+from optical_hf.models.alignment.alignment_checks import Bitext, check_choices, check_inputs, check_ranges
 from optical_hf.models.alignment.alignment_report import AlignmentReport, Method, Start
 from optical_hf.models.alignment.contrastive_map import ContrastiveSettings, fit_contrastive
-from optical_hf.models.alignment.first_pass import folds_of, read_once
+from optical_hf.models.alignment.contrastive_rows import contrastive_rows
+from optical_hf.models.alignment.first_pass import FirstPass, read_pooled, read_tokens
 from optical_hf.models.alignment.held_out import held_out_score, split_held_out
 from optical_hf.models.alignment.held_out_tokens import TokenFold
-from optical_hf.models.alignment.pair_tokens import ENGLISH, PairTokenReader
+from optical_hf.models.alignment.index_documents import Documents, DocumentVectors, read_documents, sample_documents
+from optical_hf.models.alignment.pair_tokens import PairTokenReader
+from optical_hf.models.alignment.pooled_texts import PooledTexts
 from optical_hf.models.alignment.ridge_penalty import POOLED_WEIGHTS, Fold, Selection, choose_weight, summed
-from optical_hf.models.alignment.ridge_regression import NormalEquations
+from optical_hf.models.alignment.transport_round import Sums, transport_round
 from optical_hf.models.teachers.language_teachers import AnyTeacher, as_teacher
 from optical_hf.models.teachers.teacher import EncoderTeacher, Teacher
 from optical_hf.models.tokens import Encoder
 from optical_hf.models.views import as_backbone, kind_of, token_projection
 from optical_hf.models.weights import check_full_precision
-from optical_hf.ot import cosine_cost, solve
-from optical_hf.tables import check_table
-
-Sums = dict[str, NormalEquations]
 
 
 def fit_alignment(
     student: Encoder,
     teacher: AnyTeacher,
-    bitext: Dataset | IterableDataset | Iterable[Mapping[str, Any]],
+    bitext: Bitext | None = None,
     *,
+    documents: Documents | None = None,
     method: Method = "transport",
     rounds: int = 3,
     epsilon: float = 0.02,
@@ -59,8 +57,12 @@ def fit_alignment(
     queries_per_step: int = 512,
     negatives: int = 2048,
     learning_rate: float = 1e-3,
+    document_share: float = 0.5,
+    pseudo_foreign: float = 1.0,
+    max_documents: int = 20_000,
     student_tokens: Teacher | None = None,
     held_out: int = 0,
+    cache: str | PathLike[str] | None = None,
     batch_size: int = 64,
     memory_budget: int = 2 * 2**30,
     seed: int = 0,
@@ -73,7 +75,10 @@ def fit_alignment(
         teacher: the frozen teacher, of the width the projection gives; or a token cache of one, or a dict of teachers by
             language (both of these without `held_out`).
         bitext: rows with `source` (English), `target` and maybe `language`: from `load_bitext`, or anything that can be iterated
-            again (it is read once a round where its tokens exceed `memory_budget`).
+            again ("transport" reads it once a round where its tokens exceed `memory_budget`). None needs `documents`.
+        documents: English texts of the index: a list, or a `Dataset` with a column `text` and maybe `vector` (from
+            `load_documents`). The student learns to read each where its vector in the index is; without a column `vector` the
+            teacher reads the texts as documents. Not for "transport".
         method: "ridge" fits pooled vectors only; "transport" goes on from there with `rounds` of plans and barycentres;
             "contrastive" lets pooled vectors retrieve their English sides, by InfoNCE, for students of one vector.
         rounds: rounds of plans; three do as well as six.
@@ -85,19 +90,26 @@ def fit_alignment(
         pooled_weight: weight of the pooled vectors' normal equations beside the tokens'; 0 leaves them out. None chooses among
             2 to 128 where the penalty is chosen too: the smallest that retrieves held-out pairs as well as any, by the
             student's own kind of search. Where the penalty is given, None is 2.
-        start: the closed form that "contrastive" begins with. It alone reads this setting and the five that follow.
+        start: the closed form that "contrastive" begins with. It alone reads this setting and the seven that follow.
         temperature: of its softmax over cosines.
         steps: its gradient steps.
-        queries_per_step: texts of the student drawn for each step, foreign and English ones.
-        negatives: English texts of the bitext drawn for each step as further negatives.
+        queries_per_step: texts of the student drawn for each step: foreign, English, documents.
+        negatives: English texts of bitext and documents drawn for each step as further negatives.
         learning_rate: the first one, of Adam; it decays to 0 along a cosine.
+        document_share: share of a step's texts that are documents, where there is bitext too.
+        pseudo_foreign: share of a step's documents that are moved by the difference foreign - English of a random pair, as
+            the student reads both, so that they look like documents in its language. Needs `also_english`.
+        max_documents: documents the student reads; beyond them a random choice.
         student_tokens: a cache of the student's frozen backbone, `TeacherCache.build(as_backbone(student), texts, folder)`,
             read in place of the backbone; it must hold every `target`, and every `source` with `also_english`.
         held_out: pairs kept from the fit, to measure R@1 among them before and after; needs a `Dataset`. All pairs of one
-            English text are kept, or none, so it may be a few more.
+            English text are kept, or none, so it may be a few more. As many documents are kept, to measure how many of them
+            retrieve their own vector.
+        cache: a folder for the pooled vectors of both models. A fit that was killed goes on from it, and another fit on the
+            same texts reads it. "transport" does not use it for bitext.
         batch_size: pairs encoded and transported together.
         memory_budget: bytes of tokens kept between rounds; beyond it they are encoded again.
-        seed: for the choice of held-out pairs and the rows of the gradient steps.
+        seed: for the choice of held-out pairs and documents, and the rows of the gradient steps.
         progress: show progress bars.
 
     Returns:
@@ -106,7 +118,8 @@ def fit_alignment(
     Raises:
         ValueError: for an unknown method or regularisation, a number out of its range, a penalty that cannot be chosen, a
             late-interaction student with "contrastive", a student without a projection of the teacher's width or in half
-            precision, vectors that are not finite (the projection is then as it was), or no pairs.
+            precision, vectors that are not finite (the projection is then as it was), no pairs and no documents, or documents
+            with "transport".
 
     Example:
         >>> from optical_hf import fit_alignment, load_bitext, load_student, load_teacher          # doctest: +SKIP
@@ -118,96 +131,90 @@ def fit_alignment(
     check_choices(method, start, regularisation)
     check_ranges(
         rounds=rounds, epsilon=epsilon, regularisation=regularisation, pooled_weight=pooled_weight, held_out=held_out,
-        batch_size=batch_size, memory_budget=memory_budget,
+        batch_size=batch_size, memory_budget=memory_budget, document_share=document_share, pseudo_foreign=pseudo_foreign,
+        max_documents=max_documents,
     )  # fmt: skip
     descent = ContrastiveSettings(temperature, steps, queries_per_step, negatives, learning_rate, seed)
+    plans = method == "transport" or (method == "contrastive" and start == "transport")
+    check_inputs(bitext, documents, method, plans, regularisation)
     late = kind_of(student) == "late_interaction"
     if late and method == "contrastive":
         raise ValueError(
             "method='contrastive' fits the one vector, and this student is searched token by token: take method='transport'"
         )
-    check_table(bitext, ["source", "target", *(["language"] if regularisation == "held_out_language" else [])])
     teacher = as_teacher(teacher)
     projection = _checked_projection(student, teacher)
-    searched = teacher.model if isinstance(teacher, EncoderTeacher) else None
-    if held_out and searched is None:
-        raise ValueError(
-            "held_out needs the teacher itself to search with: pass the teacher, or held_out=0 with a cache or teachers by language"
-        )
+    searched = _searched(teacher) if held_out and bitext is not None else None
     fitted, kept = split_held_out(bitext, held_out, seed)
-    before = held_out_score(student, searched, kept, batch_size) if searched is not None and kept else None
+    before = held_out_score(student, searched, kept, batch_size) if searched is not None else None
 
+    backbone = student_tokens or EncoderTeacher(as_backbone(student))
+    texts: dict[str, Any] = {"folder": cache, "batch_size": batch_size, "device": student.device, "progress": progress}
+    student_reads = PooledTexts(backbone, teacher.pooling, "student's backbone", **texts)
+    teacher_reads = PooledTexts(teacher, teacher.pooling, "teacher", **texts)
     pairs = PairTokenReader(
-        student_tokens or EncoderTeacher(as_backbone(student)), teacher, fitted, device=student.device, batch_size=batch_size,
-        memory_budget=memory_budget, progress=progress, also_english=also_english,
+        backbone, teacher, fitted or [], device=student.device, batch_size=batch_size, memory_budget=memory_budget,
+        progress=progress, also_english=also_english,
     )  # fmt: skip
-    plans = method == "transport" or (method == "contrastive" and start == "transport")
-    weights: tuple[float, ...] = POOLED_WEIGHTS if isinstance(regularisation, str) else POOLED_WEIGHTS[:1]
-    if pooled_weight is not None:
-        weights = (pooled_weight,)
-    by_tokens = late and plans and len(weights) > 1
-    read = read_once(pairs, student, teacher.pooling, regularisation, by_tokens, keep_vectors=method == "contrastive")
-    folds, token_folds = read.folds, read.token_folds
-    descended = read.vectors.joined() if read.pairs and method == "contrastive" else None
-    pooled_sums = {name: fold.sums for name, fold in folds.items()}
-    penalty = _fit(student, folds, {POOLED_WEIGHTS[0]: pooled_sums}, regularisation)[1]
+    weights = _weights(pooled_weight, regularisation)
+    read = FirstPass(regularisation, keep_vectors=method == "contrastive")
+    if plans:
+        read_tokens(read, pairs, teacher.pooling, by_tokens=late and len(weights) > 1)
+    elif fitted is not None:
+        read_pooled(read, fitted, student_reads, teacher_reads, also_english)
+    index: DocumentVectors | None = None
+    unseen: DocumentVectors | None = None
+    if documents is not None:
+        chosen = sample_documents(documents, max_documents + held_out, seed, teacher.width)
+        index, unseen = read_documents(chosen, student_reads, teacher_reads).split(min(held_out, len(chosen) // 10))
+        if not plans:
+            read.add_documents(index.source_ND, index.target_NK, index.text_N)
+    shifted = pseudo_foreign if also_english else 0.0
+    rows, negatives_MK = contrastive_rows(read, index, document_share, shifted) if read.keep_vectors else ([], None)
+    pooled_sums = {name: fold.sums for name, fold in read.folds.items()}
+    penalty = _fit(student, read.folds, {POOLED_WEIGHTS[0]: pooled_sums}, regularisation)[1]
 
     costs: list[float] = []
     weight: float | None = None
     for _ in range(rounds if plans else 0):
-        token_sums, cost = _transport_round(student, pairs, epsilon, regularisation)
+        token_sums, cost = transport_round(projection, pairs, epsilon, regularisation)
         costs.append(cost)
         joined = {
             weight: {n: replace(own + pooled_sums[n].scaled(weight), count=own.count) for n, own in token_sums.items()}
             for weight in weights
         }
-        weight, penalty = _fit(student, folds, joined, regularisation, token_folds)
+        weight, penalty = _fit(student, read.folds, joined, regularisation, read.token_folds)
         weights = (weight,)  # chosen in the first round, on the plans of the linear map: to search again costs as much
 
     loss: list[float] = []
-    if descended is not None:
+    if negatives_MK is not None:
         begun = projection.linear.weight, projection.linear.bias
-        weight_KD, bias_K, loss = fit_contrastive(*descended, begun, descent, progress=progress)
+        weight_KD, bias_K, loss = fit_contrastive(rows, negatives_MK, begun, descent, progress=progress)
         _assign(student, weight_KD, bias_K)
 
-    after = held_out_score(student, searched, kept, batch_size) if searched is not None and kept else None
+    after = held_out_score(student, searched, kept, batch_size) if searched is not None else None
     return AlignmentReport(
-        method, read.pairs, penalty, weight, costs, loss, before, after, time.perf_counter() - started
-    )
+        method, read.pairs, penalty, weight, costs, loss, before, after,
+        documents=len(index.text_N) if index else 0,
+        reproduced=unseen.reproduced(projection.linear.weight, projection.linear.bias) if unseen and len(unseen.text_N) else None,
+        seconds=time.perf_counter() - started,
+    )  # fmt: skip
 
 
-@torch.no_grad()
-def _transport_round(
-    student: Encoder, pairs: PairTokenReader, epsilon: float, regularisation: float | Selection
-) -> tuple[Sums, float]:
-    """Sum the normal equations of student tokens on the barycentres of their plans, by fold; and the mean cost of the pairs."""
-    projection = token_projection(student)
-    assert projection is not None
-    by_fold: Sums = {}
-    total, count = 0.0, 0.0
-    for pair in pairs:
-        source_BN, target_BM = pair.student.content_BN, pair.teacher.content_BN
-        teacher_BMK = pair.teacher.tokens_BND
-        cost_BNM = cosine_cost(projection.linear(pair.student.tokens_BND), teacher_BMK, source_BN, target_BM)
-        transport = solve(cost_BNM, source_BN, target_BM, epsilon=epsilon)
-        mass_BN = transport.plan.sum(dim=2).clamp(min=1e-30)
-        # An average of vectors is shorter than they are: the barycentre keeps its direction and takes their mean length.
-        length_BN1 = transport.plan @ teacher_BMK.norm(dim=-1, keepdim=True) / mass_BN.unsqueeze(-1)
-        target_BNK = normalize(transport.plan @ teacher_BMK, dim=-1) * length_BN1
-        # A token spread over many others says little about where it belongs: weigh it by the share of its largest part.
-        weight_BN = transport.plan.amax(dim=2)
-        for name, rows in folds_of(pair, regularisation).items():
-            used_BN = torch.zeros_like(weight_BN, dtype=torch.bool)
-            used_BN[rows] = weight_BN[rows] > 0
-            if name not in by_fold:
-                by_fold[name] = NormalEquations.zeros(projection.in_features, projection.out_features, student.device)
-            by_fold[name].add(
-                pair.student.tokens_BND[used_BN], target_BNK[used_BN], weight_BN[used_BN], count=len(rows)
-            )
-        translated_B = torch.tensor([language != ENGLISH for language in pair.languages], device=student.device)
-        total += float(transport.cost[translated_B].sum())
-        count += int(translated_B.sum())
-    return by_fold, total / count if count else 0.0
+def _searched(teacher: Teacher) -> Encoder:
+    """The model that held-out pairs are searched with."""
+    if not isinstance(teacher, EncoderTeacher):
+        raise ValueError(
+            "held_out needs the teacher itself to search with: pass the teacher, or held_out=0 with a cache or teachers by language"
+        )
+    return teacher.model
+
+
+def _weights(pooled_weight: float | None, regularisation: float | Selection) -> tuple[float, ...]:
+    """The weights of the pooled vectors that are tried."""
+    if pooled_weight is not None:
+        return (pooled_weight,)
+    return POOLED_WEIGHTS if isinstance(regularisation, str) else POOLED_WEIGHTS[:1]
 
 
 def _checked_projection(student: Encoder, teacher: Teacher) -> Dense:

@@ -54,7 +54,7 @@ def split_held_out(bitext: Any, held_out: int, seed: int) -> tuple[Any, list[Map
     Raises:
         ValueError: for a stream, and where nothing would be left.
     """
-    if not held_out:
+    if not held_out or bitext is None:
         return bitext, []
     if not isinstance(bitext, Dataset):
         raise ValueError(

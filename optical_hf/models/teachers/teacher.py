@@ -58,13 +58,13 @@ class Teacher(ABC):
         """The token set of a batch of `features`, without gradient."""
 
     def iter_token_sets(
-        self, texts: Sequence[str], languages: Sequence[str] = (), batch_size: int = 64
+        self, texts: Sequence[str], languages: Sequence[str] = (), batch_size: int = 64, task: Task = "query"
     ) -> Iterator[TokenSet]:
-        """The token sets of texts read as queries, a padded batch at a time, in the order of the texts."""
+        """The token sets of texts, a padded batch at a time, in the order of the texts."""
         device = self.encoders[0].device if self.encoders else torch.device("cpu")
         for start in range(0, len(texts), batch_size):
             batch = slice(start, start + batch_size)
-            yield self.token_set(send_to_device(self.features(texts[batch], languages[batch]), device))
+            yield self.token_set(send_to_device(self.features(texts[batch], languages[batch], task=task), device), task)
 
 
 class EncoderTeacher(Teacher):
@@ -104,7 +104,7 @@ class EncoderTeacher(Teacher):
         return token_set(self.model, dict(features), self.model(dict(features), task=task), task)
 
     def iter_token_sets(
-        self, texts: Sequence[str], languages: Sequence[str] = (), batch_size: int = 64
+        self, texts: Sequence[str], languages: Sequence[str] = (), batch_size: int = 64, task: Task = "query"
     ) -> Iterator[TokenSet]:
-        """The token sets of texts read as queries; the model is in eval mode meanwhile."""
-        return iter_token_sets(self.model, texts, batch_size=batch_size)
+        """The token sets of texts; the model is in eval mode meanwhile."""
+        return iter_token_sets(self.model, texts, batch_size=batch_size, task=task)

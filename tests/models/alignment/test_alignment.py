@@ -169,7 +169,7 @@ def test_shares_of_the_pairs_keep_all_pairs_of_one_english_text_together():
         for pair in PairTokenReader(
             *sides(student, teacher), many_way, batch_size=batch_size, progress=False, also_english=True
         ):
-            for share, rows in folds_of(pair, "held_out_pairs").items():
+            for share, rows in folds_of(pair.languages, pair.text_B, "held_out_pairs").items():
                 for text in pair.text_B[rows].tolist():
                     assert share_of.setdefault(text, share) == share
         assert len(set(share_of.values())) == FOLDS

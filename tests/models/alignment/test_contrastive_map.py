@@ -9,8 +9,10 @@ from datasets import Dataset
 from torch.nn.functional import normalize
 
 from optical_hf.models import as_backbone, fit_alignment, token_projection
-from optical_hf.models.alignment.contrastive_map import ContrastiveSettings, fit_contrastive, info_nce
-from optical_hf.models.alignment.first_pass import PooledRows
+from optical_hf.models.alignment.contrastive_map import ContrastiveRows, ContrastiveSettings, fit_contrastive, info_nce
+from optical_hf.models.alignment.contrastive_rows import contrastive_rows
+from optical_hf.models.alignment.first_pass import FirstPass
+from optical_hf.models.alignment.index_documents import DocumentVectors
 from optical_hf.models.alignment.own_rank import mean_reciprocal_rank
 from optical_hf.models.alignment.pair_tokens import pooled
 from optical_hf.models.alignment.ridge_regression import NormalEquations
@@ -48,7 +50,7 @@ def rank(source_ND: torch.Tensor, target_NK: torch.Tensor, weight_KD: torch.Tens
 def test_a_known_map_is_recovered_from_a_random_start():
     source_ND, target_NK = rows(400)
     start = torch.randn(8, 12, generator=torch.Generator().manual_seed(3)), torch.zeros(8)
-    weight_KD, bias_K, loss = fit_contrastive(source_ND, target_NK, target_NK, start, FEW)
+    weight_KD, bias_K, loss = fit_contrastive([ContrastiveRows(source_ND, target_NK)], target_NK, start, FEW)
     new_ND, new_NK = rows(200, seed=5)
     assert rank(new_ND, new_NK, *start) < 0.2
     assert rank(new_ND, new_NK, weight_KD, bias_K) > 0.95
@@ -59,7 +61,7 @@ def test_a_known_map_is_recovered_from_a_random_start():
 def test_it_retrieves_more_than_the_regression_where_sources_are_noisy():
     source_ND, target_NK = rows(600, noise=0.6)
     start = ridge(source_ND, target_NK)
-    found = fit_contrastive(source_ND, target_NK, target_NK, start, FEW)
+    found = fit_contrastive([ContrastiveRows(source_ND, target_NK)], target_NK, start, FEW)
     new_ND, new_NK = rows(400, noise=0.6, seed=5)
     assert rank(new_ND, new_NK, found.weight_KD, found.bias_K) > rank(new_ND, new_NK, *start) + 0.02
 
@@ -91,7 +93,9 @@ def test_the_seed_decides_and_the_global_generator_is_left_alone():
     before = torch.random.get_rng_state()
     short = {"steps": 20, "queries_per_step": 32, "negatives": 16}
     first, again, other = (
-        fit_contrastive(source_ND, target_NK, target_NK, start, ContrastiveSettings(seed=seed, **short)).weight_KD
+        fit_contrastive(
+            [ContrastiveRows(source_ND, target_NK)], target_NK, start, ContrastiveSettings(seed=seed, **short)
+        ).weight_KD
         for seed in (0, 0, 1)
     )
     assert torch.equal(first, again)
@@ -103,9 +107,13 @@ def test_lengths_change_nothing_but_the_length():
     source_ND, target_NK = rows(300, noise=0.5)
     weight_KD, bias_K = ridge(source_ND, target_NK)
     short = ContrastiveSettings(steps=30, queries_per_step=64, negatives=64)
-    one = fit_contrastive(source_ND, target_NK, target_NK, (weight_KD, bias_K), short)
+    one = fit_contrastive([ContrastiveRows(source_ND, target_NK)], target_NK, (weight_KD, bias_K), short)
     long = fit_contrastive(
-        source_ND * 50, target_NK * 7, target_NK * 3, (weight_KD / 50 * 7, bias_K * 7), short, progress=False
+        [ContrastiveRows(source_ND * 50, target_NK * 7)],
+        target_NK * 3,
+        (weight_KD / 50 * 7, bias_K * 7),
+        short,
+        progress=False,
     )
     assert torch.allclose(one.weight_KD * 7 / 50, long.weight_KD, rtol=1e-3, atol=1e-4)
     assert torch.allclose(one.bias_K * 7, long.bias_K, rtol=1e-3, atol=1e-3)
@@ -114,7 +122,7 @@ def test_lengths_change_nothing_but_the_length():
 def test_a_start_without_bias_gets_none():
     source_ND, target_NK = rows(100)
     start = torch.randn(8, 12), None
-    found = fit_contrastive(source_ND, target_NK, target_NK[:0], start, ContrastiveSettings(steps=5))
+    found = fit_contrastive([ContrastiveRows(source_ND, target_NK)], target_NK[:0], start, ContrastiveSettings(steps=5))
     assert found.bias_K is None
     assert len(found.loss) == 5
 
@@ -122,19 +130,26 @@ def test_a_start_without_bias_gets_none():
 def test_what_cannot_be_fitted_is_refused():
     source_ND, target_NK = rows(20)
     start = torch.randn(8, 12), torch.zeros(8)
-    fitted = {"source_ND": source_ND, "target_NK": target_NK, "negatives_MK": target_NK, "start": start}
     broken_NK = target_NK.clone()
     broken_NK[3] = torch.nan
+
+    def fit(source_ND=source_ND, target_NK=target_NK, negatives_MK=target_NK, **more):
+        return fit_contrastive([ContrastiveRows(source_ND, target_NK, **more)], negatives_MK, start)
+
     with pytest.raises(ValueError, match="1 of 20 rows of the target are NaN"):
-        fit_contrastive(**fitted | {"target_NK": broken_NK})
+        fit(target_NK=broken_NK)
     with pytest.raises(ValueError, match="1 of 20 rows of the negatives are NaN"):
-        fit_contrastive(**fitted | {"negatives_MK": broken_NK})
+        fit(negatives_MK=broken_NK)
+    with pytest.raises(ValueError, match="1 of 20 rows of the shifts are NaN"):
+        fit(shift_PD=source_ND * broken_NK[:, :1], shifted=1.0)
     with pytest.raises(ValueError, match="8, 8, 8 wide, the start maps 12 to 8"):
-        fit_contrastive(**fitted | {"source_ND": target_NK})
+        fit(source_ND=target_NK)
     with pytest.raises(ValueError, match="20 sources and 19 targets"):
-        fit_contrastive(**fitted | {"target_NK": target_NK[1:]})
+        fit(target_NK=target_NK[1:])
     with pytest.raises(ValueError, match="all targets are one vector"):
-        fit_contrastive(**fitted | {"target_NK": target_NK[:1].expand(20, 8), "negatives_MK": target_NK[:1]})
+        fit(target_NK=target_NK[:1].expand(20, 8), negatives_MK=target_NK[:1])
+    with pytest.raises(ValueError, match="no rows"):
+        fit_contrastive([], target_NK, start)
     wrong = {"temperature": 0, "steps": 0, "queries_per_step": 1, "negatives": -1, "learning_rate": 0.0}
     for name, value in wrong.items():
         with pytest.raises(ValueError, match=f"{name} is {value}"):
@@ -142,12 +157,44 @@ def test_what_cannot_be_fitted_is_refused():
 
 
 def test_rows_are_joined_with_each_english_text_once_among_the_negatives():
-    gathered = PooledRows()
-    gathered.add(torch.eye(3), torch.eye(3) * 2, torch.tensor([7, 8, 7]))
-    gathered.add(torch.eye(3)[:1], torch.eye(3)[:1], torch.tensor([8]))
-    source_ND, target_NK, negatives_MK = gathered.joined()
-    assert (len(source_ND), len(target_NK)) == (4, 4)
-    assert torch.equal(negatives_MK, torch.eye(3)[:2] * 2)
+    read = FirstPass(1e-3, keep_vectors=True)
+    read.add(torch.eye(3), torch.eye(3) * 2, ["de", "so", "de"], torch.tensor([7, 8, 7]))
+    read.add_english(torch.eye(3) * 3, torch.eye(3) * 2, torch.tensor([7, 8, 7]))
+    index = DocumentVectors(torch.ones(2, 3), torch.eye(3)[1:], torch.tensor([8, 9]))
+    (pairs, documents), negatives_MK = contrastive_rows(read, index, 0.25, 0.5)
+    assert (len(pairs.source_ND), len(pairs.target_NK)) == (6, 6)
+    assert torch.equal(pairs.target_NK[:3], pairs.target_NK[3:])
+    assert (pairs.share, documents.share, documents.shifted) == (0.75, 0.25, 0.5)
+    assert torch.equal(documents.shift_PD, torch.eye(3) * -2)  # foreign - English
+    assert torch.equal(negatives_MK, torch.cat([torch.eye(3)[:2] * 2, torch.eye(3)[2:]]))
+    (alone,), _ = contrastive_rows(FirstPass(1e-3, keep_vectors=True), index, 0.25, 0.5)
+    assert (alone.share, alone.shift_PD) == (1.0, None)
+
+
+def test_a_step_takes_the_share_of_each_kind_and_shifts_the_share_it_is_told():
+    kind = ContrastiveRows(torch.zeros(50, 2), torch.eye(2).repeat(25, 1), shift_PD=torch.ones(3, 2), shifted=0.5)
+    source_BD, target_BK = kind.some(40, torch.Generator().manual_seed(0))
+    assert source_BD.shape == target_BK.shape == (40, 2)
+    assert set(source_BD.flatten().tolist()) == {0.0, 1.0}
+    assert 0.2 < float(source_BD.mean()) < 0.8
+    still = ContrastiveRows(kind.source_ND, kind.target_NK, shift_PD=kind.shift_PD)
+    assert not still.some(40, torch.Generator())[0].any()
+
+
+def test_documents_pull_the_map_where_the_bitext_does_not_reach():
+    """Bitext spans half of the space; documents the other half, in English alone, with an offset of the language."""
+    source_ND, target_NK = rows(400)
+    half = target_NK[:, 0] > 0
+    offset_D = 0.7 * torch.randn(12, generator=torch.Generator().manual_seed(2))
+    foreign, english = source_ND[half] + offset_D, source_ND[half]
+    bitext = ContrastiveRows(torch.cat([foreign, english]), target_NK[half].repeat(2, 1))
+    start = torch.randn(8, 12, generator=torch.Generator().manual_seed(3)), torch.zeros(8)
+    shifts = {"shift_PD": foreign - english, "shifted": 1.0}
+    documents = ContrastiveRows(source_ND[~half], target_NK[~half], **shifts)
+    queries, wanted = (side[~half] for side in (rows(400, seed=0)[0] + offset_D, target_NK))
+    alone = fit_contrastive([bitext], target_NK, start, FEW)
+    both = fit_contrastive([bitext, documents], target_NK, start, FEW)
+    assert rank(queries, wanted, *both[:2]) > rank(queries, wanted, *alone[:2])
 
 
 @pytest.mark.parametrize("start", ["ridge", "transport"])

@@ -1,11 +1,17 @@
-"""The range and the choices of each setting of an alignment, checked before any model runs."""
+"""What an alignment can be fitted on, and the range and the choices of each setting, checked before any model runs."""
 
 import math
+from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
-from typing import Any, get_args
+from typing import Any, TypeAlias, get_args
+
+from datasets import Dataset, IterableDataset
 
 from optical_hf.models.alignment.alignment_report import Method, Start
 from optical_hf.models.alignment.ridge_penalty import Selection
+from optical_hf.tables import check_table
+
+Bitext: TypeAlias = Dataset | IterableDataset | Iterable[Mapping[str, Any]]
 
 RANGES: dict[str, tuple[type, float, str]] = {
     "rounds": (Integral, 1, "a whole number from 1 up"),
@@ -20,10 +26,15 @@ RANGES: dict[str, tuple[type, float, str]] = {
     "queries_per_step": (Integral, 2, "a whole number from 2 up"),
     "negatives": (Integral, 0, "a whole number from 0 up"),
     "learning_rate": (Real, 0, "a number above 0"),
+    "document_share": (Real, 0, "a number between 0 and 1"),
+    "pseudo_foreign": (Real, 0, "a number from 0 to 1"),
+    "max_documents": (Integral, 1, "a whole number from 1 up"),
 }
 """Name -> the type of number, the least one, and the words of an error."""
-ABOVE = ("epsilon", "regularisation", "temperature", "learning_rate")
+ABOVE = ("epsilon", "regularisation", "temperature", "learning_rate", "document_share")
 """Settings that must lie above their least number."""
+SHARES = ("document_share", "pseudo_foreign")
+"""Settings of at most 1; `document_share` is less."""
 
 
 def check_ranges(**given: Any) -> None:
@@ -40,7 +51,8 @@ def check_ranges(**given: Any) -> None:
         if value is None or isinstance(value, str):
             continue
         number = isinstance(value, kind) and not isinstance(value, bool)
-        if not number or not least <= value < math.inf or (name in ABOVE and value == least):
+        most = 1 if name in SHARES else math.inf
+        if not number or not least <= value <= most or value == math.inf or (name in ABOVE and value in (least, most)):
             raise ValueError(f"{name} is {value!r}: expected {told}")
 
 
@@ -60,3 +72,32 @@ def check_choices(method: str, start: str, regularisation: float | str) -> None:
         raise ValueError(
             f"unknown regularisation {regularisation!r}: expected a number or one of {', '.join(get_args(Selection))}"
         )
+
+
+def check_inputs(
+    bitext: Bitext | None, documents: Any, method: Method, plans: bool, regularisation: float | Selection
+) -> None:
+    """Refuse what cannot be fitted on: nothing at all, plans without bitext, documents for plans.
+
+    Args:
+        bitext: or None.
+        documents: or None.
+        method: what is fitted.
+        plans: whether it needs transport plans.
+        regularisation: the penalty, or how to choose it.
+
+    Raises:
+        ValueError: saying what to pass.
+    """
+    if bitext is None and documents is None:
+        raise ValueError("there is nothing to fit on: pass bitext, documents, or both")
+    if bitext is None and plans:
+        raise ValueError(
+            "transport plans need bitext: pass some, or take method='ridge' or 'contrastive' with start='ridge'"
+        )
+    if bitext is None and regularisation == "held_out_language":
+        raise ValueError("regularisation='held_out_language' needs bitext: take 'held_out_pairs' or a number")
+    if documents is not None and method == "transport":
+        raise ValueError("documents are not for method='transport': take 'ridge' or 'contrastive'")
+    if bitext is not None:
+        check_table(bitext, ["source", "target", *(["language"] if regularisation == "held_out_language" else [])])

@@ -1,0 +1,44 @@
+"""The rows of the contrastive map's gradient steps: bitext, index documents, and documents moved to look like other languages.
+
+Shapes: M different English texts, K teacher width.
+"""
+
+import torch
+from torch import Tensor
+
+from optical_hf.models.alignment.contrastive_map import ContrastiveRows
+from optical_hf.models.alignment.first_pass import FirstPass, first_of_each
+from optical_hf.models.alignment.index_documents import DocumentVectors
+
+
+def contrastive_rows(
+    read: FirstPass, index: DocumentVectors | None, document_share: float, pseudo_foreign: float
+) -> tuple[list[ContrastiveRows], Tensor]:
+    """The kinds of rows of the gradient steps; and the vector of each different English text, the negatives (M, K).
+
+    Args:
+        read: the pairs, their vectors kept.
+        index: the documents; None where there are none.
+        document_share: share of a step's rows that are documents, where there are pairs too.
+        pseudo_foreign: share of a step's documents that are moved by the difference foreign - English of a random pair.
+
+    Raises:
+        ValueError: where all texts are one.
+    """
+    rows, targets, texts = [], [], []
+    if read.pairs:
+        rows.append(ContrastiveRows(*read.vectors.rows(), share=1 - document_share if index is not None else 1.0))
+        targets, texts = [*read.vectors.targets], [*read.vectors.texts]
+    if index is not None:
+        share = document_share if read.pairs else 1.0
+        shift_PD = read.vectors.shifts() if read.pairs and pseudo_foreign else None
+        rows.append(ContrastiveRows(index.source_ND, index.target_NK, share, shift_PD, pseudo_foreign))
+        targets.append(index.target_NK)
+        texts.append(index.text_N)
+    if not texts:
+        raise ValueError("the bitext gave no pairs: pass at least one pair, or documents")
+    first_M = first_of_each(torch.cat(texts))
+    if len(first_M) < 2:
+        raise ValueError("all texts are one English text: pass at least two different English texts")
+    target_NK = torch.cat(targets)
+    return rows, target_NK[first_M.to(target_NK.device)]
