@@ -17,6 +17,7 @@ from optical_hf.models.alignment.alignment_report import Method, Start
 from optical_hf.models.alignment.ridge_penalty import Selection
 from optical_hf.models.text_length import set_max_seq_length
 from optical_hf.reading.line_files import LINE_LIMIT
+from optical_hf.stores import load_documents
 from optical_hf.training import save_student
 
 
@@ -24,8 +25,11 @@ def align(
     context: typer.Context,
     teacher: options.TeacherName,
     student: options.StudentName,
-    bitext: options.BitextFiles,
     output: Annotated[Path, typer.Option(help="Folder for the student and alignment.json.")],
+    bitext: options.MaybeBitextFiles = None,
+    documents: options.DocumentFiles = None,
+    document_text: options.DocumentText = "text",
+    document_vector: options.DocumentVector = "vector",
     method: Annotated[
         Method, typer.Option(help="Tokens by transport, or pooled vectors by ridge or contrast.")
     ] = "transport",
@@ -46,11 +50,17 @@ def align(
         int, typer.Option(min=0, help="Pairs kept from the fit, to measure R@1 before and after.")
     ] = 200,
     start: Annotated[Start, typer.Option(help="Start of --method contrastive.")] = "ridge",
-    temperature: Annotated[float, typer.Option(help="Of its loss, above 0.")] = 0.05,
     steps: Annotated[int, typer.Option(min=1, help="Its gradient steps.")] = 600,
-    queries_per_step: Annotated[int, typer.Option(min=2, help="Texts of the student in a step.")] = 512,
-    negatives: Annotated[int, typer.Option(min=0, help="Further English texts in a step.")] = 2048,
-    learning_rate: Annotated[float, typer.Option(help="Of the first step, above 0.")] = 1e-3,
+    document_share: Annotated[
+        float, typer.Option(help="Share of its texts that are documents, where there is bitext too.")
+    ] = 0.5,
+    pseudo_foreign: Annotated[
+        float, typer.Option(help="Share of its documents moved by the difference foreign - English of a random pair.")
+    ] = 1.0,
+    max_documents: Annotated[int, typer.Option(min=1, help="Documents that are read; a random choice.")] = 20_000,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder for the vectors read: a fit that was stopped goes on from it.")
+    ] = None,
     kind: options.StudentKind = None,
     layers: options.Layers = None,
     max_seq_length: options.MaxSeqLength = None,
@@ -63,27 +73,39 @@ def align(
 
     An option that takes several values is given several times.
 
+    With --documents alone no bitext is needed: --method contrastive then serves every language the student was pretrained on.
+
     Example: optical-hf align --teacher sentence-transformers/all-MiniLM-L6-v2 --student intfloat/multilingual-e5-small
     --query-prompt "query: " --bitext swh-eng.tsv.gz --bitext train.de.gz --output students/e5
     """
     with usage():
         penalty = _penalty(regularisation)
         averaged = _layers(layers, context.args)
-        for flag, given in (("epsilon", epsilon), ("temperature", temperature), ("learning-rate", learning_rate)):
-            if not 0 < given < math.inf:
-                raise ValueError(f"--{flag} is {given}: expected a number above 0")
+        if not 0 < epsilon < math.inf:
+            raise ValueError(f"--epsilon is {epsilon}: expected a number above 0")
+        for flag, share in (("document-share", document_share), ("pseudo-foreign", pseudo_foreign)):
+            if not 0 <= share <= 1:
+                raise ValueError(f"--{flag} is {share}: expected a number from 0 to 1")
+        if not bitext and not documents:
+            raise ValueError("there is nothing to fit on: give --bitext, --documents, or both")
+        if documents and method == "transport":
+            raise ValueError("--documents are not for --method transport: add --method contrastive, or ridge")
     output = check_folder(output)
-    rows = load_bitext(bitext, on_bad_row=on_bad_row, max_line_bytes=max_line_bytes)
-    if pairs is not None and pairs < len(rows):
+    rows = load_bitext(bitext, on_bad_row=on_bad_row, max_line_bytes=max_line_bytes) if bitext else None
+    if rows is not None and pairs is not None and pairs < len(rows):
         rows = rows.shuffle(seed=seed).select(range(pairs))
+    index = None
+    if documents:
+        index = load_documents(documents, text=document_text, vector=document_vector, on_bad_row=on_bad_row)
     english = load_teacher(teacher, kind=kind)
     learner = load_student(student, english, layers=averaged, max_seq_length=max_seq_length, query_prompt=query_prompt)
     if max_seq_length is not None:
         set_max_seq_length(english, max_seq_length)
     report = fit_alignment(
-        learner, english, rows, method=method, rounds=rounds, epsilon=epsilon, regularisation=penalty,
-        also_english=also_english, start=start, temperature=temperature, steps=steps, queries_per_step=queries_per_step,
-        negatives=negatives, learning_rate=learning_rate, held_out=min(held_out, len(rows) // 10), seed=seed,
+        learner, english, rows, documents=index, method=method, rounds=rounds, epsilon=epsilon, regularisation=penalty,
+        also_english=also_english, start=start, steps=steps, document_share=document_share, pseudo_foreign=pseudo_foreign,
+        max_documents=max_documents, held_out=min(held_out, len(rows) // 10) if rows is not None else held_out, cache=cache,
+        seed=seed,
     )  # fmt: skip
     save_student(learner, output)
     write_text(output / "alignment.json", json.dumps(report.to_dict(), indent=2) + "\n")

@@ -17,12 +17,22 @@ Value = TypeVar("Value")
 
 TeacherName = Annotated[str, typer.Option(help="English teacher: a hub id or a folder.")]
 StudentName = Annotated[str, typer.Option(help="Multilingual encoder to align or distil into: a hub id or a folder.")]
-BitextFiles = Annotated[
-    list[str],
+BITEXT = typer.Option(
+    help="Bitext files: mar-eng.tsv.gz, train.de.gz (with train.en.gz beside it), mr=FILE, a hub id; sw=FILE:2,1 or "
+    "sw=FILE:swahili,english where a TSV or CSV file has other columns (the foreign one first)."
+)
+BitextFiles = Annotated[list[str], BITEXT]
+MaybeBitextFiles = Annotated[list[str] | None, BITEXT]
+DocumentFiles = Annotated[
+    list[str] | None,
     typer.Option(
-        help="Bitext files: mar-eng.tsv.gz, train.de.gz (with train.en.gz beside it), mr=FILE, a hub id; sw=FILE:2,1 or "
-        "sw=FILE:swahili,english where a TSV or CSV file has other columns (the foreign one first)."
+        help="English documents of the index, with their vectors or without: x.txt, x.jsonl, x.csv, x.parquet, x.npy beside "
+        "its texts, a FAISS index beside them, a LanceDB folder."
     ),
+]
+DocumentText = Annotated[str, typer.Option(help="The column or field of the documents' texts.")]
+DocumentVector = Annotated[
+    str, typer.Option(help="The column or field of the documents' vectors, where they have any.")
 ]
 StudentKind = Annotated[
     Kind | None, typer.Option(help="One vector a text or one a token; the default is the teacher's.")

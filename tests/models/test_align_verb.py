@@ -76,3 +76,35 @@ def test_what_is_no_layer_is_one_line(folder, tmp_path, monkeypatch, capsys, wor
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert told in said
     assert not (tmp_path / "student").exists()
+
+
+@pytest.mark.slow
+def test_documents_alone_make_a_student_that_finds_them_in_the_index(folder, tmp_path, monkeypatch, capsys):
+    teacher = SentenceTransformer(str(folder / "teacher"))
+    texts = list(dict.fromkeys(tiny_pairs.bitext()["source"][:]))
+    rows = [json.dumps({"body": text, "v": teacher.encode_document(text).tolist()}) for text in texts]
+    (tmp_path / "index.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    words = ["align", "--teacher", folder / "teacher", "--student", folder / "student", "--output", tmp_path / "out"]
+    words += ["--documents", tmp_path / "index.jsonl", "--document-text", "body", "--document-vector", "v"]
+    words += ["--method", "contrastive", "--steps", 100, "--held-out", 5, "--cache", tmp_path / "vectors"]
+    monkeypatch.setattr("sys.argv", ["optical-hf", *map(str, words)])
+    with pytest.raises(SystemExit, match="0"):
+        main()
+    report = json.loads((tmp_path / "out" / "alignment.json").read_text())
+    assert (report["pairs"], report["documents"], report["method"]) == (0, len(texts) - 4, "contrastive")
+    assert 0 <= report["reproduced"] <= 1
+    assert list((tmp_path / "vectors").glob("*.safetensors"))
+    student = SentenceTransformer(str(tmp_path / "out"))
+    found = (student.encode_query(texts) @ teacher.encode_document(texts).T).argmax(axis=1)
+    assert (found == range(len(texts))).mean() > 0.5
+    assert f"{len(texts) - 4} documents" in " ".join(capsys.readouterr().out.split())
+
+
+def test_nothing_to_fit_on_and_plans_of_documents_are_one_line(folder, tmp_path, monkeypatch, capsys):
+    words = ["align", "--teacher", folder / "teacher", "--student", folder / "student", "--output", tmp_path / "out"]
+    for more, told in (([], "--bitext, --documents, or both"), (["--documents", "x.txt"], "--method contrastive")):
+        monkeypatch.setattr("sys.argv", ["optical-hf", *map(str, words + more)])
+        with pytest.raises(SystemExit):
+            main()
+        assert told in " ".join(capsys.readouterr().err.split())
+        assert not (tmp_path / "out").exists()
