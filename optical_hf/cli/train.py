@@ -21,6 +21,7 @@ from optical_hf.files import check_folder, expand_path
 from optical_hf.models import load_student, load_teacher
 from optical_hf.models.text_length import set_max_seq_length
 from optical_hf.reading.line_files import LINE_LIMIT
+from optical_hf.stores import load_documents
 from optical_hf.training import OTDistillationArguments, OTDistillationTrainer
 
 COMMON = (
@@ -37,8 +38,11 @@ class TrainOptions:
 
     teacher: options.TeacherName
     student: options.StudentName
-    bitext: options.BitextFiles
     output: Annotated[str, typer.Option(help="Folder for the student; checkpoints go into it as well.")]
+    bitext: options.MaybeBitextFiles = None
+    documents: options.DocumentFiles = None
+    document_text: options.DocumentText = "text"
+    document_vector: options.DocumentVector = "vector"
     kind: options.StudentKind = None
     layers: options.Layers = None
     max_seq_length: options.MaxSeqLength = None
@@ -66,6 +70,8 @@ class TrainOptions:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"--{name} is {value}: expected 1 or more, or leave it out")
+        if not self.bitext and not self.documents:
+            raise ValueError("there is nothing to learn from: give --bitext, --documents, or both")
 
 
 def train(context: typer.Context) -> None:
@@ -77,7 +83,7 @@ def train(context: typer.Context) -> None:
     with usage():
         chosen, args = parse_train(arguments)
     check_folder(chosen.output)
-    bitext = bitext_of(chosen, args)
+    bitext, documents = bitext_of(chosen, args), documents_of(chosen)
     teacher = load_teacher(chosen.teacher, kind=chosen.kind, trust_remote_code=chosen.trust_remote_code)
     student = load_student(
         chosen.student, teacher, layers=chosen.layers, max_seq_length=chosen.max_seq_length,
@@ -94,6 +100,7 @@ def train(context: typer.Context) -> None:
         teacher=teacher,
         args=args,
         train_dataset=bitext,
+        documents=documents,
         evaluators=evaluators,
         peft_config=LoraConfig(r=chosen.lora_rank, target_modules="all-linear") if chosen.lora_rank else None,
     )
@@ -103,8 +110,18 @@ def train(context: typer.Context) -> None:
         Console().print(f"The student is in {Path(chosen.output)}; SentenceTransformer({chosen.output!r}) loads it.")
 
 
-def bitext_of(chosen: TrainOptions, args: OTDistillationArguments) -> Dataset | IterableDataset:
-    """The bitext as a table, or as a stream that is mixed already."""
+def documents_of(chosen: TrainOptions) -> Dataset | None:
+    """The documents of the index, where there are any."""
+    if not chosen.documents:
+        return None
+    columns = {"text": chosen.document_text, "vector": chosen.document_vector}
+    return load_documents(chosen.documents, on_bad_row=chosen.on_bad_row, **columns)
+
+
+def bitext_of(chosen: TrainOptions, args: OTDistillationArguments) -> Dataset | IterableDataset | None:
+    """The bitext as a table, or as a stream that is mixed already; None where there is none."""
+    if not chosen.bitext:
+        return None
     reading = {"on_bad_row": chosen.on_bad_row, "max_line_bytes": chosen.max_line_bytes}
     if not chosen.streaming:
         return load_bitext(chosen.bitext, **reading)
@@ -128,12 +145,12 @@ def print_help(everything: bool = False) -> None:
     """Print our options and the training arguments used most; with `everything`, all of those of transformers."""
     console = Console()
     console.print(
-        "Usage: optical-hf train --teacher T --student S --bitext FILE... --output DIR [OPTIONS]\n"
+        "Usage: optical-hf train --teacher T --student S --bitext FILE... --documents FILE... --output DIR [OPTIONS]\n"
         "       optical-hf train CONFIG.yaml [OPTIONS]\n\n"
-        "Distil an English teacher into a multilingual student on bitext. The projection starts from the closed form, gradient\n"
-        "steps follow, and the student is saved as sentence-transformers saves it. A configuration file has the same names\n"
-        "as keys, and ${NAME} stands for a variable of the environment or of its own `variables`. Options after the file\n"
-        "replace those in it. On several devices: accelerate launch -m optical_hf.cli train ...\n",
+        "Distil an English teacher into a multilingual student on bitext, the documents of its index, or both. The projection is\n"
+        "fitted first, gradient steps follow, and the student is saved as sentence-transformers saves it. A configuration file\n"
+        "has the same names as keys, and ${NAME} stands for a variable of the environment or of its own `variables`. Options\n"
+        "after the file replace those in it. On several devices: accelerate launch -m optical_hf.cli train ...\n",
         highlight=False,
         markup=False,
     )

@@ -32,9 +32,12 @@ class OTDistillationArguments(TrainingArguments):
         losses: Losses to minimise, as "name(setting=value)=weight" separated by commas, such as
             "contrastive(temperature=0.02)=1.0,transport=0.5". Settings and weights are optional; the names are in
             `optical_hf.losses.LOSSES`. The default compares the pairs of a batch, so give it 32 or more.
-        alignment: Closed form that the projection starts from: transport, ridge, or none to keep the student's own. The default
-            is transport for a new student, none for one that was aligned or trained.
-        alignment_pairs: Pairs of the training bitext that the closed form is fitted on, at most.
+        alignment: Fit that the projection starts from: contrastive, transport, ridge, or none to keep the student's own. The
+            default is transport for a new student (contrastive where there are index documents), none for one that was aligned
+            or trained.
+        alignment_pairs: Pairs of the training bitext that the projection is fitted on, at most.
+        document_share: Share of the rows, and of a fitted start, that are index documents, where there is bitext too.
+        max_documents: Index documents that are read; beyond them a random choice.
         projection_learning_rate: Learning rate of the student's projection; the default is `learning_rate`.
         sampling_temperature: Sample languages with p proportional to n^(1/T), n the pairs of a language; 1 keeps the sizes. The
             default takes every pair once an epoch. For a table; mix streams with `interleave_languages`.
@@ -62,8 +65,10 @@ class OTDistillationArguments(TrainingArguments):
     """
 
     losses: str = "contrastive=1.0"
-    alignment: Literal["transport", "ridge", "none"] | None = None
+    alignment: Literal["contrastive", "transport", "ridge", "none"] | None = None
     alignment_pairs: int = 20_000
+    document_share: float = 0.5
+    max_documents: int = 20_000
     projection_learning_rate: float | None = None
     sampling_temperature: float | None = None
     sampling_max_repeats: float | None = None

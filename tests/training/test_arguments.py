@@ -48,7 +48,7 @@ def test_a_number_out_of_range_or_of_another_type_is_refused(tmp_path, name, val
         ({"losses": "transprt"}, "did you mean 'transport'"),
         ({"losses": "transport(epsilon=0)"}, "epsilon"),
         ({"losses": 3}, "losses: expected text, got 3"),
-        ({"alignment": "magic"}, "expected one of transport, ridge, none"),
+        ({"alignment": "magic"}, "expected one of contrastive, transport, ridge, none"),
         ({"alignment_pairs": 2.5}, "expected a whole number"),
         ({"projection_learning_rate": float("inf")}, "expected 0 or more"),
         ({"sampling_temperature": 0.5}, "expected 1 or more"),

@@ -1,5 +1,6 @@
 """Collate translated pairs: each side through its own model's tokenizer."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -34,10 +35,10 @@ class PairCollator:
     documents: Callable[..., dict[str, Any]] | None = None
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Collate `rows`, each with `source` and `target`, and optionally `language`, `id` and `document`.
+        """Collate `rows`, each with `source` and `target`, and optionally `language`, `id`, `document` and `vector`.
 
         `document` is an English text that `target` is to find in place of `source`: of query and passage, the passage. The
-        teacher reads it as a document.
+        teacher reads it as a document. `vector` is the target of the row in place of the teacher's vector of `source`.
 
         Raises:
             ValueError: where a row lacks a side, naming the columns that came, or has nothing in its column `document`.
@@ -65,10 +66,22 @@ class PairCollator:
             "student": self.student([row["target"] for row in rows]),
             "teacher": self.teacher([row["source"] for row in rows], *beside),
             **({"documents": read(documents, *beside)} if documents else {}),
+            **_vectors([row.get("vector") for row in rows]),
             "targets": torch.tensor([_number(row["target"]) for row in rows]),
             "ids": [row.get("id", "") for row in rows],
             "languages": languages,
         }
+
+
+def _vectors(given: list[Any]) -> dict[str, torch.Tensor]:
+    """The given vectors (B, K), NaN where there is none; nothing where no row has one."""
+    width = next((len(vector) for vector in given if vector is not None), None)
+    if width is None:
+        return {}
+    none = [math.nan] * width
+    return {
+        "vectors": torch.tensor([none if vector is None else list(vector) for vector in given], dtype=torch.float32)
+    }
 
 
 def _number(text: str) -> int:

@@ -99,7 +99,7 @@ class SystemSpec:
 
     Args:
         name: what tables call it.
-        alignment: closed form the projection starts from: "ridge", "transport", or "none".
+        alignment: fit the projection starts from: "ridge", "transport", "contrastive", or "none".
         losses: what gradient steps minimise, as for `optical-hf train --losses`; None takes no gradient step.
         fit: options of `fit_alignment`, for a system without gradient steps.
         arguments: options of `OTDistillationArguments`, for a system with gradient steps.
@@ -112,7 +112,7 @@ class SystemSpec:
     """
 
     name: str
-    alignment: Literal["none", "ridge", "transport"] = "none"
+    alignment: Literal["none", "ridge", "transport", "contrastive"] = "none"
     losses: str | None = None
     fit: dict[str, Any] = field(default_factory=dict)
     arguments: dict[str, Any] = field(default_factory=dict)

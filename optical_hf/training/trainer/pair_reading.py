@@ -6,6 +6,7 @@ Shapes: B pairs.
 from collections.abc import Collection, Mapping
 from typing import Any
 
+import torch
 from accelerate import Accelerator
 from torch import Tensor
 
@@ -39,7 +40,7 @@ def read_pairs(
     """
     searches, compares_tokens = (any(isinstance(loss, kind) for loss in losses) for kind in (SearchLoss, MaxSimLoss))
     with accelerator.autocast():  # accelerate puts only what it wraps, the student, in half precision
-        english = teacher.token_set(inputs["teacher"])
+        english = _with_vectors(teacher.token_set(inputs["teacher"]), inputs.get("vectors"))
         document_BD = None
         if "documents" in inputs and compares_tokens:
             raise ValueError(
@@ -61,3 +62,11 @@ def read_pairs(
         )
         pairs = pairs._replace(batch=batch)
     return pairs, english, bad_B
+
+
+def _with_vectors(english: TokenSet, given_BD: Tensor | None) -> TokenSet:
+    """The teacher's token sets, with the vectors of an index in place of its own where the rows have some."""
+    if given_BD is None:
+        return english
+    own_B1 = given_BD.isnan().any(dim=1, keepdim=True)
+    return english._replace(vector_BD=torch.where(own_B1, english.vector_BD, given_BD.to(english.vector_BD)))

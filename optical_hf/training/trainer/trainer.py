@@ -24,6 +24,7 @@ from optical_hf.data.batches.collator import PairCollator
 from optical_hf.files import check_folder
 from optical_hf.losses import DocumentBank, Loss, loss_names, loss_terms, losses_text
 from optical_hf.models import Encoder, preprocess, token_set
+from optical_hf.models.alignment.index_documents import Documents, sample_documents
 from optical_hf.models.teachers.language_teachers import AnyTeacher, as_teacher
 from optical_hf.tables import check_table
 from optical_hf.training.adapters import put_adapter
@@ -36,9 +37,10 @@ from optical_hf.training.checks.guards import ROWS_READ, check_rows
 from optical_hf.training.checks.loss_check import bank_size, checked_losses, compares_only
 from optical_hf.training.checks.pair_check import check_pair
 from optical_hf.training.trainer.batching import training_batches
-from optical_hf.training.trainer.closed_form_start import some_rows, start_in_closed_form, wanted_start
 from optical_hf.training.trainer.document_bank import document_bank
+from optical_hf.training.trainer.document_rows import with_documents
 from optical_hf.training.trainer.evaluating import Evaluator, evaluator_metrics, held_out_losses
+from optical_hf.training.trainer.fitted_start import fit_start, some_rows, wanted_start
 from optical_hf.training.trainer.freezing import freeze
 from optical_hf.training.trainer.pair_reading import read_pairs
 from optical_hf.training.trainer.resuming import finished_run, projection_parameters, resuming, set_projection_rate
@@ -65,6 +67,8 @@ class OTDistillationTrainer(StudentTrainer):
         data_collator: in place of `PairCollator` over the two models' tokenizers.
         callbacks: as for `transformers.Trainer`, beside those of `args`; one given here takes the place of its kind.
         optimizers: as for `transformers.Trainer`.
+        documents: English texts of the index, as `fit_alignment` takes them: rows of English whose target is their own vector.
+            With `train_dataset` or without. A share of the rows of training is documents (`args.document_share`).
 
     Raises:
         ValueError: where student and teacher do not fit each other (the same object, different widths, no projection).
@@ -91,6 +95,7 @@ class OTDistillationTrainer(StudentTrainer):
         callbacks: list[TrainerCallback] | None = None,
         optimizers: tuple[torch.optim.Optimizer | None, Any] = (None, None),
         losses: Mapping[Loss, float] | None = None,
+        documents: Documents | None = None,
     ) -> None:
         teacher = as_teacher(teacher)
         check_pair(model, teacher)
@@ -133,6 +138,9 @@ class OTDistillationTrainer(StudentTrainer):
         for encoder in teacher.encoders:
             encoder.requires_grad_(False).eval().to(self.args.device)
         self.teacher = teacher
+        self.documents: Dataset | None = None
+        if documents is not None:
+            self.documents = sample_documents(documents, args.max_documents, args.seed, teacher.width)
 
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
         """Train; a start without a checkpoint begins with the closed form of `args.alignment`, where the projection is new.
@@ -156,11 +164,20 @@ class OTDistillationTrainer(StudentTrainer):
         if self.train_dataset is not None:
             rows = some_rows(self.train_dataset, ROWS_READ, self.args.seed)
             check_rows(rows, self.model.tokenizer, self.teacher.tokenizer)
-            method = wanted_start(self.model, self.args.alignment) if checkpoint is None else None
+        if self.train_dataset is not None or self.documents is not None:
+            method = wanted_start(self.model, self.args.alignment, self.documents) if checkpoint is None else None
             if method is not None:
-                start_in_closed_form(self.accelerator, self.model, self.teacher, self.train_dataset, method, self.args)
+                bitext = self.train_dataset
+                fit_start(self.accelerator, self.model, self.teacher, bitext, self.documents, method, self.args)
+            bar = not self.args.disable_tqdm
+            if self.documents is not None:
+                self.train_dataset = with_documents(
+                    self.train_dataset, self.documents, self.teacher, share=self.args.document_share, seed=self.args.seed,
+                    device=self.args.device, progress=bar,
+                )  # fmt: skip
+                self.documents = None  # they are among the rows now
             if bank := bank_size(self.losses):
-                rows, bar = some_rows(self.train_dataset, bank, self.args.seed), not self.args.disable_tqdm
+                rows = some_rows(self.train_dataset, bank, self.args.seed)
                 self._bank = document_bank(self.accelerator, self.teacher, self.data_collator, rows, bar)
         check_deepspeed(self.args)
         if self.is_fsdp_enabled and self._skeleton is None:

@@ -10,7 +10,7 @@ from test_trainer import arguments
 
 from optical_hf.models import build_student, fit_alignment, load_student, token_projection
 from optical_hf.training import OTDistillationTrainer, save_student
-from optical_hf.training.trainer.closed_form_start import is_new
+from optical_hf.training.trainer.fitted_start import is_new
 
 pytestmark = pytest.mark.slow
 
@@ -26,14 +26,14 @@ def train(student, teacher, folder, **kwargs):
 
 @pytest.fixture
 def told(caplog):
-    caplog.set_level(logging.INFO, "optical_hf.training.trainer.closed_form_start")
+    caplog.set_level(logging.INFO, "optical_hf.training.trainer.fitted_start")
     return caplog
 
 
 def test_a_new_student_is_fitted_and_the_log_says_so(tmp_path, told):
     _, moved = train(*tiny_pairs.pair(), tmp_path)
     assert moved > 0.01
-    assert "starts from the closed form 'transport': it is new" in told.text
+    assert "starts from the fit 'transport': it is new" in told.text
 
 
 @pytest.mark.parametrize("kind", ["vector", "late_interaction"])
@@ -52,7 +52,7 @@ def test_an_aligned_student_keeps_its_projection_and_the_log_says_so(tmp_path, t
     fit_alignment(student, teacher, tiny_pairs.bitext(), method="ridge", progress=False)
     _, moved = train(student, teacher, tmp_path)
     assert moved == 0
-    assert "the projection is kept: it was fitted or trained before; alignment='transport'" in told.text
+    assert "the projection is kept: it was fitted or trained before; alignment='contrastive'" in told.text
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_new_start_that_is_asked_for_is_made(tmp_path, told, asked):
     train(student, teacher, tmp_path / "a", learning_rate=1e-2, alignment="none")
     _, moved = train(student, teacher, tmp_path / "b", alignment=asked)
     assert moved > 0.01
-    assert f"starts from the closed form '{asked}': alignment is '{asked}'" in told.text
+    assert f"starts from the fit '{asked}': alignment is '{asked}'" in told.text
 
 
 def test_none_keeps_a_new_projection_and_a_resumed_run_fits_nothing(tmp_path, told):

@@ -1,4 +1,4 @@
-"""The closed form a run starts from: fitted by the main process, handed to the others."""
+"""The projection a run starts from: fitted by the main process, handed to the others."""
 
 import logging
 from typing import Any, Literal
@@ -17,19 +17,22 @@ from optical_hf.training.arguments import OTDistillationArguments
 logger = logging.getLogger(__name__)
 
 
-def wanted_start(student: Encoder, asked: Method | Literal["none"] | None) -> Method | None:
-    """The closed form that a run starts with, None to keep the projection; says which in the log.
+def wanted_start(
+    student: Encoder, asked: Method | Literal["none"] | None, documents: Dataset | None = None
+) -> Method | None:
+    """The fit that a run starts with, None to keep the projection; says which in the log.
 
     Args:
         student: not wrapped; with the same weights on every process.
         asked: `OTDistillationArguments.alignment`.
+        documents: of the index, which a transport start does not read.
     """
     why = f"alignment is {asked!r}"
     if asked is None and is_new(student):
-        asked, why = "transport", "it is new"
+        asked, why = "transport" if documents is None else "contrastive", "it is new"
     elif asked is None:
-        asked, why = "none", "it was fitted or trained before; alignment='transport' fits it again"
-    said = "is kept" if asked == "none" else f"starts from the closed form {asked!r}"
+        asked, why = "none", "it was fitted or trained before; alignment='contrastive' fits it again"
+    said = "is kept" if asked == "none" else f"starts from the fit {asked!r}"
     logger.info("the projection %s: %s", said, why)
     return None if asked == "none" else asked
 
@@ -48,11 +51,12 @@ def is_new(student: Encoder) -> bool:
     return torch.allclose(weight.float().cpu(), fresh.weight.detach(), rtol=0, atol=2e-3)  # as half precision rounds it
 
 
-def start_in_closed_form(
+def fit_start(
     accelerator: Accelerator,
     student: Encoder,
     teacher: Teacher,
     bitext: Any,
+    documents: Dataset | None,
     method: Method,
     args: OTDistillationArguments,
 ) -> None:
@@ -62,14 +66,18 @@ def start_in_closed_form(
         accelerator: knows which process this is.
         student: not wrapped.
         teacher: the teacher.
-        bitext: what is trained on.
+        bitext: what is trained on; may be None where there are documents.
+        documents: of the index; "transport" does not read them.
         method: as `fit_alignment` takes it.
         args: of the run.
     """
     if accelerator.is_main_process:
-        rows = some_rows(bitext, args.alignment_pairs, args.seed)
-        report = fit_alignment(student, teacher, rows, method=method, progress=not args.disable_tqdm)
-        logger.info("closed-form start: %s", report)
+        report = fit_alignment(
+            student, teacher, None if bitext is None else some_rows(bitext, args.alignment_pairs, args.seed),
+            documents=documents if method != "transport" else None, method=method, document_share=args.document_share,
+            seed=args.seed, progress=not args.disable_tqdm,
+        )  # fmt: skip
+        logger.info("fitted start: %s", report)
     if accelerator.num_processes > 1:
         for parameter in token_projection(student).parameters():
             parameter.data.copy_(broadcast(parameter.data.to(accelerator.device)))

@@ -1,0 +1,126 @@
+"""Index documents among the training rows: how many, with which targets, alone, in a stream, on the command line."""
+
+import json
+
+import pytest
+import tiny_pairs
+import torch
+from datasets import Dataset
+from sentence_transformers import SentenceTransformer
+from test_trainer import arguments
+
+from optical_hf.cli import main
+from optical_hf.data.batches.collator import PairCollator
+from optical_hf.models.alignment.index_documents import sample_documents
+from optical_hf.models.teachers.teacher import EncoderTeacher
+from optical_hf.scenes import scenes_bitext
+from optical_hf.training import OTDistillationTrainer
+from optical_hf.training.trainer.document_rows import with_documents
+
+DEVICE = torch.device("cpu")
+
+
+def texts(count: int = 60) -> list[str]:
+    return list(dict.fromkeys(scenes_bitext({"de": count}, seed=5)["source"][:]))
+
+
+def joined(bitext, documents, share=0.5):
+    teacher = EncoderTeacher(tiny_pairs.teacher())
+    return with_documents(bitext, documents, teacher, share=share, seed=0, device=DEVICE, progress=False)
+
+
+def run(folder, bitext, documents, **more):
+    student, teacher = tiny_pairs.pair()
+    args = arguments(folder, **{"losses": "contrastive", "max_steps": 4} | more)
+    made = OTDistillationTrainer(student, teacher, args, bitext, documents=documents)
+    made.train()
+    return made
+
+
+def test_a_share_of_the_rows_are_documents_whose_target_is_their_vector():
+    bitext = tiny_pairs.bitext()
+    rows = joined(bitext, sample_documents(texts(), 100, 0, 32), share=0.2)
+    assert len(rows) == len(bitext) + round(len(bitext) / 4)
+    last = rows[-1]
+    assert last["source"] == last["target"]
+    assert last["language"] == "en"
+    wanted = tiny_pairs.teacher().encode_document(last["source"], convert_to_tensor=True)
+    assert torch.allclose(torch.tensor(last["vector"]), wanted, atol=1e-5)
+    assert rows[0]["vector"] is None
+    assert len(joined(bitext, sample_documents(texts(), 5, 0, 32), share=0.9)) == len(bitext) + 5
+
+
+def test_the_batch_holds_given_vectors_and_nan_where_there_are_none():
+    collate = PairCollator(lambda texts: {"n": len(texts)}, lambda texts: {"n": len(texts)})
+    pair = {"source": "a dog", "target": "eey"}
+    vectors = collate([pair | {"vector": [1.0, 2.0]}, pair | {"vector": None}, pair])["vectors"]
+    assert vectors[0].tolist() == [1.0, 2.0]
+    assert vectors[1:].isnan().all()
+    assert "vectors" not in collate([pair])
+
+
+@pytest.mark.slow
+def test_given_vectors_are_what_is_learnt(tmp_path):
+    """Vectors of another space than the teacher's: the student goes there, from documents alone."""
+    turn = torch.linalg.qr(torch.randn(32, 32, generator=torch.Generator().manual_seed(0)))[0]
+    vectors = torch.as_tensor(tiny_pairs.teacher().encode_document(texts())) @ turn
+    documents = Dataset.from_dict({"text": texts(), "vector": vectors.tolist()})
+    made = run(tmp_path, None, documents, max_steps=30, learning_rate=2e-3, alignment="ridge")
+    found = torch.as_tensor(made.student.encode_query(texts()))
+    right = torch.arange(len(texts()))
+    assert ((found @ vectors.T).argmax(1) == right).float().mean() > 0.3
+    assert ((found @ (vectors @ turn.T).T).argmax(1) == right).float().mean() < 0.15
+
+
+@pytest.mark.slow
+def test_a_new_student_starts_from_the_contrastive_fit_where_there_are_documents(tmp_path, caplog):
+    caplog.set_level("INFO", "optical_hf.training.trainer.fitted_start")
+    run(tmp_path, tiny_pairs.bitext(), texts(), alignment=None, max_steps=1)
+    assert "starts from the fit 'contrastive'" in caplog.text
+    assert f"{len(texts())} documents" in caplog.text
+
+
+@pytest.mark.slow
+def test_a_stream_is_mixed_with_documents(tmp_path):
+    stream = tiny_pairs.bitext().to_iterable_dataset()
+    rows = list(joined(stream, sample_documents(texts(), 100, 0, 32)))
+    documents = sum(row["vector"] is not None for row in rows)
+    assert 0.3 < documents / len(rows) < 0.7
+    assert len(rows) - documents >= 90
+    run(tmp_path, stream, texts(), max_steps=2)
+
+
+def test_what_is_no_document_is_refused_before_anything_is_trained(tmp_path):
+    student, teacher = tiny_pairs.pair()
+    with pytest.raises(ValueError, match="3 wide, the teacher's 32"):
+        OTDistillationTrainer(
+            student, teacher, arguments(tmp_path), documents=Dataset.from_dict({"text": ["a"], "vector": [[1.0, 2, 3]]})
+        )
+    for name, value in {"document_share": 1.0, "max_documents": 0}.items():
+        with pytest.raises(ValueError, match=name):
+            arguments(tmp_path, **{name: value})
+
+
+@pytest.mark.slow
+def test_train_on_the_command_line_needs_no_bitext(tmp_path, monkeypatch, capsys):
+    tiny_pairs.teacher().save_pretrained(str(tmp_path / "teacher"))
+    tiny_pairs.backbone().save_pretrained(str(tmp_path / "student"))
+    (tmp_path / "docs.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts()))
+    words = [
+        "train",
+        "--teacher",
+        tmp_path / "teacher",
+        "--student",
+        tmp_path / "student",
+        "--output",
+        tmp_path / "out",
+    ]
+    quick = ["--max_steps", 2, "--report_to", "none", "--save_strategy", "no", "--use_cpu", "True"]
+    for more, status in (([], 2), (["--documents", tmp_path / "docs.jsonl"], 0)):
+        monkeypatch.setattr("sys.argv", ["optical-hf", *map(str, [*words, *more, *quick])])
+        with pytest.raises(SystemExit, match=str(status)):
+            main()
+    assert "--bitext, --documents, or both" in " ".join(capsys.readouterr().err.split())
+    found = SentenceTransformer(str(tmp_path / "out")).encode_query(texts())
+    right = (found @ tiny_pairs.teacher().encode_document(texts()).T).argmax(axis=1) == range(len(texts()))
+    assert right.mean() > 0.3
