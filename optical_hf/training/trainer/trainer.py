@@ -38,13 +38,13 @@ from optical_hf.training.checks.loss_check import bank_size, checked_losses, com
 from optical_hf.training.checks.pair_check import check_pair
 from optical_hf.training.trainer.batching import training_batches
 from optical_hf.training.trainer.document_bank import document_bank
-from optical_hf.training.trainer.document_rows import with_documents
 from optical_hf.training.trainer.evaluating import Evaluator, evaluator_metrics, held_out_losses
 from optical_hf.training.trainer.fitted_start import fit_start, some_rows, wanted_start
 from optical_hf.training.trainer.freezing import freeze
 from optical_hf.training.trainer.pair_reading import read_pairs
 from optical_hf.training.trainer.resuming import finished_run, projection_parameters, resuming, set_projection_rate
 from optical_hf.training.trainer.term_means import TermMeans, padding
+from optical_hf.training.trainer.training_documents import with_documents
 
 
 class OTDistillationTrainer(StudentTrainer):

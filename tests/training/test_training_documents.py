@@ -15,7 +15,7 @@ from optical_hf.models.alignment.index_documents import sample_documents
 from optical_hf.models.teachers.teacher import EncoderTeacher
 from optical_hf.scenes import scenes_bitext
 from optical_hf.training import OTDistillationTrainer
-from optical_hf.training.trainer.document_rows import with_documents
+from optical_hf.training.trainer.training_documents import with_documents
 
 DEVICE = torch.device("cpu")
 
