@@ -107,7 +107,8 @@ def print_grid(config: StudyConfig, entries: list[RunFolder]) -> None:
     rows = read_bitext(config.bitext)
     sets = read_collections(list(config.collections.values()))
     queries = sum(len(entry.queries) for entry in sets)
-    costs = estimates([entry.run for entry in entries], entries, len(rows), queries)
+    documents = sum(len(part.documents) for entry in sets for part in entry.parts)
+    costs = estimates([entry.run for entry in entries], entries, len(rows), queries, documents)
     table = Table(title=config.name, title_justify="left")
     for head in ("run", "status", "TFLOP", "minutes"):
         table.add_column(head, justify="left" if head in ("run", "status") else "right", no_wrap=head != "run")

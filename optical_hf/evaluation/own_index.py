@@ -41,6 +41,11 @@ def untrained_checkpoint(untrained: Checkpoint | None, student: Encoder | None) 
     place = _loaded_from(student)
     if place is None or token_projection(student) is None or (Path(place).is_absolute() and not Path(place).is_dir()):
         return None
+    return checkpoint_behind(place)
+
+
+def checkpoint_behind(place: str) -> str | None:
+    """The untrained checkpoint of a hub id or folder: itself, or the `base_model` of a saved student's card, if it has one."""
     if not _is_student(place):
         return place
     card = _file(place, "README.md")

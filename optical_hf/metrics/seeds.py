@@ -81,13 +81,50 @@ def over_seeds(observations: Observations, resampled_RNL: Floats, weights_L: Flo
         >>> over_seeds(seen, resampled_means(seen, 100, seed=0), np.array([1.0, 0.0])).estimate(0.95).value
         0.6666666666666666
     """
-    figures_N = observations.means_SL() @ weights_L
+    sample = sample_behind(observations, resampled_RNL.mean(axis=1), weights_L)
+    return seed_figure(observations.means_SL() @ weights_L, resampled_RNL @ weights_L, sample)
+
+
+def ratio_over_seeds(observations: Observations, resampled_RSL: Floats, weights_L: Floats) -> SeedFigure:
+    """A weighted mean of N runs as a share of that of one more system, which has no seed.
+
+    Args:
+        observations: From `observe`: a system a seed, and last the one that is divided by.
+        resampled_RSL: (R, N + 1, L) from `resampled_means`.
+        weights_L: (L,) weights of the means.
+
+    Raises:
+        ValueError: Fewer than two seeds.
+
+    Example:
+        >>> from optical_hf.metrics.bootstrap import resampled_means
+        >>> from optical_hf.metrics.observations import observe
+        >>> seen = observe([[1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0]], ["de"] * 4, None, least=1)
+        >>> ratio_over_seeds(seen, resampled_means(seen, 100, seed=0), np.ones(1)).value
+        0.5
+    """
+    means_S, means_RS = observations.means_SL() @ weights_L, resampled_RSL @ weights_L
+    defined_R = means_RS[:, -1] > 0
+    ratios_N, ratios_RN = means_S[:-1] / means_S[-1], means_RS[defined_R, :-1] / means_RS[defined_R, -1:]
+    linear_RL = resampled_RSL[:, :-1].mean(axis=1) - ratios_N.mean() * resampled_RSL[:, -1]
+    return seed_figure(ratios_N, ratios_RN, sample_behind(observations, linear_RL, weights_L))
+
+
+def seed_figure(figures_N: Floats, figures_RN: Floats, sample: Sample) -> SeedFigure:
+    """Any figure of runs that differ in their seed alone, with the variances that `over_seeds` states.
+
+    Args:
+        figures_N: (N,) of each run.
+        figures_RN: (R, N) the same in resampled groups.
+        sample: behind its variance over queries.
+
+    Raises:
+        ValueError: Fewer than two seeds.
+    """
     seeds = len(figures_N)
     if seeds < 2:
         raise ValueError("an interval over seeds needs runs with at least two seeds, but there is one.")
-    figures_RN = resampled_RNL @ weights_L
     mean_R = figures_RN.mean(axis=1)
-    sample = sample_behind(observations, resampled_RNL.mean(axis=1), weights_L)
     both = (figures_RN - mean_R[:, None]).var(axis=0).mean() * sample.inflation / (seeds - 1)
     seed_variance = max(0.0, float(figures_N.var(ddof=1)) / seeds - both)
     return SeedFigure(float(figures_N.mean()), float(mean_R.var() * sample.inflation), seed_variance, sample, seeds)

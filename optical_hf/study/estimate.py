@@ -30,7 +30,9 @@ class Estimate:
     seconds: float
 
 
-def estimates(runs: Sequence[RunConfig], entries: Sequence[RunFolder], pairs: int, queries: int) -> list[Estimate]:
+def estimates(
+    runs: Sequence[RunConfig], entries: Sequence[RunFolder], pairs: int, queries: int, documents: int = 0
+) -> list[Estimate]:
     """Estimate every run.
 
     A forward pass takes twice the parameters (without the vocabulary) times the tokens, a step three forward passes. Operations
@@ -41,11 +43,11 @@ def estimates(runs: Sequence[RunConfig], entries: Sequence[RunFolder], pairs: in
         entries: the same, with their folders.
         pairs: bitext pairs of a run whose size is not limited.
         queries: of all collections together.
+        documents: likewise; re-indexing reads them twice, behind two prompts.
     """
-    weights = {
-        name: _parameters(student) for name, student in {r.student.name: r.student for r in runs if r.student}.items()
-    }
-    flops = [_flops(run, weights, pairs, queries) for run in runs]
+    students = {(run.student.name, run.own_index): run.student for run in runs if run.student}
+    weights = {name: _parameters(student) for name, student in students.items()}
+    flops = [_flops(run, weights, pairs, queries + 2 * documents if run.own_index else queries) for run in runs]
     done = [entry for entry in entries if entry.status == "done"]
     known = {
         entry.run.key: json.loads((entry.folder / RESULT).read_text("utf-8"))["seconds"]["total"] for entry in done
@@ -58,10 +60,10 @@ def estimates(runs: Sequence[RunConfig], entries: Sequence[RunFolder], pairs: in
     ]
 
 
-def _flops(run: RunConfig, weights: dict[str, int], pairs: int, queries: int) -> float:
+def _flops(run: RunConfig, weights: dict[tuple[str, bool], int], pairs: int, texts: int) -> float:
     if run.student is None:
         return 0.0
-    text = 2.0 * weights[run.student.name] * TOKENS
+    text = 2.0 * weights[run.student.name, run.own_index] * TOKENS
     learnt = min(pairs, run.size * len(run.bitext)) if run.size else pairs
     fit = text * learnt if run.system.alignment != "none" else 0.0
     train = 0.0
@@ -71,7 +73,7 @@ def _flops(run: RunConfig, weights: dict[str, int], pairs: int, queries: int) ->
             if run.budget.steps
             else max((run.budget.flops or 0) - fit, 0.0)
         )
-    return fit + train + text * queries
+    return fit + train + text * texts
 
 
 def _parameters(student: StudentSpec) -> int:

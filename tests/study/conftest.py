@@ -57,6 +57,7 @@ def study_values(ingredients: Path, tmp_path: Path) -> dict:
         "low": ["so", "mr"],
         "baselines": ["ridge"],
         "rounds": 50,
+        "own_index": False,
     }
 
 

@@ -25,18 +25,20 @@ GROUPS = 200
 COLLECTION = CollectionSpec("C", "bitext", {"de": "x", "so": "x"})
 STUDENTS = {
     name: StudentSpec(name, "backbone", layers) for name, layers in (("small", 3), ("middle", 6), ("large", 12))
-}
+} | {"backbone": StudentSpec("backbone", "backbone")}
 SYSTEMS = {
     "MSE": SystemSpec("MSE", "ridge", "pooled_mse"),
     "transport": SystemSpec("transport", "transport", "transport"),
     "untrained": SystemSpec("untrained"),
+    "own_index": SystemSpec("own_index"),
 }
 CONFIG = StudyConfig(
-    name="known", output="", teachers={"T": TeacherSpec("T", "t")}, students=STUDENTS, systems=SYSTEMS,
+    name="known", output="", teachers={"T": TeacherSpec("T", "t")}, students=STUDENTS,
+    systems={name: system for name, system in SYSTEMS.items() if name != "own_index"},
     budgets={"B": BudgetSpec("B", steps=1)}, bitext={"de": ("x",)}, collections={"C": COLLECTION}, high=("de",), low=("so",),
     baselines=("MSE",), rounds=500,
 )  # fmt: skip
-PARAMETERS = {"small": 21_000_000, "middle": 40_000_000, "large": 85_000_000}
+PARAMETERS = {"small": 21_000_000, "middle": 40_000_000, "large": 85_000_000, "backbone": 85_000_000}
 
 
 def run(
@@ -60,11 +62,11 @@ def run(
         queries=Queries(ids, ["C"] * len(ids), languages.tolist(), groups.tolist()),
         tiers=None, no_gap="not asked", settings={}, documents={"C": GROUPS},
     )  # fmt: skip
-    budget = CONFIG.budgets["B"]
-    config = RunConfig(
-        CONFIG.teachers["T"], STUDENTS[student], SYSTEMS[system], budget, {"de": ("x",)}, 500, seed,
-        tuple(replace(COLLECTION, name=name, limit=len(name)) for name in collections), None,
-    )  # fmt: skip
+    searched = tuple(replace(COLLECTION, name=name, limit=len(name)) for name in collections)
+    learnt = (CONFIG.budgets["B"], {"de": ("x",)}, 500, seed)
+    config = RunConfig(CONFIG.teachers["T"], STUDENTS[student], SYSTEMS[system], *learnt, searched, None)
+    if system == "own_index":
+        config = replace(config, budget=None, bitext={}, size=None, own_index=True)
     place = folder / config.key
     report.to_json(place / "report-00.json")
     result = RunResult(

@@ -6,15 +6,17 @@ was not done.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, field, replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from pydantic.dataclasses import dataclass
 
 from optical_hf.settings import STRICT, read_settings
 from optical_hf.study.config.study_config import (
+    OWN_INDEX,
     Bitext,
     BudgetSpec,
     CollectionSpec,
@@ -49,6 +51,7 @@ class RunConfig:
         collections: what is searched.
         max_seq_length: tokens kept of a text.
         rounds: of the bootstrap.
+        own_index: whether this is re-indexing: the student is a whole checkpoint, untrained, which reads the documents too.
         contents: hashes of what is read (`study.run.contents`), by part: teacher, student, translator, bitext, collection
             NAME. A part that has one is known by it, and by its path no more.
     """
@@ -63,6 +66,7 @@ class RunConfig:
     collections: tuple[CollectionSpec, ...]
     max_seq_length: int | None
     rounds: int = 10_000
+    own_index: bool = False
     contents: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -105,12 +109,16 @@ class RunConfig:
 
 
 def runs_of(config: StudyConfig) -> list[RunConfig]:
-    """Every run of a study once, in the order of its grids: seeds, sizes and teachers outermost, budgets innermost."""
+    """Every run of a study once, in the order of its grids: seeds, sizes and teachers outermost, budgets innermost.
+
+    Re-indexing comes last.
+    """
     found: dict[str, RunConfig] = {}
     for grid in config.grid:
         for run in _product(config, grid):
             found.setdefault(run.key, run)
-    return list(found.values())
+    runs = list(found.values())
+    return [*runs, *re_indexing_of(config, runs)] if config.own_index else runs
 
 
 def _product(config: StudyConfig, grid: GridSpec) -> Iterator[RunConfig]:
@@ -132,6 +140,40 @@ def _product(config: StudyConfig, grid: GridSpec) -> Iterator[RunConfig]:
                 rounds=config.rounds,
             )
         )
+
+
+def re_indexing_of(config: StudyConfig, runs: Sequence[RunConfig]) -> Iterator[RunConfig]:
+    """A run for each teacher, whose kind of search it takes, and each checkpoint that its students were made from.
+
+    What re-indexing retrieves depends on no seed, bitext or loss. It searches every collection that one of these students
+    searches. Students with random weights have no checkpoint.
+    """
+    of: dict[tuple[str, str], list[RunConfig]] = {}
+    for run in runs:
+        if run.student is not None and run.student.random is None:
+            of.setdefault((run.teacher.name, run.student.path), []).append(run)
+    paths = {path for _, path in of}
+    for (_, path), same in of.items():
+        searched = {spec.name for run in same for spec in run.collections}
+        prompts = [run.student.query_prompt for run in same if run.student and run.student.query_prompt]
+        yield replace(
+            same[0],
+            student=StudentSpec(_shown(path, paths), path, query_prompt=next(iter(prompts), None)),
+            system=SystemSpec(OWN_INDEX),
+            budget=None,
+            bitext={},
+            size=None,
+            seed=0,
+            collections=tuple(spec for name, spec in config.collections.items() if name in searched),
+            own_index=True,
+        )
+
+
+def _shown(path: str, paths: set[str]) -> str:
+    """What tables call a checkpoint: a hub id, or the last part of a folder where no other folder ends in it."""
+    last = Path(path).name
+    alone = sum(Path(other).name == last for other in paths) == 1
+    return last if Path(path).is_absolute() and alone else path
 
 
 def without_idle_parts(run: RunConfig) -> RunConfig:

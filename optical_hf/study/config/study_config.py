@@ -38,6 +38,7 @@ NAMED = ("teachers", "students", "systems", "budgets", "collections")
 
 DICTIONARY = "dictionary"
 """The translator that is learnt from a run's own bitext."""
+OWN_INDEX = "own_index"  # re-indexing, a system that a study adds itself
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -253,6 +254,7 @@ class StudyConfig:
         processes: of a run, started by `accelerate launch`.
         launch: further arguments of `accelerate launch`.
         rounds: of bootstrap and permutation tests.
+        own_index: also evaluate re-indexing, once for each checkpoint that students were made from.
         keep_students: save the students that are trained.
     """
 
@@ -276,6 +278,7 @@ class StudyConfig:
     processes: PositiveInt = 1
     launch: tuple[str, ...] = ()
     rounds: PositiveInt = 10_000
+    own_index: bool = True
     keep_students: bool = False
 
     def __post_init__(self) -> None:
@@ -287,6 +290,8 @@ class StudyConfig:
             for name in names or ():
                 if name not in getattr(self, axis):
                     raise ValueError(f"{where}: {name!r} is not defined; known are {', '.join(getattr(self, axis))}")
+        if OWN_INDEX in self.systems:
+            raise ValueError(f"systems: {OWN_INDEX} is re-indexing, which a study adds itself: rename yours")
         if not self.budgets and any(system.losses for system in self.systems.values()):
             raise ValueError("budgets: expected at least one, as some systems take gradient steps")
         groups = Counter(chain.from_iterable(set(group or ()) for group in (self.high, self.low, self.middle)))

@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 from optical_hf.languages import language_info
 from optical_hf.metrics.bootstrap import Estimate
 from optical_hf.metrics.significance import LanguageChange
+from optical_hf.study.config.study_config import OWN_INDEX
 from optical_hf.study.report.study_plots import short_count
+from optical_hf.study.report.study_recovery import Recovery
 from optical_hf.study.report.study_table import ALL
 from optical_hf.study.report.study_tests import GapTest, SizeTest, SystemTest
 
@@ -92,6 +94,25 @@ def system_sentences(test: SystemTest) -> Iterator[str]:
             for gap in test.gaps
         )
         yield f"{head}: the gap is {changes}."
+
+
+def recovery_sentences(shares: Sequence[Recovery]) -> Iterator[str]:
+    """One sentence for each student: its share of re-indexing's R@1, by place and group of languages."""
+    for condition in dict.fromkeys(share.condition for share in shares):
+        parts = [_share(share) for share in shares if share.condition == condition]
+        setting = f" ({condition.setting})" if condition.setting else ""
+        yield f"{condition.teacher}, {condition.student}: {condition.system}{setting} recovers {'; '.join(parts)}."
+
+
+def _share(share: Recovery) -> str:
+    where, level = f"{_where(share.place)} in the {share.group}-resource group", share.level
+    if level.ratio is None:
+        return f"no share {where} (re-indexing finds {100 * level.other_mean:.1f} %)"
+    verdict = "no difference to it detected"
+    if share.p_holm < SIGNIFICANT:
+        verdict = f"{'above' if level.difference.value > 0 else 'below'} it"
+    interval = "" if level.ratio.low is None else f" [{100 * level.ratio.low:.1f}, {100 * level.ratio.high:.1f}]"
+    return f"{100 * level.ratio.value:.1f} %{interval} of {OWN_INDEX} {where} ({verdict}, {p_value(share.p_holm)})"
 
 
 def _tally(changes: dict[tuple[str, str], LanguageChange], tier: str) -> str:

@@ -35,12 +35,12 @@ SCHEMA = pa.schema(
         *[(name, WHOLE) for name in ("queries", "groups", "parameters", "backbone_parameters", "steps")],
         *[(name, REAL) for name in ("flops", "seconds", "seconds_fit", "seconds_train", "seconds_evaluate")],
         *[(name, WHOLE) for name in ("peak_memory_bytes", "processes")],
-        *[(name, TEXT) for name in ("finished", "versions", "config", "label", "family", "code")],
+        *[(name, TEXT) for name in ("finished", "versions", "config", "label", "family", "checkpoint", "code")],
         *[("trained", YES), ("baseline", WHOLE), ("rounds", WHOLE)],
     ]
 )
 """Columns of the table. Shares are fractions; `versions` and `config` are JSON; `family` is what students of several sizes have in
-common; `baseline` is the place of the system among the baselines."""
+common; `checkpoint` is what its re-indexing is read by; `baseline` is the place of the system among the baselines."""
 
 
 def read_table(config: StudyConfig, entries: Sequence[RunFolder]) -> StudyTable:
@@ -128,6 +128,7 @@ def _described(config: StudyConfig, entry: RunFolder) -> dict[str, Any]:
         "config": json.dumps(run.to_dict(), ensure_ascii=False, sort_keys=True),
         "label": run.label,
         "family": _family(run),
+        "checkpoint": student.path if student and student.random is None else None,
         "trained": run.system.trained,
         "baseline": config.baselines.index(run.system.name) if run.system.name in config.baselines else None,
         "rounds": config.rounds,

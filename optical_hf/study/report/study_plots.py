@@ -4,7 +4,7 @@ One line a system, its bootstrap intervals as bars; hits are averaged over seeds
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -20,6 +20,7 @@ from optical_hf.evaluation.report.plot_style import (
     series_style,
 )
 from optical_hf.metrics.bootstrap import Estimate
+from optical_hf.study.config.study_config import OWN_INDEX
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,6 +31,7 @@ AXIS: dict[Against, str] = {
     "parameters": "parameters of the backbone, without its vocabulary",
     "flops": "operations of closed form and training",
 }
+DOTTED = (":", "-.", (0, (5, 5)))
 NUDGE, APART = 0.015, 1.3
 """Share by which lines stand apart at one place, and by which ticks must to be written."""
 
@@ -54,7 +56,17 @@ class BitextPoint(NamedTuple):
     level: Estimate
 
 
-def plot_scale(points: Sequence[Point], against: Against, systems: Sequence[str], title: str) -> "Figure":
+class Bar(NamedTuple):
+    """Re-indexing: the same for every student of a checkpoint."""
+
+    name: str
+    gap: Estimate
+    low: Estimate
+
+
+def plot_scale(
+    points: Sequence[Point], against: Against, systems: Sequence[str], title: str, bars: Sequence[Bar] = ()
+) -> "Figure":
     """The gap and the R@1 of the low-resource group, side by side, against size or cost; one line a system and budget.
 
     Args:
@@ -62,6 +74,7 @@ def plot_scale(points: Sequence[Point], against: Against, systems: Sequence[str]
         against: "parameters" or "flops"; a condition without operations (untrained) has no place on that axis.
         systems: in the order of the study, so that a system keeps its colour in every plot.
         title: above both.
+        bars: horizontal lines.
 
     Raises:
         ValueError: no points.
@@ -84,6 +97,9 @@ def plot_scale(points: Sequence[Point], against: Against, systems: Sequence[str]
         dashed = len(budgets) > 1 and budget != budgets[0]
         for panel, levels in ((left, [point.gap for point in mine]), (right, [point.low for point in mine])):
             _line(panel, places, levels, systems.index(system), name, dashed)
+    for number, bar in enumerate(bars):
+        for panel, level in ((left, bar.gap), (right, bar.low)):
+            _horizontal(panel, level, bar.name, number)
     left.set_ylabel("R@1 gap in points")
     left.axhline(0, color=GREY, linewidth=0.8)
     right.set_ylabel("R@1 of the low-resource group in percent")
@@ -95,8 +111,16 @@ def plot_scale(points: Sequence[Point], against: Against, systems: Sequence[str]
     return figure
 
 
-def plot_pairs(points: Sequence[BitextPoint], systems: Sequence[str], title: str) -> "Figure":
+def plot_pairs(
+    points: Sequence[BitextPoint], systems: Sequence[str], title: str, bars: Mapping[str, Estimate] | None = None
+) -> "Figure":
     """R@1 against the number of pairs, a panel a language, a line a system; languages without bitext stand at the left.
+
+    Args:
+        points: of one teacher and student.
+        systems: in the order of the study.
+        title: above all.
+        bars: R@1 of re-indexing by language, as horizontal lines.
 
     Raises:
         ValueError: no points.
@@ -114,6 +138,8 @@ def plot_pairs(points: Sequence[BitextPoint], systems: Sequence[str], title: str
             shift = 1 + NUDGE * (number - len(systems) / 2)
             places = [(point.pairs or none) * shift for point in mine]
             _line(panel, places, [point.level for point in mine], number, system)
+        if bars and code in bars:
+            _horizontal(panel, bars[code], OWN_INDEX)
         panel.set_title(language_label(code), fontsize=9, loc="left")
         panel.set_xscale("log")
         panel.minorticks_off()
@@ -158,6 +184,13 @@ def _line(
         places, values, yerr=ends, markersize=5, linewidth=1.4, elinewidth=0.9, label=label,
         linestyle="--" if dashed else "-", **series_style(number),
     )  # fmt: skip
+
+
+def _horizontal(panel: "Axes", level: Estimate, label: str, number: int = 0) -> None:
+    """A level that does not change along the axis, with its interval as a band."""
+    (value,), ((below,), (above,)) = percents([level])
+    panel.axhline(value, color=GREY, linewidth=1.2, linestyle=DOTTED[number % len(DOTTED)], label=label)
+    panel.axhspan(value - below, value + above, color=GREY, alpha=0.12, linewidth=0)
 
 
 def _powers(panel: "Axes", places: Sequence[float]) -> None:

@@ -14,6 +14,7 @@ import pandas as pd
 from optical_hf.metrics.gap import GapReport, cross_lingual_gap
 from optical_hf.metrics.tiers import Tiers
 from optical_hf.study.config.grid import NO_STUDENT
+from optical_hf.study.config.study_config import OWN_INDEX
 
 ALL = "all"
 """The collection that stands for all of them together."""
@@ -103,7 +104,12 @@ class StudyTable:
 
     def shared_collections(self, conditions: Iterable[Condition]) -> list[str]:
         """The collections that every run with a student searched: "all collections together" means these."""
-        runs = [run for one in conditions if one.student != NO_STUDENT for run in self.conditions[one]]
+        runs = [
+            run
+            for one in conditions
+            if one.student != NO_STUDENT and one.system != OWN_INDEX
+            for run in self.conditions[one]
+        ]
         return [name for name, searched in self._searched.items() if runs and searched.issuperset(runs)]
 
     def places(self, conditions: Iterable[Condition]) -> dict[str, list[str]]:
@@ -160,6 +166,15 @@ class StudyTable:
         first, second = self.common_seeds(ours, other, collections)
         pair = {"ours": first, "other": second}
         return pd.DataFrame({name: self.hits_in(collections, [*of.values()]).mean(axis=1) for name, of in pair.items()})
+
+    def own_index(self, condition: Condition) -> Condition | None:
+        """Re-indexing by the checkpoint that the student of a condition was made from; None where it was not evaluated."""
+        first = self.runs.loc[self.conditions[condition][0]]
+        for other, runs in self.conditions.items() if first["checkpoint"] else ():
+            same = self.runs.at[runs[0], "checkpoint"] == first["checkpoint"] and other.teacher == condition.teacher
+            if same and OWN_INDEX == other.system != condition.system and self.one_code([first.name, *runs]):
+                return other
+        return None
 
     def trained(self, condition: Condition) -> bool:
         """Whether the system of a condition learns from bitext."""

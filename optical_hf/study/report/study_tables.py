@@ -17,16 +17,17 @@ from optical_hf.evaluation.report.report_tables import (
 from optical_hf.metrics.bootstrap import Estimate, grouped_level
 from optical_hf.study.report.findings import signed
 from optical_hf.study.report.study_plots import short_count
+from optical_hf.study.report.study_recovery import Recovery, recovery_tables
 from optical_hf.study.report.study_table import ALL, Condition, StudyTable, labels
 from optical_hf.study.report.study_tests import SystemTest
 
 NAMES = ["student", "system", "bitext and budget"]
 
 
-def study_tables(table: StudyTable, tests: Sequence[SystemTest]) -> list[Table]:
+def study_tables(table: StudyTable, tests: Sequence[SystemTest], shares: Sequence[Recovery] = ()) -> list[Table]:
     """All tables of the report, in order."""
-    made = [*_gaps(table), *_recalls(table), *_measures(table), *_cost(table), *test_tables(tests, table.rounds)]
-    return [*made, *_failures(table)]
+    made = [*_gaps(table), *recovery_tables(shares, table.rounds), *_recalls(table), *_measures(table), *_cost(table)]
+    return [*made, *test_tables(tests, table.rounds), *_failures(table)]
 
 
 def language_levels(hits: pd.Series, rounds: int) -> dict[str, Estimate]:

@@ -35,6 +35,7 @@ from optical_hf.study.config.study_config import StudentSpec
 from optical_hf.study.run.contents import Contents, check_as_named, digest_of_rows, digest_of_set
 from optical_hf.study.run.frozen_backbone import backbone_from, backbone_tokens
 from optical_hf.study.run.parent_process import end_with_parent
+from optical_hf.study.run.re_indexing import re_index, whole_checkpoint
 from optical_hf.study.run.run_cost import Meter, kept_folder, peak_memory, reset_peak_memory, versions
 from optical_hf.study.run.run_data import EvaluationSet, pairs_by_language, read_bitext, read_collections, sample_bitext
 from optical_hf.study.run.students import parameters_of, prepared_student
@@ -100,7 +101,10 @@ def execute(run: RunConfig, folder: Path, workspace: Path, *, keep_student: bool
         if bitext is not None:
             result.pairs = pairs_by_language(bitext)
         student, translator = None, run.system.translator
-        if run.student is not None:
+        if run.own_index:
+            student = whole_checkpoint(run)
+            result.parameters, result.backbone_parameters = parameters_of(student)
+        elif run.student is not None:
             student = _load_student(run, run.student, teacher, rows, sets, kept)
             result.parameters, result.backbone_parameters = parameters_of(student)
             if bitext is not None:
@@ -117,7 +121,7 @@ def execute(run: RunConfig, folder: Path, workspace: Path, *, keep_student: bool
                 result.reports[entry.name] = f"report-{number:02d}.json"
                 if PartialState().is_main_process:
                     report.to_json(folder / result.reports[entry.name])
-        if keep_student and student is not None and PartialState().is_main_process:
+        if keep_student and student is not None and not run.own_index and PartialState().is_main_process:
             save_student(student, folder / "student")
     result.seconds, result.flops, result.peak_memory_bytes = meter.seconds, meter.flops, peak_memory()
     result.finished = datetime.now(UTC).isoformat(timespec="seconds")
@@ -139,9 +143,12 @@ def _load_student(
     if spec.trim and rows is not None:
         corpus = sorted({*rows["target"][:], *(text for entry in sets for text in entry.queries)})
     path = prepared_student(spec, corpus, kept / "students", run.contents.get("student"))
-    return load_student(
+    student = load_student(
         path, teacher, layers=spec.mixed_layers, max_seq_length=run.max_seq_length, query_prompt=spec.query_prompt
     )
+    if path != spec.path and spec.random is None:
+        student.model_card_data.base_model = spec.path  # the whole checkpoint, not the one that was cut from it
+    return student
 
 
 def _dictionaries(bitext: Dataset) -> Translator:
@@ -160,6 +167,8 @@ def _evaluate(
     meter: Meter,
 ) -> RetrievalReport:
     settings = EvaluationSettings(search=run.teacher.search, rounds=run.rounds, progress=False).for_models(teacher)
+    if run.own_index and student is not None:
+        return re_index(student, entry, settings, kept, meter)
     with text_length(teacher, entry.document_length), PartialState().main_process_first():
         encoding = replace(settings, folder=kept / "documents").encoding(teacher)
         vectors = {
