@@ -12,7 +12,15 @@ from huggingface_hub import ModelCard, ModelCardData
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
-from optical_hf.hub.figures import checked_report, eval_results, gap_sentence, recall_table, table
+from optical_hf.hub.figures import (
+    checked_report,
+    english_sentence,
+    eval_results,
+    gap_sentence,
+    recall_table,
+    recovery_text,
+    table,
+)
 from optical_hf.hub.licences import checked_licence
 from optical_hf.hub.public_names import is_local, public_name
 from optical_hf.languages import by_canonical_language, language_info
@@ -76,7 +84,13 @@ def model_card(
         report = checked_report(report)
         own = _own_system(report, system)
         measured, found = list(report["systems"][own]["languages"]), eval_results(report, own)
-        results = f"{recall_table(report)}\n\n{gap_sentence(report, own)}"
+        parts = (
+            recall_table(report),
+            recovery_text(report, own),
+            english_sentence(report, own),
+            gap_sentence(report, own),
+        )
+        results = "\n\n".join(part for part in parts if part is not None)
     languages = list(dict.fromkeys([*pairs, *measured]))
     data = ModelCardData(
         language=list(dict.fromkeys(["en", *(code.split("-")[0] for code in languages)])),

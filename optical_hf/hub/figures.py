@@ -1,4 +1,4 @@
-"""The figures of a model card, from a report as a plain dict: the hub's evaluation results, the R@1 table, the gap.
+"""The figures of a model card, from a report as a plain dict: the hub's evaluation results, R@1, recovery, English, the gap.
 
 The dict is what `RetrievalReport.to_dict` returns (schema version 1, docs/evaluation.md).
 """
@@ -8,7 +8,7 @@ from typing import Any
 
 from huggingface_hub import EvalResult
 
-from optical_hf.hub.public_names import last_part
+from optical_hf.hub.public_names import is_local, last_part
 from optical_hf.languages import language_info
 
 Report = Mapping[str, Any]
@@ -60,7 +60,7 @@ def eval_results(report: Report, system: str) -> list[EvalResult]:
 
 def recall_table(report: Report) -> str:
     """R@1 in percent with intervals, a row a language, a column a system of the report."""
-    systems = report["systems"]
+    systems = {name: report["systems"][name] for name in _side_by_side(list(report["systems"]))}
     tiers = {code: tier for tier, members in (report["tiers"] or {}).items() for code in members}
     rows = []
     for code in dict.fromkeys(code for system in systems.values() for code in system["languages"]):
@@ -71,6 +71,60 @@ def recall_table(report: Report) -> str:
     rows.append(["mean over languages", "", "", *(f"{100 * system['mean']:.1f}" for system in systems.values())])
     note = f"R@1 in percent, with {100 * report['settings']['confidence']:g} % intervals, on {_collections(report)}."
     return f"{note}\n\n{table(['language', 'group', 'queries', *map(last_part, systems)], rows)}"
+
+
+def recovery_text(report: Report, system: str) -> str:
+    """A system's share of re-indexing's R@1, by group of languages, or by language where there are no groups; or why there is none.
+
+    Example:
+        >>> recovery_text({"settings": {}}, "student")
+        'Re-indexing was not measured.'
+    """
+    found, about = report.get("recovery", {}).get(system), report["settings"].get("own_index")
+    if not found or about is None:
+        why = report["settings"].get("no_own_index", "")
+        words = filter(None, (word.strip("'\",:;()") for word in why.split()))
+        return "Re-indexing was not measured." if not why or any(map(is_local, words)) else f"No re-indexing: {why}."
+    groups = {key: found[key] for key in ("high", "low") if key in found} or found
+    rows = [
+        [
+            f"{key}-resource group" if key in ("high", "low") else f"{language_info(key).name} ({key})",
+            *(f"{100 * row[name]:.1f}" for name in ("mean", "other_mean")),
+            "–" if row["ratio"] is None else _percent(row["ratio"]),
+        ]
+        for key, row in groups.items()
+    ]  # fmt: skip
+    checkpoint = f"`{last_part(about['checkpoint'])}`" if about["checkpoint"] else "the checkpoint it was made from"
+    note = (
+        f"Re-indexing (own_index): {checkpoint}, without training, reads the documents too. Recovery is R@1 of "
+        f"{last_part(system)} in the teacher's index as a share of that, in percent; above 100 the teacher's index wins."
+    )
+    return f"{note}\n\n{table(['languages', last_part(system), 'own_index', 'recovery'], rows)}"
+
+
+def english_sentence(report: Report, system: str) -> str | None:
+    """The student beside the teacher on English queries; None where not both were evaluated, or for another system."""
+    english = report.get("english")
+    if english is None or system != "student":
+        return None
+    row = english["rows"].get("mean") or next(iter(english["rows"].values()))
+    difference = {name: row["difference"][name] for name in ("value", "low", "high")}
+    points = f"{100 * english['margin']:g}"
+    margin = "1 point" if points == "1" else f"{points} points"
+    verdict = f"no more than {margin} behind it" if row["not_inferior"] else f"not shown to be within {margin} of it"
+    return (
+        f"English queries: the student has an R@1 of {100 * row['mean']:.1f}, the teacher {100 * row['other_mean']:.1f}. The "
+        f"difference is {_percent(difference)} points: the student is {verdict}."
+    )
+
+
+def _side_by_side(names: Sequence[str]) -> list[str]:
+    """The systems in their order, but English read by the student behind English read by the teacher."""
+    if not {"student_english", "teacher_english"} <= set(names):
+        return list(names)
+    rest = [name for name in names if name != "student_english"]
+    place = rest.index("teacher_english") + 1
+    return [*rest[:place], "student_english", *rest[place:]]
 
 
 def gap_sentence(report: Report, system: str) -> str:

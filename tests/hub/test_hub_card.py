@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from huggingface_hub import ModelCard
 from sentence_transformers import SentenceTransformer
-from tiny_pairs import pair
+from tiny_pairs import backbone, pair
 from typer.testing import CliRunner
 
 from optical_hf.cli.app import app
@@ -40,6 +40,20 @@ def report(student: Encoder) -> dict:
         rounds=100,
     )
     return found.to_dict()
+
+
+@pytest.fixture(scope="module")
+def measured(student: Encoder) -> dict:
+    """A student that finds all, beside re-indexing and English."""
+    english = ["a dog", "a house", "a ball", "a tree"]
+    lines = {"de": (english, english), "so": (["ey", "guri", "kubad", "geed"], english)}
+    collection = RetrievalCollection.from_lines("four", lines, english)
+    systems = ("student_english", "teacher_english", "student", "own_index")
+    _, teacher = pair()
+    report = evaluate_retrieval(
+        student, teacher, collection, systems=systems, untrained=backbone(), rounds=100, progress=False
+    )
+    return report.to_dict()
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +114,49 @@ class TestCard:
     def test_averaged_layers_are_told(self, student: Encoder):
         assert "- **Layers:** average of 1 (weight 0.25), 2 (weight 0.75)" in model_card(pair(layers={1: 1, 2: 3})[0])
         assert "**Layers:**" not in model_card(student)
+
+    def test_recovery_and_english_stand_beside_the_figures(self, student: Encoder, measured: dict):
+        card = model_card(student, report=measured)
+        rows = {line.split("|")[1].strip(): line for line in card.splitlines() if line.startswith("| ")}
+        assert "| language | group | queries | teacher_english | student_english | student | own_index |" in card
+        assert rows["languages"] == "| languages | student | own_index | recovery |"
+        low = measured["recovery"]["student"]["low"]
+        ends = " [".join((f"{100 * low['ratio']['value']:.1f}", f"{100 * low['ratio']['low']:.1f}"))
+        assert rows["low-resource group"].startswith(
+            f"| low-resource group | {100 * low['mean']:.1f} | {100 * low['other_mean']:.1f} | {ends}, "
+        )
+        assert "without training, reads the documents too" in card
+        assert "English queries: the student has an R@1 of " in card
+        assert "points: the student is not shown to be within 1 point of it." in card
+
+    def test_without_groups_recovery_is_by_language_and_below_5_percent_there_is_none(
+        self, student: Encoder, measured: dict
+    ):
+        rows = {code: dict(row) for code, row in measured["recovery"]["student"].items() if code in ("de", "so")}
+        rows["so"]["ratio"] = None
+        card = model_card(student, report={**measured, "recovery": {"student": rows}})
+        german, somali = card.split("recovery |")[1].split("\n\n")[0].splitlines()[-2:]
+        assert german.startswith(f"| German (de) | {100 * rows['de']['mean']:.1f} | ")
+        assert somali.startswith("| Somali (so) | ")
+        assert somali.endswith(" | – |")
+
+    def test_a_report_without_re_indexing_says_so(self, student: Encoder, report: dict, measured: dict):
+        assert "Re-indexing was not measured." in model_card(student, report=report)
+        old = {name: part for name, part in report.items() if name not in ("recovery", "english")}
+        assert "Re-indexing was not measured." in model_card(student, report=old)
+        images = {**report, "settings": {**report["settings"], "no_own_index": "shades has images"}}
+        assert "No re-indexing: shades has images." in model_card(student, report=images)
+        lost = {
+            **report,
+            "settings": {**report["settings"], "no_own_index": "no student at '/home/secret/e5': it is gone"},
+        }
+        card = model_card(student, report=lost)
+        assert "Re-indexing was not measured." in card
+        assert "secret" not in card
+        other = {**measured, "systems": {**measured["systems"], "mine": measured["systems"]["student"]}}
+        card = model_card(student, report=other, system="mine")
+        assert "Re-indexing was not measured." in card
+        assert "English queries" not in card
 
     def test_a_report_without_a_gap_says_why(self, student: Encoder, report: dict):
         system = {**report["systems"]["student"], "gap": None}
