@@ -4,6 +4,7 @@ import copy
 
 import pytest
 from datasets import Dataset
+from evaluation.conftest import ENGLISH, GERMAN, SOMALI, WORDS, dictionary_model
 from sentence_transformers import (
     MultiVectorEncoder,
     MultiVectorEncoderTrainer,
@@ -44,6 +45,43 @@ def test_the_evaluator_agrees_with_the_report_and_encodes_documents_once(student
         *("MRR/mean", "R@1_high", "R@1_low", "R@1_gap"),
     }
     assert second["R@1/de"] < first["R@1/de"]
+
+
+def test_recovery_is_that_of_the_report_and_re_indexing_is_read_once(student, teacher, collection, monkeypatch):
+    untrained, read = dictionary_model([ENGLISH, GERMAN, SOMALI], seed=2), []
+    untrained[0].embedding.weight.data[[WORDS.index(word) for word in SOMALI[6:]]] = 0  # two of eight find nothing
+    encode = SentenceTransformer.encode
+    monkeypatch.setattr(
+        SentenceTransformer, "encode", lambda self, *given, **more: read.append(self[0]) or encode(self, *given, **more)
+    )
+    evaluator = RetrievalEvaluator(collection, teacher, untrained=untrained, high=["de"], low=["so"])
+    first, second = evaluator(student), evaluator(teacher)
+    assert sum(module is untrained[0] for module in read) == 2  # queries and documents
+    report = evaluate_retrieval(student, teacher, collection, untrained=untrained, high=["de"], low=["so"], **QUIET)
+    rows = report.recovery["student"]
+    assert first["recovery/so"] == rows["so"]["ratio"]["value"] == first["R@1/so"] / 0.75
+    assert (first["recovery_high"], first["recovery_low"]) == (1.0, rows["low"]["ratio"]["value"])
+    assert first["recovery/mean"] == pytest.approx(first["R@1/mean"] / report.systems["own_index"].mean)
+    assert second["recovery/de"] == second["R@1/de"]
+
+    without = RetrievalEvaluator(collection, teacher, untrained=untrained, own_index=False)
+    assert not any("recovery" in name for name in without(student))
+    blind = dictionary_model([], seed=3)
+    blind[0].embedding.weight.data[:] = 1.0  # everything alike: all ties
+    assert not any("recovery" in name for name in RetrievalEvaluator(collection, teacher, untrained=blind)(student))
+    with pytest.raises(ValueError, match="no student at '/no/such/checkpoint'"):
+        RetrievalEvaluator(collection, teacher, untrained="/no/such/checkpoint")
+
+
+def test_a_student_by_load_student_has_the_recovery_of_its_checkpoint(bert, collection, tmp_path):
+    bert.save_pretrained(str(tmp_path / "bert"))
+    student = load_student(tmp_path / "bert", bert)
+    evaluator = RetrievalEvaluator(collection, bert, high=["de"], low=["so"])
+    metrics = evaluator(student)
+    report = evaluate_retrieval(student, bert, collection, high=["de"], low=["so"], **QUIET)
+    expected = {code: row["ratio"]["value"] for code, row in report.recovery["student"].items() if row["ratio"]}
+    found = {name.removeprefix("recovery")[1:]: value for name, value in metrics.items() if name.startswith("recovery")}
+    assert {code: found.get(code) for code in expected} == pytest.approx(expected)
 
 
 def test_a_name_stands_before_each_metric_and_the_primary_one_is_the_mean(student, teacher, collection):
