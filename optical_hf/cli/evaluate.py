@@ -28,7 +28,6 @@ from optical_hf.evaluation.translate.seq2seq import Translator
 from optical_hf.files import check_file, check_folder, write_text
 from optical_hf.languages import canonical_language
 from optical_hf.models import load_teacher
-from optical_hf.models.text_length import set_max_seq_length
 from optical_hf.reading.bad_rows import OnBadRow
 
 
@@ -124,7 +123,9 @@ def evaluate(
         counts = options.pair_counts("--pairs", pairs)
         models = named_students(student, other)
         high, low = ([canonical_language(code) for code in group or []] or None for group in (high, low))
-        settings = EvaluationSettings(search=search, high=high, low=low, batch_size=batch_size, margin=margin / 100)
+        settings = EvaluationSettings(
+            search=search, high=high, low=low, batch_size=batch_size, margin=margin / 100, max_seq_length=max_seq_length
+        )
     for file in filter(None, (json, markdown, html)):
         check_file(file)
     if runs is not None:
@@ -136,9 +137,6 @@ def evaluate(
     # Beside a student it is read with that one's prompt.
     alone = untrained is not None and query_prompt is not None and "student" not in loaded
     before = load_teacher(str(untrained), query_prompt=query_prompt, role="student") if alone else untrained
-    if max_seq_length is not None:
-        for model in (english, *loaded.values()):
-            set_max_seq_length(model, max_seq_length)
     default = not (system or untrained or translator or dictionary)
     if not (system or untrained) and untrained_checkpoint(None, loaded.get("student")) is not None:
         systems.insert(1, "own_index")

@@ -94,7 +94,8 @@ def train(context: typer.Context) -> None:
     evaluators = []
     if chosen.evaluate:
         collections = collections_of(chosen.evaluate, chosen.evaluate_limit, on_bad_row=chosen.on_bad_row)
-        evaluators = [RetrievalEvaluator(collections, teacher, search=chosen.search, sharded=True)]
+        how = {"search": chosen.search, "max_seq_length": chosen.max_seq_length, "sharded": True}
+        evaluators = [RetrievalEvaluator(collections, teacher, **how)]
     trainer = OTDistillationTrainer(
         model=student,
         teacher=teacher,

@@ -13,6 +13,7 @@ from sentence_transformers.sentence_transformer.modules import Pooling
 from optical_hf.evaluation.encode.encoding import Encoding, Search
 from optical_hf.evaluation.report.language_scores import Bootstrap
 from optical_hf.files import check_folder
+from optical_hf.models.text_length import check_length
 from optical_hf.models.views import Encoder, token_projection
 from optical_hf.settings_checks import check_cutoffs, check_lists
 from optical_hf.stores.engine_names import EngineName, engine_named
@@ -39,6 +40,7 @@ class EvaluationSettings:
         confidence: level of the intervals.
         rounds: resamples of the bootstrap.
         seed: of the bootstrap.
+        max_seq_length: tokens kept of a text, by every model and of queries and documents alike. None keeps each model's own limit.
         batch_size: texts in one forward pass.
         folder: where vectors are kept on disk. Memory then does not grow with the documents, and a killed run resumes.
             None keeps them in memory.
@@ -67,6 +69,7 @@ class EvaluationSettings:
     confidence: float = 0.95
     rounds: int = 10_000
     seed: int = 0
+    max_seq_length: int | None = None
     batch_size: int = 64
     folder: str | Path | None = None
     piece: int = 8192
@@ -81,6 +84,7 @@ class EvaluationSettings:
         encoding = Encoding(self.search or "vector", True, self.batch_size, self.piece)
         engine_named(self.engine, encoding.search)
         _ = self.bootstrap
+        self.check_length()
 
     @property
     def bootstrap(self) -> Bootstrap:
@@ -91,7 +95,13 @@ class EvaluationSettings:
         """Settings of the encoding, with the teacher's way to compare vectors; the folder is tried."""
         folder = None if self.folder is None else check_folder(self.folder)
         search = self.search or default_search(teacher)
-        return Encoding(search, by_cosine(teacher), self.batch_size, self.piece, folder, self.progress)
+        cosine = by_cosine(teacher)
+        return Encoding(search, cosine, self.batch_size, self.piece, folder, self.progress, self.max_seq_length)
+
+    def check_length(self, model: Encoder | None = None) -> None:
+        """Refuse a `max_seq_length` that is no number of tokens, or that a model has no positions for (ValueError)."""
+        if self.max_seq_length is not None:
+            check_length(self.max_seq_length, model)
 
     def changed(self, given: Mapping[str, Any], function: Callable[..., Any]) -> "EvaluationSettings":
         """These settings with the keywords that were given to a function.

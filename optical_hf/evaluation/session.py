@@ -48,11 +48,16 @@ class Session:
 
     def __post_init__(self) -> None:
         self.encoding = self.settings.encoding(self.teacher)
+        self.settings.check_length(self.teacher)
         _, self.engine = engine_named(self.settings.engine, self.encoding.search)
         self.processes = Processes.started() if self.settings.sharded else Processes()
 
     def read(self, system: System, vectors: Mapping[str, Vectors]) -> None:
-        """Get the texts that a system reads, translated where need be: what they lack is said before encoding begins."""
+        """Get the texts that a system reads, translated where need be: what they lack is said before encoding begins.
+
+        So is a limit of tokens that its model cannot keep.
+        """
+        self.settings.check_length(system.model)
         for collection in self.collections:
             if not has_image_queries(collection) and collection.name not in vectors:
                 self._texts(collection, system)

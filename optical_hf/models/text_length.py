@@ -84,9 +84,11 @@ def text_length(model: Encoder, tokens: int | None) -> Iterator[None]:
     Raises:
         ValueError: as `set_max_seq_length`.
     """
+    if tokens is None:
+        yield
+        return
     before = model.max_seq_length, {name: getattr(model[0], name, None) for name in BY_TASK}
-    if tokens is not None:
-        set_max_seq_length(model, tokens)
+    set_max_seq_length(model, tokens)
     try:
         yield
     finally:

@@ -191,6 +191,21 @@ def test_the_checkpoint_is_what_the_student_was_built_from_or_what_its_card_says
     assert "No re-indexing: no student at" in report_markdown(report)
 
 
+def test_a_limit_of_tokens_binds_every_model(bert, collection, tmp_path, monkeypatch):
+    """With three tokens a document is [CLS] a [SEP], and so are all others: nothing is told from anything."""
+    bert.save_pretrained(str(tmp_path / "backbone"))
+    made = load_student(tmp_path / "backbone", bert)
+    limits = (made.max_seq_length, bert.max_seq_length)
+    asked = {"systems": ("student", "own_index"), "high": ["de"], **QUIET}
+    report = evaluate_retrieval(made, bert, collection, max_seq_length=3, **asked)
+    assert [system.mean for system in report.systems.values()] == [0, 0]
+    assert (made.max_seq_length, bert.max_seq_length) == limits
+    with pytest.raises(ValueError, match="max_seq_length is 33, but the backbone"):
+        evaluate_retrieval(made, bert, collection, max_seq_length=33, **asked)
+    with pytest.raises(ValueError, match="max_seq_length is 0"):
+        evaluate_retrieval(made, bert, collection, max_seq_length=0, **asked)
+
+
 def test_trained_weights_are_refused(student, bert, collection, tmp_path):
     asked = {"systems": ("own_index",), "high": ["de"], **QUIET}
     with pytest.raises(ValueError, match="needs the checkpoint that the student was made from, and neither untrained="):

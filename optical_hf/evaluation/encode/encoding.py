@@ -19,6 +19,7 @@ from torch import Tensor
 from optical_hf.bars import bars_shown
 from optical_hf.evaluation.encode.processes import Processes
 from optical_hf.models.fingerprint import encoder_fingerprint
+from optical_hf.models.text_length import text_length
 from optical_hf.models.tokens import Encoder
 from optical_hf.models.views import as_late_interaction, as_vector
 from optical_hf.settings_checks import check_choices, check_counts
@@ -60,6 +61,7 @@ class Encoding:
         piece: items in one piece: what is held in memory at a time, and what a killed run may lose.
         folder: where pieces are kept; None keeps them in memory.
         progress: whether to show sentence-transformers' progress bar.
+        max_seq_length: tokens kept of a text; None keeps each model's own limit.
 
     Raises:
         ValueError: another search, or counts below 1.
@@ -71,6 +73,7 @@ class Encoding:
     piece: int = 8192
     folder: Path | None = None
     progress: bool = True
+    max_seq_length: int | None = None
 
     def __post_init__(self) -> None:
         check_choices(search=(self.search, get_args(Search)))
@@ -93,7 +96,10 @@ class Encoding:
         Raises:
             ValueError: for NaN or infinity in the vectors, or an item without a token.
         """
-        view = self.view(model)
+        with text_length(model, self.max_seq_length):
+            return self._pieces(self.view(model), items, task, what, processes)
+
+    def _pieces(self, view: Encoder, items: Sequence[Any], task: Task, what: str, processes: Processes) -> Encoded:
         order = list(range(len(items)))
         if len(items) and isinstance(items[0], str):
             lengths = [len(item) for item in _in_turn(items)]

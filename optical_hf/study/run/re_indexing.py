@@ -12,7 +12,7 @@ from optical_hf.evaluation.own_index import checkpoint_behind, own_index_encoder
 from optical_hf.models import Encoder
 from optical_hf.models.fingerprint import digest_of, encoder_fingerprint
 from optical_hf.models.prompts import prompt_of, set_prompts
-from optical_hf.models.text_length import set_max_seq_length, text_length
+from optical_hf.models.text_length import set_max_seq_length
 from optical_hf.study.config.grid import RunConfig
 from optical_hf.study.run.contents import digest_of_set
 from optical_hf.study.run.run_cost import Meter
@@ -53,16 +53,11 @@ def re_index(
         meter: is charged what reading and searching the collection took the first run that did it.
     """
     folder = kept / "own_index"
-    with text_length(checkpoint, entry.document_length):
-        name = digest_of([encoder_fingerprint(checkpoint), digest_of_set(entry), settings.search])[:16]
-        return meter.shared(
-            folder / f"{name}.json",
-            lambda _: evaluate_retrieval(
-                None,
-                None,
-                entry.parts,
-                systems=("own_index",),
-                untrained=checkpoint,
-                settings=replace(settings, folder=folder, sharded=False),
-            ),
-        )
+    settings = replace(settings, folder=folder, sharded=False, max_seq_length=entry.document_length)
+    read = [encoder_fingerprint(checkpoint), digest_of_set(entry), settings.search, settings.max_seq_length]
+    return meter.shared(
+        folder / f"{digest_of(read)[:16]}.json",
+        lambda _: evaluate_retrieval(
+            None, None, entry.parts, systems=("own_index",), untrained=checkpoint, settings=settings
+        ),
+    )
