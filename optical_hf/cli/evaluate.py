@@ -36,7 +36,9 @@ def evaluate(
         list[str] | None,
         typer.Option(
             help="File of queries and their English documents: swh-eng.tsv.gz, test.de.gz "
-            "(with test.en.gz beside it), so=FILE, or so=FILE:2,1 by columns; give the option again for more."
+            "(with test.en.gz beside it), so=FILE, or so=FILE:2,1 by columns; give the option again for more. "
+            "A further column 'english' (JSON lines, Parquet, so=FILE:question,passage) is the English original of each query, "
+            "which teacher_english and student_english read."
         ),
     ] = None,
     teacher: Annotated[

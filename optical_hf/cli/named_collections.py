@@ -4,8 +4,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from optical_hf.data import RetrievalCollection, load_bitext
+from optical_hf.data import RetrievalCollection
 from optical_hf.data.bitext.sources import bitext_files, resolve_sources
+from optical_hf.data.collections.query_files import read_queries
 from optical_hf.reading.bad_rows import OnBadRow
 
 
@@ -20,7 +21,8 @@ def collections_of(
     Args:
         files: as for bitext: TSV `foreign<TAB>english` (`mar-eng.tsv.gz`, or `mr=FILE`), or line pairs (`test.de.gz` with
             `test.en.gz` beside it). Line files that share their English side become one collection, so that the languages are
-            compared on the same documents.
+            compared on the same documents. A column `english` beside them, in a file whose columns have names or in records, is
+            the English of each query.
         limit: read the first so many pairs of each file.
         on_bad_row: as `load_bitext` takes it.
 
@@ -34,7 +36,7 @@ def collections_of(
             if file.english_path is not None and file.language is not None:
                 shared[file.english_path][file.language] = file.path
                 continue
-            rows = load_bitext(file, on_bad_row=on_bad_row)
+            rows = read_queries(file, on_bad_row)
             for language in rows.unique("language"):
                 name = f"{Path(file.path).name} ({language})"
                 found.append(RetrievalCollection.from_bitext(name, rows, language, limit=limit))

@@ -41,7 +41,8 @@ READS |= {"translate_query": "translation", "bm25": "translation"}
 """The column of the queries that each system reads."""
 
 HINTS = {
-    "english": "give (foreign, english) pairs to RetrievalCollection.from_lines, or leave out teacher_english and student_english",
+    "english": "give (foreign, english) pairs to RetrievalCollection.from_lines or the query file a column english, or leave out "
+    "teacher_english and student_english",
     "translation": "give translations to RetrievalCollection.from_lines, pass translator=, or leave it out",
 }
 

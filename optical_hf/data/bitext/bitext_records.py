@@ -11,12 +11,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from optical_hf.data.bitext.pairs import BitextFile, Pair, Variant, code_of, pair_up
+from optical_hf.data.bitext.pairs import ORIGINAL, BitextFile, Pair, Variant, code_of, pair_up
 from optical_hf.reading.bad_rows import BadRecord, BadRows
 from optical_hf.reading.line_files import lines_of
 from optical_hf.reading.record_batches import arrow_batches, json_object, parquet_batches
 
-_NOT_TEXT = frozenset({"id", "language", "origin", "license", "url", "domain", "split"})
+_NOT_TEXT = frozenset({"id", "language", "origin", "license", "url", "domain", "split", ORIGINAL})
 
 
 def read_jsonl(file: BitextFile, bad: BadRows) -> Iterator[Pair]:
@@ -62,7 +62,8 @@ def pairs_of_record(record: Mapping[str, Any], number: int, file: BitextFile) ->
             f"nothing says which language this is; state it ({{'so': {file.path!r}}}), name "
             "the file like test.so.jsonl, or give the records a column language"
         )
-    return pairs
+    original = record.get(ORIGINAL)
+    return [pair._replace(original=original) for pair in pairs] if isinstance(original, str) else pairs
 
 
 def _pairs_by_code(

@@ -18,6 +18,8 @@ logger = get_logger(__name__)
 
 BITEXT_FEATURES = Features({name: Value("string") for name in ("source", "target", "language", "origin", "id")})
 """The columns of a bitext table: English, the other language, its canonical code, the file, an id."""
+ORIGINAL = "english"
+"""The column of a query file that holds the English original of each query."""
 OnBadPair = OnBadRow | Literal["keep"]
 """Also: keep a pair that has an empty side, for a report."""
 Format = Literal["tsv", "csv", "moses", "tmx", "jsonl", "parquet", "arrow"]
@@ -36,6 +38,8 @@ class Pair(NamedTuple):
         language: canonical code of the other side, where the record says it.
         id: what the record calls itself.
         origin: the file that a record came from before it was saved in this one.
+        original: the English of the foreign side, from a column `english` beside the English side. Of a query file, whose
+            English side is the document.
     """
 
     line: int
@@ -44,6 +48,7 @@ class Pair(NamedTuple):
     language: str | None = None
     id: str | None = None
     origin: str | None = None
+    original: str | None = None
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,12 @@ def pair_up(number: int, name: str | None, english: Sequence[Variant], foreign: 
 
 
 def bitext_rows(
-    pairs: Iterable[Pair], file: BitextFile, wanted: tuple[str, ...] | None, bad: BadRows, notes: bool
+    pairs: Iterable[Pair],
+    file: BitextFile,
+    wanted: tuple[str, ...] | None,
+    bad: BadRows,
+    notes: bool,
+    originals: bool = False,
 ) -> Iterator[dict[str, str]]:
     """Yield the rows of a file's pairs.
 
@@ -121,6 +131,7 @@ def bitext_rows(
         bad: takes note of pairs with an empty side, unless it keeps them, and of sides that are too long.
         notes: end with a row without a language that says what was left out, so that a table in the cache still says it;
             else it is logged.
+        originals: also a column `english`, "" where a pair has no original.
 
     Raises:
         ValueError: as `bad` does.
@@ -142,7 +153,8 @@ def bitext_rows(
             bad(pair.line, f"a text is {too_long(file.max_line_bytes)}")
             continue
         name = pair.id if pair.origin and pair.id else f"{file.path}:{pair.id or pair.line}"
-        yield _row(pair.english, pair.foreign, language, pair.origin or file.path, name)
+        row = _row(pair.english, pair.foreign, language, pair.origin or file.path, name)
+        yield row | {ORIGINAL: pair.original or ""} if originals else row
     if bad.left_out.count and notes:
         yield _row("", "", "", bad.path, json.dumps(asdict(bad.left_out)))
     elif bad.left_out.count:

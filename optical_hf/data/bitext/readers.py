@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import zip_longest
 
 from optical_hf.data.bitext.bitext_records import read_arrow, read_jsonl, read_parquet
-from optical_hf.data.bitext.pairs import BitextFile, Format, Pair
+from optical_hf.data.bitext.pairs import ORIGINAL, BitextFile, Format, Pair
 from optical_hf.data.bitext.tmx import read_tmx
 from optical_hf.reading.bad_rows import BadRecord, BadRows
 from optical_hf.reading.line_files import lines_of
@@ -29,15 +29,19 @@ def read_csv(file: BitextFile, bad: BadRows) -> Iterator[Pair]:
 def _pairs(rows: Iterable[Row], file: BitextFile, bad: BadRows) -> Iterator[Pair]:
     """Yield the pairs of rows that all have as many columns as the first."""
     width, sides = (2, (1, 0) if file.english_first else (0, 1)) if file.columns is None else (0, None)
+    original: int | None = None
 
     def pair(number: int, row: list[str]) -> list[Pair]:
-        nonlocal width, sides
+        nonlocal width, sides, original
         if sides is None:
             width, sides = len(row), _sides(file, number, row)
             if isinstance(file.columns[0], str):  # type: ignore[index]
+                named = row.count(ORIGINAL) == 1 and ORIGINAL not in file.columns  # type: ignore[operator]
+                original = row.index(ORIGINAL) if named else None
                 return []
         if len(row) == width:
-            return [Pair(number, row[sides[1]], row[sides[0]])]
+            text = None if original is None else row[original]
+            return [Pair(number, row[sides[1]], row[sides[0]], original=text)]
         if file.columns is not None:
             raise BadRecord(
                 f"expected {width} columns like the first line, got {len(row)}; a text with a separator in it would put the "

@@ -240,6 +240,8 @@ class RetrievalCollection:
     ) -> "RetrievalCollection":
         """Translation pairs as a search for the English sentence (Tatoeba's task); equal English sentences are merged.
 
+        Where a Dataset has a column `english`, it is the English of the query, and `source` the document.
+
         Args:
             name: what reports call it.
             bitext: a Dataset as `load_bitext` returns it (`source` English, `target`, maybe `language`), of which the rows in
@@ -256,13 +258,15 @@ class RetrievalCollection:
         rows = bitext if isinstance(bitext, Dataset) else load_bitext({code: bitext}, on_bad_row="keep", streaming=True)
         check_table(rows, ["source", "target"])
         wanted = (
-            (row["target"], row["source"]) for row in rows if canonical_language(row.get("language") or code) == code
+            (row["target"], row["source"], row.get("english") or None)
+            for row in rows
+            if canonical_language(row.get("language") or code) == code
         )
         pairs = list(islice(wanted, limit))
         if not pairs:
             raise ValueError(f"no translation pair in {code} in {name}")
-        foreign, english = zip(*pairs, strict=True)
-        return cls.from_lines(name, {code: list(foreign)}, list(english), **options)
+        foreign, answers, english = map(list, zip(*pairs, strict=True))
+        return cls.from_lines(name, {code: (foreign, english)}, answers, **options)
 
 
 def query_table(rows: Iterable[Mapping[str, str | None]]) -> Dataset:
