@@ -24,6 +24,7 @@ VALUES = {
     "collections": {"C": {"kind": "bitext", "queries": {"mr": "test.mar-eng.tsv"}}},
     "sizes": [500, 2000],
     "seeds": [0, 1, 2],
+    "own_index": False,
 }
 
 
@@ -43,13 +44,13 @@ def test_a_file_is_read_with_its_types(tmp_path: Path) -> None:
 
 
 def test_what_does_not_matter_to_a_run_makes_no_other_run(tmp_path: Path) -> None:
-    runs = runs_of(load_study(written(tmp_path, VALUES)))
+    runs = runs_of(load_study(written(tmp_path, VALUES | {"own_index": True})))
     found = {}
     for run in runs:
         found.setdefault(run.system.name, []).append(run)
     counts = {name: len(listed) for name, listed in found.items()}
     # 2 students x 2 sizes x 3 seeds = 12; untrained has neither size nor seed, the ceiling no student, MSE two budgets
-    assert counts == {"untrained": 2, "ridge": 12, "MSE": 24, "ceiling": 1}
+    assert counts == {"untrained": 2, "ridge": 12, "MSE": 24, "ceiling": 1, "own_index": 1}
     assert all(run.budget is None for run in found["ridge"])
     assert found["ceiling"][0].student is None
     assert NO_STUDENT in found["ceiling"][0].label
