@@ -17,9 +17,9 @@ from pathlib import Path
 
 import torch
 from alignment_variants import VARIANTS, table
-from datasets import Dataset
+from reference_sets import other_sets, reference_sets, training_pairs, translations
 
-from optical_hf import RetrievalCollection, evaluate_retrieval, fit_alignment, load_bitext, load_student, load_teacher
+from optical_hf import evaluate_retrieval, fit_alignment, load_student, load_teacher
 from optical_hf.models import build_student
 from optical_hf.models.tiny import tiny_encoder
 
@@ -32,9 +32,6 @@ ROWS = {
     "layers 10 and 12 averaged": {"layers": [10, 12]},
     "layers 10 and 12 averaged, weights 1 and 3": {"layers": {10: 1, 12: 3}},
 }
-TATOEBA = {"sw": "swh", "tl": "tgl", "mr": "mar", "fi": "fin"}
-OTHERS = {"tr": "tur", "vi": "vie", "hi": "hin"}
-FLORES = {"cs": "ces_Latn", "sw": "swh_Latn"}
 GROWTH = {"tiny": (1_000, 10_000, 100_000), "real": (1_000, 10_000)}
 BUDGET = {"tiny": 0, "real": 2 * 2**30}  # bytes of tokens kept: 0 encodes them again in every round
 
@@ -50,40 +47,6 @@ options = parser.parse_args()
 torch.set_num_threads(1)
 
 
-def training_pairs(*codes: str) -> Dataset:
-    files = {"de": "multi30k/train.de.gz", "mr": "tatoeba_train/mar-eng.tsv.gz", "fi": "tatoeba_train/fin-eng.tsv.gz"}
-    return load_bitext({code: str(options.data / files[code]) for code in codes}).shuffle(seed=0)
-
-
-def tatoeba(code: str, name: str, limit: int) -> RetrievalCollection:
-    return RetrievalCollection.from_bitext(code, str(options.data / f"tatoeba_v1/{name}-eng.tsv.gz"), code, limit=limit)
-
-
-def lines(code: str, queries: str, documents: str, limit: int) -> RetrievalCollection:
-    paths = (str(options.data / name) for name in (queries, documents))
-    return RetrievalCollection.from_lines(code, {code: next(paths)}, next(paths), limit=limit)
-
-
-def reference_sets() -> dict[str, RetrievalCollection]:
-    caption = "multi30k/test_2018_flickr.{}.gz"
-    captions = {code: lines(code, caption.format(code), caption.format("en"), 500) for code in ("de", "cs")}
-    return captions | {code: tatoeba(code, name, 400) for code, name in TATOEBA.items()}
-
-
-def other_sets() -> dict[str, RetrievalCollection]:
-    flores = "flores200_devtest/{}.txt.gz"
-    sets = {f"Tatoeba {code}": tatoeba(code, name, 300) for code, name in OTHERS.items()}
-    sets |= {f"FLORES {c}": lines(c, flores.format(n), flores.format("eng_Latn"), 300) for c, n in FLORES.items()}
-    caption = "multi30k/test_2017_flickr.{}.gz"
-    return sets | {"Multi30k 2017 fr": lines("fr", caption.format("fr"), caption.format("en"), 300)}
-
-
-def translations(collection: RetrievalCollection) -> list[dict]:
-    """A collection whose queries and documents stand in one order, as pairs."""
-    sides = zip(collection.queries, collection.documents["text"], strict=True)
-    return [{"target": query["text"], "source": english, "language": query["language"]} for query, english in sides]
-
-
 def real_pair(layers: list[int] | None = None) -> tuple:
     teacher = load_teacher(options.models / "all-MiniLM-L6-v2")
     teacher.max_seq_length = 48
@@ -92,7 +55,7 @@ def real_pair(layers: list[int] | None = None) -> tuple:
 
 def grown(encoders: str, count: int) -> str:
     """Fit on `count` pairs and say what it took."""
-    rows = training_pairs("de", "mr", "fi")
+    rows = training_pairs(options.data, "de", "mr", "fi")
     if encoders == "real":
         student, teacher = real_pair()
     else:
@@ -121,13 +84,13 @@ def print_growth() -> None:
 
 
 def print_rows() -> None:
-    sets = reference_sets()
+    sets = reference_sets(options.data)
     print(f"| variant | {' | '.join(sets)} | mean | penalty | seconds |\n{'|---' * (len(sets) + 4)}|")
     for name in options.only or ROWS:
         settings = dict(ROWS[name])
         student, teacher = real_pair(settings.pop("layers", None))
         report = fit_alignment(
-            student, teacher, training_pairs("de", "mr").select(range(2400)), progress=False, **settings
+            student, teacher, training_pairs(options.data, "de", "mr").select(range(2400)), progress=False, **settings
         )
         cells: dict[str, list[float]] = {}
         for search, limit in (("vector", None), ("maxsim", 300)):
@@ -149,8 +112,11 @@ if options.grown:
 elif options.growth:
     print_growth()
 elif options.variants:
-    asked = [{name: translations(c) for name, c in sets.items()} for sets in (reference_sets(), other_sets())]
-    fitted = training_pairs("de", "mr").select(range(2400))
+    asked = [
+        {name: translations(c) for name, c in sets.items()}
+        for sets in (reference_sets(options.data), other_sets(options.data))
+    ]
+    fitted = training_pairs(options.data, "de", "mr").select(range(2400))
     for line in table(*real_pair(), fitted, *asked, options.features, options.only or VARIANTS):
         print(line, flush=True)
 else:
