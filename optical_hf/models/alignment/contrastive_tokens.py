@@ -24,9 +24,7 @@ from optical_hf.models.alignment.contrastive_map import TENTHS, ContrastiveMap, 
 from optical_hf.models.alignment.own_rank import SAME
 from optical_hf.models.alignment.packed_tokens import PackedTokens
 
-BY_TOKENS = ContrastiveSettings(
-    temperature=0.03, steps=300, queries_per_step=64, negatives=192, learning_rate=2e-3
-)
+BY_TOKENS = ContrastiveSettings(temperature=0.03, steps=300, queries_per_step=64, negatives=192, learning_rate=2e-3)
 """What `fit_contrastive_tokens` takes by default."""
 CHUNK = 64  # documents scored together: what bounds the memory of a step
 
@@ -77,7 +75,7 @@ def fit_contrastive_tokens(
         raise ValueError("all documents are one: pass pairs of at least two different English texts")
     length_in = _mean_length(sources)
     scaled = [weight_KD.detach().float() * length_in, *([] if bias_K is None else [bias_K.detach().float()])]
-    some_QD = sources.tokens_TD[: 10_000].float() / length_in
+    some_QD = sources.tokens_TD[:10_000].float() / length_in
     length_out = float(linear(some_QD, *scaled).norm(dim=1).mean().clamp(min=1e-12))
     parameters = [tensor / length_out for tensor in scaled]
 
@@ -143,7 +141,9 @@ def _drawn_rows(groups: Sequence[tuple[Tensor, float]], count: int, generator: t
 
 
 def _unit_means(texts: PackedTokens) -> Tensor:
-    sums_MK = torch.segment_reduce(texts.tokens_TD.float(), "mean", lengths=texts.length_N.to(texts.tokens_TD.device), axis=0)
+    sums_MK = torch.segment_reduce(
+        texts.tokens_TD.float(), "mean", lengths=texts.length_N.to(texts.tokens_TD.device), axis=0
+    )
     return normalize(sums_MK, dim=1)
 
 
@@ -152,7 +152,11 @@ def _mean_length(texts: PackedTokens) -> float:
 
 
 def _check(
-    sources: PackedTokens, own_N: Tensor, documents: PackedTokens, weight_KD: Tensor, groups: Sequence[tuple[Tensor, float]]
+    sources: PackedTokens,
+    own_N: Tensor,
+    documents: PackedTokens,
+    weight_KD: Tensor,
+    groups: Sequence[tuple[Tensor, float]],
 ) -> None:
     if len(sources) != len(own_N) or not bool(((own_N >= 0) & (own_N < len(documents))).all()):
         raise ValueError(

@@ -46,8 +46,10 @@ class PackedTokens:
             ValueError: for no texts, a text without tokens, or a value that float16 cannot hold.
         """
         kept = [spread(tokens_ND, tokens_per_text).to(torch.float16) for tokens_ND in texts]
-        if not kept or not all(map(len, kept)):
-            raise ValueError(f"{sum(not len(text) for text in kept)} of {len(kept)} texts have no tokens: leave them out")
+        if not kept:
+            raise ValueError("no texts were given: pass the tokens of at least one text")
+        if empty := sum(not len(text) for text in kept):
+            raise ValueError(f"{empty} of {len(kept)} texts have no tokens: leave them out")
         length_N = torch.tensor([len(text) for text in kept])
         tokens_TD = torch.cat(kept)
         if not bool(tokens_TD.isfinite().all()):
