@@ -23,6 +23,7 @@ def barycentres(plan_BNM: Tensor, target_BMK: Tensor) -> Barycentres:
     over many others says little about where it belongs: its weight is the largest entry of its row.
 
     Example:
+        >>> import torch
         >>> found = barycentres(torch.tensor([[[0.5, 0.5]]]), torch.tensor([[[2.0, 0.0], [0.0, 2.0]]]))
         >>> found.target_BNK.square().sum().item(), found.weight_BN.item()
         (4.0, 0.5)

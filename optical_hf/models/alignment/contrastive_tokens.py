@@ -12,7 +12,8 @@ Shapes: N source texts, M documents, B texts and R further documents of a step, 
 L tokens of the longest document of a chunk, D source width, K target width.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -27,16 +28,30 @@ from optical_hf.models.alignment.packed_tokens import PackedTokens
 BY_TOKENS = ContrastiveSettings(temperature=0.03, steps=300, queries_per_step=64, negatives=192, learning_rate=2e-3)
 """What `fit_contrastive_tokens` takes by default."""
 CHUNK = 64  # documents scored together: what bounds the memory of a step
+SOME = 20_000  # tokens of each kind that the mean lengths are taken from
+
+
+@dataclass(frozen=True)
+class TokenRows:
+    """Source texts of one kind, such as bitext or index documents.
+
+    Attributes:
+        sources: tokens to be mapped.
+        own_N: the number of each text's document.
+        share: of a step, in proportion to the other kinds' shares.
+    """
+
+    sources: PackedTokens
+    own_N: Tensor
+    share: float = 1.0
 
 
 def fit_contrastive_tokens(
-    sources: PackedTokens,
-    own_N: Tensor,
+    rows: Sequence[TokenRows],
     documents: PackedTokens,
     start: tuple[Tensor, Tensor | None],
     settings: ContrastiveSettings = BY_TOKENS,
     *,
-    groups: Sequence[tuple[Tensor, float]] = (),
     progress: bool = False,
 ) -> ContrastiveMap:
     """The linear map under which source texts retrieve their documents by MaxSim, fitted by InfoNCE.
@@ -44,52 +59,52 @@ def fit_contrastive_tokens(
     Lengths of tokens do not matter: sources and mapped tokens are brought to a mean length of 1 for the fit, and back after it.
 
     Args:
-        sources: tokens to be mapped.
-        own_N: the number of each source text's document.
+        rows: at least one kind of source texts; each step takes its share of each kind.
         documents: tokens that are searched; each different text once.
         start: weight (K, D) and bias (K,) to begin with; without a bias none is fitted.
         settings: temperature, steps and the like; `queries_per_step` source texts and `negatives` further documents a step.
-        groups: row numbers of sources, and their share of each step; none draws from all rows alike.
         progress: show a progress bar.
 
     Returns:
         A `ContrastiveMap` in the dtype of the start.
 
     Raises:
-        ValueError: for shapes that do not fit, a document that is not there, fewer than two different documents, or shares that
-            do not sum to 1.
+        ValueError: for shapes that do not fit, a document that is not there, or fewer than two different documents.
 
     Example:
         >>> generator = torch.Generator().manual_seed(0)
         >>> texts = [torch.randn(3, 4, generator=generator) for _ in range(50)]
-        >>> sources, documents = PackedTokens.of(texts), PackedTokens.of([text[:, :3] for text in texts])
+        >>> rows = TokenRows(PackedTokens.of(texts), torch.arange(50))
+        >>> documents = PackedTokens.of([text[:, :3] for text in texts])
         >>> start = torch.ones(3, 4), torch.zeros(3)
-        >>> found = fit_contrastive_tokens(sources, torch.arange(50), documents, start, ContrastiveSettings(steps=50))
-        >>> found.loss[-1] < found.loss[0]
+        >>> loss = fit_contrastive_tokens([rows], documents, start, ContrastiveSettings(steps=50)).loss
+        >>> loss[-1] < loss[0]
         True
     """
     weight_KD, bias_K = start
-    _check(sources, own_N, documents, weight_KD, groups)
+    _check(rows, documents, weight_KD)
     mean_MK = _unit_means(documents)
     if bool((mean_MK @ mean_MK[0] >= SAME).all()):
-        raise ValueError("all documents are one: pass pairs of at least two different English texts")
-    length_in = _mean_length(sources)
+        raise ValueError("all documents are one: pass at least two different English texts")
+    some_QD = torch.cat([kind.sources.tokens_TD[:SOME].float() for kind in rows])
+    length_in = _mean_length(some_QD)
     scaled = [weight_KD.detach().float() * length_in, *([] if bias_K is None else [bias_K.detach().float()])]
-    some_QD = sources.tokens_TD[:10_000].float() / length_in
-    length_out = float(linear(some_QD, *scaled).norm(dim=1).mean().clamp(min=1e-12))
+    length_out = _mean_length(linear(some_QD / length_in, *scaled))
     parameters = [tensor / length_out for tensor in scaled]
+    total = sum(kind.share for kind in rows)
+    counts = [max(1, round(settings.queries_per_step * kind.share / total)) for kind in rows]
 
     def loss_of(generator: torch.Generator) -> Tensor:
-        row_B = _drawn_rows(groups or [(torch.arange(len(sources)), 1.0)], settings.queries_per_step, generator)
-        other_R = _draw(len(documents), settings.negatives, generator)
-        candidate_C = torch.cat([own_N[row_B], other_R]).unique()
-        source_QD, length_B = sources.rows(row_B)
+        drawn = [_draw(len(kind.own_N), count, generator) for kind, count in zip(rows, counts, strict=True)]
+        parts = [kind.sources.rows(row_B) for kind, row_B in zip(rows, drawn, strict=True)]
+        source_QD, length_B = map(torch.cat, zip(*parts, strict=True))
+        own_B = torch.cat([kind.own_N[row_B] for kind, row_B in zip(rows, drawn, strict=True)])
+        candidate_C = torch.cat([own_B, _draw(len(documents), settings.negatives, generator)]).unique()
         mapped_QK = normalize(linear(source_QD / length_in, *parameters), dim=1)
         score_BC = mean_maxsim(mapped_QK, length_B, documents, candidate_C)
-        own_B = torch.searchsorted(candidate_C, own_N[row_B])
-        same_BC = mean_MK[own_N[row_B]] @ mean_MK[candidate_C].T >= SAME
-        same_BC[torch.arange(len(row_B)), own_B] = False
-        return cross_entropy(score_BC.masked_fill(same_BC, -torch.inf) / settings.temperature, own_B)
+        return own_against_others(
+            score_BC / settings.temperature, torch.searchsorted(candidate_C, own_B), mean_MK[candidate_C]
+        )
 
     losses = _descend(parameters, loss_of, settings, progress)
     found = [tensor.detach() * length_out for tensor in parameters]
@@ -98,6 +113,19 @@ def fit_contrastive_tokens(
     tenths = [float(part.mean()) for part in torch.tensor(losses).tensor_split(TENTHS) if len(part)]
     bias_K = None if bias_K is None else found[1].to(bias_K)
     return ContrastiveMap((found[0] / length_in).to(weight_KD), bias_K, tenths)
+
+
+def own_against_others(score_BC: Tensor, own_B: Tensor, vector_CK: Tensor) -> Tensor:
+    """Cross-entropy of the scores; a candidate whose vector equals that of the own one is no negative.
+
+    Args:
+        score_BC: of each source text with each candidate, over the temperature.
+        own_B: the candidate that is right.
+        vector_CK: a vector of unit length of each candidate.
+    """
+    same_BC = vector_CK[own_B] @ vector_CK.T >= SAME
+    same_BC[torch.arange(len(own_B), device=own_B.device), own_B] = False
+    return cross_entropy(score_BC.masked_fill(same_BC, -torch.inf), own_B)
 
 
 def mean_maxsim(query_QK: Tensor, length_B: Tensor, documents: PackedTokens, candidate_C: Tensor) -> Tensor:
@@ -119,7 +147,13 @@ def mean_maxsim(query_QK: Tensor, length_B: Tensor, documents: PackedTokens, can
     return torch.segment_reduce(best_QC, "mean", lengths=length_B.to(best_QC.device), axis=0)
 
 
-def _descend(parameters, loss_of, settings, progress):
+def _descend(
+    parameters: list[Tensor],
+    loss_of: Callable[[torch.Generator], Tensor],
+    settings: ContrastiveSettings,
+    progress: bool,
+) -> list[float]:
+    """Move `parameters`, weight and bias, in place by Adam; returns the loss of each step."""
     generator = torch.Generator().manual_seed(settings.seed)
     optimizer = torch.optim.Adam([tensor.requires_grad_() for tensor in parameters], lr=settings.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
@@ -135,40 +169,29 @@ def _descend(parameters, loss_of, settings, progress):
     return losses
 
 
-def _drawn_rows(groups: Sequence[tuple[Tensor, float]], count: int, generator: torch.Generator) -> Tensor:
-    """Rows of one step: of each group its share."""
-    return torch.cat([rows[_draw(len(rows), round(share * count), generator)] for rows, share in groups])
-
-
 def _unit_means(texts: PackedTokens) -> Tensor:
-    sums_MK = torch.segment_reduce(
-        texts.tokens_TD.float(), "mean", lengths=texts.length_N.to(texts.tokens_TD.device), axis=0
-    )
-    return normalize(sums_MK, dim=1)
+    """The mean of each text's tokens, of unit length: equal where the tokens are."""
+    lengths_N = texts.length_N.to(texts.tokens_TD.device)
+    return normalize(torch.segment_reduce(texts.tokens_TD.float(), "mean", lengths=lengths_N, axis=0), dim=1)
 
 
-def _mean_length(texts: PackedTokens) -> float:
-    return float(texts.tokens_TD.float().norm(dim=1).mean().clamp(min=1e-12))
+def _mean_length(tokens_QD: Tensor) -> float:
+    return float(tokens_QD.norm(dim=1).mean().clamp(min=1e-12))
 
 
-def _check(
-    sources: PackedTokens,
-    own_N: Tensor,
-    documents: PackedTokens,
-    weight_KD: Tensor,
-    groups: Sequence[tuple[Tensor, float]],
-) -> None:
-    if len(sources) != len(own_N) or not bool(((own_N >= 0) & (own_N < len(documents))).all()):
-        raise ValueError(
-            f"{len(sources)} source texts, {len(own_N)} numbers of documents and {len(documents)} documents: expected the number "
-            "of a document for each source text"
-        )
-    width_out, width_in = weight_KD.shape
-    found = (sources.tokens_TD.shape[1], documents.tokens_TD.shape[1])
-    if found != (width_in, width_out):
-        raise ValueError(
-            f"sources and documents are {found[0]} and {found[1]} wide, the start maps {width_in} to {width_out}: pass tokens of "
-            "these widths"
-        )
-    if groups and abs(sum(share for _, share in groups) - 1) > 1e-6:
-        raise ValueError(f"the groups' shares are {[share for _, share in groups]}: expected shares that sum to 1")
+def _check(rows: Sequence[TokenRows], documents: PackedTokens, weight_KD: Tensor) -> None:
+    if not rows:
+        raise ValueError("there are no source texts to fit on: pass at least one kind of rows")
+    for kind in rows:
+        if len(kind.sources) != len(kind.own_N) or not bool(((kind.own_N >= 0) & (kind.own_N < len(documents))).all()):
+            raise ValueError(
+                f"{len(kind.sources)} source texts, {len(kind.own_N)} numbers of documents and {len(documents)} documents: "
+                "expected the number of a document for each source text"
+            )
+        width_out, width_in = weight_KD.shape
+        found = (kind.sources.tokens_TD.shape[1], documents.tokens_TD.shape[1])
+        if found != (width_in, width_out):
+            raise ValueError(
+                f"sources and documents are {found[0]} and {found[1]} wide, the start maps {width_in} to {width_out}: pass tokens "
+                "of these widths"
+            )

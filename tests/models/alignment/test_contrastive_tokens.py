@@ -8,7 +8,7 @@ from sentence_transformers import util
 from torch.nn.functional import normalize
 
 from optical_hf.models.alignment.contrastive_map import ContrastiveSettings
-from optical_hf.models.alignment.contrastive_tokens import fit_contrastive_tokens, mean_maxsim
+from optical_hf.models.alignment.contrastive_tokens import TokenRows, fit_contrastive_tokens, mean_maxsim
 from optical_hf.models.alignment.own_rank import mean_reciprocal_rank
 from optical_hf.models.alignment.packed_tokens import PackedTokens
 from optical_hf.models.alignment.ridge_regression import NormalEquations
@@ -39,11 +39,9 @@ def rank(
     return mean_reciprocal_rank(score_SS, torch.arange(len(documents)), torch.stack([d.mean(0) for d in documents]))
 
 
-def fit(sources, documents, start, settings=FEW, **options):
-    own_N = options.pop("own_N", torch.arange(len(sources)))
-    return fit_contrastive_tokens(
-        PackedTokens.of(sources), own_N, PackedTokens.of(documents), start, settings, **options
-    )
+def fit(sources, documents, start, settings=FEW, own_N=None):
+    rows = TokenRows(PackedTokens.of(sources), torch.arange(len(sources)) if own_N is None else own_N)
+    return fit_contrastive_tokens([rows], PackedTokens.of(documents), start, settings)
 
 
 def random_start() -> tuple[torch.Tensor, torch.Tensor]:
@@ -117,15 +115,19 @@ def test_lengths_change_nothing_but_the_length():
     assert torch.allclose(one.weight_KD / 8 * 4, long.weight_KD, rtol=1e-3, atol=1e-3)
 
 
-def test_groups_get_their_shares():
+def test_kinds_of_rows_get_their_shares():
     sources, documents = texts(40)
-    groups = [(torch.arange(30), 0.5), (torch.arange(30, 40), 0.5)]
-    settings = replace(FEW, steps=3, queries_per_step=10)
-    alone = fit(sources, documents, random_start(), settings, groups=[(torch.arange(30, 40), 1.0)])
-    # Ten rows and no negatives: the group alone is one batch, whatever the seed.
-    assert alone.loss[0] != fit(sources, documents, random_start(), settings, groups=groups).loss[0]
-    with pytest.raises(ValueError, match=r"shares are \[0.5, 0.2\]"):
-        fit(sources, documents, random_start(), settings, groups=[(groups[0][0], 0.5), (groups[1][0], 0.2)])
+    packed, settings = PackedTokens.of(documents), replace(FEW, steps=1, queries_per_step=12, negatives=40)
+    one, other = (
+        TokenRows(PackedTokens.of(sources[own]), torch.arange(40)[own], share)
+        for own, share in ((slice(10), 5), (slice(10, 12), 1))
+    )
+    # Every row of both kinds and every document are in the one step: the loss is the mean over twelve rows.
+    losses = [
+        fit_contrastive_tokens(rows, packed, random_start(), settings).loss[0]
+        for rows in ([one, other], [one], [other])
+    ]
+    assert losses[0] == pytest.approx((10 * losses[1] + 2 * losses[2]) / 12, abs=1e-5)
 
 
 def test_a_start_without_bias_gets_none():
@@ -144,3 +146,5 @@ def test_what_cannot_be_fitted_is_refused():
         fit(sources, sources, random_start())
     with pytest.raises(ValueError, match="all documents are one"):
         fit(sources, documents[:1] * 20, random_start())
+    with pytest.raises(ValueError, match="at least one kind of rows"):
+        fit_contrastive_tokens([], PackedTokens.of(documents), random_start())
