@@ -12,16 +12,15 @@ Shapes: N source texts, M documents, B texts and R further documents of a step, 
 L tokens of the longest document of a chunk, D source width, K target width.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, linear, normalize
-from tqdm.auto import tqdm
+from torch.nn.functional import cross_entropy, normalize
 
-from optical_hf.bars import bars_shown
-from optical_hf.models.alignment.contrastive_map import TENTHS, ContrastiveMap, ContrastiveSettings, _draw
+from optical_hf.models.alignment.contrastive_map import ContrastiveMap, ContrastiveSettings
+from optical_hf.models.alignment.map_descent import Mapping, descend
 from optical_hf.models.alignment.own_rank import SAME
 from optical_hf.models.alignment.packed_tokens import PackedTokens
 
@@ -81,38 +80,25 @@ def fit_contrastive_tokens(
         >>> loss[-1] < loss[0]
         True
     """
-    weight_KD, bias_K = start
-    _check(rows, documents, weight_KD)
+    _check(rows, documents, start[0])
     mean_MK = _unit_means(documents)
     if bool((mean_MK @ mean_MK[0] >= SAME).all()):
         raise ValueError("all documents are one: pass at least two different English texts")
-    some_QD = torch.cat([kind.sources.tokens_TD[:SOME].float() for kind in rows])
-    length_in = _mean_length(some_QD)
-    scaled = [weight_KD.detach().float() * length_in, *([] if bias_K is None else [bias_K.detach().float()])]
-    length_out = _mean_length(linear(some_QD / length_in, *scaled))
-    parameters = [tensor / length_out for tensor in scaled]
     total = sum(kind.share for kind in rows)
     counts = [max(1, round(settings.queries_per_step * kind.share / total)) for kind in rows]
 
-    def loss_of(generator: torch.Generator) -> Tensor:
-        drawn = [_draw(len(kind.own_N), count, generator) for kind, count in zip(rows, counts, strict=True)]
+    def loss_of(mapped: Mapping, generator: torch.Generator) -> Tensor:
+        drawn = [_some(len(kind.own_N), count, generator) for kind, count in zip(rows, counts, strict=True)]
         parts = [kind.sources.rows(row_B) for kind, row_B in zip(rows, drawn, strict=True)]
         source_QD, length_B = map(torch.cat, zip(*parts, strict=True))
         own_B = torch.cat([kind.own_N[row_B] for kind, row_B in zip(rows, drawn, strict=True)])
-        candidate_C = torch.cat([own_B, _draw(len(documents), settings.negatives, generator)]).unique()
-        mapped_QK = normalize(linear(source_QD / length_in, *parameters), dim=1)
-        score_BC = mean_maxsim(mapped_QK, length_B, documents, candidate_C)
-        return own_against_others(
-            score_BC / settings.temperature, torch.searchsorted(candidate_C, own_B), mean_MK[candidate_C]
-        )
+        candidate_C = torch.cat([own_B, _some(len(documents), settings.negatives, generator)]).unique()
+        score_BC = mean_maxsim(normalize(mapped(source_QD), dim=1), length_B, documents, candidate_C)
+        place_B = torch.searchsorted(candidate_C, own_B)
+        return own_against_others(score_BC / settings.temperature, place_B, mean_MK[candidate_C])
 
-    losses = _descend(parameters, loss_of, settings, progress)
-    found = [tensor.detach() * length_out for tensor in parameters]
-    if not all(bool(tensor.isfinite().all()) for tensor in found):
-        raise ValueError("the fitted map is not finite: lower learning_rate, or raise temperature")
-    tenths = [float(part.mean()) for part in torch.tensor(losses).tensor_split(TENTHS) if len(part)]
-    bias_K = None if bias_K is None else found[1].to(bias_K)
-    return ContrastiveMap((found[0] / length_in).to(weight_KD), bias_K, tenths)
+    some_QD = torch.cat([kind.sources.tokens_TD[:SOME].float() for kind in rows])
+    return descend(start, some_QD, loss_of, settings, label="Contrastive map of tokens", progress=progress)
 
 
 def own_against_others(score_BC: Tensor, own_B: Tensor, vector_CK: Tensor) -> Tensor:
@@ -147,36 +133,15 @@ def mean_maxsim(query_QK: Tensor, length_B: Tensor, documents: PackedTokens, can
     return torch.segment_reduce(best_QC, "mean", lengths=length_B.to(best_QC.device), axis=0)
 
 
-def _descend(
-    parameters: list[Tensor],
-    loss_of: Callable[[torch.Generator], Tensor],
-    settings: ContrastiveSettings,
-    progress: bool,
-) -> list[float]:
-    """Move `parameters`, weight and bias, in place by Adam; returns the loss of each step."""
-    generator = torch.Generator().manual_seed(settings.seed)
-    optimizer = torch.optim.Adam([tensor.requires_grad_() for tensor in parameters], lr=settings.learning_rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
-    losses: list[float] = []
-    for _ in tqdm(range(settings.steps), desc="Contrastive map of tokens", disable=not bars_shown(progress)):
-        with torch.enable_grad():
-            loss = loss_of(generator)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        schedule.step()
-        losses.append(float(loss.detach()))
-    return losses
+def _some(count: int, wanted: int, generator: torch.Generator) -> Tensor:
+    """At most `wanted` different numbers below `count`, at random."""
+    return torch.randperm(count, generator=generator)[:wanted]
 
 
 def _unit_means(texts: PackedTokens) -> Tensor:
     """The mean of each text's tokens, of unit length: equal where the tokens are."""
     lengths_N = texts.length_N.to(texts.tokens_TD.device)
     return normalize(torch.segment_reduce(texts.tokens_TD.float(), "mean", lengths=lengths_N, axis=0), dim=1)
-
-
-def _mean_length(tokens_QD: Tensor) -> float:
-    return float(tokens_QD.norm(dim=1).mean().clamp(min=1e-12))
 
 
 def _check(rows: Sequence[TokenRows], documents: PackedTokens, weight_KD: Tensor) -> None:
