@@ -26,7 +26,8 @@ from torch import Tensor
 from torch.nn.functional import linear, normalize
 
 from optical_hf import load_bitext
-from optical_hf.models.alignment.contrastive_map import ContrastiveRows, ContrastiveSettings, fit_contrastive
+from optical_hf.models.alignment.contrastive_map import ContrastiveRows, fit_contrastive
+from optical_hf.models.alignment.map_descent import ContrastiveSettings
 from optical_hf.models.alignment.own_rank import own_rank, same_targets, text_numbers
 from optical_hf.models.alignment.ridge_regression import NormalEquations
 from optical_hf.models.teachers.token_cache.cache_shards import text_hash

@@ -11,48 +11,21 @@ Shapes: N rows, M negatives, P shifts, B rows and R negatives of a step, C candi
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, linear, normalize
-from tqdm.auto import tqdm
+from torch.nn.functional import cross_entropy, normalize
 
-from optical_hf.bars import bars_shown
-from optical_hf.models.alignment.alignment_checks import check_ranges
+from optical_hf.models.alignment.map_descent import (
+    ContrastiveMap,
+    ContrastiveSettings,
+    LinearMap,
+    counts_of,
+    descend,
+    draw,
+)
 from optical_hf.models.alignment.own_rank import SAME
-
-TENTHS = 10
-
-
-@dataclass(frozen=True)
-class ContrastiveSettings:
-    """How `fit_contrastive` descends.
-
-    Args:
-        temperature: of the softmax over cosines.
-        steps: gradient steps.
-        queries_per_step: rows drawn for each step; fewer where there are fewer.
-        negatives: further negatives drawn for each step; all of them where there are no more.
-        learning_rate: the first one, of Adam; it decays to 0 along a cosine. For a map between unit vectors.
-        seed: of the rows drawn.
-
-    Raises:
-        ValueError: for a number out of its range.
-    """
-
-    temperature: float = 0.05
-    steps: int = 600
-    queries_per_step: int = 512
-    negatives: int = 2048
-    learning_rate: float = 1e-3
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        numbers = asdict(self)
-        numbers.pop("seed")
-        check_ranges(**numbers)
 
 
 @dataclass(frozen=True)
@@ -83,14 +56,6 @@ class ContrastiveRows:
             other_B = torch.randint(len(self.shift_PD), (len(row_B),), generator=generator).to(device)
             source_BD = source_BD + shifted_B1 * self.shift_PD[other_B]
         return source_BD, self.target_NK[row_B]
-
-
-class ContrastiveMap(NamedTuple):
-    """The fitted map, and the mean loss in each tenth of the steps."""
-
-    weight_KD: Tensor
-    bias_K: Tensor | None
-    loss: list[float]
 
 
 def fit_contrastive(
@@ -126,52 +91,23 @@ def fit_contrastive(
         >>> loss[-1] < loss[0]
         True
     """
-    weight_KD, bias_K = start
-    _check(rows, negatives_MK, weight_KD, bias_K)
-    length_in = _mean_length(torch.cat([kind.source_ND.detach().float() for kind in rows]))
-    rows = [_scaled(kind, length_in) for kind in rows]
+    settings = settings or ContrastiveSettings()
+    _check(rows, negatives_MK, *start)
+    rows = [_in_float32(kind) for kind in rows]
     pool_MK = normalize(negatives_MK.detach().float(), dim=1)
     first_K = rows[0].target_NK[0]
     if all(bool((kind @ first_K >= SAME).all()) for kind in (pool_MK, *(kind.target_NK for kind in rows))):
         raise ValueError("all targets are one vector: pass at least two different English texts")
-    scaled = [weight_KD.detach().float() * length_in, *([] if bias_K is None else [bias_K.detach().float()])]
-    length_out = _mean_length(linear(torch.cat([kind.source_ND for kind in rows]), *scaled))
-    parameters = [tensor / length_out for tensor in scaled]
-    losses = _descend(rows, pool_MK, parameters, settings or ContrastiveSettings(), progress)
-    found = [tensor.detach() * length_out for tensor in parameters]
-    if not all(bool(tensor.isfinite().all()) for tensor in found):
-        raise ValueError("the fitted map is not finite: lower learning_rate, or raise temperature")
-    tenths = [float(part.mean()) for part in torch.tensor(losses).tensor_split(TENTHS) if len(part)]
-    bias_K = None if bias_K is None else found[1].to(bias_K)
-    return ContrastiveMap((found[0] / length_in).to(weight_KD), bias_K, tenths)
+    counts = counts_of([kind.share for kind in rows], settings.queries_per_step)
 
-
-def _descend(
-    rows: Sequence[ContrastiveRows],
-    pool_MK: Tensor,
-    parameters: list[Tensor],
-    settings: ContrastiveSettings,
-    progress: bool,
-) -> list[float]:
-    """Move `parameters`, weight and bias, in place by Adam; returns the loss of each step."""
-    generator = torch.Generator().manual_seed(settings.seed)
-    optimizer = torch.optim.Adam([tensor.requires_grad_() for tensor in parameters], lr=settings.learning_rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
-    total = sum(kind.share for kind in rows)
-    counts = [max(1, round(settings.queries_per_step * kind.share / total)) for kind in rows]
-    losses: list[float] = []
-    for _ in tqdm(range(settings.steps), desc="Contrastive map", disable=not bars_shown(progress)):
+    def loss_of(mapped: LinearMap, generator: torch.Generator) -> Tensor:
         parts = [kind.some(count, generator) for kind, count in zip(rows, counts, strict=True)]
         source_BD, target_BK = map(torch.cat, zip(*parts, strict=True))
         wrong_RK = pool_MK[draw(len(pool_MK), settings.negatives, generator).to(pool_MK.device)]
-        with torch.enable_grad():
-            loss = info_nce(linear(source_BD, *parameters), target_BK, wrong_RK, settings.temperature)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        schedule.step()
-        losses.append(float(loss.detach()))
-    return losses
+        return info_nce(mapped(source_BD), target_BK, wrong_RK, settings.temperature)
+
+    source_ND = torch.cat([kind.source_ND for kind in rows])
+    return descend(start, source_ND, loss_of, settings, label="Contrastive map", progress=progress)
 
 
 def info_nce(mapped_BK: Tensor, target_BK: Tensor, wrong_RK: Tensor, temperature: float) -> Tensor:
@@ -190,20 +126,11 @@ def info_nce(mapped_BK: Tensor, target_BK: Tensor, wrong_RK: Tensor, temperature
     return cross_entropy(score_BC.masked_fill(same_BC, -torch.inf), own_B)
 
 
-def draw(count: int, wanted: int, generator: torch.Generator) -> Tensor:
-    """Row numbers below `count`, `wanted` different ones at random; all in order where there are no more."""
-    return torch.arange(count) if count <= wanted else torch.randperm(count, generator=generator)[:wanted]
-
-
-def _mean_length(rows_ND: Tensor) -> float:
-    return float(rows_ND.norm(dim=1).mean().clamp(min=1e-12))
-
-
-def _scaled(kind: ContrastiveRows, length: float) -> ContrastiveRows:
-    """Sources divided by a length, targets of length 1."""
-    shift_PD = None if kind.shift_PD is None else kind.shift_PD.detach().float() / length
+def _in_float32(kind: ContrastiveRows) -> ContrastiveRows:
+    """Rows without gradient, their targets of length 1."""
+    shift_PD = None if kind.shift_PD is None else kind.shift_PD.detach().float()
     target_NK = normalize(kind.target_NK.detach().float(), dim=1)
-    return replace(kind, source_ND=kind.source_ND.detach().float() / length, target_NK=target_NK, shift_PD=shift_PD)
+    return replace(kind, source_ND=kind.source_ND.detach().float(), target_NK=target_NK, shift_PD=shift_PD)
 
 
 def _check(rows: Sequence[ContrastiveRows], negatives_MK: Tensor, weight_KD: Tensor, bias_K: Tensor | None) -> None:

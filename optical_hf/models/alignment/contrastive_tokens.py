@@ -19,8 +19,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
-from optical_hf.models.alignment.contrastive_map import ContrastiveMap, ContrastiveSettings
-from optical_hf.models.alignment.map_descent import Mapping, descend
+from optical_hf.models.alignment.map_descent import (
+    ContrastiveMap,
+    ContrastiveSettings,
+    LinearMap,
+    counts_of,
+    descend,
+    draw,
+)
 from optical_hf.models.alignment.own_rank import SAME
 from optical_hf.models.alignment.packed_tokens import PackedTokens
 
@@ -84,15 +90,14 @@ def fit_contrastive_tokens(
     mean_MK = _unit_means(documents)
     if bool((mean_MK @ mean_MK[0] >= SAME).all()):
         raise ValueError("all documents are one: pass at least two different English texts")
-    total = sum(kind.share for kind in rows)
-    counts = [max(1, round(settings.queries_per_step * kind.share / total)) for kind in rows]
+    counts = counts_of([kind.share for kind in rows], settings.queries_per_step)
 
-    def loss_of(mapped: Mapping, generator: torch.Generator) -> Tensor:
-        drawn = [_some(len(kind.own_N), count, generator) for kind, count in zip(rows, counts, strict=True)]
+    def loss_of(mapped: LinearMap, generator: torch.Generator) -> Tensor:
+        drawn = [draw(len(kind.own_N), count, generator) for kind, count in zip(rows, counts, strict=True)]
         parts = [kind.sources.rows(row_B) for kind, row_B in zip(rows, drawn, strict=True)]
         source_QD, length_B = map(torch.cat, zip(*parts, strict=True))
         own_B = torch.cat([kind.own_N[row_B] for kind, row_B in zip(rows, drawn, strict=True)])
-        candidate_C = torch.cat([own_B, _some(len(documents), settings.negatives, generator)]).unique()
+        candidate_C = torch.cat([own_B, draw(len(documents), settings.negatives, generator)]).unique()
         score_BC = mean_maxsim(normalize(mapped(source_QD), dim=1), length_B, documents, candidate_C)
         place_B = torch.searchsorted(candidate_C, own_B)
         return own_against_others(score_BC / settings.temperature, place_B, mean_MK[candidate_C])
@@ -131,11 +136,6 @@ def mean_maxsim(query_QK: Tensor, length_B: Tensor, documents: PackedTokens, can
         best.append(score_QCL.max(dim=-1).values)
     best_QC = torch.cat(best, dim=1)[:, order_C.argsort()]
     return torch.segment_reduce(best_QC, "mean", lengths=length_B.to(best_QC.device), axis=0)
-
-
-def _some(count: int, wanted: int, generator: torch.Generator) -> Tensor:
-    """At most `wanted` different numbers below `count`, at random."""
-    return torch.randperm(count, generator=generator)[:wanted]
 
 
 def _unit_means(texts: PackedTokens) -> Tensor:

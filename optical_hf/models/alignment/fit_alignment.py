@@ -22,12 +22,13 @@ from torch import Tensor
 
 from optical_hf.models.alignment.alignment_checks import Bitext, check_choices, check_inputs, check_ranges
 from optical_hf.models.alignment.alignment_report import AlignmentReport, Method, Start
-from optical_hf.models.alignment.contrastive_map import ContrastiveSettings, fit_contrastive
+from optical_hf.models.alignment.contrastive_map import fit_contrastive
 from optical_hf.models.alignment.contrastive_rows import contrastive_rows
 from optical_hf.models.alignment.first_pass import FirstPass, read_pooled, read_tokens
 from optical_hf.models.alignment.held_out import held_out_score, split_held_out
 from optical_hf.models.alignment.held_out_tokens import TokenFold
 from optical_hf.models.alignment.index_documents import Documents, DocumentVectors, read_documents, sample_documents
+from optical_hf.models.alignment.map_descent import ContrastiveSettings
 from optical_hf.models.alignment.pair_tokens import PairTokenReader
 from optical_hf.models.alignment.pooled_texts import PooledTexts
 from optical_hf.models.alignment.ridge_penalty import POOLED_WEIGHTS, Fold, Selection, choose_weight, summed

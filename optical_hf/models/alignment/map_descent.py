@@ -1,4 +1,4 @@
-"""Gradient steps of a linear map, by Adam, from a start.
+"""Gradient steps of a linear map, by Adam, from a start: the settings, the steps, and the map that comes out.
 
 It knows nothing about the loss: it maps what the loss asks for. For the steps, sources and mapped vectors have a mean length of 1,
 so that one learning rate suits every model; the map that comes out is between vectors as they are.
@@ -6,8 +6,9 @@ so that one learning rate suits every model; the map that comes out is between v
 Shapes: Q vectors, D source width, K target width.
 """
 
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -15,15 +16,53 @@ from torch.nn.functional import linear
 from tqdm.auto import tqdm
 
 from optical_hf.bars import bars_shown
-from optical_hf.models.alignment.contrastive_map import TENTHS, ContrastiveMap, ContrastiveSettings
+from optical_hf.models.alignment.alignment_checks import check_ranges
 
-Mapping: TypeAlias = Callable[[Tensor], Tensor]
+LinearMap: TypeAlias = Callable[[Tensor], Tensor]
+TENTHS = 10
+
+
+@dataclass(frozen=True)
+class ContrastiveSettings:
+    """How a map descends. The defaults are those of one vector a text.
+
+    Args:
+        temperature: of the softmax over cosines.
+        steps: gradient steps.
+        queries_per_step: rows drawn for each step; fewer where there are fewer.
+        negatives: further negatives drawn for each step; all of them where there are no more.
+        learning_rate: the first one, of Adam; it decays to 0 along a cosine. For a map between unit vectors.
+        seed: of the rows drawn.
+
+    Raises:
+        ValueError: for a number out of its range.
+    """
+
+    temperature: float = 0.05
+    steps: int = 600
+    queries_per_step: int = 512
+    negatives: int = 2048
+    learning_rate: float = 1e-3
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        numbers = asdict(self)
+        numbers.pop("seed")
+        check_ranges(**numbers)
+
+
+class ContrastiveMap(NamedTuple):
+    """The fitted map, and the mean loss in each tenth of the steps."""
+
+    weight_KD: Tensor
+    bias_K: Tensor | None
+    loss: list[float]
 
 
 def descend(
     start: tuple[Tensor, Tensor | None],
     source_QD: Tensor,
-    loss_of: Callable[[Mapping, torch.Generator], Tensor],
+    loss_of: Callable[[LinearMap, torch.Generator], Tensor],
     settings: ContrastiveSettings,
     *,
     label: str,
@@ -64,6 +103,21 @@ def descend(
         raise ValueError("the fitted map is not finite: lower learning_rate, or raise temperature")
     tenths = [float(part.mean()) for part in torch.tensor(losses).tensor_split(TENTHS) if len(part)]
     return ContrastiveMap((found[0] / length_in).to(weight_KD), None if bias_K is None else found[1].to(bias_K), tenths)
+
+
+def draw(count: int, wanted: int, generator: torch.Generator) -> Tensor:
+    """Row numbers below `count`, `wanted` different ones at random; all in order where there are no more."""
+    return torch.arange(count) if count <= wanted else torch.randperm(count, generator=generator)[:wanted]
+
+
+def counts_of(shares: Sequence[float], rows: int) -> list[int]:
+    """How many of a step's rows are of each kind, at least one of each.
+
+    Example:
+        >>> counts_of([0.5, 0.25, 0.25], 64)
+        [32, 16, 16]
+    """
+    return [max(1, round(rows * share / sum(shares))) for share in shares]
 
 
 def _mean_length(rows_QD: Tensor) -> float:

@@ -9,10 +9,11 @@ from datasets import Dataset
 from torch.nn.functional import normalize
 
 from optical_hf.models import as_backbone, fit_alignment, token_projection
-from optical_hf.models.alignment.contrastive_map import ContrastiveRows, ContrastiveSettings, fit_contrastive, info_nce
+from optical_hf.models.alignment.contrastive_map import ContrastiveRows, fit_contrastive, info_nce
 from optical_hf.models.alignment.contrastive_rows import contrastive_rows
 from optical_hf.models.alignment.first_pass import FirstPass
 from optical_hf.models.alignment.index_documents import DocumentVectors
+from optical_hf.models.alignment.map_descent import ContrastiveSettings
 from optical_hf.models.alignment.own_rank import mean_reciprocal_rank
 from optical_hf.models.alignment.pair_tokens import pooled
 from optical_hf.models.alignment.ridge_regression import NormalEquations

@@ -7,8 +7,8 @@ import torch
 from sentence_transformers import util
 from torch.nn.functional import normalize
 
-from optical_hf.models.alignment.contrastive_map import ContrastiveSettings
 from optical_hf.models.alignment.contrastive_tokens import TokenRows, fit_contrastive_tokens, mean_maxsim
+from optical_hf.models.alignment.map_descent import ContrastiveSettings
 from optical_hf.models.alignment.own_rank import mean_reciprocal_rank
 from optical_hf.models.alignment.packed_tokens import PackedTokens
 from optical_hf.models.alignment.ridge_regression import NormalEquations
