@@ -13,6 +13,7 @@ _PUBLIC = {
     "OTDistillationTrainer": "optical_hf.training",
     "OTDistillationArguments": "optical_hf.training",
     "load_teacher": "optical_hf.models",
+    "load_vectors": "optical_hf.models",
     "load_student": "optical_hf.models",
     "fit_alignment": "optical_hf.models",
     "TeacherCache": "optical_hf.models.teachers.token_cache",

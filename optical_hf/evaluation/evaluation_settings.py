@@ -13,6 +13,7 @@ from sentence_transformers.sentence_transformer.modules import Pooling
 from optical_hf.evaluation.encode.encoding import Encoding, Search
 from optical_hf.evaluation.report.language_scores import Bootstrap
 from optical_hf.files import check_folder
+from optical_hf.models.teachers.vector_teacher import VectorTeacher
 from optical_hf.models.text_length import check_length
 from optical_hf.models.views import Encoder, token_projection
 from optical_hf.settings_checks import check_cutoffs, check_lists
@@ -91,7 +92,7 @@ class EvaluationSettings:
         """Settings of the intervals."""
         return Bootstrap(self.confidence, self.rounds, self.seed)
 
-    def encoding(self, teacher: Encoder | None) -> Encoding:
+    def encoding(self, teacher: Encoder | VectorTeacher | None) -> Encoding:
         """Settings of the encoding, with the teacher's way to compare vectors; the folder is tried."""
         folder = None if self.folder is None else check_folder(self.folder)
         search = self.search or default_search(teacher)
@@ -117,25 +118,25 @@ class EvaluationSettings:
                 raise TypeError(f"{function.__name__} got an unexpected keyword argument {name!r}; {meant}")
         return replace(self, **given)
 
-    def for_models(self, *models: Encoder | None) -> "EvaluationSettings":
+    def for_models(self, *models: Encoder | VectorTeacher | None) -> "EvaluationSettings":
         """These settings with the search decided, by the first of the models that is there where it is None."""
         return replace(self, search=self.search or default_search(*models))
 
 
-def default_search(*models: Encoder | None) -> Search:
+def default_search(*models: Encoder | VectorTeacher | None) -> Search:
     """ "maxsim" where the first model that is not None is a late-interaction model, else "vector".
 
     Late interaction is a `MultiVectorEncoder`, or a Dense layer on tokens with no pooling behind it.
     """
     model = next((model for model in models if model is not None), None)
-    if model is None:
+    if model is None or isinstance(model, VectorTeacher):
         return "vector"
     pooled = any(isinstance(module, Pooling) for module in model)
     late = isinstance(model, MultiVectorEncoder) or (token_projection(model) is not None and not pooled)
     return "maxsim" if late else "vector"
 
 
-def by_cosine(teacher: Encoder | None) -> bool:
+def by_cosine(teacher: Encoder | VectorTeacher | None) -> bool:
     """Whether single vectors are compared by cosine, as the teacher says; vectors without a teacher are."""
     name = "cosine" if teacher is None else str(teacher.similarity_fn_name)
     if name in ("euclidean", "manhattan"):

@@ -17,6 +17,7 @@ from optical_hf.evaluation.session import Session
 from optical_hf.evaluation.systems import System, resolve_systems
 from optical_hf.metrics.paired_level import LEAST
 from optical_hf.metrics.ranking import recall_at_k, reciprocal_rank
+from optical_hf.models.teachers.vector_teacher import VectorTeacher
 from optical_hf.models.tokens import Encoder
 
 
@@ -25,7 +26,7 @@ class RetrievalEvaluator(BaseEvaluator):
 
     Args:
         collections: what is searched, as in `evaluate_retrieval`.
-        teacher: encodes the documents, at the first call.
+        teacher: encodes the documents, at the first call; or the vectors of one, from `load_vectors`.
         untrained: the checkpoint that the student was made from; None takes it as `evaluate_retrieval` does. It reads the
             collections once, at the first call, for recovery.
         own_index: also measure recovery, where the checkpoint is known; False saves that reading.
@@ -51,7 +52,7 @@ class RetrievalEvaluator(BaseEvaluator):
     def __init__(
         self,
         collections: RetrievalCollection | Sequence[RetrievalCollection],
-        teacher: Encoder,
+        teacher: Encoder | VectorTeacher,
         *,
         untrained: Encoder | str | Path | None = None,
         own_index: bool = True,

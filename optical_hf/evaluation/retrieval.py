@@ -21,6 +21,7 @@ from optical_hf.evaluation.session import Session, Vectors, has_image_queries, h
 from optical_hf.evaluation.systems import System, SystemName, resolve_systems
 from optical_hf.evaluation.translate.seq2seq import Translator, Translators, translator_of
 from optical_hf.metrics.ranking import recall_at_k
+from optical_hf.models.teachers.vector_teacher import VectorTeacher
 from optical_hf.models.tokens import Encoder
 from optical_hf.settings_checks import check_lists, check_vectors
 from optical_hf.stores.engine_names import engine_named
@@ -30,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 def evaluate_retrieval(
     student: Encoder | None,
-    teacher: Encoder | None,
+    teacher: Encoder | VectorTeacher | None,
     collections: RetrievalCollection | Sequence[RetrievalCollection],
     *,
     systems: Sequence[SystemName] | None = None,
@@ -50,7 +51,8 @@ def evaluate_retrieval(
 
     Args:
         student: reads the queries; None where only other systems are evaluated.
-        teacher: encodes the documents, and English queries for the ceiling; None if `document_vectors` has all documents.
+        teacher: encodes the documents, and English queries for the ceiling; or the vectors of both, from `load_vectors`. None if
+            `document_vectors` has all documents.
         collections: what is searched. Languages that share documents or images belong in one collection: they are then
             resampled together. A language that occurs in several collections is scored over all of them.
         systems: of "student", "untrained", "own_index" (re-indexing), "teacher", "teacher_english" (the ceiling),

@@ -18,6 +18,7 @@ from optical_hf.evaluation.own_index import reading_with
 from optical_hf.evaluation.searching import Found, Searchable, found_within
 from optical_hf.evaluation.systems import System, query_texts
 from optical_hf.evaluation.translate.seq2seq import Translator
+from optical_hf.models.teachers.vector_teacher import VectorTeacher
 from optical_hf.models.tokens import Encoder
 from optical_hf.stores.bm25_search import Bm25Search
 from optical_hf.stores.engine_names import engine_named
@@ -26,6 +27,7 @@ from optical_hf.stores.search_engine import SearchResult
 from optical_hf.stores.vectors import VectorSet, VectorStore
 
 T = TypeVar("T")
+M = TypeVar("M", bound=Encoder | VectorTeacher)
 
 COMPARED = 200
 """So many queries of a collection are searched exactly too, to say how much an approximate engine misses."""
@@ -39,7 +41,7 @@ class Session:
     """Collections, the teacher and settings whose search is decided; `run` gives what a system retrieves."""
 
     collections: Sequence[RetrievalCollection]
-    teacher: Encoder | None
+    teacher: Encoder | VectorTeacher | None
     settings: EvaluationSettings
     document_vectors: Mapping[str, Vectors] = field(default_factory=dict)
     translator: Translator | None = None
@@ -60,7 +62,9 @@ class Session:
         self.settings.check_length(system.model)
         for collection in self.collections:
             if not has_image_queries(collection) and collection.name not in vectors:
-                self._texts(collection, system)
+                texts = self._texts(collection, system)
+                if isinstance(system.model, VectorTeacher):
+                    system.model.check_texts(texts, f"queries of {collection.name} read by {system.name}")
 
     def run(self, system: System, vectors: Mapping[str, Vectors]) -> list[Found]:
         """What a system retrieves in each collection.
@@ -142,7 +146,7 @@ class Session:
         teacher = _needed(self.teacher, "the teacher")
         return self._once(("images", collection.name), lambda: self._queries(teacher, images, what))
 
-    def _queries(self, model: Encoder, items: Sequence[Any], what: str) -> VectorSet:
+    def _queries(self, model: Encoder | VectorTeacher, items: Sequence[Any], what: str) -> VectorSet:
         return self.encoding.encode(model, items, "query", what, self.processes).in_item_order(self.processes)
 
     def _of_teacher(self, collection: RetrievalCollection) -> Searchable:
@@ -155,7 +159,7 @@ class Session:
 
         return self._once(("documents", collection.name), make)
 
-    def _encoded(self, collection: RetrievalCollection, model: Encoder) -> Encoded:
+    def _encoded(self, collection: RetrievalCollection, model: Encoder | VectorTeacher) -> Encoded:
         column = "image" if "image" in collection.documents.column_names else "text"
         items = collection.documents[column]  # texts and images stay where they are until their piece is encoded
         return self.encoding.encode(model, items, "document", f"the documents of {collection.name}", self.processes)
@@ -174,7 +178,7 @@ def has_images(collection: RetrievalCollection) -> bool:
     return "image" in collection.documents.column_names or has_image_queries(collection)
 
 
-def _needed(model: Encoder | None, name: str) -> Encoder:
+def _needed(model: M | None, name: str) -> M:
     if model is None:
         raise ValueError(f"expected a model for {name}, got None; pass the model, or its vectors already computed")
     return model

@@ -24,6 +24,8 @@ from optical_hf.evaluation.translate.seq2seq import Translator
 from optical_hf.models.layers import averaged_layers, layer_average
 from optical_hf.models.loading import build_student, load_teacher
 from optical_hf.models.prompts import prompt_of
+from optical_hf.models.teacher_space import teacher_space
+from optical_hf.models.teachers.vector_teacher import VectorTeacher
 from optical_hf.models.text_length import set_max_seq_length
 from optical_hf.models.tokens import Encoder
 from optical_hf.models.views import token_projection
@@ -63,14 +65,14 @@ class System(NamedTuple):
     """
 
     name: str
-    model: Encoder | None
+    model: Encoder | VectorTeacher | None
     column: Column
     readings: tuple[Reading, ...] = ()
 
 
 def resolve_systems(
     student: Encoder | None,
-    teacher: Encoder | None,
+    teacher: Encoder | VectorTeacher | None,
     systems: Sequence[SystemName],
     models: Mapping[str, Encoder],
     untrained: Encoder | str | Path | None = None,
@@ -97,7 +99,7 @@ def resolve_systems(
         readers["untrained"] = untrained_student(untrained, teacher, student)
     tried: tuple[Reading, ...] = ()
     if "own_index" in systems:
-        device = next((str(model.device) for model in (teacher, student) if model is not None), None)
+        device = next((str(model.device) for model in (teacher, student) if isinstance(model, Encoder)), None)
         own = readers["own_index"] = own_index_encoder(untrained, student, device)
         tried = tuple(readings(own, student))
     known = [
@@ -107,7 +109,7 @@ def resolve_systems(
 
 
 def untrained_student(
-    untrained: Encoder | str | Path | None, teacher: Encoder | None, student: Encoder | None
+    untrained: Encoder | str | Path | None, teacher: Encoder | VectorTeacher | None, student: Encoder | None
 ) -> Encoder:
     """The student before training: a backbone behind which there is a new projection to the teacher's width.
 
@@ -128,7 +130,7 @@ def untrained_student(
     if not isinstance(untrained, str | Path):
         return build_student(untrained, teacher)
     prompt = None if student is None else prompt_of(student, "query")
-    model = load_teacher(untrained, device=str(teacher.device), query_prompt=prompt, role="student")
+    model = load_teacher(untrained, device=teacher_space(teacher).device, query_prompt=prompt, role="student")
     if token_projection(model) is not None:
         raise ValueError(
             f"{untrained} has a projection, as a trained student has: it would be shown as untrained; name the "

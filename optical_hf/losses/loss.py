@@ -21,6 +21,7 @@ class Loss(ABC):
 
     Attributes:
         name: what the loss is called in logs and on the command line.
+        needs_tokens: whether it compares tokens of the teacher, which a teacher of vectors alone has not.
 
     Example:
         >>> from optical_hf.losses import Loss, PairTensors
@@ -34,6 +35,7 @@ class Loss(ABC):
     """
 
     name: ClassVar[str]
+    needs_tokens: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(self, pairs: PairTensors) -> Tensor:
@@ -63,6 +65,7 @@ class MaxSimLoss(Loss):
     """
 
     temperature: float = 0.05
+    needs_tokens: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         """Check the settings."""

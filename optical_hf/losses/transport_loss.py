@@ -39,6 +39,7 @@ class Transport(Loss):
     """
 
     name = "transport"
+    needs_tokens = True
     solver: Solver = "sinkhorn"
     epsilon: float = 0.05
     tolerance: float = 1e-3

@@ -2,7 +2,9 @@
 
 from optical_hf.models.alignment.fit_alignment import AlignmentReport, fit_alignment
 from optical_hf.models.layers import Layers, averaged_layers, layer_average
-from optical_hf.models.loading import build_student, embedding_width, load_student, load_teacher
+from optical_hf.models.loading import build_student, load_student, load_teacher
+from optical_hf.models.teacher_space import embedding_width
+from optical_hf.models.teachers.vector_teacher import VectorTeacher, load_vectors
 from optical_hf.models.tokens import TokenSet, iter_token_sets, preprocess, preprocess_queries, token_set
 from optical_hf.models.views import (
     Encoder,
@@ -22,6 +24,7 @@ __all__ = [
     "Kind",
     "Layers",
     "TokenSet",
+    "VectorTeacher",
     "as_backbone",
     "as_late_interaction",
     "as_vector",
@@ -36,6 +39,7 @@ __all__ = [
     "layer_average",
     "load_student",
     "load_teacher",
+    "load_vectors",
     "preprocess",
     "preprocess_queries",
     "token_projection",

@@ -26,6 +26,8 @@ from optical_hf.models.layers import Layers, average_layers, default_layers, lay
 from optical_hf.models.module_files import UNREADABLE, missing_module_file
 from optical_hf.models.prompts import Role, advise_prompt, set_prompts
 from optical_hf.models.student_folder import student_folder
+from optical_hf.models.teacher_space import teacher_space
+from optical_hf.models.teachers.teacher import Teacher
 from optical_hf.models.text_length import check_length, keep_within_positions, set_max_seq_length
 from optical_hf.models.tokens import Encoder
 from optical_hf.models.views import (
@@ -34,7 +36,6 @@ from optical_hf.models.views import (
     as_late_interaction,
     as_vector,
     backbone,
-    kind_of,
     prompts_of,
     token_projection,
 )
@@ -86,7 +87,7 @@ def load_teacher(
 
 def load_student(
     name_or_path: str | Path,
-    teacher: Encoder,
+    teacher: Encoder | Teacher,
     *,
     kind: Kind | None = None,
     layers: Layers | None = None,
@@ -106,7 +107,7 @@ def load_student(
 
     Args:
         name_or_path: a hub id or a folder; any encoder `AutoModel` loads, or a sentence-transformers model.
-        teacher: the teacher, for its width, its kind and its pooling.
+        teacher: the teacher, for its width, its kind and its pooling; or vectors of one, from `load_vectors`.
         kind: "vector" or "late_interaction"; None takes the teacher's. The same weights serve both in the end.
         layers: hidden layers of the backbone whose average the projection reads, 0 the word embeddings; `[10, 12]`, or weights
             `{10: 1, 12: 3}`, which are not trained. None takes what a checkpoint was saved with, else the last layer; for a
@@ -134,7 +135,7 @@ def load_student(
         import_extra("bitsandbytes", "qlora", "quantising with BitsAndBytesConfig")
     if max_seq_length is not None:
         check_length(max_seq_length)
-    device = device or str(teacher.device)
+    device = device or teacher_space(teacher).device
     model = _load(
         name_or_path, "student", device, revision, trust_remote_code, torch.float32, query_prompt,
         quantization_config=quantization_config,
@@ -146,33 +147,33 @@ def load_student(
 
 
 def build_student(
-    model: Encoder, teacher: Encoder, *, kind: Kind | None = None, layers: Layers | None = None
+    model: Encoder, teacher: Encoder | Teacher, *, kind: Kind | None = None, layers: Layers | None = None
 ) -> Encoder:
     """Make a student of `teacher` from a loaded encoder; see `load_student`, which loads and then calls this."""
-    if model is teacher or backbone(model) is backbone(teacher):
+    inside = backbone(model)
+    if model is teacher or (isinstance(teacher, Encoder) and inside is backbone(teacher)):
         raise ValueError(
             "teacher and student are the same object: training would move the teacher and the loss would fall to zero "
             "without anything learnt; load the student on its own with load_student"
         )
     check_full_precision(model)
     keep_within_positions(model, "the student")
-    kind = kind or kind_of(teacher)
-    if any(isinstance(m, Dense) and m.module_input_name == "sentence_embedding" for m in teacher):
+    space = teacher_space(teacher)
+    kind, width = kind or space.kind, space.width
+    if kind == "late_interaction" and not space.has_tokens:
         raise ValueError(
-            "this teacher has a dense layer behind its pooling: its tokens and its vector live in different spaces, so there is "
-            "no one space for the student's tokens; take a teacher that pools last, or load it with kind='late_interaction'"
+            "the teacher is vectors alone, one a text: a student that is searched token by token would have nothing to learn from; "
+            "take kind='vector'"
         )
-    width = embedding_width(teacher)
     projection = token_projection(model)
     if projection is not None and projection.out_features == width:
         settle_layers(model, layers)
-        return _as_kind(model, kind, pooling_mode(teacher))
+        return _as_kind(model, kind, space.pooling)
     if projection is not None:
         raise ValueError(
             f"the student's projection gives tokens of width {projection.out_features}, the teacher's are {width} wide: "
             "it was made for another teacher; distil from that teacher or start again from the student's backbone"
         )
-    inside = backbone(model)
     average = layer_average(model)
     layers = default_layers(inside, kind) if layers is None and average is None else layers
     average = average if layers is None else average_layers(inside, layers)
@@ -183,7 +184,7 @@ def build_student(
         modules += [MultiVectorMask(), Normalize(module_input_name="token_embeddings")]
         student: Encoder = MultiVectorEncoder(modules=modules, prompts=prompts, device=device)
     else:
-        modules += [Pooling(width, pooling_mode(teacher)), Normalize()]
+        modules += [Pooling(width, space.pooling), Normalize()]
         student = SentenceTransformer(modules=modules, prompts=prompts, device=device)
     student.model_card_data.base_model = model.model_card_data.base_model
     return student
@@ -200,19 +201,6 @@ def new_projection(in_features: int, out_features: int) -> Dense:
         nn.init.orthogonal_(projection.linear.weight, generator=torch.Generator().manual_seed(0))
     nn.init.zeros_(projection.linear.bias)
     return projection
-
-
-def embedding_width(model: Encoder) -> int:
-    """The width of the vectors a model is searched with."""
-    projection = token_projection(model)
-    width = projection.out_features if projection is not None else model.get_embedding_dimension()
-    return int(width or backbone(model).get_embedding_dimension())
-
-
-def pooling_mode(model: Encoder) -> str:
-    """How a model pools its tokens ("mean", "cls", ...); "mean" for a model that does not pool."""
-    pooling = next((m for m in model if isinstance(m, Pooling)), None)
-    return pooling.pooling_mode if pooling is not None else "mean"
 
 
 def _as_kind(model: Encoder, kind: Kind, mode: str = "mean") -> Encoder:

@@ -58,7 +58,9 @@ def parquet_batches(path: str, columns: Sequence[str] | None = None, batch_size:
     """
 
     def batches(raw: BinaryIO) -> Batches:
-        yield from pq.ParquetFile(raw).iter_batches(batch_size, columns=columns)
+        file = pq.ParquetFile(raw, pre_buffer=False)
+        for group in range(file.num_row_groups):  # read together, they would be in memory together
+            yield from file.iter_batches(batch_size, row_groups=[group], columns=columns, use_threads=False)
 
     return _read(batches, "a readable Parquet file", path)
 

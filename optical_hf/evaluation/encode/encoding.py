@@ -19,6 +19,7 @@ from torch import Tensor
 from optical_hf.bars import bars_shown
 from optical_hf.evaluation.encode.processes import Processes
 from optical_hf.models.fingerprint import encoder_fingerprint
+from optical_hf.models.teachers.vector_teacher import VectorTeacher
 from optical_hf.models.text_length import text_length
 from optical_hf.models.tokens import Encoder
 from optical_hf.models.views import as_late_interaction, as_vector
@@ -79,27 +80,51 @@ class Encoding:
         check_choices(search=(self.search, get_args(Search)))
         check_counts(batch_size=self.batch_size, piece=self.piece)
 
-    def view(self, model: Encoder) -> Encoder:
-        """The model as this search needs it; weights are shared."""
+    def view(self, model: Encoder | VectorTeacher) -> Encoder | VectorTeacher:
+        """The model as this search needs it; weights are shared.
+
+        Raises:
+            ValueError: MaxSim with vectors that were given, one a text.
+        """
+        if isinstance(model, VectorTeacher):
+            if self.search == "maxsim":
+                raise ValueError(
+                    "the teacher is vectors alone, one a text, and MaxSim compares tokens: take search='vector'"
+                )
+            return model
         return as_vector(model) if self.search == "vector" else as_late_interaction(model)
 
-    def encode(self, model: Encoder, items: Sequence[Any], task: Task, what: str, processes: Processes) -> Encoded:
+    def encode(
+        self, model: Encoder | VectorTeacher, items: Sequence[Any], task: Task, what: str, processes: Processes
+    ) -> Encoded:
         """Encode this process's share of the items.
 
         Args:
-            model: a sentence-transformers model.
+            model: a sentence-transformers model; or the vectors of one, in which the texts are looked up.
             items: texts or images; a column of a Dataset is read piece by piece.
             task: "query" or "document": which of the model's prompts is used.
             what: whose vectors they are, for messages.
             processes: with whom the work is shared.
 
         Raises:
-            ValueError: for NaN or infinity in the vectors, or an item without a token.
+            ValueError: for NaN or infinity in the vectors, an item without a token, or a text that has no vector.
         """
+        if isinstance(model, VectorTeacher):
+            return self._pieces(self._looked_up(model, items, what), items, task, what, processes)
         with text_length(model, self.max_seq_length):
             return self._pieces(self.view(model), items, task, what, processes)
 
-    def _pieces(self, view: Encoder, items: Sequence[Any], task: Task, what: str, processes: Processes) -> Encoded:
+    def _looked_up(self, teacher: VectorTeacher, items: Sequence[Any], what: str) -> Encoder | VectorTeacher:
+        if len(items) and not isinstance(items[0], str):
+            raise ValueError(
+                f"vectors of a teacher are looked up by text, and {what} are images; give document_vectors="
+            )
+        teacher.check_texts(items[:], what.removeprefix("the "))
+        return self.view(teacher)
+
+    def _pieces(
+        self, view: Encoder | VectorTeacher, items: Sequence[Any], task: Task, what: str, processes: Processes
+    ) -> Encoded:
         order = list(range(len(items)))
         if len(items) and isinstance(items[0], str):
             lengths = [len(item) for item in _in_turn(items)]
@@ -120,7 +145,9 @@ class Encoding:
             pieces.append(vectors if path is None else path)
         return Encoded(VectorStore(tuple(pieces), tuple(mine), len(items)), torch.tensor(order, dtype=torch.int64))
 
-    def _encode(self, view: Encoder, items: list[Any], task: Task) -> VectorSet:
+    def _encode(self, view: Encoder | VectorTeacher, items: list[Any], task: Task) -> VectorSet:
+        if isinstance(view, VectorTeacher):
+            return VectorSet.of(view.lookup(items, task).vector_BD)
         encode = view.encode_query if task == "query" else view.encode_document
         vectors = encode(
             items,
@@ -168,9 +195,10 @@ def _take(items: Sequence[Any], rows: list[int]) -> list[Any]:
     return [items[row] for row in rows] if isinstance(items, list) else list(items[rows])
 
 
-def fingerprint(model: Encoder, items: Sequence[Any], settings: tuple[Any, ...]) -> str:
+def fingerprint(model: Encoder | VectorTeacher, items: Sequence[Any], settings: tuple[Any, ...]) -> str:
     """A name for these vectors that another model, other items or other settings do not have."""
-    digest = hashlib.blake2b(encoder_fingerprint(model).encode() + repr((FORMAT, *settings)).encode(), digest_size=16)
+    whose = model.fingerprint if isinstance(model, VectorTeacher) else encoder_fingerprint(model)
+    digest = hashlib.blake2b(whose.encode() + repr((FORMAT, *settings)).encode(), digest_size=16)
     for item in _in_turn(items):
         content = _content(item)
         digest.update(len(content).to_bytes(8, "little") + content)

@@ -101,3 +101,18 @@ def check_inputs(
         raise ValueError("documents are not for method='transport': take 'ridge' or 'contrastive'")
     if bitext is not None:
         check_table(bitext, ["source", "target", *(["language"] if regularisation == "held_out_language" else [])])
+
+
+def check_tokens(has_tokens: bool, method: str, start: str) -> None:
+    """Refuse plans of transport where the teacher has one vector a text and no tokens.
+
+    Raises:
+        ValueError: saying what to take instead.
+    """
+    if has_tokens or (method != "transport" and not (method == "contrastive" and start == "transport")):
+        return
+    asked = "method='transport'" if method == "transport" else "start='transport'"
+    raise ValueError(
+        f"{asked} moves tokens onto the teacher's tokens, and the teacher is vectors alone, one a text: a plan onto one vector "
+        "says nothing; take method='contrastive' or 'ridge'"
+    )

@@ -17,10 +17,17 @@ from os import PathLike
 from typing import Any
 
 import torch
+from datasets import Dataset
 from sentence_transformers.base.modules import Dense
 from torch import Tensor
 
-from optical_hf.models.alignment.alignment_checks import Bitext, check_choices, check_inputs, check_ranges
+from optical_hf.models.alignment.alignment_checks import (
+    Bitext,
+    check_choices,
+    check_inputs,
+    check_ranges,
+    check_tokens,
+)
 from optical_hf.models.alignment.alignment_report import AlignmentReport, Method, Start
 from optical_hf.models.alignment.contrastive_map import fit_contrastive
 from optical_hf.models.alignment.contrastive_rows import contrastive_rows
@@ -73,8 +80,8 @@ def fit_alignment(
 
     Args:
         student: from `load_student`; its `token_projection` gets new weights, nothing else moves.
-        teacher: the frozen teacher, of the width the projection gives; or a token cache of one, or a dict of teachers by
-            language (both of these without `held_out`).
+        teacher: the frozen teacher, of the width the projection gives; or a token cache of one, its vectors (`load_vectors`), or a
+            dict of teachers by language (all of these without `held_out`).
         bitext: rows with `source` (English), `target` and maybe `language`: from `load_bitext`, or anything that can be iterated
             again ("transport" reads it once a round where its tokens exceed `memory_budget`). None needs `documents`.
         documents: English texts of the index: a list, or a `Dataset` with a column `text` and maybe `vector` (from
@@ -144,6 +151,9 @@ def fit_alignment(
             "method='contrastive' fits the one vector, and this student is searched token by token: take method='transport'"
         )
     teacher = as_teacher(teacher)
+    check_tokens(teacher.has_tokens, method, start)
+    if isinstance(bitext, Dataset):
+        teacher.check_texts(bitext["source"][:])
     projection = _checked_projection(student, teacher)
     searched = _searched(teacher) if held_out and bitext is not None else None
     fitted, kept = split_held_out(bitext, held_out, seed)

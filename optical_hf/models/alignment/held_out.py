@@ -15,7 +15,7 @@ from datasets import Dataset
 from sentence_transformers.util import cos_sim
 
 from optical_hf.models.alignment.own_rank import own_rank, same_targets, text_numbers
-from optical_hf.models.loading import pooling_mode
+from optical_hf.models.teacher_space import pooling_mode
 from optical_hf.models.tokens import Encoder
 from optical_hf.models.views import as_late_interaction, as_vector
 

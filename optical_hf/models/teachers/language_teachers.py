@@ -58,6 +58,7 @@ class TeachersByLanguage(Teacher):
             )
         self.width, self.pooling = shapes.pop()
         self.kind = kinds.pop() if kinds else None
+        self.has_tokens = all(teacher.has_tokens for teacher in self.distinct)
         self.encoders = tuple(encoder for teacher in self.distinct for encoder in teacher.encoders)
 
     @property

@@ -13,8 +13,8 @@ import torch
 from accelerate.utils import send_to_device
 
 from optical_hf.models.fingerprint import encoder_fingerprint
-from optical_hf.models.loading import embedding_width, pooling_mode
 from optical_hf.models.prompts import Task
+from optical_hf.models.teacher_space import embedding_width, pooling_mode
 from optical_hf.models.tokens import Encoder, TokenSet, iter_token_sets, preprocess, token_set
 from optical_hf.models.views import Kind, kind_of
 
@@ -30,6 +30,7 @@ class Teacher(ABC):
         kind: whether it searches with one vector a text or one a token; None where that is not known.
         encoders: the models that must be in memory for it; none where its vectors are kept.
         tokenizer: what cuts English texts into tokens; None where no text is cut.
+        has_tokens: whether it has vectors of tokens; without, its token set is its one vector, and nothing can be moved onto that.
     """
 
     width: int
@@ -37,6 +38,7 @@ class Teacher(ABC):
     kind: Kind | None = None
     encoders: tuple[Encoder, ...] = ()
     tokenizer: Any = None
+    has_tokens: bool = True
 
     @property
     @abstractmethod
@@ -56,6 +58,10 @@ class Teacher(ABC):
     @abstractmethod
     def token_set(self, features: Features, task: Task = "query") -> TokenSet:
         """The token set of a batch of `features`, without gradient."""
+
+    def check_texts(self, texts: Sequence[str], what: str = "English sides of the bitext") -> None:
+        """Raise ValueError where it cannot read some of the texts, before the first is read; an encoder reads all."""
+        return
 
     def iter_token_sets(
         self, texts: Sequence[str], languages: Sequence[str] = (), batch_size: int = 64, task: Task = "query"

@@ -1,5 +1,8 @@
 """Whether a student and a teacher fit each other at all, before anything is trained."""
 
+from collections.abc import Iterable
+
+from optical_hf.losses import Loss
 from optical_hf.models import Encoder, backbone, kind_of, token_projection
 from optical_hf.models.teachers.teacher import Teacher
 from optical_hf.models.weights import check_full_precision
@@ -25,4 +28,18 @@ def check_pair(student: Encoder, teacher: Teacher) -> None:
         raise ValueError(
             f"the student is {wider} than the teacher: its projection gives {projection.out_features}, the teacher has "
             f"{teacher.width}; load the student with load_student(path, teacher) for this teacher"
+        )
+
+
+def check_tokens(losses: Iterable[Loss], teacher: Teacher) -> None:
+    """Refuse losses that compare tokens where the teacher has none.
+
+    Raises:
+        ValueError: naming them, and those that can be taken.
+    """
+    names = ", ".join(str(loss) for loss in losses if loss.needs_tokens)
+    if names and not teacher.has_tokens:
+        raise ValueError(
+            f"{names}: compares tokens, and the teacher is vectors alone, one a text; take losses on one vector: contrastive, "
+            "pooled_mse, pooled_cosine, kl_dot"
         )

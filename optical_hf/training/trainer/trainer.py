@@ -35,7 +35,7 @@ from optical_hf.training.checkpoints.checkpoints import clear_errors, resume_poi
 from optical_hf.training.checkpoints.sharded import check_deepspeed, skeleton_before_sharding
 from optical_hf.training.checks.guards import ROWS_READ, check_rows
 from optical_hf.training.checks.loss_check import bank_size, checked_losses, compares_only
-from optical_hf.training.checks.pair_check import check_pair
+from optical_hf.training.checks.pair_check import check_pair, check_tokens
 from optical_hf.training.trainer.batching import training_batches
 from optical_hf.training.trainer.document_bank import document_bank
 from optical_hf.training.trainer.evaluating import Evaluator, evaluator_metrics, held_out_losses
@@ -111,6 +111,7 @@ class OTDistillationTrainer(StudentTrainer):
             check_table(table, ["source", "target"] if data_collator is None else [], name)
         self.evaluators: list[Evaluator] = [evaluators] if callable(evaluators) else list(evaluators or [])
         self.losses = checked_losses(args.loss_weights if losses is None else losses, args)
+        check_tokens(self.losses, teacher)
         if losses is not None:
             args.losses = losses_text(self.losses)  # what is saved beside the student says what it learnt by
         self._names = loss_names(self.losses)
@@ -164,8 +165,14 @@ class OTDistillationTrainer(StudentTrainer):
         if self.train_dataset is not None:
             rows = some_rows(self.train_dataset, ROWS_READ, self.args.seed)
             check_rows(rows, self.model.tokenizer, self.teacher.tokenizer)
+            if isinstance(self.train_dataset, Dataset):
+                self.teacher.check_texts(self.train_dataset["source"][:])
         if self.train_dataset is not None or self.documents is not None:
-            method = wanted_start(self.model, self.args.alignment, self.documents) if checkpoint is None else None
+            method = (
+                wanted_start(self.model, self.args.alignment, self.teacher, self.documents)
+                if checkpoint is None
+                else None
+            )
             if method is not None:
                 bitext = self.train_dataset
                 fit_start(self.accelerator, self.model, self.teacher, bitext, self.documents, method, self.args)

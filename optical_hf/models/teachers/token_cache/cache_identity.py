@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Literal, Self, get_args
 
 from optical_hf.models.fingerprint import digest_of, modules_hash, processors_hash, releases, weights_hash
-from optical_hf.models.loading import embedding_width, pooling_mode
 from optical_hf.models.prompts import prompt_of, reads_alike
+from optical_hf.models.teacher_space import embedding_width, pooling_mode
 from optical_hf.models.tokens import Encoder
 from optical_hf.models.views import Kind, kind_of
 

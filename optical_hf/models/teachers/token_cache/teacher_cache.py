@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from optical_hf.files import expand_path
 from optical_hf.models.prompts import Task
-from optical_hf.models.teachers.teacher import Features, Teacher
+from optical_hf.models.teachers.stored_teacher import StoredTeacher
 from optical_hf.models.teachers.token_cache.cache_building import IDENTITY, fill
 from optical_hf.models.teachers.token_cache.cache_identity import CacheIdentity, StoredDtype
 from optical_hf.models.teachers.token_cache.cache_shards import (
@@ -32,10 +32,8 @@ from optical_hf.models.teachers.token_cache.cache_shards import (
 from optical_hf.models.texts import Texts, texts_of
 from optical_hf.models.tokens import Encoder, TokenSet
 
-FEATURES = ("cached_tokens", "cached_mask", "cached_content", "cached_vector")
 
-
-class TeacherCache(Teacher):
+class TeacherCache(StoredTeacher):
     """The tokens of a frozen encoder on disk, looked up by text.
 
     Made by `build` (with the encoder) or `open` (without). It can be pickled, so loader processes and ranks read it, and
@@ -176,25 +174,6 @@ class TeacherCache(Teacher):
         mask_BN = torch.arange(int(count_B.max())).unsqueeze(0) < count_B.unsqueeze(1)
         tokens_BND, content_BN = (pad_sequence(parts, batch_first=True) for parts in (tokens, contents))
         return TokenSet(tokens_BND, mask_BN, content_BN, torch.stack(vectors))
-
-    def features(self, texts: Sequence[str], languages: Sequence[str] = (), *, task: Task = "query") -> Features:
-        """The tokens as a dict of tensors, in place of the features a tokenizer gives: what a collator wants.
-
-        `PairCollator(student=..., teacher=cache.features)` reads the teacher's side from disk, in the loaders.
-        """
-        return dict(zip(FEATURES, self.lookup(texts, task), strict=True))
-
-    def token_set(self, features: Features, task: Task = "query") -> TokenSet:
-        """The token set that `features` holds.
-
-        Raises:
-            ValueError: where tokenized text comes and there is no teacher to read it.
-        """
-        if FEATURES[0] not in features:
-            raise ValueError(
-                "the batch holds tokenized text and the teacher is a cache: collate with teacher=cache.features"
-            )
-        return TokenSet(*(features[name] for name in FEATURES))
 
     def _read_index(self) -> None:
         self._paths = shard_files(self.folder)
