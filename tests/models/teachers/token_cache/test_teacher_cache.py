@@ -165,7 +165,7 @@ def test_loader_processes_read_it(teacher, captions, tmp_path):
     expected = online(teacher, captions[6:12])
     found = cache.token_set(batches[1]["teacher"])
     torch.testing.assert_close(found.tokens_BND[found.mask_BN], expected.tokens_BND[expected.mask_BN], **FLOAT16)
-    with pytest.raises(ValueError, match=r"collate with teacher=cache.features"):
+    with pytest.raises(ValueError, match=r"collate with teacher=teacher\.features"):
         cache.token_set(preprocess_queries(teacher, captions[:2]))
 
 
