@@ -9,6 +9,7 @@ from datasets import Dataset, IterableDataset
 
 from optical_hf.models.alignment.alignment_report import Method, Start
 from optical_hf.models.alignment.ridge_penalty import Selection
+from optical_hf.models.teachers.teacher import Teacher
 from optical_hf.tables import check_table
 
 Bitext: TypeAlias = Dataset | IterableDataset | Iterable[Mapping[str, Any]]
@@ -103,16 +104,18 @@ def check_inputs(
         check_table(bitext, ["source", "target", *(["language"] if regularisation == "held_out_language" else [])])
 
 
-def check_tokens(has_tokens: bool, method: str, start: str) -> None:
-    """Refuse plans of transport where the teacher has one vector a text and no tokens.
+def checked_teacher(teacher: Teacher, bitext: Bitext | None, method: Method, start: Start) -> Teacher:
+    """The teacher, if it can give what the fit needs.
 
     Raises:
-        ValueError: saying what to take instead.
+        ValueError: plans of transport where it has one vector a text and no tokens, or English sides that it has no vectors for.
     """
-    if has_tokens or (method != "transport" and not (method == "contrastive" and start == "transport")):
-        return
-    asked = "method='transport'" if method == "transport" else "start='transport'"
-    raise ValueError(
-        f"{asked} moves tokens onto the teacher's tokens, and the teacher is vectors alone, one a text: a plan onto one vector "
-        "says nothing; take method='contrastive' or 'ridge'"
-    )
+    if not teacher.has_tokens and (method == "transport" or (method == "contrastive" and start == "transport")):
+        asked = "method='transport'" if method == "transport" else "start='transport'"
+        raise ValueError(
+            f"{asked} moves tokens onto the teacher's tokens, and the teacher is vectors alone, one a text: a plan onto one vector "
+            "says nothing; take method='contrastive' or 'ridge'"
+        )
+    if isinstance(bitext, Dataset):
+        teacher.check_texts(bitext["source"][:])
+    return teacher

@@ -17,7 +17,6 @@ from os import PathLike
 from typing import Any
 
 import torch
-from datasets import Dataset
 from sentence_transformers.base.modules import Dense
 from torch import Tensor
 
@@ -26,7 +25,7 @@ from optical_hf.models.alignment.alignment_checks import (
     check_choices,
     check_inputs,
     check_ranges,
-    check_tokens,
+    checked_teacher,
 )
 from optical_hf.models.alignment.alignment_report import AlignmentReport, Method, Start
 from optical_hf.models.alignment.contrastive_map import fit_contrastive
@@ -150,10 +149,7 @@ def fit_alignment(
         raise ValueError(
             "method='contrastive' fits the one vector, and this student is searched token by token: take method='transport'"
         )
-    teacher = as_teacher(teacher)
-    check_tokens(teacher.has_tokens, method, start)
-    if isinstance(bitext, Dataset):
-        teacher.check_texts(bitext["source"][:])
+    teacher = checked_teacher(as_teacher(teacher), bitext, method, start)
     projection = _checked_projection(student, teacher)
     searched = _searched(teacher) if held_out and bitext is not None else None
     fitted, kept = split_held_out(bitext, held_out, seed)
