@@ -5,6 +5,7 @@ import json
 import pytest
 from evaluation.conftest import ENGLISH, GERMAN, SOMALI
 
+from optical_hf.cli import evaluate as evaluate_module
 from optical_hf.cli.evaluate import evaluate, named_systems, named_translators
 from optical_hf.cli.shared_options import pair_counts
 from optical_hf.evaluation.translate import seq2seq as translating
@@ -67,6 +68,24 @@ def test_a_dictionary_is_learnt_from_bitext_beside_named_translators(tmp_path):
         named_translators(["som=opus"], [str(tmp_path / "som-eng.tsv")])
     with pytest.raises(ValueError, match="say the language of each"):
         named_translators(["opus"], [str(tmp_path / "som-eng.tsv")])
+
+
+def test_a_limit_of_tokens_and_the_english_of_queries_reach_the_evaluation(files, monkeypatch, capsys):
+    rows = ["n\tquestion\tenglish\tpassage", *(f"{i}\t{SOMALI[i]}\t{ENGLISH[i]}\ta {ENGLISH[i]}" for i in range(8))]
+    (files / "asked.tsv").write_text("\n".join(rows) + "\n")
+    made, evaluated = [], evaluate_module.evaluate_retrieval
+    monkeypatch.setattr(
+        evaluate_module, "evaluate_retrieval", lambda *given, **more: made.append(more) or evaluated(*given, **more)
+    )
+    bert = str(files / "bert")
+    evaluate(
+        queries=[f"so={files}/asked.tsv:question,passage"], teacher=bert, student=bert, untrained=bert, max_seq_length=3,
+        system=["student", "own-index", "student-english"], json=files / "r.json",
+    )  # fmt: skip
+    assert made[0]["settings"].max_seq_length == 3
+    systems = json.loads((files / "r.json").read_text())["systems"]
+    assert list(systems) == ["student", "own_index", "student_english", "untrained", "teacher_english"]
+    assert systems["own_index"]["mean"] == systems["teacher_english"]["mean"] == 0  # [CLS] a [SEP]: all alike
 
 
 def test_what_is_missing_is_said():
