@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 from optical_hf.reading.bad_rows import BadRecord
 from optical_hf.reading.line_files import named_damage, open_binary
 
+PAGE = 2**20
+"""Bytes of a Parquet file that are read together."""
 Batches: TypeAlias = Iterator[pa.RecordBatch]
 
 
@@ -58,9 +60,9 @@ def parquet_batches(path: str, columns: Sequence[str] | None = None, batch_size:
     """
 
     def batches(raw: BinaryIO) -> Batches:
-        file = pq.ParquetFile(raw, pre_buffer=False)
-        for group in range(file.num_row_groups):  # read together, they would be in memory together
-            yield from file.iter_batches(batch_size, row_groups=[group], columns=columns, use_threads=False)
+        # Page by page: the defaults read a row group whole, and the next ones ahead.
+        file = pq.ParquetFile(raw, pre_buffer=False, buffer_size=PAGE)
+        yield from file.iter_batches(batch_size, columns=columns, use_threads=False)
 
     return _read(batches, "a readable Parquet file", path)
 
