@@ -13,7 +13,7 @@ from optical_hf.cli.ending import usage
 from optical_hf.data import load_bitext
 from optical_hf.files import check_folder, write_text
 from optical_hf.models import fit_alignment, load_student, load_teacher
-from optical_hf.models.alignment.alignment_report import Method, Start
+from optical_hf.models.alignment.alignment_report import Method, Plans, Start
 from optical_hf.models.alignment.ridge_penalty import Selection
 from optical_hf.models.text_length import set_max_seq_length
 from optical_hf.reading.line_files import LINE_LIMIT
@@ -31,8 +31,12 @@ def align(
     document_text: options.DocumentText = "text",
     document_vector: options.DocumentVector = "vector",
     method: Annotated[
-        Method, typer.Option(help="Tokens by transport, or pooled vectors by ridge or contrast.")
+        Method, typer.Option(help="Tokens by transport, pooled vectors by ridge, or what is searched by contrast.")
     ] = "transport",
+    plans: Annotated[
+        Plans,
+        typer.Option(help="Of --method transport; relay ones have no rounds."),
+    ] = "direct",
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of plans and regression.")] = 3,
     epsilon: Annotated[
         float, typer.Option(help="Entropic regularisation of the plans, above 0, in units of cosine cost.")
@@ -49,8 +53,11 @@ def align(
     held_out: Annotated[
         int, typer.Option(min=0, help="Pairs kept from the fit, to measure R@1 before and after.")
     ] = 200,
-    start: Annotated[Start, typer.Option(help="Start of --method contrastive.")] = "ridge",
-    steps: Annotated[int, typer.Option(min=1, help="Its gradient steps.")] = 600,
+    start: Annotated[
+        Start | None,
+        typer.Option(help="Start of --method contrastive; by default relay plans for MaxSim, else ridge."),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Its gradient steps: 600, for MaxSim 300.")] = None,
     document_share: Annotated[
         float, typer.Option(help="Share of its texts that are documents, where there is bitext too.")
     ] = 0.5,
@@ -102,7 +109,7 @@ def align(
     if max_seq_length is not None:
         set_max_seq_length(english, max_seq_length)
     report = fit_alignment(
-        learner, english, rows, documents=index, method=method, rounds=rounds, epsilon=epsilon, regularisation=penalty,
+        learner, english, rows, documents=index, method=method, plans=plans, rounds=rounds, epsilon=epsilon, regularisation=penalty,
         also_english=also_english, start=start, steps=steps, document_share=document_share, pseudo_foreign=pseudo_foreign,
         max_documents=max_documents, held_out=min(held_out, len(rows) // 10) if rows is not None else held_out, cache=cache,
         seed=seed,

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias, get_args
 
 from datasets import Dataset, IterableDataset
 
-from optical_hf.models.alignment.alignment_report import Method, Start
+from optical_hf.models.alignment.alignment_report import Method, Plans, Start
 from optical_hf.models.alignment.ridge_penalty import Selection
 from optical_hf.models.teachers.teacher import Teacher
 from optical_hf.tables import check_table
@@ -29,6 +29,7 @@ RANGES: dict[str, tuple[type, float, str]] = {
     "learning_rate": (Real, 0, "a number above 0"),
     "document_share": (Real, 0, "a number between 0 and 1"),
     "pseudo_foreign": (Real, 0, "a number from 0 to 1"),
+    "tokens_per_text": (Integral, 1, "a whole number from 1 up"),
     "max_documents": (Integral, 1, "a whole number from 1 up"),
 }
 """Name -> the type of number, the least one, and the words of an error."""
@@ -57,17 +58,17 @@ def check_ranges(**given: Any) -> None:
             raise ValueError(f"{name} is {value!r}: expected {told}")
 
 
-def check_choices(method: str, start: str, regularisation: float | str) -> None:
-    """Refuse a word that names no method, no start, or no way to choose a penalty.
+def check_choices(method: str, start: str | None, plans: str, regularisation: float | str) -> None:
+    """Refuse a word that names no method, no start, no plans, or no way to choose a penalty.
 
     Raises:
         ValueError: naming the setting, what came and what is known.
 
     Example:
-        >>> check_choices("contrastive", "ridge", 1e-3)
+        >>> check_choices("contrastive", None, "direct", 1e-3)
     """
-    for name, given, known in (("method", method, Method), ("start", start, Start)):
-        if given not in get_args(known):
+    for name, given, known in (("method", method, Method), ("start", start, Start), ("plans", plans, Plans)):
+        if given is not None and given not in get_args(known):
             raise ValueError(f"unknown {name} {given!r}: expected one of {', '.join(get_args(known))}")
     if isinstance(regularisation, str) and regularisation not in get_args(Selection):
         raise ValueError(
@@ -76,15 +77,23 @@ def check_choices(method: str, start: str, regularisation: float | str) -> None:
 
 
 def check_inputs(
-    bitext: Bitext | None, documents: Any, method: Method, plans: bool, regularisation: float | Selection
+    bitext: Bitext | None,
+    documents: Any,
+    method: Method,
+    planned: bool,
+    relay: bool,
+    also_english: bool,
+    regularisation: float | Selection,
 ) -> None:
-    """Refuse what cannot be fitted on: nothing at all, plans without bitext, documents for plans.
+    """Refuse what cannot be fitted on: nothing at all, plans without bitext, relay plans without English, documents for plans.
 
     Args:
         bitext: or None.
         documents: or None.
         method: what is fitted.
-        plans: whether it needs transport plans.
+        planned: whether it needs transport plans.
+        relay: whether these are relay plans.
+        also_english: whether the student reads the English sides.
         regularisation: the penalty, or how to choose it.
 
     Raises:
@@ -92,29 +101,32 @@ def check_inputs(
     """
     if bitext is None and documents is None:
         raise ValueError("there is nothing to fit on: pass bitext, documents, or both")
-    if bitext is None and plans:
+    if bitext is None and planned:
         raise ValueError(
             "transport plans need bitext: pass some, or take method='ridge' or 'contrastive' with start='ridge'"
         )
     if bitext is None and regularisation == "held_out_language":
         raise ValueError("regularisation='held_out_language' needs bitext: take 'held_out_pairs' or a number")
+    if relay and not also_english:
+        raise ValueError("relay plans go over the English side as the student reads it: leave also_english=True")
     if documents is not None and method == "transport":
         raise ValueError("documents are not for method='transport': take 'ridge' or 'contrastive'")
     if bitext is not None:
         check_table(bitext, ["source", "target", *(["language"] if regularisation == "held_out_language" else [])])
 
 
-def checked_teacher(teacher: Teacher, bitext: Bitext | None, method: Method, start: Start) -> Teacher:
+def checked_teacher(teacher: Teacher, bitext: Bitext | None, method: Method, start: Start, by_maxsim: bool) -> Teacher:
     """The teacher, if it can give what the fit needs.
 
     Raises:
-        ValueError: plans of transport where it has one vector a text and no tokens, or English sides that it has no vectors for.
+        ValueError: plans or MaxSim where it has one vector a text and no tokens, or English sides that it has no vectors for.
     """
-    if not teacher.has_tokens and (method == "transport" or (method == "contrastive" and start == "transport")):
-        asked = "method='transport'" if method == "transport" else "start='transport'"
+    planned = method == "transport" or (method == "contrastive" and start != "ridge")
+    if not teacher.has_tokens and (planned or by_maxsim):
+        asked = "method='transport'" if method == "transport" else f"start={start!r}" if planned else "MaxSim"
         raise ValueError(
             f"{asked} moves tokens onto the teacher's tokens, and the teacher is vectors alone, one a text: a plan onto one vector "
-            "says nothing; take method='contrastive' or 'ridge'"
+            "says nothing; take method='contrastive' or 'ridge' and a student of one vector"
         )
     if isinstance(bitext, Dataset):
         teacher.check_texts(bitext["source"][:])

@@ -6,7 +6,8 @@ from typing import Any, Literal
 from optical_hf.models.alignment.held_out import HeldOutScore
 
 Method = Literal["ridge", "transport", "contrastive"]
-Start = Literal["ridge", "transport"]
+Start = Literal["ridge", "transport", "relay"]
+Plans = Literal["direct", "relay"]
 
 
 @dataclass(frozen=True)

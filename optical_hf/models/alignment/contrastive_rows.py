@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from optical_hf.models.alignment.contrastive_map import ContrastiveRows
-from optical_hf.models.alignment.first_pass import FirstPass, first_of_each
+from optical_hf.models.alignment.first_pass import FirstPass
 from optical_hf.models.alignment.index_documents import DocumentVectors
+from optical_hf.models.alignment.own_rank import first_of_each
 
 
 def contrastive_rows(

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,6 +18,7 @@ from optical_hf.models.alignment.own_rank import text_numbers
 from optical_hf.models.alignment.pair_tokens import ENGLISH, PairTokenReader, pooled
 from optical_hf.models.alignment.pooled_texts import PooledTexts
 from optical_hf.models.alignment.ridge_penalty import Fold, Selection
+from optical_hf.models.alignment.token_rows import PackedPairs
 from optical_hf.tables import language_of
 
 FOLDS = 5
@@ -59,6 +59,7 @@ class FirstPass:
     Args:
         regularisation: says what a fold is.
         keep_vectors: keep all pooled vectors.
+        tokens: takes all tokens, where they are kept.
 
     Attributes:
         pairs: their number.
@@ -70,6 +71,7 @@ class FirstPass:
 
     regularisation: float | Selection
     keep_vectors: bool
+    tokens: PackedPairs | None = None
     pairs: int = 0
     folds: dict[str, Fold] = field(default_factory=dict)
     token_folds: dict[str, TokenFold] = field(default_factory=dict)
@@ -156,24 +158,18 @@ def read_tokens(read: FirstPass, pairs: PairTokenReader, pooling: str, by_tokens
         _check_finite(target_BK, "teacher")
         if pairs.also_english and number % 2:
             read.add_english(source_BD, target_BK, pair.text_B)
+            if read.tokens is not None:
+                read.tokens.add_english(pair)
             continue
         read.add(source_BD, target_BK, pair.languages, pair.text_B)
+        if read.tokens is not None:
+            read.tokens.add(pair)
         if by_tokens:
             for name, rows in folds_of(pair.languages, pair.text_B, read.regularisation).items():
                 judged = [row for row in rows if pair.languages[row] != ENGLISH]
                 read.token_folds.setdefault(name, TokenFold()).add(pair.student, pair.teacher, judged, pair.text_B)
     for name in read.folds.keys() - read.token_folds.keys() if by_tokens else ():
         read.token_folds[name] = TokenFold()
-
-
-def first_of_each(text_N: Tensor) -> Tensor:
-    """The places of the first row of each different text (M,), in order.
-
-    Example:
-        >>> first_of_each(torch.tensor([7, 8, 7]))
-        tensor([0, 1])
-    """
-    return torch.from_numpy(np.sort(np.unique(text_N.cpu().numpy(), return_index=True)[1]))
 
 
 def folds_of(languages: Sequence[str], text_B: Tensor, regularisation: float | Selection) -> dict[str, list[int]]:

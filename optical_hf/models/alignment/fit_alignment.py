@@ -12,13 +12,11 @@ Shapes: B pairs, N student tokens, M teacher tokens, D student width, K teacher 
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 from typing import Any
-
-import torch
-from sentence_transformers.base.modules import Dense
-from torch import Tensor
 
 from optical_hf.models.alignment.alignment_checks import (
     Bitext,
@@ -27,23 +25,30 @@ from optical_hf.models.alignment.alignment_checks import (
     check_ranges,
     checked_teacher,
 )
-from optical_hf.models.alignment.alignment_report import AlignmentReport, Method, Start
+from optical_hf.models.alignment.alignment_report import AlignmentReport, Method, Plans, Start
 from optical_hf.models.alignment.contrastive_map import fit_contrastive
 from optical_hf.models.alignment.contrastive_rows import contrastive_rows
+from optical_hf.models.alignment.contrastive_tokens import BY_TOKENS, fit_contrastive_tokens
 from optical_hf.models.alignment.first_pass import FirstPass, read_pooled, read_tokens
 from optical_hf.models.alignment.held_out import held_out_score, split_held_out
-from optical_hf.models.alignment.held_out_tokens import TokenFold
-from optical_hf.models.alignment.index_documents import Documents, DocumentVectors, read_documents, sample_documents
-from optical_hf.models.alignment.map_descent import ContrastiveSettings
+from optical_hf.models.alignment.index_documents import (
+    TEXT,
+    Documents,
+    DocumentVectors,
+    read_documents,
+    sample_documents,
+)
+from optical_hf.models.alignment.map_descent import ContrastiveMap, ContrastiveSettings
+from optical_hf.models.alignment.packed_tokens import TOKENS_PER_TEXT
 from optical_hf.models.alignment.pair_tokens import PairTokenReader
 from optical_hf.models.alignment.pooled_texts import PooledTexts
-from optical_hf.models.alignment.ridge_penalty import POOLED_WEIGHTS, Fold, Selection, choose_weight, summed
-from optical_hf.models.alignment.transport_round import Sums, transport_round
+from optical_hf.models.alignment.projection_fit import assign_projection, checked_projection, fit_closed_form
+from optical_hf.models.alignment.ridge_penalty import POOLED_WEIGHTS, Selection
+from optical_hf.models.alignment.token_rows import DocumentTokens, PackedPairs, read_document_tokens, token_rows
 from optical_hf.models.teachers.language_teachers import AnyTeacher, as_teacher
 from optical_hf.models.teachers.teacher import EncoderTeacher, Teacher
 from optical_hf.models.tokens import Encoder
-from optical_hf.models.views import as_backbone, kind_of, token_projection
-from optical_hf.models.weights import check_full_precision
+from optical_hf.models.views import as_backbone, kind_of
 
 
 def fit_alignment(
@@ -58,12 +63,14 @@ def fit_alignment(
     regularisation: float | Selection = "held_out_pairs",
     also_english: bool = True,
     pooled_weight: float | None = None,
-    start: Start = "ridge",
-    temperature: float = 0.05,
-    steps: int = 600,
-    queries_per_step: int = 512,
-    negatives: int = 2048,
-    learning_rate: float = 1e-3,
+    plans: Plans = "direct",
+    start: Start | None = None,
+    temperature: float | None = None,
+    steps: int | None = None,
+    queries_per_step: int | None = None,
+    negatives: int | None = None,
+    learning_rate: float | None = None,
+    tokens_per_text: int = TOKENS_PER_TEXT,
     document_share: float = 0.5,
     pseudo_foreign: float = 1.0,
     max_documents: int = 20_000,
@@ -87,8 +94,9 @@ def fit_alignment(
             `load_documents`). The student learns to read each where its vector in the index is; without a column `vector` the
             teacher reads the texts as documents. Not for "transport".
         method: "ridge" fits pooled vectors only; "transport" goes on from there with `rounds` of plans and barycentres;
-            "contrastive" lets pooled vectors retrieve their English sides, by InfoNCE, for students of one vector.
-        rounds: rounds of plans; three do as well as six.
+            "contrastive" lets texts retrieve their English sides, by InfoNCE over what the student is searched by: its one vector,
+            or its tokens by MaxSim.
+        rounds: rounds of direct plans; three do as well as six.
         epsilon: entropic regularisation of the plans, in units of cosine cost.
         regularisation: ridge penalty on the normal equations divided by the number of texts. Or how to choose it: by
             "held_out_pairs" (five shares of the English texts, each left out in turn), or by a "held_out_language" (each
@@ -97,12 +105,18 @@ def fit_alignment(
         pooled_weight: weight of the pooled vectors' normal equations beside the tokens'; 0 leaves them out. None chooses among
             2 to 128 where the penalty is chosen too: the smallest that retrieves held-out pairs as well as any, by the
             student's own kind of search. Where the penalty is given, None is 2.
-        start: the closed form that "contrastive" begins with. It alone reads this setting and the seven that follow.
-        temperature: of its softmax over cosines.
+        plans: of "transport": "direct" ones between foreign tokens and the teacher's, in rounds; or "relay" ones, made once, over
+            the student's own tokens of the English side. Relay plans need the teacher itself and `also_english`.
+        start: the closed form that "contrastive" begins with: "ridge", "transport" with direct plans, or "relay". None is "ridge"
+            for a student of one vector or without bitext; else "relay", or "transport" where relay plans cannot be made.
+            "contrastive" alone reads this setting and the nine that follow.
+        temperature: of its softmax. None takes, here and in the next four, 0.05, 600, 512, 2048 and 0.001 for a student of one
+            vector, 0.03, 300, 64, 192 and 0.002 for one that is searched by tokens.
         steps: its gradient steps.
         queries_per_step: texts of the student drawn for each step: foreign, English, documents.
         negatives: English texts of bitext and documents drawn for each step as further negatives.
         learning_rate: the first one, of Adam; it decays to 0 along a cosine.
+        tokens_per_text: content tokens of a text that MaxSim sees in the fit; a longer text is thinned out.
         document_share: share of a step's texts that are documents, where there is bitext too.
         pseudo_foreign: share of a step's documents that are moved by the difference foreign - English of a random pair, as
             the student reads both, so that they look like documents in its language. Needs `also_english`.
@@ -123,9 +137,9 @@ def fit_alignment(
         An `AlignmentReport`.
 
     Raises:
-        ValueError: for an unknown method or regularisation, a number out of its range, a penalty that cannot be chosen, a
-            late-interaction student with "contrastive", a student without a projection of the teacher's width or in half
-            precision, vectors that are not finite (the projection is then as it was), no pairs and no documents, or documents
+        ValueError: for an unknown method or regularisation, a number out of its range, a penalty that cannot be chosen,
+            relay plans without the teacher itself, a student without a projection of the teacher's width or in half precision,
+            vectors that are not finite (the projection is then as it was), no pairs and no documents, or documents
             with "transport".
 
     Example:
@@ -135,23 +149,28 @@ def fit_alignment(
         >>> fit_alignment(student, teacher, load_bitext("mar-eng.tsv.gz")).transport_cost          # doctest: +SKIP
     """
     started = time.perf_counter()
-    check_choices(method, start, regularisation)
+    check_choices(method, start, plans, regularisation)
     check_ranges(
         rounds=rounds, epsilon=epsilon, regularisation=regularisation, pooled_weight=pooled_weight, held_out=held_out,
         batch_size=batch_size, memory_budget=memory_budget, document_share=document_share, pseudo_foreign=pseudo_foreign,
-        max_documents=max_documents,
+        max_documents=max_documents, tokens_per_text=tokens_per_text,
     )  # fmt: skip
-    descent = ContrastiveSettings(temperature, steps, queries_per_step, negatives, learning_rate, seed)
-    plans = method == "transport" or (method == "contrastive" and start == "transport")
-    check_inputs(bitext, documents, method, plans, regularisation)
     late = kind_of(student) == "late_interaction"
-    if late and method == "contrastive":
-        raise ValueError(
-            "method='contrastive' fits the one vector, and this student is searched token by token: take method='transport'"
-        )
-    teacher = checked_teacher(as_teacher(teacher), bitext, method, start)
-    projection = _checked_projection(student, teacher)
-    searched = _searched(teacher) if held_out and bitext is not None else None
+    by_maxsim = late and method == "contrastive"
+    descent = _descent(
+        late, temperature=temperature, steps=steps, queries_per_step=queries_per_step, negatives=negatives,
+        learning_rate=learning_rate, seed=seed,
+    )  # fmt: skip
+    teacher = as_teacher(teacher)
+    if start is None:
+        start = _usual_start(teacher, late and bitext is not None, also_english)
+    relay = (plans if method == "transport" else start) == "relay" and method != "ridge"
+    planned = method == "transport" or (method == "contrastive" and start != "ridge")
+    check_inputs(bitext, documents, method, planned, relay, also_english, regularisation)
+    teacher = checked_teacher(teacher, bitext, method, start, by_maxsim)
+    projection = checked_projection(student, teacher)
+    searched = _encoder_of(teacher, "held_out") if held_out and bitext is not None else None
+    tokenized = _encoder_of(teacher, "a relay plan") if relay else None
     fitted, kept = split_held_out(bitext, held_out, seed)
     before = held_out_score(student, searched, kept, batch_size) if searched is not None else None
 
@@ -164,55 +183,74 @@ def fit_alignment(
         progress=progress, also_english=also_english,
     )  # fmt: skip
     weights = _weights(pooled_weight, regularisation)
-    read = FirstPass(regularisation, keep_vectors=method == "contrastive")
-    if plans:
+    packed = PackedPairs(tokens_per_text) if by_maxsim else None
+    read = FirstPass(regularisation, keep_vectors=method == "contrastive" and not late, tokens=packed)
+    if planned or by_maxsim:
         read_tokens(read, pairs, teacher.pooling, by_tokens=late and len(weights) > 1)
     elif fitted is not None:
         read_pooled(read, fitted, student_reads, teacher_reads, also_english)
-    index: DocumentVectors | None = None
+    index: DocumentTokens | None = None
     unseen: DocumentVectors | None = None
     if documents is not None:
         chosen = sample_documents(documents, max_documents + held_out, seed, teacher.width)
-        index, unseen = read_documents(chosen, student_reads, teacher_reads).split(min(held_out, len(chosen) // 10))
-        if not plans:
-            read.add_documents(index.source_ND, index.target_NK, index.text_N)
-    shifted = pseudo_foreign if also_english else 0.0
-    rows, negatives_MK = contrastive_rows(read, index, document_share, shifted) if read.keep_vectors else ([], None)
-    pooled_sums = {name: fold.sums for name, fold in read.folds.items()}
-    penalty = _fit(student, read.folds, {POOLED_WEIGHTS[0]: pooled_sums}, regularisation)[1]
-
-    costs: list[float] = []
-    weight: float | None = None
-    for _ in range(rounds if plans else 0):
-        token_sums, cost = transport_round(projection, pairs, epsilon, regularisation)
-        costs.append(cost)
-        joined = {
-            weight: {n: replace(own + pooled_sums[n].scaled(weight), count=own.count) for n, own in token_sums.items()}
-            for weight in weights
-        }
-        weight, penalty = _fit(student, read.folds, joined, regularisation, read.token_folds)
-        weights = (weight,)  # chosen in the first round, on the plans of the linear map: to search again costs as much
-
+        if by_maxsim:
+            index = read_document_tokens(chosen[TEXT][:], backbone, teacher, tokens_per_text, batch_size)
+        else:
+            index = DocumentTokens(read_documents(chosen, student_reads, teacher_reads))
+        index, unseen = index.split(min(held_out, len(chosen) // 10))
+        if not planned:
+            read.add_documents(index.vectors.source_ND, index.vectors.target_NK, index.vectors.text_N)
+    descended = _gradient_steps(read, index, document_share, pseudo_foreign if also_english else 0.0)
+    rounds = 0 if not planned else 1 if relay else rounds
+    penalty, weight, costs = fit_closed_form(
+        student, read, pairs, weights, regularisation, epsilon=epsilon, rounds=rounds, tokenized=tokenized
+    )
     loss: list[float] = []
-    if negatives_MK is not None:
+    if descended is not None:
         begun = projection.linear.weight, projection.linear.bias
-        weight_KD, bias_K, loss = fit_contrastive(rows, negatives_MK, begun, descent, progress=progress)
-        _assign(student, weight_KD, bias_K)
+        weight_KD, bias_K, loss = descended(begun, descent, progress=progress)
+        assign_projection(student, weight_KD, bias_K)
 
     after = held_out_score(student, searched, kept, batch_size) if searched is not None else None
     return AlignmentReport(
         method, read.pairs, penalty, weight, costs, loss, before, after,
-        documents=len(index.text_N) if index else 0,
+        documents=len(index.vectors.text_N) if index else 0,
         reproduced=unseen.reproduced(projection.linear.weight, projection.linear.bias) if unseen and len(unseen.text_N) else None,
         seconds=time.perf_counter() - started,
     )  # fmt: skip
 
 
-def _searched(teacher: Teacher) -> Encoder:
-    """The model that held-out pairs are searched with."""
+def _usual_start(teacher: Teacher, by_tokens: bool, also_english: bool) -> Start:
+    """What wins where it can be had (docs/benchmarks/alignment.md)."""
+    if not by_tokens:
+        return "ridge"
+    return "relay" if isinstance(teacher, EncoderTeacher) and also_english else "transport"
+
+
+def _descent(by_tokens: bool, **given: float | None) -> ContrastiveSettings:
+    """The settings given, and the defaults of the student's kind of search."""
+    known: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    return replace(BY_TOKENS if by_tokens else ContrastiveSettings(), **known)
+
+
+def _gradient_steps(
+    read: FirstPass, index: DocumentTokens | None, document_share: float, pseudo_foreign: float
+) -> Callable[..., ContrastiveMap] | None:
+    """The gradient steps on what was kept for them; they take the start and the settings."""
+    if read.tokens is not None:
+        return partial(fit_contrastive_tokens, *token_rows(read.tokens, index, document_share))
+    if read.keep_vectors:
+        vectors = None if index is None else index.vectors
+        return partial(fit_contrastive, *contrastive_rows(read, vectors, document_share, pseudo_foreign))
+    return None
+
+
+def _encoder_of(teacher: Teacher, asked: str) -> Encoder:
+    """The teacher's own model."""
     if not isinstance(teacher, EncoderTeacher):
         raise ValueError(
-            "held_out needs the teacher itself to search with: pass the teacher, or held_out=0 with a cache or teachers by language"
+            f"{asked} needs the teacher itself, and a cache or teachers by language came: pass the teacher, or take held_out=0 and "
+            "plans='direct' or start='transport'"
         )
     return teacher.model
 
@@ -222,51 +260,3 @@ def _weights(pooled_weight: float | None, regularisation: float | Selection) -> 
     if pooled_weight is not None:
         return (pooled_weight,)
     return POOLED_WEIGHTS if isinstance(regularisation, str) else POOLED_WEIGHTS[:1]
-
-
-def _checked_projection(student: Encoder, teacher: Teacher) -> Dense:
-    """The student's projection, in full precision and of the teacher's width."""
-    check_full_precision(student)
-    projection = token_projection(student)
-    if projection is None:
-        raise ValueError("the student has no token projection to fit: load it with load_student(path, teacher)")
-    if teacher.width != projection.out_features:
-        raise ValueError(
-            f"the student's projection gives width {projection.out_features}, the teacher's tokens are {teacher.width} wide: "
-            "load the student with load_student(path, teacher) for this teacher"
-        )
-    return projection
-
-
-def _fit(
-    student: Encoder,
-    folds: dict[str, Fold],
-    joined: dict[float, Sums],
-    regularisation: float | Selection,
-    token_folds: dict[str, TokenFold] | None = None,
-) -> tuple[float, float]:
-    """Solve for the projection and put it into the student; returns the weight of the pooled vectors and the penalty."""
-    weight = min(joined)
-    if not joined[weight]:
-        raise ValueError("no rows were added: the bitext gave no pairs; pass at least one pair")
-    if isinstance(regularisation, str):
-        weight, penalty = choose_weight(folds, joined, token_folds)
-    else:
-        penalty = regularisation
-    weight_KD, bias_K = summed(joined[weight]).solve(penalty)
-    _assign(student, weight_KD, bias_K)
-    return weight, penalty
-
-
-def _assign(student: Encoder, weight_KD: Tensor, bias_K: Tensor | None) -> None:
-    projection = token_projection(student)
-    assert projection is not None
-    if not bool(weight_KD.isfinite().all() and (bias_K is None or bias_K.isfinite().all())):
-        raise ValueError(
-            "the fitted projection is not finite, and the student keeps the one it had: the tokens are too large to be summed, or "
-            "the equations have no solution; check both models' weights, or raise regularisation"
-        )
-    with torch.no_grad():
-        projection.linear.weight.copy_(weight_KD)
-        if bias_K is not None and projection.linear.bias is not None:
-            projection.linear.bias.copy_(bias_K)

@@ -8,6 +8,7 @@ Shapes: S pairs, K width of the English sides' vectors.
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -25,6 +26,16 @@ def mean_reciprocal_rank(score_SS: Tensor, text_S: Tensor, vector_SK: Tensor) ->
 def text_numbers(texts: Sequence[str]) -> Tensor:
     """A number for each text (S,), equal where the texts are."""
     return torch.tensor([int.from_bytes(text_hash(text)[:8], "big", signed=True) for text in texts], dtype=torch.int64)
+
+
+def first_of_each(text_N: Tensor) -> Tensor:
+    """The places of the first row of each different text (M,), in order.
+
+    Example:
+        >>> first_of_each(torch.tensor([7, 8, 7]))
+        tensor([0, 1])
+    """
+    return torch.from_numpy(np.sort(np.unique(text_N.cpu().numpy(), return_index=True)[1]))
 
 
 def same_targets(text_S: Tensor, vector_SK: Tensor) -> Tensor:

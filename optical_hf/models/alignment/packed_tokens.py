@@ -12,6 +12,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from optical_hf.models.tokens import TokenSet
+
 TOKENS_PER_TEXT = 24
 
 
@@ -61,6 +63,17 @@ class PackedTokens:
         """Texts of several packs, one pack after the other."""
         length_N = torch.cat([part.length_N for part in parts])
         return cls(torch.cat([part.tokens_TD for part in parts]), length_N, length_N.cumsum(0) - length_N)
+
+    @classmethod
+    def of_set(cls, tokens: TokenSet, tokens_per_text: int = TOKENS_PER_TEXT) -> Self:
+        """The content tokens of a batch; arguments and errors as `of` has them."""
+        both = zip(tokens.tokens_BND, tokens.content_BN, strict=True)
+        return cls.of((tokens_ND[content_N] for tokens_ND, content_N in both), tokens_per_text)
+
+    def select(self, row_B: Tensor) -> "PackedTokens":
+        """Some texts, in the order asked for."""
+        tokens_QD, length_B = self.rows(row_B)
+        return PackedTokens(tokens_QD.to(self.tokens_TD.dtype), length_B, length_B.cumsum(0) - length_B)
 
     def __len__(self) -> int:
         return len(self.length_N)

@@ -34,12 +34,14 @@ class PairTokens(NamedTuple):
         teacher: the teacher's tokens.
         languages: of the pairs.
         text_B: a number that says the English text of each pair: equal where it is the same.
+        english: the English text of each pair.
     """
 
     student: TokenSet
     teacher: TokenSet
     languages: list[str]
     text_B: Tensor
+    english: list[str]
 
 
 class PairTokenReader:
@@ -104,10 +106,10 @@ class PairTokenReader:
                     batch = slice(start, start + self.batch_size)
                     teacher, text_B = self._moved(found), text_numbers(english[batch])
                     foreign = self._student_tokens([row["target"] for row in window[batch]])
-                    yield PairTokens(foreign, teacher, codes[batch], text_B)
+                    yield PairTokens(foreign, teacher, codes[batch], text_B, english[batch])
                     if self.also_english:
                         itself = self._student_tokens(english[batch])
-                        yield PairTokens(itself, teacher, [ENGLISH] * len(text_B), text_B)
+                        yield PairTokens(itself, teacher, [ENGLISH] * len(text_B), text_B, english[batch])
                     bar.update(len(text_B))
 
     def _student_tokens(self, texts: list[str]) -> TokenSet:

@@ -12,12 +12,42 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from optical_hf.models.alignment.pair_tokens import PairTokenReader
+from optical_hf.models.alignment.ridge_penalty import Selection
+from optical_hf.models.alignment.transport_round import Sums, add_barycentres
 from optical_hf.models.prompts import Task, prompt_of
 from optical_hf.models.tokens import TokenSet
 from optical_hf.models.views import Encoder
 from optical_hf.ot import cosine_cost, solve
 
 EPSILON = 0.02
+
+
+@torch.no_grad()
+def relay_round(
+    student: Encoder, teacher: Encoder, pairs: PairTokenReader, epsilon: float, regularisation: float | Selection
+) -> Sums:
+    """The normal equations of student tokens on the barycentres of their relay plans, by fold.
+
+    Args:
+        student: reads the texts as `pairs` did; its tokenizer says where tokens come from.
+        teacher: likewise.
+        pairs: both sides, English read by the student among them.
+        epsilon: entropic regularisation of the plans in the backbone's space, in units of cosine cost.
+        regularisation: says what a fold is.
+
+    Raises:
+        ValueError: for a tokenizer that does not say which characters its tokens come from.
+    """
+    by_fold: Sums = {}
+    batches = iter(pairs)
+    for foreign, itself in zip(batches, batches, strict=True):
+        spans = (character_spans(model, foreign.english).to(student.device) for model in (student, teacher))
+        shared_BLM = shared_characters(*spans)
+        plan_BNM = relay_plan(foreign.student, itself.student, foreign.teacher, shared_BLM, epsilon)
+        add_barycentres(by_fold, foreign, plan_BNM, regularisation)
+        add_barycentres(by_fold, itself, own_plan(itself.student, itself.teacher, shared_BLM), regularisation)
+    return by_fold
 
 
 def relay_plan(
