@@ -162,8 +162,7 @@ def fit_alignment(
         learning_rate=learning_rate, seed=seed,
     )  # fmt: skip
     teacher = as_teacher(teacher)
-    if start is None:
-        start = _usual_start(teacher, late and bitext is not None, also_english)
+    start = start or _usual_start(teacher, late and bitext is not None, also_english)
     relay = (plans if method == "transport" else start) == "relay" and method != "ridge"
     planned = method == "transport" or (method == "contrastive" and start != "ridge")
     check_inputs(bitext, documents, method, planned, relay, also_english, regularisation)
