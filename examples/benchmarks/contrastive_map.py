@@ -83,7 +83,7 @@ def queries(path: str) -> Queries:
             rows = [json.loads(line) for line in lines]
         return Queries(*([row[key] for row in rows] for key in ("question", "passage", "question_pivot")))
     source = (str(file), str(file.with_name("eng.txt.gz"))) if file.name == "som.txt.gz" else str(file)
-    pairs = load_bitext({"xx": source}, on_bad_row="drop").shuffle(seed=0)
+    pairs = load_bitext({"de": source}, on_bad_row="drop").shuffle(seed=0)
     return Queries(pairs["target"][:], pairs["source"][:], pairs["source"][:])
 
 
