@@ -11,45 +11,24 @@ vectors that were read. `--vectors` keeps what was encoded, and a second run rea
 """
 
 import argparse
-import gzip
-import json
 import math
 import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
-from sentence_transformers import SentenceTransformer
+from adapter_maps import low_rank_affine, procrustes, residual_mlp
 from torch import Tensor
 from torch.nn.functional import linear, normalize
+from vector_sets import TEST, TRAIN, Encoders, Queries, queries
 
-from optical_hf import load_bitext
 from optical_hf.models.alignment.contrastive_map import ContrastiveRows, fit_contrastive
 from optical_hf.models.alignment.map_descent import ContrastiveSettings
 from optical_hf.models.alignment.own_rank import own_rank, same_targets, text_numbers
 from optical_hf.models.alignment.ridge_regression import NormalEquations
-from optical_hf.models.teachers.token_cache.cache_shards import text_hash
 
-TRAIN = {
-    "de": "multi30k/train.de.gz",
-    "fr": "multi30k/train.fr.gz",
-    "fi": "tatoeba_train/fin-eng.tsv.gz",
-    "mr": "tatoeba_train/mar-eng.tsv.gz",
-    "tl": "tatoeba_train/tgl-eng.tsv.gz",
-    "sw": "lafand_mt/swa-eng.train.tsv.gz",
-    "so": "hornmt/som.txt.gz",
-}
-TATOEBA = {"de": "deu", "fr": "fra", "fi": "fin", "mr": "mar", "tl": "tgl", "sw": "swh"}
-TATOEBA |= {"id": "ind", "tr": "tur", "hi": "hin", "vi": "vie"}
-LAFAND = {"sw": "swa", "ha": "hau", "ig": "ibo", "yo": "yor", "zu": "zul", "xh": "xho"}
-TEST = {("Tatoeba v1", code): f"tatoeba_v1/{name}-eng.tsv.gz" for code, name in TATOEBA.items()}
-TEST |= {("LAFAND dev", code): f"lafand_mt/{name}-eng.dev.tsv.gz" for code, name in LAFAND.items()}
-TEST |= {("Multi30k 2017", code): f"multi30k/test_2017_flickr.{code}.gz" for code in ("de", "fr")}
-TEST |= {("AfriQA dev", code): f"afriqa/{name}-en.dev.jsonl.gz" for code, name in {"ha": "hau", "zu": "zul"}.items()}
 PENALTY = 3e-4
-CHUNK = 500
 Map = Callable[[Tensor], Tensor]
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -62,64 +41,12 @@ parser.add_argument("--steps", type=int, default=600, help="gradient steps")
 parser.add_argument(
     "--seeds", type=int, nargs="+", default=[0], help="of the rows of each step; figures are means over them"
 )
+parser.add_argument("--only", nargs="+", default=[""], help="systems whose name holds one of these")
 parser.add_argument("--by-language", action="store_true", help="print each language too")
 options = parser.parse_args()
+encode = Encoders(options.models, options.vectors)
+student, teacher = encode.student, encode.teacher
 torch.set_num_threads(1)
-
-
-class Queries(NamedTuple):
-    """Foreign queries, their English documents, and the queries in English."""
-
-    foreign: list[str]
-    documents: list[str]
-    english: list[str]
-
-
-def queries(path: str) -> Queries:
-    """The pairs of a file in an order drawn once, without empty sides; or the questions and passages of AfriQA."""
-    file = options.data / path
-    if "jsonl" in file.name:
-        with gzip.open(file, "rt", encoding="utf-8") as lines:
-            rows = [json.loads(line) for line in lines]
-        return Queries(*([row[key] for row in rows] for key in ("question", "passage", "question_pivot")))
-    source = (str(file), str(file.with_name("eng.txt.gz"))) if file.name == "som.txt.gz" else str(file)
-    pairs = load_bitext({"de": source}, on_bad_row="drop").shuffle(seed=0)
-    return Queries(pairs["target"][:], pairs["source"][:], pairs["source"][:])
-
-
-class Encoders:
-    """Pooled vectors before any normalisation; where a folder is given, each chunk of texts is kept there."""
-
-    def __init__(self) -> None:
-        self.models: dict[str, SentenceTransformer] = {}
-
-    def __call__(self, name: str, texts: list[str]) -> Tensor:
-        return torch.cat([self.chunk(name, texts[at : at + CHUNK]) for at in range(0, len(texts), CHUNK)])
-
-    def chunk(self, name: str, texts: list[str]) -> Tensor:
-        place = options.vectors and options.vectors / f"{text_hash(chr(0).join([name, *texts])).hex()}.pt"
-        if place and place.exists():
-            return torch.load(place, weights_only=True)
-        if name not in self.models:
-            whole = SentenceTransformer(str(options.models / name), device="cpu")
-            self.models[name] = SentenceTransformer(modules=[whole[0], whole[1]], device="cpu")
-            self.models[name].max_seq_length = 128
-        found = self.models[name].encode(texts, convert_to_tensor=True, show_progress_bar=False).float()
-        if place:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            torch.save(found, place)
-        return found
-
-
-encode = Encoders()
-
-
-def student(texts: list[str], prompt: str = "query: ") -> Tensor:
-    return encode("multilingual-e5-small", [prompt + text for text in texts])
-
-
-def teacher(texts: list[str]) -> Tensor:
-    return encode("all-MiniLM-L6-v2", texts)
 
 
 def recall_at_1(query_SK: Tensor, document_SK: Tensor, texts: list[str]) -> float:
@@ -128,17 +55,19 @@ def recall_at_1(query_SK: Tensor, document_SK: Tensor, texts: list[str]) -> floa
     return float((ranks == 1).float().mean() * 100)
 
 
-whole = {place: Queries(*(side[: options.test] for side in queries(path))) for place, path in TEST.items()}
+whole = {
+    place: Queries(*(side[: options.test] for side in queries(options.data / path))) for place, path in TEST.items()
+}
 SETS = list(dict.fromkeys(name for name, _ in whole))
 
 
 @cache
 def bitext() -> tuple[Tensor, Tensor, Tensor]:
     """The student's vectors of the foreign and the English sides, and the teacher's of the English sides."""
-    seen = {text for path in TEST.values() for side in queries(path) for text in side}
+    seen = {text for path in TEST.values() for side in queries(options.data / path) for text in side}
     sides: list[list[Tensor]] = [[], [], []]
     for path in TRAIN.values():
-        pairs = queries(path)
+        pairs = queries(options.data / path)
         kept = [(f, e) for f, e in zip(*pairs[:2], strict=True) if f not in seen and e not in seen]
         foreign, english = map(list, zip(*kept[: options.pairs], strict=True))
         for side, found in zip(sides, (student(foreign), student(english), teacher(english)), strict=True):
@@ -164,8 +93,9 @@ def ridge(source_ND: Tensor, target_NK: Tensor) -> tuple[Tensor, Tensor]:
     return weight_KD.float(), bias_K.float()
 
 
+@cache
 def fit(name: str, share: float, shifted: float, seed: int) -> Map:
-    """The map for one index; `share` of a step is its documents, 1 where there is no bitext."""
+    """The map for one index ("" for none); `share` of a step is its documents, 1 where there is no bitext."""
     foreign, english, target = bitext()
     kinds, negatives = [], []
     if share < 1:
@@ -188,14 +118,40 @@ def of_ridge(name: str, seed: int) -> Map:
     return lambda source_ND: linear(source_ND, weight_KD, bias_K)
 
 
+def other(adapter: Callable[..., Map], documents: bool) -> Callable[[str, int], Map]:
+    """A map of other work, on the same rows as ours."""
+
+    def fitted(name: str, seed: int) -> Map:
+        foreign, english, target = bitext()
+        sources, targets = [foreign, english], [target, target]
+        if documents:
+            sources.append(index(name)[0])
+            targets.append(index(name)[1])
+        seeded = {} if adapter is procrustes else {"seed": seed}
+        return adapter(torch.cat(sources), torch.cat(targets), **seeded)
+
+    return fitted
+
+
+def of_english(name: str, seed: int) -> Map:
+    """A regression on English alone: the English sides and the documents (M2M, arXiv:2601.10096)."""
+    english, target = (torch.cat(side) for side in zip(bitext()[1:], index(name), strict=True))
+    weight_KD, bias_K = ridge(english, target)
+    return lambda source_ND: linear(source_ND, weight_KD, bias_K)
+
+
 SYSTEMS: dict[str, Callable[[str, int], Map]] = {
     "ridge, bitext": of_ridge,
-    "contrastive, bitext": lambda name, seed: fit(name, 0.0, 0.0, seed),
-    "bitext and documents": lambda name, seed: fit(name, 0.5, 0.0, seed),
+    "contrastive, bitext": lambda _, seed: fit("", 0.0, 0.0, seed),
+    "contrastive, bitext, documents all pseudo-foreign": lambda name, seed: fit(name, 0.5, 1.0, seed),
+    "contrastive, documents alone": lambda name, seed: fit(name, 1.0, 0.0, seed),
+    "Procrustes, bitext and documents": other(procrustes, documents=True),
+    "low-rank affine, bitext and documents": other(low_rank_affine, documents=True),
+    "residual MLP, bitext and documents": other(residual_mlp, documents=True),
+    "regression, English alone": of_english,
+    "contrastive, bitext and documents": lambda name, seed: fit(name, 0.5, 0.0, seed),
     "... half of them pseudo-foreign": lambda name, seed: fit(name, 0.5, 0.5, seed),
-    "... all of them pseudo-foreign": lambda name, seed: fit(name, 0.5, 1.0, seed),
-    "... and three quarters of a step": lambda name, seed: fit(name, 0.75, 1.0, seed),
-    "documents, no bitext": lambda name, seed: fit(name, 1.0, 0.0, seed),
+    "... all pseudo-foreign, three quarters of a step": lambda name, seed: fit(name, 0.75, 1.0, seed),
 }
 Figures = dict[tuple[str, str], tuple[float, float]]
 
@@ -206,7 +162,7 @@ def of_map(system: Callable[[str, int], Map]) -> tuple[Figures, float]:
     seconds = 0.0
     for name in SETS:
         begun = time.process_time()
-        maps = [system(name, seed) for seed in options.seeds]
+        maps = [system(name, seed) for seed in options.seeds]  # one that reads no documents is fitted once
         seconds += time.process_time() - begun
         for place, rows in whole.items():
             if place[0] == name:
@@ -266,6 +222,8 @@ print(f"| | {' | '.join(heads)} | seconds |\n|{'---|' * (len(heads) + 2)}")
 print(row("re-indexing", own, own, None))
 print(row("teacher, English", of_teacher(), own, None), flush=True)
 for name, system in SYSTEMS.items():
+    if not any(part in name for part in options.only):
+        continue
     found, seconds = of_map(system)
     print(row(name, found, own, seconds), flush=True)
     if options.by_language:
