@@ -22,6 +22,7 @@ HUB = {
     "intfloat/multilingual-e5-small": MODELS / "multilingual-e5-small",
 }
 FILES = {
+    "documents.txt.gz": "multi30k/test_2017_mscoco.en.gz",
     "mar-eng.tsv.gz": "tatoeba_v1/mar-eng.tsv.gz",
     "swh-eng.tsv.gz": "tatoeba_v1/swh-eng.tsv.gz",
     "fin-eng.tsv.gz": "tatoeba_v1/fin-eng.tsv.gz",
