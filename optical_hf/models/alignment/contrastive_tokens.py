@@ -114,6 +114,7 @@ def own_against_others(score_BC: Tensor, own_B: Tensor, vector_CK: Tensor) -> Te
         own_B: the candidate that is right.
         vector_CK: a vector of unit length of each candidate.
     """
+    own_B = own_B.to(score_BC.device)
     same_BC = vector_CK[own_B] @ vector_CK.T >= SAME
     same_BC[torch.arange(len(own_B), device=own_B.device), own_B] = False
     return cross_entropy(score_BC.masked_fill(same_BC, -torch.inf), own_B)

@@ -193,7 +193,9 @@ def fit_alignment(
     if documents is not None:
         chosen = sample_documents(documents, max_documents + held_out, seed, teacher.width)
         if by_maxsim:
-            index = read_document_tokens(chosen[TEXT][:], backbone, teacher, tokens_per_text, batch_size)
+            index = read_document_tokens(
+                chosen[TEXT][:], backbone, teacher, tokens_per_text, batch_size, student.device
+            )
         else:
             index = DocumentTokens(read_documents(chosen, student_reads, teacher_reads))
         index, unseen = index.split(min(held_out, len(chosen) // 10))

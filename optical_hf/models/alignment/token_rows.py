@@ -16,6 +16,7 @@ from optical_hf.models.alignment.packed_tokens import PackedTokens
 from optical_hf.models.alignment.pair_tokens import PairTokens, pooled
 from optical_hf.models.prompts import Task
 from optical_hf.models.teachers.teacher import Teacher
+from optical_hf.models.tokens import TokenSet
 
 
 @dataclass
@@ -69,7 +70,12 @@ class DocumentTokens:
 
 
 def read_document_tokens(
-    texts: Sequence[str], student: Teacher, teacher: Teacher, tokens_per_text: int, batch_size: int
+    texts: Sequence[str],
+    student: Teacher,
+    teacher: Teacher,
+    tokens_per_text: int,
+    batch_size: int,
+    device: torch.device,
 ) -> DocumentTokens:
     """Read documents, the student as queries and the teacher as documents.
 
@@ -79,18 +85,20 @@ def read_document_tokens(
         teacher: of the index.
         tokens_per_text: the most that are kept of a document.
         batch_size: texts read together.
+        device: where the tokens are put.
     """
     order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
     sides: list[tuple[Tensor, PackedTokens]] = []
     read_as: tuple[tuple[Teacher, Task], ...] = ((student, "query"), (teacher, "document"))
     for reader, task in read_as:
         packs, vectors = [], []
-        for tokens in reader.iter_token_sets([texts[place] for place in order], (), batch_size, task):
+        for found in reader.iter_token_sets([texts[place] for place in order], (), batch_size, task):
+            tokens = TokenSet(*(tensor.to(device) for tensor in found))
             packs.append(PackedTokens.of_set(tokens, tokens_per_text))
             vectors.append(pooled(tokens, teacher.pooling).float())
         back_N = torch.tensor(order).argsort()
         vector_ND = torch.cat(vectors)
-        sides.append((vector_ND[back_N.to(vector_ND.device)], PackedTokens.joined(packs).select(back_N)))
+        sides.append((vector_ND[back_N.to(device)], PackedTokens.joined(packs).select(back_N)))
     (source_ND, sources), (target_NK, targets) = sides
     return DocumentTokens(DocumentVectors(source_ND, target_NK, text_numbers(texts)), sources, targets)
 

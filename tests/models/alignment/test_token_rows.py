@@ -64,7 +64,7 @@ def test_documents_take_their_share_and_stand_for_their_text():
 def test_documents_are_read_in_their_order_and_split():
     texts = ["a much longer text than the others", "a ball", "two red dogs"]
     student, teacher = EncoderTeacher(tiny_pairs.backbone()), EncoderTeacher(tiny_pairs.teacher())
-    found = read_document_tokens(texts, student, teacher, 5, 2)
+    found = read_document_tokens(texts, student, teacher, 5, 2, torch.device("cpu"))
     (tokens,) = iter_token_sets(student.model, texts)
     assert found.sources.length_N.tolist() == tokens.content_BN.sum(1).clamp(max=5).tolist()
     last_ND = spread(tokens.tokens_BND[2][tokens.content_BN[2]], 5)
