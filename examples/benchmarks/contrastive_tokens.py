@@ -39,17 +39,13 @@ CONTRASTIVE = {
     "+ the sets' documents, half of each step": {"document_share": 0.5},
     "seed 1": {"seed": 1},
     "seed 2": {"seed": 2},
-    "no English": {"read_english": False},
+    "no English in the steps": {"read_english": False},
     "special tokens and punctuation in": {"content": False},
     "8 tokens a text, at equal distances": {"tokens_per_text": 8},
     "8 tokens a text, the first": {"tokens_per_text": 8, "first": True},
-    "temperature 0.02": {"temperature": 0.02},
     "temperature 0.05": {"temperature": 0.05},
-    "temperature 0.1": {"temperature": 0.1},
     "learning rate 0.001": {"learning_rate": 1e-3},
-    "learning rate 0.0005": {"learning_rate": 5e-4},
     "600 steps": {"steps": 600},
-    "448 further documents a step": {"negatives": 448},
 }
 OWN = {"re-indexing, query: and query:": "query: ", "re-indexing, query: and passage:": "passage: "}
 DRAWN = 2400
