@@ -4,7 +4,7 @@ from argparse import ArgumentError
 from collections.abc import Sequence
 from dataclasses import fields
 from difflib import get_close_matches
-from typing import Any, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from transformers import HfArgumentParser
 
@@ -30,7 +30,8 @@ def parse_options(verb: str, classes: Sequence[type], arguments: Sequence[str]) 
     listed, stated = list(arguments), {}
     if listed and not listed[0].startswith("-"):
         path = expand_path(listed.pop(0))
-        lists = {f.name for cls in classes for f in fields(cls) if get_origin(get_type_hints(cls)[f.name]) is list}
+        hints = {f.name: get_type_hints(cls)[f.name] for cls in classes for f in fields(cls)}
+        lists = {name for name, hint in hints.items() if list in {get_origin(part) for part in (hint, *get_args(hint))}}
         values = {key: value for key, value in read_yaml(path).items() if value is not None}
         values |= {key: [value] for key, value in values.items() if key in lists and isinstance(value, str)}
         stated = check_options(classes, values, str(path))

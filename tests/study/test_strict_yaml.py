@@ -95,3 +95,4 @@ def test_true_and_false_are_read_where_they_are_meant(tmp_path: Path) -> None:
     )
     options, args = as_options(path)
     assert (options.resume, args.bf16) == (True, False)
+    assert options.bitext == ["x"]
