@@ -46,8 +46,8 @@ from optical_hf.data.collections import caption_lines, captions_to_captions
 from optical_hf.data.collections.collection_files import read_lines
 from optical_hf.evaluation import learn_dictionaries
 from optical_hf.evaluation.report.report_tables import percent
-from optical_hf.evaluation.translate.seq2seq import Translator
 from optical_hf.models import Encoder, fit_alignment, load_student, load_teacher
+from optical_hf.models.translation.seq2seq import Translator
 from optical_hf.models.vocabulary import trim_vocabulary
 
 DEV = {"dev, 4 to 5": [(4, (5,))]}

@@ -1,4 +1,4 @@
-"""`optical-hf data`: look at bitext before training on it."""
+"""`optical-hf data`: look at bitext before training on it, or write it."""
 
 import json
 from pathlib import Path
@@ -9,6 +9,7 @@ from rich.console import Console
 
 from optical_hf.cli import shared_options as options
 from optical_hf.cli.ending import usage
+from optical_hf.cli.translate import translate
 from optical_hf.data import bitext_quality, clean_bitext, load_bitext
 from optical_hf.data.quality.rules import Rule
 from optical_hf.files import check_file, check_new_folder, write_text
@@ -16,7 +17,7 @@ from optical_hf.folders import write_folder
 from optical_hf.reading.line_files import LINE_LIMIT
 from optical_hf.scenes import LANGUAGES, export_flickr30k_entities, generate_scenes
 
-data_app = typer.Typer(help="Check and clean bitext; export synthetic scenes.", no_args_is_help=True)
+data_app = typer.Typer(help="Check, clean or make bitext; export synthetic scenes.", no_args_is_help=True)
 
 
 @data_app.command()
@@ -97,3 +98,6 @@ def scenes(
     check_new_folder(output)
     export_flickr30k_entities(generate_scenes(count, seed=seed), output, languages or LANGUAGES)
     Console(highlight=False).print(f"{count} scenes in the Flickr30k Entities format: {output}")
+
+
+data_app.command()(translate)

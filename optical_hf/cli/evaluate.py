@@ -24,10 +24,10 @@ from optical_hf.evaluation import (
 from optical_hf.evaluation.evaluation_settings import EvaluationSettings
 from optical_hf.evaluation.own_index import untrained_checkpoint
 from optical_hf.evaluation.systems import SystemName
-from optical_hf.evaluation.translate.seq2seq import Translator
 from optical_hf.files import check_file, check_folder, write_text
 from optical_hf.languages import canonical_language
 from optical_hf.models import load_teacher
+from optical_hf.models.translation.seq2seq import Translator
 from optical_hf.reading.bad_rows import OnBadRow
 
 

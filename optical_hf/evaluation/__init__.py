@@ -11,7 +11,7 @@ from optical_hf.evaluation.report.retrieval_report import RetrievalReport
 from optical_hf.evaluation.report.trec_files import write_trec
 from optical_hf.evaluation.retrieval import evaluate_retrieval
 from optical_hf.evaluation.translate.dictionary import learn_dictionaries, read_dictionary
-from optical_hf.evaluation.translate.seq2seq import load_translator
+from optical_hf.models.translation.seq2seq import load_translator
 from optical_hf.stores.exact_search import ExactSearch
 from optical_hf.stores.faiss_search import FaissSearch
 from optical_hf.stores.lancedb_search import LanceSearch

@@ -19,7 +19,7 @@ from optical_hf.evaluation.report.retrieval_report import Queries, RetrievalRepo
 from optical_hf.evaluation.searching import Found
 from optical_hf.evaluation.session import Session, Vectors, has_image_queries, has_images
 from optical_hf.evaluation.systems import System, SystemName, resolve_systems
-from optical_hf.evaluation.translate.seq2seq import Translator, Translators, translator_of
+from optical_hf.evaluation.translate.translators import Translator, Translators, translator_of
 from optical_hf.metrics.ranking import recall_at_k
 from optical_hf.models.teachers.vector_teacher import VectorTeacher
 from optical_hf.models.tokens import Encoder

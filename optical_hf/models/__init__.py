@@ -6,6 +6,8 @@ from optical_hf.models.loading import build_student, load_student, load_teacher
 from optical_hf.models.teacher_space import embedding_width
 from optical_hf.models.teachers.vector_teacher import VectorTeacher, load_vectors
 from optical_hf.models.tokens import TokenSet, iter_token_sets, preprocess, preprocess_queries, token_set
+from optical_hf.models.translation.from_english import load_translators
+from optical_hf.models.translation.seq2seq import load_translator
 from optical_hf.models.views import (
     Encoder,
     Kind,
@@ -39,6 +41,8 @@ __all__ = [
     "layer_average",
     "load_student",
     "load_teacher",
+    "load_translator",
+    "load_translators",
     "load_vectors",
     "preprocess",
     "preprocess_queries",

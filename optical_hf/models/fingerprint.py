@@ -83,15 +83,16 @@ def _settings(module: Any) -> dict[str, Any]:
     found = {"module": known, "limit": getattr(module, "max_seq_length", None)}
     inner: Any = getattr(module, "model", None)
     if hasattr(inner, "config"):
-        found["backbone"] = _lasting(inner.config.to_dict())
+        found["backbone"] = lasting(inner.config.to_dict())
     adapters = getattr(inner, "peft_config", None)
     if isinstance(adapters, dict):
-        found["adapters"] = {name: _lasting(adapter.to_dict()) for name, adapter in adapters.items()}
+        found["adapters"] = {name: lasting(adapter.to_dict()) for name, adapter in adapters.items()}
         found["active"] = str(getattr(inner, "active_adapters", None))
     return found
 
 
-def _lasting(settings: dict[str, Any]) -> dict[str, Any]:
+def lasting(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings that change what a model computes: not where it came from."""
     return {name: value for name, value in settings.items() if name not in VOLATILE}
 
 
@@ -101,7 +102,7 @@ def _processor_state(module: Any) -> Any:
     others: list[Any] = [
         getattr(processor, name, None) for name in ("image_processor", "feature_extractor", "video_processor")
     ]
-    states = [_lasting(other.to_dict()) for other in others if hasattr(other, "to_dict")]
+    states = [lasting(other.to_dict()) for other in others if hasattr(other, "to_dict")]
     tokenizer = getattr(module, "tokenizer", None)
     return [
         None if tokenizer is None else _tokenizer_state(tokenizer),

@@ -8,7 +8,7 @@ import tiny_pairs
 import yaml
 from cli.test_cli import run
 
-from optical_hf.cli import align, data, demo, evaluate, study, train
+from optical_hf.cli import align, data, demo, evaluate, study, train, translate
 from optical_hf.cli import model_card as card
 from optical_hf.cli.evaluate import write_report
 from optical_hf.files import check_file, check_folder
@@ -24,6 +24,7 @@ FOLDERS = {
     "demo": ["demo", "--output"],
     "data check": ["data", "check", "so=x.tsv", "--drop", "copy", "--output"],
     "data scenes": ["data", "scenes", "--output"],
+    "data translate": ["data", "translate", "--documents", "x.txt", "--to", "so", "--model", "M", "--output"],
     "study": ["study", "s.yaml", "--set"],
 }
 FILES = {
@@ -48,6 +49,7 @@ def no_work(tmp_path, monkeypatch):
         (card, ["load_teacher"]),
         (demo, ["scenes_bitext"]),
         (data, ["load_bitext", "generate_scenes"]),
+        (translate, ["load_documents", "load_translators"]),
         (study, ["launch_runs"]),
     ):
         for name in names:
@@ -106,7 +108,7 @@ def test_a_card_whose_place_is_taken_or_whose_student_is_none(no_work, monkeypat
     assert (code, "no folder 'nowhere'" in err) == (1, True)
 
 
-@pytest.mark.parametrize("verb", ["data check", "data scenes"])
+@pytest.mark.parametrize("verb", ["data check", "data scenes", "data translate"])
 def test_a_folder_with_something_in_it_is_not_mixed_with_another(no_work, monkeypatch, capsys, verb):
     (no_work / "folder" / "state.json").write_text("before")
     code, _, err = run(monkeypatch, capsys, *FOLDERS[verb], "folder")

@@ -8,6 +8,7 @@ from optical_hf import __version__
 STUDENT = ["--teacher", "T", "--student", "S"]
 ALIGN = ["align", *STUDENT, "--bitext", "so=x.tsv", "--output", "out"]
 EVALUATE = ["evaluate", *STUDENT, "--queries", "so=x.tsv"]
+TRANSLATE = ["data", "translate", "--to", "so", "--output", "out", "--model", "M"]
 WRONG = {
     "unknown verb": (["fly"], "fly"),
     "unknown option of the command": (["--fly"], "--fly"),
@@ -57,6 +58,12 @@ WRONG = {
     "data check, rule": (["data", "check", "so=x.tsv", "--drop", "foo", "--output", "out"], "duplicate"),
     "data check, drop without output": (["data", "check", "so=x.tsv", "--drop", "copy"], "--output"),
     "data check, leak of nothing": (["data", "check", "x", "--drop", "leak", "--output", "out"], "--evaluation"),
+    "data translate, nothing": ([*TRANSLATE], "--documents"),
+    "data translate, English": ([*TRANSLATE, "--to", "en", "--documents", "x"], "besides English"),
+    "data translate, unknown language": ([*TRANSLATE, "--to", "xqq", "--documents", "x"], "xqq"),
+    "data translate, models": ([*TRANSLATE, "--model", "so=N", "--documents", "x"], "language of each"),
+    "data translate, model twice": ([*TRANSLATE[:-2], "--model", "so=M,so=N", "--documents", "x"], "twice"),
+    "data translate, limit": ([*TRANSLATE, "--limit", "0", "--documents", "x"], "--limit"),
     "data scenes, nowhere to write": (["data", "scenes"], "--output"),
     "data scenes, count": (["data", "scenes", "--count", "0", "--output", "out"], "--count"),
     "data scenes, language": (["data", "scenes", "--languages", "xx", "--output", "out"], "so"),

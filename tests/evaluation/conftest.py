@@ -5,6 +5,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Transformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, StaticEmbedding
+from tiny_translators import ENGLISH, GERMAN, SOMALI
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
@@ -13,9 +14,6 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from optical_hf.data import RetrievalCollection
 
-ENGLISH = ["dog", "house", "tree", "river", "bread", "moon", "stone", "bird"]
-GERMAN = ["hund", "haus", "baum", "fluss", "brot", "mond", "stein", "vogel"]
-SOMALI = ["eey", "guri", "geed", "webi", "rooti", "dayax", "dhagax", "shimbir"]
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "the", *ENGLISH, *GERMAN, *SOMALI]
 
 

@@ -11,7 +11,7 @@ from evaluation.conftest import ENGLISH, GERMAN, SOMALI
 
 from optical_hf.evaluation import evaluate_retrieval
 from optical_hf.evaluation.translate.dictionary import Dictionary, learn_dictionaries, read_dictionary, words_of
-from optical_hf.evaluation.translate.seq2seq import translator_of
+from optical_hf.evaluation.translate.translators import translator_of
 
 QUIET = {"progress": False, "rounds": 100}
 

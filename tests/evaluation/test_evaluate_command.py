@@ -8,7 +8,7 @@ from evaluation.conftest import ENGLISH, GERMAN, SOMALI
 from optical_hf.cli import evaluate as evaluate_module
 from optical_hf.cli.evaluate import evaluate, named_systems, named_translators
 from optical_hf.cli.shared_options import pair_counts
-from optical_hf.evaluation.translate import seq2seq as translating
+from optical_hf.evaluation.translate import translators as translating
 
 
 @pytest.fixture

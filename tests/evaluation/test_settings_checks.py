@@ -12,7 +12,7 @@ from optical_hf.evaluation import (
     learn_dictionaries,
 )
 from optical_hf.evaluation.regions import Phrases, Regions
-from optical_hf.evaluation.translate.seq2seq import load_translator, translator_of
+from optical_hf.evaluation.translate.translators import load_translator, translator_of
 from optical_hf.stores.exact_search import ExactSearch
 from optical_hf.stores.faiss_search import FaissSearch
 from optical_hf.stores.lancedb_search import LanceSearch

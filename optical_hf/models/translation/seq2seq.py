@@ -1,13 +1,14 @@
-"""Machine translation of queries by any sequence-to-sequence checkpoint of transformers, for the translate-query baseline.
+"""Machine translation by any sequence-to-sequence checkpoint of transformers: of queries into English, or of English into bitext.
 
 transformers 5 has no translation pipeline any more. This is its equivalent on `AutoModelForSeq2SeqLM` and the checkpoint's own
-tokenizer: Marian (opus-mt), NLLB, M2M100, mBART-50, MADLAD. Texts of about one length share a batch.
+tokenizer: Marian (opus-mt), NLLB, M2M100, mBART-50, MADLAD. Texts of about one length share a batch, and nothing is sampled.
 """
 
 import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,13 @@ from tqdm.auto import trange
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from optical_hf.bars import bars_shown
-from optical_hf.evaluation.translate.dictionary import read_dictionary
 from optical_hf.files import expand_name
-from optical_hf.languages import by_canonical_language, canonical_language, language_info
+from optical_hf.languages import canonical_language, language_info
+from optical_hf.models.fingerprint import digest_of, lasting, releases, weights_hash
 from optical_hf.settings_checks import check_counts
 
 Translator = Callable[[list[str], str], list[str]]
-"""Texts and the code of their language in, translations into the documents' language out."""
-
-Translators = Mapping[str, str | Path | Translator]
-"""A translator a language: a model by its name, a dictionary by its file (.tsv), or a function."""
+"""Texts and the code of their language in, translations into another language out."""
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +39,7 @@ class Seq2SeqTranslator:
         batch_size: texts in one call of `generate`.
         options: for `generate`, before those of the checkpoint's generation config (`num_beams=1`, say).
         progress: show a progress bar.
+        max_seq_length: tokens kept of a text; None is what the model has room for.
     """
 
     model: Any
@@ -49,6 +48,36 @@ class Seq2SeqTranslator:
     batch_size: int = 32
     options: Mapping[str, Any] | None = None
     progress: bool = True
+    max_seq_length: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What the model was loaded from."""
+        return str(self.model.name_or_path)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The hash of what decides a translation into a given language: weights, tokenizer, options, library releases."""
+        settings = [lasting(one.to_dict()) for one in (self.model.config, self.model.generation_config)]
+        vocabulary = type(self.tokenizer).__name__, self.tokenizer.get_vocab()
+        parts = (
+            weights_hash(self.model),
+            settings,
+            vocabulary,
+            dict(self.options or {}),
+            self.max_seq_length,
+            releases(),
+        )
+        return digest_of(parts)
+
+    def check(self, language: str) -> None:
+        """Raise ValueError for a language that the model does not read, or a target that it does not write."""
+        self._direction(canonical_language(language))
+
+    @property
+    def _room(self) -> int:
+        """Tokens that the model has room for."""
+        return min(self.tokenizer.model_max_length, getattr(self.model.config, "max_position_embeddings", None) or 512)
 
     def __call__(self, texts: list[str], language: str) -> list[str]:
         """Translate texts, the longest first: where memory does not suffice, that shows at once.
@@ -57,7 +86,7 @@ class Seq2SeqTranslator:
             ValueError: for a language that the model does not read, or a target that it does not write.
         """
         marker, options = self._direction(canonical_language(language))
-        limit = min(self.tokenizer.model_max_length, getattr(self.model.config, "max_position_embeddings", None) or 512)
+        limit, options = min(self._room, self.max_seq_length or self._room), {"do_sample": False} | options
         order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
         translations, cut = [""] * len(texts), 0
         bar = {"desc": f"translating {language}", "disable": not bars_shown(self.progress), "leave": False}
@@ -68,7 +97,7 @@ class Seq2SeqTranslator:
                 padding=True, truncation=True, max_length=limit, return_tensors="pt",
             ).to(self.model.device)  # fmt: skip
             cut += int((batch["attention_mask"].sum(1) == limit).sum())
-            room = {"max_length": min(2 * batch["input_ids"].shape[1] + 16, limit)}
+            room = {"max_length": min(2 * batch["input_ids"].shape[1] + 16, self._room)}
             with torch.inference_mode():
                 written = self.model.generate(**batch, **room | options | dict(self.options or {}))
             # The language is no special token to M2M100's tokenizer, which would write "__en__" before each text.
@@ -91,7 +120,7 @@ class Seq2SeqTranslator:
                 if needed not in known:
                     raise ValueError(
                         f"the translator {name} does not {does} {needed} ({language_info(needed).name}); "
-                        "take another model, or leave the language's queries out"
+                        "take another model, or leave the language out"
                     )
             self.tokenizer.src_lang = known[language]
             return "", {"forced_bos_token_id": self.tokenizer.convert_tokens_to_ids(codes[known[target]])}
@@ -99,14 +128,20 @@ class Seq2SeqTranslator:
         if source not in (None, language):
             raise ValueError(
                 f"the translator {name} reads {source}, the texts are in {language}: it would make "
-                'something up; name one model a language: translator={"de": "...", "so": "..."}'
+                'something up; name a model that reads them, one a language: {"de": "...", "so": "..."}'
             )
         markers = getattr(self.tokenizer, "supported_language_codes", None) or [
             token for token in self.tokenizer.get_vocab() if re.fullmatch(r"<2\w+>", token)
         ]
         written_as = {_single_language(marker.strip("<>2")): marker for marker in markers}
         if written_as and target not in written_as:
-            raise ValueError(f"the translator {name} does not write {target}")
+            raise ValueError(f"the translator {name} does not write {target} ({language_info(target).name})")
+        writes = None if written_as else _single_language(getattr(self.tokenizer, "target_lang", None))
+        if writes not in (None, target):
+            raise ValueError(
+                f"the translator {name} writes {writes}, translations into {target} are wanted: take a model for "
+                f"{language_info(target).name}"
+            )
         return (f"{written_as[target]} " if written_as else ""), {}
 
 
@@ -120,8 +155,9 @@ def load_translator(
     progress: bool = True,
     trust_remote_code: bool = False,
     options: Mapping[str, Any] | None = None,
+    max_seq_length: int | None = None,
 ) -> Seq2SeqTranslator:
-    """Load a translation model from a hub id or a folder, for `evaluate_retrieval(translator=...)`.
+    """Load a translation model from a hub id or a folder, for `evaluate_retrieval(translator=...)` and `write_bitext`.
 
     Args:
         name_or_path: any sequence-to-sequence checkpoint: `Helsinki-NLP/opus-mt-mul-en`, `facebook/m2m100_418M`,
@@ -132,7 +168,9 @@ def load_translator(
         revision: branch, tag or commit on the hub.
         progress: show a progress bar.
         trust_remote_code: run code from the checkpoint's repository; off unless you say otherwise.
-        options: for `generate`, such as {"num_beams": 1}; the rest is as the checkpoint's generation config says.
+        options: for `generate`, such as {"num_beams": 1}; the rest is as the checkpoint's generation config says, but nothing is
+            sampled.
+        max_seq_length: tokens kept of a text; None is what the model has room for.
 
     Returns:
         A function of (texts, language) that returns translations.
@@ -147,7 +185,7 @@ def load_translator(
         ['A dog is sleeping.']
     """
     name_or_path = expand_name(name_or_path)
-    check_counts(batch_size=batch_size)
+    check_counts(batch_size=batch_size, **{} if max_seq_length is None else {"max_seq_length": max_seq_length})
     settings = {"revision": revision, "trust_remote_code": trust_remote_code}
     try:
         tokenizer = AutoTokenizer.from_pretrained(name_or_path, **settings)
@@ -160,40 +198,7 @@ def load_translator(
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"cannot read the translator {name_or_path!r}: {reason[:400]}") from error
     where = device or (torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu")
-    return Seq2SeqTranslator(model.to(where).eval(), tokenizer, target, batch_size, options, progress)
-
-
-def translator_of(
-    stated: "Translator | str | Path | Translators", *, language: str | None = None, progress: bool = True
-) -> Translator:
-    """A translator from what the user gave: a function, a model's name, or for each language one of these or a dictionary's file.
-
-    Args:
-        stated: what the user gave.
-        language: what a dictionary reads.
-        progress: show a progress bar.
-
-    Raises:
-        ValueError: as `load_translator` and `read_dictionary`; for a dictionary whose language is not said; when called,
-            for a language that the mapping does not name.
-    """
-    if isinstance(stated, Mapping):
-        given = by_canonical_language(stated).items()
-        named = {code: translator_of(one, language=code, progress=progress) for code, one in given}
-
-        def translate(texts: list[str], language: str) -> list[str]:
-            if language not in named:
-                raise ValueError(f"no translator for {language}: there is one for {', '.join(named)}")
-            return named[language](texts, language)
-
-        return translate
-    if not isinstance(stated, str | Path):
-        return stated
-    if not re.search(r"\.tsv(\.gz|\.zst)?$", expand_name(stated)):
-        return load_translator(stated, progress=progress)
-    if language is None:
-        raise ValueError(f"{stated} is a dictionary of one language: say which, translator={{'so': {str(stated)!r}}}")
-    return read_dictionary(stated, language)
+    return Seq2SeqTranslator(model.to(where).eval(), tokenizer, target, batch_size, options, progress, max_seq_length)
 
 
 def language_codes(tokenizer: Any) -> dict[str, str]:

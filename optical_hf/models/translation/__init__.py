@@ -1,0 +1,1 @@
+"""Machine translation by sequence-to-sequence checkpoints."""
