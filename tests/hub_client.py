@@ -1,6 +1,6 @@
 """Run by test_hub.py in a process of its own, with HF_ENDPOINT at a local hub: train tiny students and push them.
 
-`python hub_client.py final|midway FOLDER TOKEN`. What each student gave before it was pushed is left in FOLDER.
+`python hub_client.py FOLDER TOKEN`. What each student gave before it was pushed is left in FOLDER.
 """
 
 import json
@@ -85,4 +85,5 @@ def midway(folder: Path, token: str) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.DEBUG)
-    {"final": final, "midway": midway}[sys.argv[1]](Path(sys.argv[2]), sys.argv[3])
+    for verb in (final, midway):
+        verb(Path(sys.argv[1]), sys.argv[2])

@@ -1,7 +1,6 @@
 """A study on disk: what is done is not done again, what fails is kept and shown, and what lies there in the end."""
 
 import json
-import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from safetensors.torch import load, load_file
 
 from optical_hf.evaluation import RetrievalReport
 from optical_hf.study import StudyConfig, folders_of, launch_runs, runs_of
+from optical_hf.study.report import study_report
 from optical_hf.study.report.runs_table import SCHEMA
 from optical_hf.study.report.study_report import write_study
 from optical_hf.study.run import running
@@ -19,12 +19,13 @@ from optical_hf.study.run.run_data import pairs_by_language, read_bitext, sample
 
 pytestmark = pytest.mark.slow
 
-FORK = multiprocessing.get_context("fork")  # importing torch anew takes longer than what the processes do
 Written = Callable[[dict], StudyConfig]
+CHOOSES = {"alignment": "ridge"}  # its penalty, as a run with losses does
 
 
 def test_a_study_from_its_file_to_its_report(study_values: dict, loaded: Written, in_process: list[str]) -> None:
     study_values["students"]["absent"] = {"path": "/no/such/folder"}
+    study_values["systems"]["ridge"] = CHOOSES
     study_values["students"]["random"] = {
         "path": study_values["students"]["whole"]["path"],
         "random": {"hidden_size": 24, "num_hidden_layers": 1, "intermediate_size": 48},
@@ -89,8 +90,9 @@ def test_a_study_from_its_file_to_its_report(study_values: dict, loaded: Written
 
 
 def test_runs_that_start_from_one_closed_form_fit_it_once(
-    study_values: dict, loaded: Written, in_process: list[str], monkeypatch: pytest.MonkeyPatch
+    study_values: dict, loaded: Written, in_process: list[str]
 ) -> None:
+    study_values["systems"]["ridge"] = CHOOSES
     study_values["grid"] = {"students": ["short"]}
     config = loaded(study_values)
     entries = folders_of(config, runs_of(config))
@@ -136,8 +138,9 @@ def test_a_killed_study_goes_on_where_it_was(study_values: dict, loaded: Written
 
 
 def test_a_damaged_file_of_a_finished_run_is_named_and_the_run_done_again(
-    study_values: dict, loaded: Written, in_process: list[str]
+    study_values: dict, loaded: Written, in_process: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(study_report, "figures", lambda table: [])
     study_values["grid"] = {"systems": ["ridge"]}
     config = loaded(study_values)
     entries = folders_of(config, runs_of(config))
@@ -166,6 +169,7 @@ def test_a_damaged_file_of_a_finished_run_is_named_and_the_run_done_again(
 def test_a_damaged_closed_form_is_fitted_again(
     damage: str, study_values: dict, loaded: Written, in_process: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
+    study_values["systems"]["ridge"] = CHOOSES
     study_values["grid"] = {"students": ["short"]}
     config = loaded(study_values)
     entries = folders_of(config, runs_of(config))
