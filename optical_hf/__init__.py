@@ -28,6 +28,7 @@ _PUBLIC = {
     "load_documents": "optical_hf.stores",
     "evaluate_retrieval": "optical_hf.evaluation",
     "RetrievalReport": "optical_hf.evaluation",
+    "advise": "optical_hf.evaluation",
 }
 
 __all__ = list(_PUBLIC)

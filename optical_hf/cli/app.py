@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from optical_hf.cli.advise import advise
 from optical_hf.cli.align import align
 from optical_hf.cli.data import data_app
 from optical_hf.cli.demo import demo
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 RAW_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 app.command()(demo)
+app.command()(advise)
 app.command(context_settings={"allow_extra_args": True})(align)
 app.command(context_settings=RAW_ARGUMENTS, add_help_option=False)(train)
 app.command()(evaluate)

@@ -23,13 +23,11 @@ BITEXT = typer.Option(
 )
 BitextFiles = Annotated[list[str], BITEXT]
 MaybeBitextFiles = Annotated[list[str] | None, BITEXT]
-DocumentFiles = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="English documents of the index, with their vectors or without: x.txt, x.jsonl, x.csv, x.parquet, x.npy beside "
-        "its texts, a FAISS index beside them, a LanceDB folder."
-    ),
-]
+DOCUMENTS = typer.Option(
+    help="English documents of the index, with their vectors or without: x.txt, x.jsonl, x.csv, x.parquet, x.npy beside "
+    "its texts, a FAISS index beside them, a LanceDB folder."
+)
+DocumentFiles = Annotated[list[str] | None, DOCUMENTS]
 DocumentText = Annotated[str, typer.Option(help="The column or field of the documents' texts.")]
 DocumentVector = Annotated[
     str, typer.Option(help="The column or field of the documents' vectors, where they have any.")

@@ -1,5 +1,6 @@
 """Evaluation of retrieval: encode, search, score, report."""
 
+from optical_hf.evaluation.advice import Advice, AdviceRule, advise
 from optical_hf.evaluation.evaluation_settings import EvaluationSettings
 from optical_hf.evaluation.evaluator import RetrievalEvaluator
 from optical_hf.evaluation.regions import evaluate_regions
@@ -17,12 +18,15 @@ from optical_hf.stores.faiss_search import FaissSearch
 from optical_hf.stores.lancedb_search import LanceSearch
 
 __all__ = [
+    "Advice",
+    "AdviceRule",
     "EvaluationSettings",
     "ExactSearch",
     "FaissSearch",
     "LanceSearch",
     "RetrievalEvaluator",
     "RetrievalReport",
+    "advise",
     "compare_reports",
     "disagreements",
     "evaluate_regions",
