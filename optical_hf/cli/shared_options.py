@@ -19,7 +19,7 @@ TeacherName = Annotated[str, typer.Option(help="English teacher: a hub id or a f
 StudentName = Annotated[str, typer.Option(help="Multilingual encoder to align or distil into: a hub id or a folder.")]
 BITEXT = typer.Option(
     help="Bitext files: mar-eng.tsv.gz, train.de.gz (with train.en.gz beside it), mr=FILE, a hub id; sw=FILE:2,1 or "
-    "sw=FILE:swahili,english where a TSV or CSV file has other columns (the foreign one first)."
+    "sw=FILE:swahili,english where a TSV, CSV, JSON lines or Parquet file has other columns (the foreign one first)."
 )
 BitextFiles = Annotated[list[str], BITEXT]
 MaybeBitextFiles = Annotated[list[str] | None, BITEXT]

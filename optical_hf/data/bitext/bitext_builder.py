@@ -23,7 +23,7 @@ from optical_hf.data.batches.sampling import interleave_languages
 from optical_hf.data.bitext.hub_tables import bitext_of_table, is_table, open_tables
 from optical_hf.data.bitext.pairs import BITEXT_FEATURES, BitextFile, Columns, OnBadPair, bitext_rows, describe_left_out
 from optical_hf.data.bitext.readers import READERS
-from optical_hf.data.bitext.sources import bitext_files, checked_columns, resolve_sources
+from optical_hf.data.bitext.sources import bitext_files, checked_columns, record_columns, resolve_sources
 from optical_hf.files import expand_path
 from optical_hf.languages import canonical_language
 from optical_hf.reading.bad_rows import BadRows, LeftOut, OnBadRow, check_on_bad_row
@@ -140,8 +140,9 @@ def load_bitext(
             `mar-eng.tsv.gz` is read as Marathi, tab, English, as its name says; `"mr=x.tsv"` states the language of the
             first column; `train.de.gz` is read with the lines of `train.en.gz` beside it.
         languages: codes of the languages to keep; None keeps all.
-        columns: of TSV and CSV files, the foreign and the English column: numbers from 1, such as (2, 1), for files without
-            a header, or names in the first line. One file alone says it in its path, `"sw=x.csv:swahili,english"`.
+        columns: the foreign and the English column: of TSV and CSV files numbers from 1, such as (2, 1), where there is no
+            header, or names in the first line; of JSON lines, Parquet, Arrow and tables names. One file alone says it in its
+            path, `"sw=x.csv:swahili,english"`.
         on_bad_row: "error" stops at the first row that cannot be used, such as one with an empty side, and names file and
             line; "drop" leaves such rows out; the log and the quality report have their count and the first three; "keep"
             stops as well, but keeps empty sides, for a report.
@@ -179,10 +180,10 @@ def load_bitext(
             tables.append(builder.as_streaming_dataset(split="train") if streaming else _prepared(builder, num_proc))
             continue
         for named in group:
-            if columns or named.columns:
-                raise ValueError(f"{named.path}: columns were given, but only TSV and CSV files have columns")
+            stated = named.columns or (None if columns is None else checked_columns(columns))
             for table, file in open_tables(named, wanted, split, streaming):
-                file = replace(file, max_line_bytes=max_line_bytes)  # noqa: PLW2901
+                chosen = record_columns(file.path, stated)
+                file = replace(file, max_line_bytes=max_line_bytes, columns=chosen)  # noqa: PLW2901
                 tables.append(bitext_of_table(table, file, wanted, on_bad_row, num_proc))
     bitext = concatenate_datasets(tables)
     if streaming:

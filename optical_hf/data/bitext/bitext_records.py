@@ -1,6 +1,6 @@
 """Reads bitext that is kept in records: JSON lines, Parquet, Arrow, and rows of `datasets`.
 
-What counts as a pair in a record, in this order: a `translation` (a mapping from
+What counts as a pair in a record, in this order: the columns that the user named; a `translation` (a mapping from
 code to text, as OPUS-100 and NLLB have it, or an array of codes beside an array of texts); the columns `source` and
 `target` (ours, with `language` where there are several); English in a column named by its code, with other columns
 named by theirs or with one other column of text.
@@ -48,12 +48,13 @@ def pairs_of_record(record: Mapping[str, Any], number: int, file: BitextFile) ->
     """
     given = _name(record.get("id"))
     translation = record.get("translation")
-    if isinstance(translation, Mapping):
+    if file.columns is not None:
+        pairs = [_pair_of_columns(record, number, given, file)]
+    elif isinstance(translation, Mapping):
         pairs = _pairs_by_code(_by_code(translation), number, given, file)
     elif "source" in record and "target" in record:
-        language = _code(record["language"]) if record.get("language") else file.language
         sides = _text(record, "source"), _text(record, "target")
-        pairs = [Pair(number, *sides, language, given, _name(record.get("origin")))]
+        pairs = [Pair(number, *sides, _language(record, file), given, _name(record.get("origin")))]
     else:
         columns = {key: value for key, value in record.items() if key not in _NOT_TEXT}  # "id" is not Indonesian here
         pairs = _pairs_by_code(columns, number, given, file, columns=True)
@@ -62,8 +63,22 @@ def pairs_of_record(record: Mapping[str, Any], number: int, file: BitextFile) ->
             f"nothing says which language this is; state it ({{'so': {file.path!r}}}), name "
             "the file like test.so.jsonl, or give the records a column language"
         )
-    original = record.get(ORIGINAL)
+    original = None if file.columns and ORIGINAL in file.columns else record.get(ORIGINAL)
     return [pair._replace(original=original) for pair in pairs] if isinstance(original, str) else pairs
+
+
+def _pair_of_columns(record: Mapping[str, Any], number: int, name: str | None, file: BitextFile) -> Pair:
+    """Return the pair of the two columns that the user named."""
+    foreign, english = map(str, file.columns or ())
+    for column in (foreign, english):
+        if column not in record:
+            raise BadRecord(f"no column is named {column!r}; it has {_described(record)}")
+    return Pair(number, _text(record, english), _text(record, foreign), _language(record, file), name)
+
+
+def _language(record: Mapping[str, Any], file: BitextFile) -> str | None:
+    """The canonical code that a record states, or else its file."""
+    return _code(record["language"]) if record.get("language") else file.language
 
 
 def _pairs_by_code(

@@ -24,7 +24,7 @@ OnBadPair = OnBadRow | Literal["keep"]
 """Also: keep a pair that has an empty side, for a report."""
 Format = Literal["tsv", "csv", "moses", "tmx", "jsonl", "parquet", "arrow"]
 Columns = tuple[int, int] | tuple[str, str]
-"""Which column is the foreign text and which the English: numbers from 1, or names in the first line."""
+"""Which column is the foreign text and which the English: numbers from 1 (TSV, CSV), or names."""
 _LEFT_OUT = "left out of "  # begins a line of a table's description that says which rows of a file were left out
 
 
@@ -60,7 +60,7 @@ class BitextFile:
         format: which reader it needs.
         language: canonical code of the foreign language; None where the records say it themselves.
         english_path: the English file of two line-aligned files.
-        columns: of a TSV or CSV file, the foreign and the English one; None where a TSV file must have just two.
+        columns: the foreign and the English one; None where a TSV file must have just two, or records say it themselves.
         english_first: whether the English column is the first of just two.
         max_line_bytes: bound on a line, a unit or a text.
         stamp: sizes, modification times and the code that reads, so that a change of either is a new entry of the cache.

@@ -35,7 +35,7 @@ class NamedSource(NamedTuple):
     Attributes:
         language: canonical code of the foreign language, where it was stated.
         path: a path, a tuple of two paths, a `BitextFile`, or whatever object it was.
-        columns: the foreign and the English column of a TSV or CSV file, where they were stated.
+        columns: the foreign and the English column, where they were stated.
     """
 
     language: str | None
@@ -111,6 +111,20 @@ def checked_columns(columns: Any) -> Columns:
     return cast(Columns, pair)
 
 
+def record_columns(path: str, columns: Columns | None) -> Columns | None:
+    """The columns of a table, or of a file of records, as they were given.
+
+    Raises:
+        ValueError: they are numbers, and records have names.
+    """
+    if columns is not None and isinstance(columns[0], int):
+        raise ValueError(
+            f"{path}: columns {columns} were given by number, which only TSV and CSV files have; give their names, such as "
+            "question,question_pivot"
+        )
+    return columns
+
+
 def bitext_files(path: Any, language: str | None = None, columns: Columns | None = None) -> list[BitextFile]:
     """Find out what a file holds from its name.
 
@@ -140,7 +154,7 @@ def bitext_files(path: Any, language: str | None = None, columns: Columns | None
         )
     if columns and not file.columns:
         raise ValueError(
-            f"{file.path}: columns {columns} were given, but only TSV and CSV files have columns; rename it, or leave them out"
+            f"{file.path}: columns {columns} were given, but a file of this format has none; rename it, or leave them out"
         )
     return [replace(file, stamp=_stamp(file.path, *([file.english_path] if file.english_path else [])))]
 
@@ -163,7 +177,8 @@ def _one_file(path: str, language: str | None, columns: Columns | None) -> Bitex
     if form not in ("tsv", "csv") and not (parts[-1] in ("txt", "tab") and (columns or pair)):
         if form is None:
             return _moses(path, language, parts)
-        return BitextFile(path, form, language or language_in_name(parts))
+        named = None if form == "tmx" else record_columns(path, columns)
+        return BitextFile(path, form, language or language_in_name(parts), columns=named)
     foreign, english_first = pair or (None, False)
     code = language or foreign
     if code is None:

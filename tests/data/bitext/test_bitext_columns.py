@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from datasets import Dataset
 
 from optical_hf import Bitext, RetrievalCollection, load_bitext
 from optical_hf.data import bitext_quality, stream_bitext
@@ -17,6 +18,11 @@ pytestmark = pytest.mark.usefixtures("folder")
 ANKI = "Go.\tGeh.\tCC-BY 2.0 (France) Attribution: tatoeba.org #1 (a)\nHi.\tHallo!\tCC-BY 2.0\n"
 SCORED = "Geh.\tGo.\t0.93\nHallo!\tHi.\t0.81\n"
 CSV = 'id,swahili,english\r\n1,"Nenda, ""sasa"".","Go, ""now""."\r\n2,"mstari\nwa pili",two lines\r\n'
+
+# "en" and "source" would be read where nothing was said
+QUESTIONS = (
+    '{"id": "1", "question": "Nani?", "question_pivot": "Who?", "en": "Ann wrote it.", "source": "x", "target": "y"}\n'
+)
 
 
 def load(sources: object, **options: object) -> list[tuple[str, str, str]]:
@@ -40,6 +46,22 @@ SWAHILI = [('Go, "now".', 'Nenda, "sasa".', "sw"), ("two lines", "mstari\nwa pil
         ("swa-eng.csv", CSV, "swa-eng.csv", {"columns": ("swahili", "english")}, SWAHILI),
         ("x.tsv", "en\tsw text\tn\none\tmoja\t1\n", "sw=x.tsv:sw text,en", {}, [("one", "moja", "sw")]),
         ("x.csv", "moja,one\n", "sw=x.csv:1,2", {}, [("one", "moja", "sw")]),
+        ("x.jsonl", QUESTIONS, "sw=x.jsonl:question,question_pivot", {}, [("Who?", "Nani?", "sw")]),
+        ("swa-en.train.jsonl", QUESTIONS, "swa-en.train.jsonl:question,question_pivot", {}, [("Who?", "Nani?", "sw")]),
+        (
+            "x.jsonl",
+            QUESTIONS,
+            {"sw": "x.jsonl"},
+            {"columns": ("question", "question_pivot")},
+            [("Who?", "Nani?", "sw")],
+        ),
+        (
+            "x.jsonl",
+            '{"q": "Nani?", "english": "Who?", "language": "swh"}\n',
+            "x.jsonl:q,english",
+            {},
+            [("Who?", "Nani?", "sw")],
+        ),
         ("x.tsv", 'say "a\tsema "a\n', "sw=x.tsv:2,1", {}, [('say "a', 'sema "a', "sw")]),  # TSV has no quoting
         ("sw-en.odd:2,1.tsv", "moja\tone\n", "sw-en.odd:2,1.tsv", {}, [("one", "moja", "sw")]),  # a file of that name
     ],
@@ -62,6 +84,27 @@ def test_columns_through_compression_archives_and_builders():
     assert {row["target"] for row in stream_bitext("de=deu.txt", columns=(2, 1))} == {"Geh.", "Hallo!"}
     collection = RetrievalCollection.from_bitext("anki", "deu.txt:2,1", "de")
     assert collection.queries["text"][:] == ["Geh.", "Hallo!"]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_columns_of_parquet_arrow_and_tables_are_named_too(streaming):
+    table = Dataset.from_dict({"question": ["Nani?"], "question_pivot": ["Who?"], "passage": ["Ann wrote it."]})
+    table.to_parquet("x.parquet")
+    table.save_to_disk("saved")
+    for source in ("x.parquet", "saved", table):
+        columns = ("question", "question_pivot")
+        assert load({"sw": source}, columns=columns, streaming=streaming) == [("Who?", "Nani?", "sw")]
+    assert load("sw=saved:question,question_pivot", streaming=streaming) == [("Who?", "Nani?", "sw")]
+    with pytest.raises(ValueError, match="by number"):
+        load({"sw": table}, columns=(1, 2), streaming=streaming)
+    with pytest.raises(ValueError, match=r"columns are \('question', 'question'\)"):
+        load({"sw": table}, columns=("question", "question"), streaming=streaming)
+
+
+def test_bitext_of_questions_is_read_from_afriqa(shared_data):
+    rows = load(f"{shared_data}/afriqa/hau-en.train.jsonl.gz:question,question_pivot")
+    assert rows[1] == ("What was the name of the first computer?", "Menene sunan komfuta ta farko?", "ha")
+    assert len(rows) == 223
 
 
 @pytest.mark.parametrize(
@@ -87,8 +130,12 @@ def test_columns_through_compression_archives_and_builders():
         ("x.tsv", ANKI, {"sw": "x.tsv"}, {"columns": (0, 1)}, r"columns are \(0, 1\)"),
         ("x.tsv", ANKI, {"sw": "x.tsv"}, {"columns": "ab"}, "columns are 'ab'"),
         ("x.tsv", ANKI, "sw=x.tsv:2,en", {}, r"columns are \('2', 'en'\)"),
-        ("x.jsonl", "{}\n", {"sw": "x.jsonl"}, {"columns": (1, 2)}, r"x\.jsonl: columns \(1, 2\) .* only TSV and CSV"),
-        ("x.so", "a\n", {"so": ("x.so", "x.so")}, {"columns": (1, 2)}, "only TSV and CSV"),
+        ("x.jsonl", "{}\n", {"sw": "x.jsonl"}, {"columns": (1, 2)}, r"x\.jsonl: columns \(1, 2\) .*by number"),
+        ("x.jsonl", '{"q": "a"}\n', "sw=x.jsonl:q,p", {}, r"x\.jsonl:1: no column is named 'p'; it has q"),
+        ("x.jsonl", '{"q": "a", "p": 5}\n', "sw=x.jsonl:q,p", {}, r"x\.jsonl:1: expected a text in 'p', got int"),
+        ("x.jsonl", '{"q": "a", "p": "b"}\n', "x.jsonl:q,p", {}, r"x\.jsonl:1: nothing says which language"),
+        ("x.tmx", "<tmx/>", {"sw": "x.tmx"}, {"columns": ("a", "b")}, "a file of this format has none"),
+        ("x.so", "a\n", {"so": ("x.so", "x.so")}, {"columns": (1, 2)}, "a file of this format has none"),
     ],
 )
 @pytest.mark.parametrize("streaming", [False, True])
