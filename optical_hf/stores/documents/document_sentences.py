@@ -12,12 +12,15 @@ import regex
 from optical_hf.extras import import_extra
 
 _SHORT = """
-dr mr mrs ms messrs prof rev hon gen sen rep gov pres maj lt col sgt capt cpl cmdr adm st mt ft jr sr esq ph.d
-vs etc e.g i.e cf viz al approx est nos vol vols fig figs eq eqs pp eds dept univ assn inc ltd co corp bros ave blvd rd
+dr mr mrs ms messrs prof rev hon gen sen rep gov pres maj lt col sgt capt cpl cmdr adm st mt ft jr sr esq
+ph.d b.a m.a b.s m.s b.sc m.sc m.d ll.b vs etc e.g i.e cf viz al abbr lit feat approx est ave blvd rd
+nos vol vols fig figs eq eqs pp eds dept univ assn inc pvt ltd co corp bros
 u.s u.k u.n u.s.a d.c a.m p.m a.d b.c jan feb mar apr jun jul aug sep sept oct nov dec
 """
 ABBREVIATIONS = frozenset(_SHORT.split())
 """Abbreviations of English, in lower case and without their last full stop."""
+BEFORE_NUMBERS = ("no", "c", "ca", "b", "d", "p", "art", "ch", "sec")
+"""Abbreviations only where a number follows: "No. 5", "c. 1897"; else words or letters that may end a sentence."""
 _BLANK_LINE = regex.compile(r"\n[^\S\n]*\n")
 _LETTER = regex.compile(r"\p{L}")
 
@@ -46,4 +49,5 @@ def _punkt() -> Any:
     punkt = import_extra("nltk.tokenize.punkt", "translate", "cutting documents into sentences")
     parameters = punkt.PunktParameters()
     parameters.abbrev_types.update(ABBREVIATIONS)
+    parameters.collocations.update((word, "##number##") for word in BEFORE_NUMBERS)  # Punkt's type of every number
     return punkt.PunktSentenceTokenizer(parameters)

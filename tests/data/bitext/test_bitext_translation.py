@@ -77,6 +77,21 @@ def test_a_run_that_was_stopped_goes_on_and_ends_with_the_same_files(tmp_path):
     assert again.read == []
 
 
+def test_a_disk_that_is_full_at_the_end_costs_no_translation(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bitext_translation, "write_whole", full)
+        with pytest.raises(OSError, match="No space left"):
+            write_bitext(TEXTS, {"so": Marked("so")}, tmp_path, progress=False)
+    assert not (tmp_path / "so-en.tsv.gz").exists()
+    translator = Marked("so")
+    files = write_bitext(TEXTS, {"so": translator}, tmp_path, progress=False)
+    assert translator.read == []
+    assert len(load_bitext(str(files["so"]), cache_dir=tmp_path / "cache")) == 10
+
+
 def test_a_damaged_piece_is_translated_again(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_bitext(TEXTS, {"so": Marked("so", 8)}, tmp_path, progress=False)

@@ -13,6 +13,11 @@ from optical_hf.stores.documents.document_sentences import cut_sentences
         ("One. Two! Three? Four", ["One.", "Two!", "Three?", "Four"]),
         ("Mr. Kim met Prof. Ode on Jan. 5. They spoke.", ["Mr. Kim met Prof. Ode on Jan. 5.", "They spoke."]),
         ("It grew by 3.5 percent, i.e. a lot.", ["It grew by 3.5 percent, i.e. a lot."]),
+        ("She was No. 1 in 2004. He said no. It ended.", ["She was No. 1 in 2004.", "He said no.", "It ended."]),
+        (
+            "Kato (c. 1897 – 1978) was king. Kim has an M.A. in law.",
+            ["Kato (c. 1897 – 1978) was king.", "Kim has an M.A. in law."],
+        ),
         ("J. S. Bach wrote it. It is long.", ["J. S. Bach wrote it.", "It is long."]),
         ('He said: "Go!" Then he left.', ['He said: "Go!"', "Then he left."]),
         ("A heading\n \nIts text goes\non here. End.", ["A heading", "Its text goes on here.", "End."]),
