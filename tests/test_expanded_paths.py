@@ -19,6 +19,7 @@ from optical_hf.data import (
     bitext_quality,
     load_bitext,
     stream_bitext,
+    write_bitext,
 )
 from optical_hf.data.collections import caption_lines, captions_to_images, load_beir, load_trec
 from optical_hf.evaluation import (
@@ -157,6 +158,16 @@ READ: dict[str, Callable[[str], object]] = {
     "the arguments of training": training_arguments,
 }
 
+
+class Echo:
+    """A translator that returns what it reads."""
+
+    name = fingerprint = "echo"
+
+    def __call__(self, texts: list[str], language: str) -> list[str]:
+        return texts
+
+
 WRITTEN: dict[str, Callable[[str], object]] = {
     "save_student": lambda at: save_student(tiny_pairs.pair()[0], at),
     "save_pylate": lambda at: save_pylate(tiny_pairs.pair()[0], at),
@@ -170,6 +181,7 @@ WRITTEN: dict[str, Callable[[str], object]] = {
     "optical-hf data check": lambda at: shell(
         "data", "check", str(Path.home() / "so-en.tsv"), "--json", f"{at}/counts.json"
     ),
+    "write_bitext": lambda at: write_bitext(["a dog"], {"so": Echo()}, at, progress=False),
     "optical-hf data scenes": lambda at: shell("data", "scenes", "--count", "2", "--output", at),
 }
 
