@@ -30,7 +30,7 @@ print(
 )
 
 before = held_out_score(student, teacher, list(pairs["test"]))
-fit_alignment(student, teacher, pairs["train"])
+fit_alignment(student, teacher, pairs["train"], method="transport")
 after = held_out_score(student, teacher, list(pairs["test"]))
 print(f"R@1 among pairs that taught neither pieces nor projection: {before} -> {after}")
 

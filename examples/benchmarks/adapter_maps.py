@@ -19,10 +19,12 @@ EPOCHS, BATCH, RATE, DECAY = 30, 256, 1e-3, 0.01
 
 
 def procrustes(source_ND: Tensor, target_NK: Tensor) -> Map:
-    """The rotation with the smallest squared error; both widths must be equal."""
+    """The rotation of centred vectors with the smallest squared error; both widths must be equal."""
     unit_ND, unit_NK = normalize(source_ND, dim=1), normalize(target_NK, dim=1)
-    rotation_DK = torch.from_numpy(orthogonal_procrustes(unit_ND.numpy(), unit_NK.numpy())[0])
-    return lambda source: normalize(source, dim=1) @ rotation_DK
+    mean_D, mean_K = unit_ND.mean(dim=0), unit_NK.mean(dim=0)
+    rotation, _ = orthogonal_procrustes((unit_ND - mean_D).numpy(), (unit_NK - mean_K).numpy())
+    rotation_DK = torch.from_numpy(rotation)
+    return lambda source: (normalize(source, dim=1) - mean_D) @ rotation_DK + mean_K
 
 
 class LowRankAffine(nn.Module):

@@ -64,7 +64,13 @@ def grown(encoders: str, count: int) -> str:
         student = build_student(tiny_encoder(some["target"], width=96, seed=1), teacher)
     before = resource.getrusage(resource.RUSAGE_SELF)
     report = fit_alignment(
-        student, teacher, rows.select(range(count)), rounds=1, memory_budget=BUDGET[encoders], progress=False
+        student,
+        teacher,
+        rows.select(range(count)),
+        method="transport",
+        rounds=1,
+        memory_budget=BUDGET[encoders],
+        progress=False,
     )
     after = resource.getrusage(resource.RUSAGE_SELF)
     seconds = after.ru_utime - before.ru_utime

@@ -203,7 +203,7 @@ with tempfile.TemporaryDirectory() as folder:
             f"the English one nearest in length {characters('english', nearest=True)}\n"
         )
     print(f"| | {' | '.join(COLUMNS)} | of the way | minutes |\n|---|{'---|' * len(COLUMNS)}---|---|", flush=True)
-    fit_alignment(student, teacher, bitext.select(range(options.fit)), progress=False)
+    fit_alignment(student, teacher, bitext.select(range(options.fit)), method="transport", progress=False)
     closed = found(student)
     row(f"closed form, {options.fit:,} translations", closed)
     for count in options.dictionary:

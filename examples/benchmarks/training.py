@@ -179,7 +179,7 @@ def start() -> None:
     teacher, student = teacher_and_student()
     rows, asked = pairs(options.fit), held_out()
     begun = time.process_time()
-    fit_alignment(student, teacher, rows, progress=False)
+    fit_alignment(student, teacher, rows, method="transport", progress=False)
     seconds = time.process_time() - begun
     ours = 100 * held_out_score(student, teacher, asked).vector
     print(

@@ -70,7 +70,7 @@ with tempfile.TemporaryDirectory() as folder:
             report = extend_vocabulary(student, bitext, LANGUAGE, size=options.size, progress=False, **arguments)
             pieces = f"{report.length_before:.1f} -> {report.length_after:.1f}"
         cells = [score(student, translated)]
-        fit_alignment(student, cache, fitted, also_english=options.also_english, progress=False)
+        fit_alignment(student, cache, fitted, method="transport", also_english=options.also_english, progress=False)
         cells += [score(student, translated), score(student, independent)]
         seconds = time.perf_counter() - started
         print(f"| {name} | {pieces} | {' | '.join(cells)} | {seconds:.0f} |", flush=True)

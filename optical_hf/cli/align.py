@@ -31,8 +31,8 @@ def align(
     document_text: options.DocumentText = "text",
     document_vector: options.DocumentVector = "vector",
     method: Annotated[
-        Method, typer.Option(help="Tokens by transport, pooled vectors by ridge, or what is searched by contrast.")
-    ] = "transport",
+        Method, typer.Option(help="What is searched by contrast, tokens by transport, or pooled vectors by ridge.")
+    ] = "contrastive",
     plans: Annotated[
         Plans,
         typer.Option(help="Of --method transport; relay ones have no rounds."),
@@ -76,14 +76,15 @@ def align(
     max_line_bytes: options.LineLimit = LINE_LIMIT,
     seed: Annotated[int, typer.Option(min=0, help="Of all random choices.")] = 0,
 ) -> None:
-    """Fit the student's projection in minutes; its backbone stays as it is. By default: transport plans and regression by turns.
+    """Fit the student's projection in minutes; its backbone stays as it is. By default by contrast (InfoNCE).
 
     An option that takes several values is given several times.
 
-    With --documents alone no bitext is needed: --method contrastive then serves every language the student was pretrained on.
+    Give it the English texts of your index (--documents), bitext, or both. Without bitext the student serves the languages that
+    it was pretrained on.
 
     Example: optical-hf align --teacher sentence-transformers/all-MiniLM-L6-v2 --student intfloat/multilingual-e5-small
-    --query-prompt "query: " --bitext swh-eng.tsv.gz --bitext train.de.gz --output students/e5
+    --query-prompt "query: " --documents index.jsonl --bitext swh-eng.tsv.gz --bitext train.de.gz --output students/e5
     """
     with usage():
         penalty = _penalty(regularisation)
@@ -96,7 +97,7 @@ def align(
         if not bitext and not documents:
             raise ValueError("there is nothing to fit on: give --bitext, --documents, or both")
         if documents and method == "transport":
-            raise ValueError("--documents are not for --method transport: add --method contrastive, or ridge")
+            raise ValueError("--documents are not for --method transport: leave it out, or take ridge")
     output = check_folder(output)
     rows = load_bitext(bitext, on_bad_row=on_bad_row, max_line_bytes=max_line_bytes) if bitext else None
     if rows is not None and pairs is not None and pairs < len(rows):

@@ -86,7 +86,7 @@ def test_documents_alone_make_a_student_that_finds_them_in_the_index(folder, tmp
     (tmp_path / "index.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
     words = ["align", "--teacher", folder / "teacher", "--student", folder / "student", "--output", tmp_path / "out"]
     words += ["--documents", tmp_path / "index.jsonl", "--document-text", "body", "--document-vector", "v"]
-    words += ["--method", "contrastive", "--steps", 100, "--held-out", 5, "--cache", tmp_path / "vectors"]
+    words += ["--steps", 100, "--held-out", 5, "--cache", tmp_path / "vectors"]
     monkeypatch.setattr("sys.argv", ["optical-hf", *map(str, words)])
     with pytest.raises(SystemExit, match="0"):
         main()
@@ -102,7 +102,8 @@ def test_documents_alone_make_a_student_that_finds_them_in_the_index(folder, tmp
 
 def test_nothing_to_fit_on_and_plans_of_documents_are_one_line(folder, tmp_path, monkeypatch, capsys):
     words = ["align", "--teacher", folder / "teacher", "--student", folder / "student", "--output", tmp_path / "out"]
-    for more, told in (([], "--bitext, --documents, or both"), (["--documents", "x.txt"], "--method contrastive")):
+    plans = ["--documents", "x.txt", "--method", "transport"]
+    for more, told in (([], "--bitext, --documents, or both"), (plans, "not for --method transport")):
         monkeypatch.setattr("sys.argv", ["optical-hf", *map(str, words + more)])
         with pytest.raises(SystemExit):
             main()

@@ -45,7 +45,7 @@ def test_the_prompt_is_read_with_and_saved(folder, tmp_path, kind):
     student = load_student(folder / "multilingual-e5-small", teacher, kind=kind, query_prompt="query: ")
     with_it = student.tokenizer("query: " + TEXT)["input_ids"]
     assert preprocess_queries(student, [TEXT])["input_ids"].tolist() == [with_it]
-    fit_alignment(student, teacher, tiny_pairs.bitext(48), rounds=1, progress=False)
+    fit_alignment(student, teacher, tiny_pairs.bitext(48), method="transport", rounds=1, progress=False)
     save_student(student, tmp_path / "student")
     saved = (MultiVectorEncoder if kind == "late_interaction" else SentenceTransformer)(str(tmp_path / "student"))
     assert saved.prompts["query"] == "query: "

@@ -13,7 +13,7 @@ def test_a_real_student_finds_real_translations_after_the_closed_form(shared_dat
     teacher = load_teacher(real_models / "all-MiniLM-L6-v2", kind=kind)
     student = load_student(real_models / "multilingual-e5-small", teacher, max_seq_length=32)
     german = load_bitext(str(shared_data / "multi30k" / "val.de.gz")).select(range(250))
-    report = fit_alignment(student, teacher, german, held_out=100, progress=False)
+    report = fit_alignment(student, teacher, german, method="transport", held_out=100, progress=False)
     assert report.before.vector < 0.2
     assert report.after.vector > 0.6
     assert report.after.maxsim > 0.6

@@ -32,7 +32,7 @@ def test_half_precision_checkpoints_are_loaded_in_full_and_fitted(half_folders):
     for name in ("backbone", "student"):
         student = load_student(half_folders / name, teacher)
         assert types(teacher) == types(student) == {torch.float32}
-        fit_alignment(student, teacher, tiny_pairs.bitext(48), rounds=1, progress=False)
+        fit_alignment(student, teacher, tiny_pairs.bitext(48), method="transport", rounds=1, progress=False)
 
 
 @pytest.mark.slow
@@ -54,7 +54,9 @@ def test_a_teacher_may_be_in_half_precision(dtype, tmp_path):
     [tokens] = iter_token_sets(teacher, ["a dog"])
     assert tokens.tokens_BND.dtype == tokens.vector_BD.dtype == torch.float32
     student = build_student(tiny_pairs.backbone(), teacher)
-    report = fit_alignment(student, teacher, tiny_pairs.bitext(48), rounds=1, held_out=5, progress=False)
+    report = fit_alignment(
+        student, teacher, tiny_pairs.bitext(48), method="transport", rounds=1, held_out=5, progress=False
+    )
     assert report.after.pairs >= 5
 
 
@@ -64,7 +66,7 @@ def test_a_student_in_half_precision_is_refused_with_the_remedy(tmp_path):
     args = OTDistillationArguments(str(tmp_path), alignment="none", report_to="none", use_cpu=True)
     told = r"half precision \(torch.bfloat16\).*load_student, or make it full with student.float\(\)"
     with pytest.raises(ValueError, match=told):
-        fit_alignment(student, teacher, tiny_pairs.bitext(48), progress=False)
+        fit_alignment(student, teacher, tiny_pairs.bitext(48), method="transport", progress=False)
     with pytest.raises(ValueError, match=told):
         OTDistillationTrainer(student, teacher, args, tiny_pairs.bitext(48))
     with pytest.raises(ValueError, match=told):

@@ -32,14 +32,16 @@ def test_a_trainer_needs_no_language(tmp_path, streamed):
 @pytest.mark.parametrize("rows", [ROWS, list(ROWS), ROWS.add_column("language", [None] * len(ROWS))])
 def test_an_alignment_needs_no_language(rows):
     student, teacher = tiny_pairs.pair()
-    report = fit_alignment(student, teacher, rows, held_out=0, rounds=1, progress=False)
+    report = fit_alignment(student, teacher, rows, method="transport", held_out=0, rounds=1, progress=False)
     assert report.pairs == len(ROWS)
 
 
 def test_a_cache_needs_no_language(tmp_path):
     student, teacher = tiny_pairs.pair()
     cache = TeacherCache.build(teacher, ROWS, tmp_path / "cache", progress=False)
-    assert fit_alignment(student, cache, ROWS, held_out=0, rounds=1, progress=False).pairs == len(ROWS)
+    assert fit_alignment(student, cache, ROWS, method="transport", held_out=0, rounds=1, progress=False).pairs == len(
+        ROWS
+    )
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -60,7 +62,7 @@ def test_a_collection_takes_the_language_that_was_said():
 def test_where_the_language_decides_the_missing_column_is_named(tmp_path):
     student, teacher = tiny_pairs.pair()
     with pytest.raises(ValueError, match="the bitext: there is no column 'language', only source, target"):
-        fit_alignment(student, teacher, ROWS, regularisation="held_out_language")
+        fit_alignment(student, teacher, ROWS, method="transport", regularisation="held_out_language")
     with pytest.raises(ValueError, match="there is no column 'language', only source, target"):
         learn_dictionaries(ROWS)
     with pytest.raises(ValueError, match="no column 'language'"):
@@ -68,7 +70,7 @@ def test_where_the_language_decides_the_missing_column_is_named(tmp_path):
             student, teacher, arguments(tmp_path, sampling_temperature=2.0, alignment="none"), ROWS
         ).train()
     with pytest.raises(ValueError, match=r"teachers by language \(so\) need a column 'language' in the bitext"):
-        fit_alignment(student, {"so": teacher}, ROWS, held_out=0, progress=False)
+        fit_alignment(student, {"so": teacher}, ROWS, method="transport", held_out=0, progress=False)
 
 
 @pytest.mark.parametrize("column", ["source", "target"])
@@ -81,7 +83,7 @@ def test_a_missing_side_is_named_when_it_is_given(tmp_path, column):
     with pytest.raises(ValueError, match=f"eval_dataset: {told}"):
         OTDistillationTrainer(student, teacher, arguments(tmp_path), train_dataset=ROWS, eval_dataset=rows)
     for call in (
-        lambda: fit_alignment(student, teacher, rows),
+        lambda: fit_alignment(student, teacher, rows, method="transport"),
         lambda: bitext_quality(rows),
         lambda: extend_vocabulary(student, rows, "so"),
         lambda: RetrievalCollection.from_bitext("x", rows, "so"),
@@ -94,7 +96,7 @@ def test_of_several_splits_one_is_to_be_chosen(tmp_path):
     student, teacher = tiny_pairs.pair()
     for call in (
         lambda: OTDistillationTrainer(student, teacher, arguments(tmp_path), train_dataset=SPLITS),
-        lambda: fit_alignment(student, teacher, SPLITS),
+        lambda: fit_alignment(student, teacher, SPLITS, method="transport"),
         lambda: TeacherCache.build(teacher, SPLITS, tmp_path / "cache"),
         lambda: trim_vocabulary(student, SPLITS),
         lambda: extend_vocabulary(student, SPLITS, "so"),

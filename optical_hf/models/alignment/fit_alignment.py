@@ -57,7 +57,7 @@ def fit_alignment(
     bitext: Bitext | None = None,
     *,
     documents: Documents | None = None,
-    method: Method = "transport",
+    method: Method = "contrastive",
     rounds: int = 3,
     epsilon: float = 0.02,
     regularisation: float | Selection = "held_out_pairs",

@@ -103,7 +103,7 @@ def test_the_pooled_weight_is_chosen_by_what_the_student_is_searched_by(monkeypa
     for kind in ("vector", "late_interaction"):
         assert not judged
         student, teacher = tiny_pairs.pair(kind=kind)
-        report = fit_alignment(student, teacher, tiny_pairs.bitext(), rounds=2, progress=False)
+        report = fit_alignment(student, teacher, tiny_pairs.bitext(), method="transport", rounds=2, progress=False)
         assert report.pooled_weight in POOLED_WEIGHTS
         assert f"pooled weight {report.pooled_weight:g}" in str(report)
     assert report.pooled_weight == POOLED_WEIGHTS[-1]  # what is judged last is found best here
@@ -111,10 +111,10 @@ def test_the_pooled_weight_is_chosen_by_what_the_student_is_searched_by(monkeypa
     assert len(judged) == len(POOLED_WEIGHTS) * len(shares) == len(POOLED_WEIGHTS) * FOLDS  # in the first round alone
     assert sum(judged[:FOLDS]) == len(tiny_pairs.bitext())  # English read by the student is not searched
     student, teacher = tiny_pairs.pair()
-    options = {"rounds": 1, "progress": False}
+    options = {"method": "transport", "rounds": 1, "progress": False}
     assert fit_alignment(student, teacher, tiny_pairs.bitext(), pooled_weight=5, **options).pooled_weight == 5
     assert fit_alignment(student, teacher, tiny_pairs.bitext(), regularisation=1e-3, **options).pooled_weight == 2
-    assert fit_alignment(student, teacher, tiny_pairs.bitext(), method="ridge", **options).pooled_weight is None
+    assert fit_alignment(student, teacher, tiny_pairs.bitext(), **options | {"method": "ridge"}).pooled_weight is None
 
 
 def test_a_fold_is_scored_under_the_map_of_the_others():
@@ -193,7 +193,9 @@ def test_english_read_by_the_student_changes_the_map_and_not_the_count():
     maps = []
     for also_english in (False, True):
         student, teacher = tiny_pairs.pair()
-        report = fit_alignment(student, teacher, tiny_pairs.bitext(), also_english=also_english, progress=False)
+        report = fit_alignment(
+            student, teacher, tiny_pairs.bitext(), method="transport", also_english=also_english, progress=False
+        )
         assert report.pairs == len(tiny_pairs.bitext())
         maps.append(student[1].linear.weight)
     assert not torch.allclose(maps[0], maps[1], atol=1e-3)
@@ -206,7 +208,7 @@ def test_nothing_added_is_an_error():
 
 def test_transport_rounds_lower_the_transport_cost():
     student, teacher = tiny_pairs.pair()
-    report = fit_alignment(student, teacher, tiny_pairs.bitext(), rounds=4, progress=False)
+    report = fit_alignment(student, teacher, tiny_pairs.bitext(), method="transport", rounds=4, progress=False)
     assert report.pairs == len(tiny_pairs.bitext())
     assert len(report.transport_cost) == 4
     assert report.transport_cost[-1] < report.transport_cost[0]
@@ -229,7 +231,7 @@ def test_held_out_pairs_are_found_better_after_the_fit(method):
 def test_only_the_projection_moves():
     student, teacher = tiny_pairs.pair()
     before = {name: p.clone() for name, p in student.named_parameters()}
-    fit_alignment(student, teacher, tiny_pairs.bitext(), progress=False)
+    fit_alignment(student, teacher, tiny_pairs.bitext(), method="transport", progress=False)
     moved = {name for name, p in student.named_parameters() if not torch.equal(p, before[name])}
     assert moved == {"1.linear.weight", "1.linear.bias"}
 
@@ -239,7 +241,7 @@ def test_a_memory_budget_changes_nothing_but_the_memory():
     vectors = []
     for budget in (2**30, 0):
         student, teacher = tiny_pairs.pair()
-        fit_alignment(student, teacher, tiny_pairs.bitext(), memory_budget=budget, progress=False)
+        fit_alignment(student, teacher, tiny_pairs.bitext(), method="transport", memory_budget=budget, progress=False)
         vectors.append(student.encode(tiny_pairs.bitext()["target"][:20]))
     # what is kept is kept in float16
     assert (vectors[0] * vectors[1]).sum(axis=1).min() > 0.999
@@ -260,12 +262,12 @@ def test_bad_input_says_what_to_do():
     with pytest.raises(ValueError, match="unknown method 'magic'"):
         fit_alignment(student, teacher, tiny_pairs.bitext(), method="magic")
     with pytest.raises(ValueError, match="unknown regularisation 'guess'"):
-        fit_alignment(student, teacher, tiny_pairs.bitext(), regularisation="guess")
+        fit_alignment(student, teacher, tiny_pairs.bitext(), method="transport", regularisation="guess")
     with pytest.raises(ValueError, match="no pairs"):
-        fit_alignment(student, teacher, [], progress=False)
+        fit_alignment(student, teacher, [], method="transport", progress=False)
     with pytest.raises(ValueError, match="no token projection"):
-        fit_alignment(tiny_pairs.backbone(), teacher, tiny_pairs.bitext())
+        fit_alignment(tiny_pairs.backbone(), teacher, tiny_pairs.bitext(), method="transport")
     with pytest.raises(ValueError, match="leaves nothing"):
-        fit_alignment(student, teacher, tiny_pairs.bitext(), held_out=10_000)
+        fit_alignment(student, teacher, tiny_pairs.bitext(), method="transport", held_out=10_000)
     with pytest.raises(ValueError, match="width 32"):
-        fit_alignment(student, tiny_pairs.teacher(width=48), tiny_pairs.bitext(), progress=False)
+        fit_alignment(student, tiny_pairs.teacher(width=48), tiny_pairs.bitext(), method="transport", progress=False)

@@ -85,7 +85,7 @@ def test_only_foreign_queries_choose_the_penalty(kind, monkeypatch):
             fold, "found", lambda own, *new, found=found: searched.update({id(own): len(own)}) or found(own, *new)
         )
     student, teacher = tiny_pairs.pair(kind=kind)
-    fit_alignment(student, teacher, tiny_pairs.bitext(), rounds=1, progress=False)
+    fit_alignment(student, teacher, tiny_pairs.bitext(), method="transport", rounds=1, progress=False)
     assert sum(searched.values()) == len(tiny_pairs.bitext()) * (2 if kind == "late_interaction" else 1)
 
 
@@ -93,5 +93,8 @@ def test_bitext_of_english_alone_says_what_to_do():
     student, teacher = tiny_pairs.pair()
     english = tiny_pairs.bitext().map(lambda row: {"language": "en"})
     with pytest.raises(ValueError, match="pass a number as regularisation"):
-        fit_alignment(student, teacher, english, progress=False)
-    assert fit_alignment(student, teacher, english, regularisation=1e-3, progress=False).regularisation == 1e-3
+        fit_alignment(student, teacher, english, method="transport", progress=False)
+    assert (
+        fit_alignment(student, teacher, english, method="transport", regularisation=1e-3, progress=False).regularisation
+        == 1e-3
+    )

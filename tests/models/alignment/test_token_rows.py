@@ -113,7 +113,9 @@ def test_documents_alone_and_beside_bitext():
 
 def test_relay_plans_fit_a_student_of_one_vector_too():
     student, teacher = tiny_pairs.pair()
-    report = fit_alignment(student, teacher, tiny_pairs.bitext(), plans="relay", regularisation=1e-3, progress=False)
+    report = fit_alignment(
+        student, teacher, tiny_pairs.bitext(), method="transport", plans="relay", regularisation=1e-3, progress=False
+    )
     assert report.transport_cost == []
     assert report.pooled_weight == 2
     linear = token_projection(student).linear
@@ -130,10 +132,10 @@ def test_relay_plans_need_the_teacher_and_english(tmp_path):
     bitext = tiny_pairs.bitext()
     cache = TeacherCache.build(teacher, bitext, tmp_path, progress=False)
     with pytest.raises(ValueError, match="a relay plan needs the teacher itself"):
-        fit_alignment(student, cache, bitext, plans="relay", progress=False)
+        fit_alignment(student, cache, bitext, method="transport", plans="relay", progress=False)
     with pytest.raises(ValueError, match="leave also_english=True"):
-        fit_alignment(student, teacher, bitext, plans="relay", also_english=False, progress=False)
+        fit_alignment(student, teacher, bitext, method="transport", plans="relay", also_english=False, progress=False)
     with pytest.raises(ValueError, match="unknown plans 'over'"):
-        fit_alignment(student, teacher, bitext, plans="over", progress=False)
+        fit_alignment(student, teacher, bitext, method="transport", plans="over", progress=False)
     with pytest.raises(ValueError, match="tokens_per_text is 0"):
-        fit_alignment(student, teacher, bitext, tokens_per_text=0, progress=False)
+        fit_alignment(student, teacher, bitext, method="transport", tokens_per_text=0, progress=False)
