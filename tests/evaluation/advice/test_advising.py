@@ -12,6 +12,7 @@ from datasets import Dataset
 from optical_hf import advise, load_student, load_teacher, load_vectors
 from optical_hf.cli import main
 from optical_hf.data import load_bitext
+from optical_hf.evaluation.advice import reading_speed
 from optical_hf.models import build_student
 
 FEW = {"held_out": 20, "pairs": 40, "steps": 5, "progress": False}
@@ -178,23 +179,21 @@ def test_what_is_wrong_on_the_command_line_is_one_line(folder, monkeypatch, caps
 
 @pytest.mark.real
 @pytest.mark.slow
-def test_real_encoders(real_models, shared_data):
+def test_real_encoders(real_models, shared_data, monkeypatch):
+    monkeypatch.setattr(reading_speed, "TIMED", 8)
     with gzip.open(shared_data / "multi30k" / "train.en.gz", "rt", encoding="utf-8") as file:
-        captions = [line.strip() for _, line in zip(range(60), file, strict=False)]
+        captions = [line.strip() for _, line in zip(range(50), file, strict=False)]
     teacher = load_teacher(real_models / "all-MiniLM-L6-v2", device="cpu")
     student = load_student(real_models / "multilingual-e5-small", teacher, query_prompt="query: ")
-    files = {
-        code: shared_data / "tatoeba_v1" / f"{name}-eng.tsv.gz" for code, name in {"de": "deu", "sw": "swh"}.items()
-    }
-    pairs = load_bitext({code: str(path) for code, path in files.items()}, on_bad_row="drop").shuffle(seed=0)
-    rows = [row for code in files for row in np.flatnonzero(np.array(pairs["language"][:]) == code)[:60]]
-    advice = advise(student, teacher, captions, pairs.select(rows), steps=50, progress=False)
-    german, swahili = advice.recovery["de"], advice.recovery["sw"]
-    assert german.other_mean > 0.8
-    assert swahili.other_mean > 0.4
+    pairs = load_bitext({"de": str(shared_data / "tatoeba_v1" / "deu-eng.tsv.gz")}, on_bad_row="drop")
+    pairs = pairs.shuffle(seed=0).select(range(30))
+    advice = advise(student, teacher, captions, pairs, steps=30, max_seq_length=32, progress=False)
+    german = advice.recovery["de"]
+    assert german.queries == 10
+    assert german.other_mean > 0.7
     assert german.ratio.value > 0.3
-    assert advice.recovery["high"] == german
+    assert advice.recovery["all"] == german
     assert advice.own_index["query_prompt"] == "query: "
     assert set(advice.own_index["tried"]) == {"query: ", "passage: "}
-    assert advice.decision.verdict in ("unclear", "re-index")  # 40 pairs of a language are too few for a map
+    assert advice.decision.verdict in ("unclear", "re-index")  # 20 pairs are too few for a map
     assert 1 < advice.costs.documents_per_second < 10_000
