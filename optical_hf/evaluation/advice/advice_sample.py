@@ -98,7 +98,7 @@ def split_pairs(bitext: Dataset, pairs: int, held_out: int, seed: int) -> tuple[
         seed: of the choice.
 
     Raises:
-        ValueError: rows without a language, or a language with too few pairs.
+        ValueError: rows without a language or in English, or a language with too few pairs.
     """
     if not isinstance(bitext, Dataset):
         raise ValueError("advise samples bitext, and a stream cannot be sampled: load it with load_bitext(files)")
@@ -110,6 +110,10 @@ def split_pairs(bitext: Dataset, pairs: int, held_out: int, seed: int) -> tuple[
     if UNKNOWN_LANGUAGE in rows_of:
         raise ValueError(
             f"{len(rows_of[UNKNOWN_LANGUAGE]):,} of {len(languages):,} pairs say no language: name it with the file, so=FILE"
+        )
+    if ENGLISH in rows_of:
+        raise ValueError(
+            f"{len(rows_of[ENGLISH]):,} pairs are of English and English: leave them out, documents are judged in English"
         )
     few = {code: len(rows) for code, rows in rows_of.items() if len(rows) < 3 * LEAST_QUERIES}
     if few or not rows_of:

@@ -47,6 +47,7 @@ def test_a_language_with_few_pairs_keeps_two_thirds_of_them():
     [
         (parallel(29, "so"), "so 29"),
         (parallel(40, ""), "say no language"),
+        (parallel(40, "so", "en"), "English and English"),
         (parallel(40, "so").remove_columns("language"), "no column 'language'"),
         (Dataset.from_dict({"source": ["x"] * 40, "target": ["y"] * 40, "language": ["so"] * 40}), "nothing is left"),
         (parallel(40, "so").to_iterable_dataset(), "stream"),
