@@ -41,6 +41,7 @@ parser.add_argument("--steps", type=int, default=600, help="gradient steps")
 parser.add_argument(
     "--seeds", type=int, nargs="+", default=[0], help="of the rows of each step; figures are means over them"
 )
+parser.add_argument("--sets", nargs="+", help="test sets, such as 'AfriQA dev'; all by default")
 parser.add_argument("--only", nargs="+", default=[""], help="systems whose name holds one of these")
 parser.add_argument("--by-language", action="store_true", help="print each language too")
 options = parser.parse_args()
@@ -56,7 +57,9 @@ def recall_at_1(query_SK: Tensor, document_SK: Tensor, texts: list[str]) -> floa
 
 
 whole = {
-    place: Queries(*(side[: options.test] for side in queries(options.data / path))) for place, path in TEST.items()
+    place: Queries(*(side[: options.test] for side in queries(options.data / path)))
+    for place, path in TEST.items()
+    if place[0] in (options.sets or [place[0]])
 }
 SETS = list(dict.fromkeys(name for name, _ in whole))
 
@@ -94,8 +97,20 @@ def ridge(source_ND: Tensor, target_NK: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @cache
-def fit(name: str, share: float, shifted: float, seed: int) -> Map:
-    """The map for one index ("" for none); `share` of a step is its documents, 1 where there is no bitext."""
+def questions() -> tuple[Tensor, Tensor, Tensor]:
+    """As `bitext`, of the questions of AfriQA's training set, in seven languages."""
+    files = sorted((options.data / "afriqa").glob("*-en.train.jsonl.gz"))
+    read = [queries(file) for file in files]
+    foreign, english = ([text for side in read for text in side[place]] for place in (0, 2))
+    return student(foreign), student(english), teacher(english)
+
+
+@cache
+def fit(name: str, share: float, shifted: float, seed: int, asked: str = "") -> Map:
+    """The map for one index ("" for none); `share` of a step is its documents, 1 where there is no bitext.
+
+    A quarter of a step is questions where `asked` says "english" (query texts) or "pairs" (a bitext of them).
+    """
     foreign, english, target = bitext()
     kinds, negatives = [], []
     if share < 1:
@@ -104,6 +119,11 @@ def fit(name: str, share: float, shifted: float, seed: int) -> Map:
     if share:
         kinds.append(ContrastiveRows(*index(name), share, foreign - english, shifted))
         negatives.append(index(name)[1])
+    if asked:
+        foreign, english, target = questions()
+        source = english if asked == "english" else torch.cat([foreign, english])
+        kinds.append(ContrastiveRows(source, target.repeat(len(source) // len(target), 1), 1 / 3))
+        negatives.append(target)
     start = ridge(
         *(torch.cat(side) for side in zip(*((kind.source_ND, kind.target_NK) for kind in kinds), strict=True))
     )
@@ -144,6 +164,8 @@ SYSTEMS: dict[str, Callable[[str, int], Map]] = {
     "ridge, bitext": of_ridge,
     "contrastive, bitext": lambda _, seed: fit("", 0.0, 0.0, seed),
     "contrastive, bitext, documents all pseudo-foreign": lambda name, seed: fit(name, 0.5, 1.0, seed),
+    "... and a quarter English questions": lambda name, seed: fit(name, 0.5, 1.0, seed, "english"),
+    "... and a quarter pairs of questions": lambda name, seed: fit(name, 0.5, 1.0, seed, "pairs"),
     "contrastive, documents alone": lambda name, seed: fit(name, 1.0, 0.0, seed),
     "Procrustes, bitext and documents": other(procrustes, documents=True),
     "low-rank affine, bitext and documents": other(low_rank_affine, documents=True),

@@ -15,6 +15,7 @@ from optical_hf.models.alignment.index_documents import sample_documents
 from optical_hf.models.teachers.teacher import EncoderTeacher
 from optical_hf.scenes import scenes_bitext
 from optical_hf.training import OTDistillationTrainer
+from optical_hf.training.trainer.index_reproduction import IndexReproduction
 from optical_hf.training.trainer.training_documents import with_documents
 
 DEVICE = torch.device("cpu")
@@ -88,6 +89,29 @@ def test_a_stream_is_mixed_with_documents(tmp_path):
     assert 0.3 < documents / len(rows) < 0.7
     assert len(rows) - documents >= 90
     run(tmp_path, stream, texts(), max_steps=2)
+
+
+@pytest.mark.slow
+def test_each_evaluation_says_how_many_held_out_documents_retrieve_themselves(tmp_path):
+    made = run(
+        tmp_path, None, texts(), alignment=None, max_steps=2, eval_strategy="steps", eval_steps=1, save_strategy="steps",
+        save_steps=1, load_best_model_at_end=True, metric_for_best_model="reproduced",
+    )  # fmt: skip
+    found = [entry["eval_reproduced"] for entry in made.state.log_history if "eval_reproduced" in entry]
+    assert len(found) == 2
+    assert all(0 < value <= 1 for value in found)
+    assert made.state.best_metric == max(found)
+    held_out = set(made.evaluators[-1].texts)
+    assert len(held_out) == len(texts()) // 10
+    assert not held_out & set(made.train_dataset["source"][:])
+
+
+def test_a_student_that_reproduces_nothing_is_seen():
+    rows = Dataset.from_dict(
+        {"source": texts()[:8], "vector": tiny_pairs.teacher().encode_document(texts()[:8]).tolist()}
+    )
+    assert IndexReproduction(rows)(tiny_pairs.teacher()) == {"reproduced": 1.0}
+    assert IndexReproduction(rows)(tiny_pairs.pair()[0])["reproduced"] < 0.9
 
 
 def test_what_is_no_document_is_refused_before_anything_is_trained(tmp_path):

@@ -23,7 +23,7 @@ from transformers import TrainerCallback
 from optical_hf.data.batches.collator import PairCollator
 from optical_hf.files import check_folder
 from optical_hf.losses import DocumentBank, Loss, loss_names, loss_terms, losses_text
-from optical_hf.models import Encoder, preprocess, token_set
+from optical_hf.models import Encoder, kind_of, preprocess, token_set
 from optical_hf.models.alignment.index_documents import Documents, sample_documents
 from optical_hf.models.teachers.language_teachers import AnyTeacher, as_teacher
 from optical_hf.tables import check_table
@@ -41,10 +41,11 @@ from optical_hf.training.trainer.document_bank import document_bank
 from optical_hf.training.trainer.evaluating import Evaluator, evaluator_metrics, held_out_losses
 from optical_hf.training.trainer.fitted_start import fit_start, some_rows, wanted_start
 from optical_hf.training.trainer.freezing import freeze
+from optical_hf.training.trainer.index_reproduction import IndexReproduction, split_documents
 from optical_hf.training.trainer.pair_reading import read_pairs
 from optical_hf.training.trainer.resuming import finished_run, projection_parameters, resuming, set_projection_rate
 from optical_hf.training.trainer.term_means import TermMeans, padding
-from optical_hf.training.trainer.training_documents import with_documents
+from optical_hf.training.trainer.training_documents import document_rows, with_documents
 
 
 class OTDistillationTrainer(StudentTrainer):
@@ -68,7 +69,9 @@ class OTDistillationTrainer(StudentTrainer):
         callbacks: as for `transformers.Trainer`, beside those of `args`; one given here takes the place of its kind.
         optimizers: as for `transformers.Trainer`.
         documents: English texts of the index, as `fit_alignment` takes them: rows of English whose target is their own vector.
-            With `train_dataset` or without. A share of the rows of training is documents (`args.document_share`).
+            With `train_dataset` or without. A share of the rows of training is documents (`args.document_share`). Where a
+            one-vector student is evaluated, up to 200 are held out: `eval_reproduced` is the share of them that, read by the
+            student, retrieve their own vector.
 
     Raises:
         ValueError: where student and teacher do not fit each other (the same object, different widths, no projection).
@@ -101,9 +104,10 @@ class OTDistillationTrainer(StudentTrainer):
         check_pair(model, teacher)
         if not isinstance(args, OTDistillationArguments):
             raise ValueError(f"args is a {type(args).__name__}: expected an OTDistillationArguments")
-        if args.eval_strategy != "no" and eval_dataset is None and not evaluators:
+        if args.eval_strategy != "no" and eval_dataset is None and not evaluators and documents is None:
             raise ValueError(
-                f"eval_strategy is {args.eval_strategy!r} but there is nothing to evaluate: pass evaluators or eval_dataset"
+                f"eval_strategy is {args.eval_strategy!r} but there is nothing to evaluate: pass evaluators, eval_dataset or "
+                "documents"
             )
         tables = {"train_dataset": train_dataset}
         tables |= eval_dataset if isinstance(eval_dataset, dict) else {"eval_dataset": eval_dataset}
@@ -127,7 +131,7 @@ class OTDistillationTrainer(StudentTrainer):
             args=args,
             train_dataset=train_dataset,
             # transformers wants an eval_dataset wherever it evaluates; ours may be evaluators alone.
-            eval_dataset=eval_dataset if eval_dataset is not None or not self.evaluators else [],
+            eval_dataset=eval_dataset if eval_dataset is not None or not (self.evaluators or documents) else [],
             data_collator=collator,
             callbacks=default_callbacks(args, model.tokenizer, callbacks or [], self.losses),
             optimizers=optimizers,
@@ -140,8 +144,11 @@ class OTDistillationTrainer(StudentTrainer):
             encoder.requires_grad_(False).eval().to(self.args.device)
         self.teacher = teacher
         self.documents: Dataset | None = None
+        self._held_out: Dataset | None = None
         if documents is not None:
             self.documents = sample_documents(documents, args.max_documents, args.seed, teacher.width)
+            if args.eval_strategy != "no" and kind_of(model) == "vector":
+                self.documents, self._held_out = split_documents(self.documents)
 
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
         """Train; a start without a checkpoint begins with the closed form of `args.alignment`, where the projection is new.
@@ -183,6 +190,10 @@ class OTDistillationTrainer(StudentTrainer):
                     device=self.args.device, progress=bar,
                 )  # fmt: skip
                 self.documents = None  # they are among the rows now
+            if self._held_out is not None and len(self._held_out):
+                rows = document_rows(self._held_out, self.teacher, self.args.device, bar)
+                self.evaluators.append(IndexReproduction(rows))
+                self._held_out = None
             if bank := bank_size(self.losses):
                 rows = some_rows(self.train_dataset, bank, self.args.seed)
                 self._bank = document_bank(self.accelerator, self.teacher, self.data_collator, rows, bar)
