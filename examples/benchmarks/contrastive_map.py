@@ -27,6 +27,7 @@ from optical_hf.models.alignment.contrastive_map import ContrastiveRows, fit_con
 from optical_hf.models.alignment.map_descent import ContrastiveSettings
 from optical_hf.models.alignment.own_rank import own_rank, same_targets, text_numbers
 from optical_hf.models.alignment.ridge_regression import NormalEquations
+from optical_hf.stores.documents.document_sentences import cut_sentences
 
 PENALTY = 3e-4
 Map = Callable[[Tensor], Tensor]
@@ -89,6 +90,18 @@ def index(name: str) -> tuple[Tensor, Tensor]:
     return own_ND, vector_NK
 
 
+@cache
+def sentences(name: str, whose: str) -> tuple[Tensor, Tensor]:
+    """As `index`, of the documents' sentences; their targets are their own vectors, or those of their documents."""
+    texts = list(dict.fromkeys(text for place, rows in whole.items() if place[0] == name for text in rows.documents))
+    cut = [(sentence, text) for text in texts for sentence in cut_sentences(text)]
+    parts, documents = map(list, zip(*cut, strict=True))
+    if whose == "own":
+        return student(parts), teacher(parts)
+    places = {text: place for place, text in enumerate(texts)}
+    return student(parts), teacher(texts)[[places[text] for text in documents]]
+
+
 def ridge(source_ND: Tensor, target_NK: Tensor) -> tuple[Tensor, Tensor]:
     sums = NormalEquations.zeros(source_ND.shape[1], target_NK.shape[1])
     sums.add(source_ND, normalize(target_NK, dim=1))
@@ -106,9 +119,10 @@ def questions() -> tuple[Tensor, Tensor, Tensor]:
 
 
 @cache
-def fit(name: str, share: float, shifted: float, seed: int, asked: str = "") -> Map:
+def fit(name: str, share: float, shifted: float, seed: int, asked: str = "", cut: str = "") -> Map:
     """The map for one index ("" for none); `share` of a step is its documents, 1 where there is no bitext.
 
+    Half of the documents' share is their sentences where `cut` says whose vector is the target: "own" or "document".
     A quarter of a step is questions where `asked` says "english" (query texts) or "pairs" (a bitext of them).
     """
     foreign, english, target = bitext()
@@ -117,7 +131,9 @@ def fit(name: str, share: float, shifted: float, seed: int, asked: str = "") -> 
         kinds.append(ContrastiveRows(torch.cat([foreign, english]), target.repeat(2, 1), 1 - share))
         negatives.append(target)
     if share:
-        kinds.append(ContrastiveRows(*index(name), share, foreign - english, shifted))
+        kinds.append(ContrastiveRows(*index(name), share / 2 if cut else share, foreign - english, shifted))
+        if cut:
+            kinds.append(ContrastiveRows(*sentences(name, cut), share / 2, foreign - english, shifted))
         negatives.append(index(name)[1])
     if asked:
         foreign, english, target = questions()
@@ -164,6 +180,9 @@ SYSTEMS: dict[str, Callable[[str, int], Map]] = {
     "ridge, bitext": of_ridge,
     "contrastive, bitext": lambda _, seed: fit("", 0.0, 0.0, seed),
     "contrastive, bitext, documents all pseudo-foreign": lambda name, seed: fit(name, 0.5, 1.0, seed),
+    "... and their sentences, own vectors": lambda name, seed: fit(name, 0.5, 1.0, seed, cut="own"),
+    "... and their sentences, the document's vector": lambda name, seed: fit(name, 0.5, 1.0, seed, cut="document"),
+    "... sentences and a quarter English questions": lambda name, seed: fit(name, 0.5, 1.0, seed, "english", "own"),
     "... and a quarter English questions": lambda name, seed: fit(name, 0.5, 1.0, seed, "english"),
     "... and a quarter pairs of questions": lambda name, seed: fit(name, 0.5, 1.0, seed, "pairs"),
     "contrastive, documents alone": lambda name, seed: fit(name, 1.0, 0.0, seed),
