@@ -20,6 +20,8 @@ from optical_hf.reading.line_files import LINE_LIMIT
 from optical_hf.stores import load_documents
 from optical_hf.training import save_student
 
+CONTRAST, TRANSPORT = "The default method, contrastive", "--method transport"
+
 
 def align(
     context: typer.Context,
@@ -30,16 +32,22 @@ def align(
     documents: options.DocumentFiles = None,
     document_text: options.DocumentText = "text",
     document_vector: options.DocumentVector = "vector",
+    query_texts: Annotated[
+        list[str] | None, typer.Option(help="English queries, such as a query log: files as for --documents.")
+    ] = None,
     method: Annotated[
         Method, typer.Option(help="What is searched by contrast, tokens by transport, or pooled vectors by ridge.")
     ] = "contrastive",
     plans: Annotated[
         Plans,
-        typer.Option(help="Of --method transport; relay ones have no rounds."),
+        typer.Option(rich_help_panel=TRANSPORT, help="Of --method transport; relay ones have no rounds."),
     ] = "direct",
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds of plans and regression.")] = 3,
+    rounds: Annotated[int, typer.Option(min=1, rich_help_panel=TRANSPORT, help="Rounds of plans and regression.")] = 3,
     epsilon: Annotated[
-        float, typer.Option(help="Entropic regularisation of the plans, above 0, in units of cosine cost.")
+        float,
+        typer.Option(
+            rich_help_panel=TRANSPORT, help="Entropic regularisation of the plans, above 0, in units of cosine cost."
+        ),
     ] = 0.02,
     regularisation: Annotated[
         str, typer.Option(help="Ridge penalty: a number, or how to choose it, held_out_pairs or held_out_language.")
@@ -55,16 +63,31 @@ def align(
     ] = 200,
     start: Annotated[
         Start | None,
-        typer.Option(help="Start of --method contrastive; by default relay plans for MaxSim, else ridge."),
+        typer.Option(
+            rich_help_panel=CONTRAST,
+            help="Start of --method contrastive; by default relay plans for MaxSim, else ridge.",
+        ),
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Its gradient steps: 600, for MaxSim 300.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, rich_help_panel=CONTRAST, help="Its gradient steps: 600, for MaxSim 300.")
+    ] = None,
     document_share: Annotated[
-        float, typer.Option(help="Share of its texts that are documents, where there is bitext too.")
+        float,
+        typer.Option(
+            rich_help_panel=CONTRAST, help="Share of its texts that are documents, where there is bitext too."
+        ),
     ] = 0.5,
     pseudo_foreign: Annotated[
-        float, typer.Option(help="Share of its documents moved by the difference foreign - English of a random pair.")
+        float,
+        typer.Option(
+            rich_help_panel=CONTRAST,
+            help="Share of its documents moved by the difference foreign - English of a random pair.",
+        ),
     ] = 1.0,
     max_documents: Annotated[int, typer.Option(min=1, help="Documents that are read; a random choice.")] = 20_000,
+    query_share: Annotated[
+        float, typer.Option(rich_help_panel=CONTRAST, help="Share of its texts that are --query-texts.")
+    ] = 0.25,
     cache: Annotated[
         Path | None, typer.Option(help="Folder for the vectors read: a fit that was stopped goes on from it.")
     ] = None,
@@ -91,7 +114,11 @@ def align(
         averaged = _layers(layers, context.args)
         if not 0 < epsilon < math.inf:
             raise ValueError(f"--epsilon is {epsilon}: expected a number above 0")
-        for flag, share in (("document-share", document_share), ("pseudo-foreign", pseudo_foreign)):
+        for flag, share in (
+            ("document-share", document_share),
+            ("pseudo-foreign", pseudo_foreign),
+            ("query-share", query_share),
+        ):
             if not 0 <= share <= 1:
                 raise ValueError(f"--{flag} is {share}: expected a number from 0 to 1")
         if not bitext and not documents:
@@ -105,12 +132,14 @@ def align(
     index = None
     if documents:
         index = load_documents(documents, text=document_text, vector=document_vector, on_bad_row=on_bad_row)
+    asked = load_documents(query_texts, text=document_text, vector=None, on_bad_row=on_bad_row) if query_texts else None
     english = load_teacher(teacher, kind=kind)
     learner = load_student(student, english, layers=averaged, max_seq_length=max_seq_length, query_prompt=query_prompt)
     if max_seq_length is not None:
         set_max_seq_length(english, max_seq_length)
     report = fit_alignment(
-        learner, english, rows, documents=index, method=method, plans=plans, rounds=rounds, epsilon=epsilon, regularisation=penalty,
+        learner, english, rows, documents=index, query_texts=asked, query_share=query_share,
+        method=method, plans=plans, rounds=rounds, epsilon=epsilon, regularisation=penalty,
         also_english=also_english, start=start, steps=steps, document_share=document_share, pseudo_foreign=pseudo_foreign,
         max_documents=max_documents, held_out=min(held_out, len(rows) // 10) if rows is not None else held_out, cache=cache,
         seed=seed,

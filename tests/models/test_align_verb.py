@@ -86,6 +86,8 @@ def test_documents_alone_make_a_student_that_finds_them_in_the_index(folder, tmp
     (tmp_path / "index.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
     words = ["align", "--teacher", folder / "teacher", "--student", folder / "student", "--output", tmp_path / "out"]
     words += ["--documents", tmp_path / "index.jsonl", "--document-text", "body", "--document-vector", "v"]
+    (tmp_path / "log.txt").write_text("who sleeps?\nwho runs?\n", encoding="utf-8")
+    words += ["--query-texts", tmp_path / "log.txt", "--query-share", 0.05]
     words += ["--steps", 100, "--held-out", 5, "--cache", tmp_path / "vectors"]
     monkeypatch.setattr("sys.argv", ["optical-hf", *map(str, words)])
     with pytest.raises(SystemExit, match="0"):

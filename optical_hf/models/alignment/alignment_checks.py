@@ -29,14 +29,15 @@ RANGES: dict[str, tuple[type, float, str]] = {
     "learning_rate": (Real, 0, "a number above 0"),
     "document_share": (Real, 0, "a number between 0 and 1"),
     "pseudo_foreign": (Real, 0, "a number from 0 to 1"),
+    "query_share": (Real, 0, "a number between 0 and 1"),
     "tokens_per_text": (Integral, 1, "a whole number from 1 up"),
     "max_documents": (Integral, 1, "a whole number from 1 up"),
 }
 """Name -> the type of number, the least one, and the words of an error."""
-ABOVE = ("epsilon", "regularisation", "temperature", "learning_rate", "document_share")
+ABOVE = ("epsilon", "regularisation", "temperature", "learning_rate", "document_share", "query_share")
 """Settings that must lie above their least number."""
-SHARES = ("document_share", "pseudo_foreign")
-"""Settings of at most 1; `document_share` is less."""
+SHARES = ("document_share", "pseudo_foreign", "query_share")
+"""Settings of at most 1; those of `ABOVE` are less."""
 
 
 def check_ranges(**given: Any) -> None:
@@ -84,6 +85,7 @@ def check_inputs(
     relay: bool,
     also_english: bool,
     regularisation: float | Selection,
+    unread_queries: bool = False,
 ) -> None:
     """Refuse what cannot be fitted on: nothing at all, plans without bitext, relay plans without English, documents for plans.
 
@@ -95,10 +97,16 @@ def check_inputs(
         relay: whether these are relay plans.
         also_english: whether the student reads the English sides.
         regularisation: the penalty, or how to choose it.
+        unread_queries: whether query texts came that the fit would not read.
 
     Raises:
         ValueError: saying what to pass.
     """
+    if unread_queries:
+        raise ValueError(
+            "query_texts are for students of one vector and fits without plans: leave them out, or take method='contrastive' "
+            "with start='ridge'"
+        )
     if bitext is None and documents is None:
         raise ValueError("there is nothing to fit on: pass bitext, documents, or both")
     if bitext is None and planned:

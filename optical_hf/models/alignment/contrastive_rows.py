@@ -1,7 +1,9 @@
-"""The rows of the contrastive map's gradient steps: bitext, index documents, and documents moved to look like other languages.
+"""The rows of the contrastive map's gradient steps: bitext, English queries, documents, and those moved by a language's shift.
 
 Shapes: M different English texts, K teacher width.
 """
+
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -13,7 +15,12 @@ from optical_hf.models.alignment.own_rank import first_of_each
 
 
 def contrastive_rows(
-    read: FirstPass, index: DocumentVectors | None, document_share: float, pseudo_foreign: float
+    read: FirstPass,
+    index: DocumentVectors | None,
+    document_share: float,
+    pseudo_foreign: float,
+    queries: DocumentVectors | None = None,
+    query_share: float = 0.0,
 ) -> tuple[list[ContrastiveRows], Tensor]:
     """The kinds of rows of the gradient steps; and the vector of each different English text, the negatives (M, K).
 
@@ -22,6 +29,8 @@ def contrastive_rows(
         index: the documents; None where there are none.
         document_share: share of a step's rows that are documents, where there are pairs too.
         pseudo_foreign: share of a step's documents that are moved by the difference foreign - English of a random pair.
+        queries: English queries; None where there are none.
+        query_share: share of a step's rows that are those.
 
     Raises:
         ValueError: where all texts are one.
@@ -36,6 +45,11 @@ def contrastive_rows(
         rows.append(ContrastiveRows(index.source_ND, index.target_NK, share, shift_PD, pseudo_foreign))
         targets.append(index.target_NK)
         texts.append(index.text_N)
+    if queries is not None:
+        rows = [replace(kind, share=kind.share * (1 - query_share)) for kind in rows]
+        rows.append(ContrastiveRows(queries.source_ND, queries.target_NK, query_share))
+        targets.append(queries.target_NK)
+        texts.append(queries.text_N)
     if not texts:
         raise ValueError("the bitext gave no pairs: pass at least one pair, or documents")
     first_M = first_of_each(torch.cat(texts))

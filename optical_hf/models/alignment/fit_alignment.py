@@ -29,22 +29,17 @@ from optical_hf.models.alignment.alignment_report import AlignmentReport, Method
 from optical_hf.models.alignment.contrastive_map import fit_contrastive
 from optical_hf.models.alignment.contrastive_rows import contrastive_rows
 from optical_hf.models.alignment.contrastive_tokens import BY_TOKENS, fit_contrastive_tokens
+from optical_hf.models.alignment.english_texts import EnglishTexts
 from optical_hf.models.alignment.first_pass import FirstPass, read_pooled, read_tokens
 from optical_hf.models.alignment.held_out import held_out_score, split_held_out
-from optical_hf.models.alignment.index_documents import (
-    TEXT,
-    Documents,
-    DocumentVectors,
-    read_documents,
-    sample_documents,
-)
+from optical_hf.models.alignment.index_documents import Documents, DocumentVectors
 from optical_hf.models.alignment.map_descent import ContrastiveMap, ContrastiveSettings
 from optical_hf.models.alignment.packed_tokens import TOKENS_PER_TEXT
 from optical_hf.models.alignment.pair_tokens import PairTokenReader
 from optical_hf.models.alignment.pooled_texts import PooledTexts
 from optical_hf.models.alignment.projection_fit import assign_projection, checked_projection, fit_closed_form
 from optical_hf.models.alignment.ridge_penalty import POOLED_WEIGHTS, Selection
-from optical_hf.models.alignment.token_rows import DocumentTokens, PackedPairs, read_document_tokens, token_rows
+from optical_hf.models.alignment.token_rows import DocumentTokens, PackedPairs, token_rows
 from optical_hf.models.teachers.language_teachers import AnyTeacher, as_teacher
 from optical_hf.models.teachers.teacher import EncoderTeacher, Teacher
 from optical_hf.models.tokens import Encoder
@@ -57,6 +52,7 @@ def fit_alignment(
     bitext: Bitext | None = None,
     *,
     documents: Documents | None = None,
+    query_texts: Documents | None = None,
     method: Method = "contrastive",
     rounds: int = 3,
     epsilon: float = 0.02,
@@ -74,6 +70,7 @@ def fit_alignment(
     document_share: float = 0.5,
     pseudo_foreign: float = 1.0,
     max_documents: int = 20_000,
+    query_share: float = 0.25,
     student_tokens: Teacher | None = None,
     held_out: int = 0,
     cache: str | PathLike[str] | None = None,
@@ -93,6 +90,9 @@ def fit_alignment(
         documents: English texts of the index: a list, or a `Dataset` with a column `text` and maybe `vector` (from
             `load_documents`). The student learns to read each where its vector in the index is; without a column `vector` the
             teacher reads the texts as documents. Not for "transport".
+        query_texts: English queries, such as a query log: a list, or a `Dataset` with a column `text`. Both models read them as
+            queries, and the student learns to put each where the teacher does. Beside bitext or documents, for students of one
+            vector, not for "transport".
         method: "ridge" fits pooled vectors only; "transport" goes on from there with `rounds` of plans and barycentres;
             "contrastive" lets texts retrieve their English sides, by InfoNCE over what the student is searched by: its one vector,
             or its tokens by MaxSim.
@@ -120,7 +120,8 @@ def fit_alignment(
         document_share: share of a step's texts that are documents, where there is bitext too.
         pseudo_foreign: share of a step's documents that are moved by the difference foreign - English of a random pair, as
             the student reads both, so that they look like documents in its language. Needs `also_english`.
-        max_documents: documents the student reads; beyond them a random choice.
+        max_documents: documents the student reads, and query texts; beyond them a random choice.
+        query_share: share of a step's texts that are query texts.
         student_tokens: a cache of the student's frozen backbone, `TeacherCache.build(as_backbone(student), texts, folder)`,
             read in place of the backbone; it must hold every `target`, and every `source` with `also_english`.
         held_out: pairs kept from the fit, to measure R@1 among them before and after; needs a `Dataset`. All pairs of one
@@ -153,7 +154,7 @@ def fit_alignment(
     check_ranges(
         rounds=rounds, epsilon=epsilon, regularisation=regularisation, pooled_weight=pooled_weight, held_out=held_out,
         batch_size=batch_size, memory_budget=memory_budget, document_share=document_share, pseudo_foreign=pseudo_foreign,
-        max_documents=max_documents, tokens_per_text=tokens_per_text,
+        max_documents=max_documents, query_share=query_share, tokens_per_text=tokens_per_text,
     )  # fmt: skip
     late = kind_of(student) == "late_interaction"
     by_maxsim = late and method == "contrastive"
@@ -165,7 +166,16 @@ def fit_alignment(
     start = start or _usual_start(teacher, late and bitext is not None, also_english)
     relay = (plans if method == "transport" else start) == "relay" and method != "ridge"
     planned = method == "transport" or (method == "contrastive" and start != "ridge")
-    check_inputs(bitext, documents, method, planned, relay, also_english, regularisation)
+    check_inputs(
+        bitext,
+        documents,
+        method,
+        planned,
+        relay,
+        also_english,
+        regularisation,
+        query_texts is not None and (planned or by_maxsim),
+    )
     teacher = checked_teacher(teacher, bitext, method, start, by_maxsim)
     projection = checked_projection(student, teacher)
     searched = _encoder_of(teacher, "held_out") if held_out and bitext is not None else None
@@ -188,20 +198,14 @@ def fit_alignment(
         read_tokens(read, pairs, teacher.pooling, by_tokens=late and len(weights) > 1)
     elif fitted is not None:
         read_pooled(read, fitted, student_reads, teacher_reads, also_english)
-    index: DocumentTokens | None = None
-    unseen: DocumentVectors | None = None
-    if documents is not None:
-        chosen = sample_documents(documents, max_documents + held_out, seed, teacher.width)
-        if by_maxsim:
-            index = read_document_tokens(
-                chosen[TEXT][:], backbone, teacher, tokens_per_text, batch_size, student.device
-            )
-        else:
-            index = DocumentTokens(read_documents(chosen, student_reads, teacher_reads))
-        index, unseen = index.split(min(held_out, len(chosen) // 10))
-        if not planned:
-            read.add_documents(index.vectors.source_ND, index.vectors.target_NK, index.vectors.text_N)
-    descended = _gradient_steps(read, index, document_share, pseudo_foreign if also_english else 0.0)
+    english = EnglishTexts(student_reads, teacher_reads, max_documents, seed, student.device)
+    index, unseen = english.index(documents, held_out, tokens_per_text if by_maxsim else None)
+    queries = english.queries(query_texts)
+    for texts_read in (index.vectors if index else None, queries) if not planned else ():
+        if texts_read is not None:
+            read.add_documents(texts_read.source_ND, texts_read.target_NK, texts_read.text_N)
+    shares = (document_share, pseudo_foreign if also_english else 0.0)
+    descended = _gradient_steps(read, index, *shares, queries, query_share)
     rounds = 0 if not planned else 1 if relay else rounds
     penalty, weight, costs = fit_closed_form(
         student, read, pairs, weights, regularisation, epsilon=epsilon, rounds=rounds, tokenized=tokenized
@@ -216,7 +220,7 @@ def fit_alignment(
     return AlignmentReport(
         method, read.pairs, penalty, weight, costs, loss, before, after,
         documents=len(index.vectors.text_N) if index else 0,
-        reproduced=unseen.reproduced(projection.linear.weight, projection.linear.bias) if unseen and len(unseen.text_N) else None,
+        reproduced=unseen.reproduced(projection.linear.weight, projection.linear.bias) if unseen else None,
         seconds=time.perf_counter() - started,
     )  # fmt: skip
 
@@ -235,14 +239,22 @@ def _descent(by_tokens: bool, **given: float | None) -> ContrastiveSettings:
 
 
 def _gradient_steps(
-    read: FirstPass, index: DocumentTokens | None, document_share: float, pseudo_foreign: float
+    read: FirstPass,
+    index: DocumentTokens | None,
+    document_share: float,
+    pseudo_foreign: float,
+    queries: DocumentVectors | None,
+    query_share: float,
 ) -> Callable[..., ContrastiveMap] | None:
     """The gradient steps on what was kept for them; they take the start and the settings."""
     if read.tokens is not None:
         return partial(fit_contrastive_tokens, *token_rows(read.tokens, index, document_share))
     if read.keep_vectors:
         vectors = None if index is None else index.vectors
-        return partial(fit_contrastive, *contrastive_rows(read, vectors, document_share, pseudo_foreign))
+        return partial(
+            fit_contrastive,
+            *contrastive_rows(read, vectors, document_share, pseudo_foreign, queries, query_share),
+        )
     return None
 
 

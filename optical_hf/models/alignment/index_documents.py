@@ -50,7 +50,7 @@ class DocumentVectors:
         return float((own_rank(score_NN, same_targets(self.text_N, self.target_NK)) == 1).float().mean())
 
 
-def sample_documents(documents: Documents, count: int, seed: int, width: int) -> Dataset:
+def sample_documents(documents: Documents, count: int, seed: int, width: int, what: str = "documents") -> Dataset:
     """At most `count` random documents, each text once.
 
     Args:
@@ -58,6 +58,7 @@ def sample_documents(documents: Documents, count: int, seed: int, width: int) ->
         count: the most that are taken.
         seed: of the choice and the order.
         width: of the teacher's vectors.
+        what: what to call them.
 
     Raises:
         ValueError: for a table without texts, no documents, empty texts, or vectors of another width.
@@ -65,24 +66,24 @@ def sample_documents(documents: Documents, count: int, seed: int, width: int) ->
     if isinstance(documents, str) or not isinstance(documents, Dataset):
         if isinstance(documents, str) or not all(isinstance(text, str) for text in documents):
             raise ValueError(
-                "documents: expected a Dataset with a column 'text', or a list of texts; read files with load_documents(path)"
+                f"{what}: expected a Dataset with a column 'text', or a list of texts; read files with load_documents(path)"
             )
         documents = Dataset.from_dict({TEXT: list(documents)})
-    check_table(documents, [TEXT], "documents")
+    check_table(documents, [TEXT], what)
     if not len(documents):
-        raise ValueError("documents: there are none; pass at least two English texts of the index")
+        raise ValueError(f"{what}: there are none; pass at least two English texts")
     columns = [TEXT, VECTOR] if VECTOR in documents.column_names else [TEXT]
     order = np.random.default_rng(seed).permutation(len(documents))[:count]
     chosen = documents.select_columns(columns).select(order)
     texts = chosen[TEXT][:]
     empty = sum(not (text or "").strip() for text in texts)
     if empty:
-        raise ValueError(f"documents: {empty} of {len(texts)} texts are empty: leave them out")
+        raise ValueError(f"{what}: {empty} of {len(texts)} texts are empty: leave them out")
     if VECTOR in columns:
         found = {len(row) for row in chosen[VECTOR][:]}
         if found != {width}:
             raise ValueError(
-                f"documents: their vectors are {', '.join(map(str, sorted(found)))} wide, the teacher's {width}: pass the "
+                f"{what}: their vectors are {', '.join(map(str, sorted(found)))} wide, the teacher's {width}: pass the "
                 "vectors that this teacher made"
             )
     places = list({text: place for place, text in reversed(list(enumerate(texts)))}.values())
@@ -111,3 +112,15 @@ def read_documents(chosen: Dataset, student: PooledTexts, teacher: PooledTexts) 
             f"documents: {bad} of {len(texts)} vectors are NaN, infinite or zero: export them from the index again"
         )
     return DocumentVectors(source_ND, target_NK, text_numbers(texts))
+
+
+def read_query_texts(chosen: Dataset, student: PooledTexts, teacher: PooledTexts) -> DocumentVectors:
+    """The vectors of English queries, read as queries by both models.
+
+    Args:
+        chosen: from `sample_documents`; vectors they may have are not read.
+        student: reads the texts.
+        teacher: reads them too: its vectors are the targets.
+    """
+    texts = chosen[TEXT][:]
+    return DocumentVectors(student(texts), teacher(texts), text_numbers(texts))

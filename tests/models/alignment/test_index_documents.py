@@ -6,6 +6,7 @@ import torch
 from datasets import Dataset
 
 from optical_hf.models import build_student, fit_alignment, token_projection
+from optical_hf.models.alignment.contrastive_map import fit_contrastive
 from optical_hf.models.alignment.index_documents import DocumentVectors, sample_documents
 from optical_hf.models.alignment.pooled_texts import PooledTexts
 from optical_hf.models.teachers.teacher import EncoderTeacher
@@ -146,6 +147,42 @@ def test_a_sample_is_seeded_and_has_each_text_once():
     assert len(set(some["text"][:])) == len(some) <= 50
     assert some["text"][:] == sample_documents([*texts(), *texts()], 50, 1, 32)["text"][:]
     assert some["text"][:] != sample_documents([*texts(), *texts()], 50, 2, 32)["text"][:]
+
+
+def test_query_texts_are_read_as_queries_and_take_their_share(monkeypatch):
+    student, teacher = tiny_pairs.pair()
+    teacher.prompts = {"query": "a dog ", "document": "a red cat "}
+    rows = {}
+
+    def kept(kinds, *more, **options):
+        rows["kinds"] = kinds
+        return fit_contrastive(kinds, *more, **options)
+
+    monkeypatch.setattr("optical_hf.models.alignment.fit_alignment.fit_contrastive", kept)
+    queries = ["which dog is red?", "who sleeps?", "who runs?"]
+    report = fit_alignment(
+        student, teacher, tiny_pairs.bitext(), documents=texts(), query_texts=queries, query_share=0.2, **QUICK
+    )
+    bitext, documents, asked = rows["kinds"]
+    assert [round(kind.share, 3) for kind in (bitext, documents, asked)] == [0.4, 0.4, 0.2]
+    read = PooledTexts(EncoderTeacher(teacher), "mean", "teacher")(queries)
+    assert sorted(asked.target_NK.norm(dim=1).tolist()) == pytest.approx(sorted(read.norm(dim=1).tolist()), rel=1e-4)
+    assert asked.shift_PD is None
+    assert report.documents == len(texts())
+
+
+def test_query_texts_without_pairs_or_with_plans():
+    student, teacher = tiny_pairs.pair()
+    fit_alignment(student, teacher, documents=texts(), query_texts=["who sleeps?"], **QUICK)
+    for given in ({"start": "transport"}, {"method": "transport"}):
+        with pytest.raises(ValueError, match="query_texts are for students of one vector"):
+            fit_alignment(student, teacher, tiny_pairs.bitext(), query_texts=["who sleeps?"], **QUICK | given)
+    with pytest.raises(ValueError, match="query_texts: 1 of 2 texts are empty"):
+        fit_alignment(student, teacher, tiny_pairs.bitext(), query_texts=["who?", ""], **QUICK)
+    with pytest.raises(ValueError, match="nothing to fit on"):
+        fit_alignment(student, teacher, query_texts=["who?"], **QUICK)
+    with pytest.raises(ValueError, match="query_share is 1"):
+        fit_alignment(student, teacher, tiny_pairs.bitext(), query_texts=["who?"], query_share=1, **QUICK)
 
 
 def test_what_cannot_be_read_is_refused_and_the_student_stays():

@@ -1,0 +1,64 @@
+"""The English texts beside the bitext: documents of the index and queries, chosen and read for a fit."""
+
+from dataclasses import dataclass
+
+import torch
+
+from optical_hf.models.alignment.index_documents import (
+    TEXT,
+    Documents,
+    DocumentVectors,
+    read_documents,
+    read_query_texts,
+    sample_documents,
+)
+from optical_hf.models.alignment.pooled_texts import PooledTexts
+from optical_hf.models.alignment.token_rows import DocumentTokens, read_document_tokens
+
+
+@dataclass(frozen=True)
+class EnglishTexts:
+    """Chooses English texts and has both models read them.
+
+    Attributes:
+        student: reads texts into pooled vectors.
+        teacher: as well.
+        count: texts that are read, at most.
+        seed: of the choice.
+        device: where tokens are put.
+    """
+
+    student: PooledTexts
+    teacher: PooledTexts
+    count: int
+    seed: int
+    device: torch.device
+
+    def index(
+        self, documents: Documents | None, held_out: int, tokens_per_text: int | None
+    ) -> tuple[DocumentTokens | None, DocumentVectors | None]:
+        """The documents to fit on, and the vectors of those held out: at most a tenth.
+
+        Args:
+            documents: as `fit_alignment` takes them; None gives None.
+            held_out: documents to hold out.
+            tokens_per_text: content tokens kept of a document; None keeps none.
+        """
+        if documents is None:
+            return None, None
+        chosen = sample_documents(documents, self.count + held_out, self.seed, self.teacher.reader.width)
+        if tokens_per_text is None:
+            read = DocumentTokens(read_documents(chosen, self.student, self.teacher))
+        else:
+            readers, batch_size = (self.student.reader, self.teacher.reader), self.student.batch_size
+            read = read_document_tokens(chosen[TEXT][:], *readers, tokens_per_text, batch_size, self.device)
+        first, unseen = read.split(min(held_out, len(chosen) // 10))
+        return first, unseen if len(unseen.text_N) else None
+
+    def queries(self, query_texts: Documents | None) -> DocumentVectors | None:
+        """The vectors of English queries; None where there are none."""
+        if query_texts is None:
+            return None
+        width = self.teacher.reader.width
+        chosen = sample_documents(query_texts, self.count, self.seed, width, "query_texts")
+        return read_query_texts(chosen, self.student, self.teacher)
