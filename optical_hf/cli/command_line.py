@@ -38,10 +38,9 @@ def main() -> None:
     except Exception as error:
         _tell_failure(error)
     finally:
-        if "torch.distributed" in sys.modules:
-            from optical_hf.evaluation.encode.processes import leave_processes  # noqa: PLC0415
-
-            leave_processes()
+        processes = sys.modules.get("optical_hf.evaluation.encode.processes")
+        if processes is not None:  # where loading was interrupted it is missing, and to import it would break on half a torch
+            processes.leave_processes()
     sys.exit(status)
 
 
