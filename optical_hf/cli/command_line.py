@@ -38,8 +38,9 @@ def main() -> None:
     except Exception as error:
         _tell_failure(error)
     finally:
+        # Where loading was interrupted it is missing, and to import it now would break on half a torch.
         processes = sys.modules.get("optical_hf.evaluation.encode.processes")
-        if processes is not None:  # where loading was interrupted it is missing, and to import it would break on half a torch
+        if processes is not None:
             processes.leave_processes()
     sys.exit(status)
 
