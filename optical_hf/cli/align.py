@@ -85,6 +85,9 @@ def align(
         ),
     ] = 1.0,
     max_documents: Annotated[int, typer.Option(min=1, help="Documents that are read; a random choice.")] = 20_000,
+    document_sentences: Annotated[
+        bool, typer.Option(rich_help_panel=CONTRAST, help="Take sentences of long documents as further queries.")
+    ] = False,
     query_share: Annotated[
         float, typer.Option(rich_help_panel=CONTRAST, help="Share of its texts that are --query-texts.")
     ] = 0.25,
@@ -139,7 +142,7 @@ def align(
         set_max_seq_length(english, max_seq_length)
     report = fit_alignment(
         learner, english, rows, documents=index, query_texts=asked, query_share=query_share,
-        method=method, plans=plans, rounds=rounds, epsilon=epsilon, regularisation=penalty,
+        document_sentences=document_sentences, method=method, plans=plans, rounds=rounds, epsilon=epsilon, regularisation=penalty,
         also_english=also_english, start=start, steps=steps, document_share=document_share, pseudo_foreign=pseudo_foreign,
         max_documents=max_documents, held_out=min(held_out, len(rows) // 10) if rows is not None else held_out, cache=cache,
         seed=seed,

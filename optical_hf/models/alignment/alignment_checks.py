@@ -104,7 +104,8 @@ def check_inputs(
     """
     if unread_queries:
         raise ValueError(
-            "query_texts are for students of one vector and fits without plans: leave them out, or take method='contrastive' "
+            "query_texts and document_sentences are for students of one vector and fits without plans: leave them out, or take "
+            "method='contrastive' "
             "with start='ridge'"
         )
     if bitext is None and documents is None:

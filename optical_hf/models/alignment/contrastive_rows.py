@@ -21,6 +21,7 @@ def contrastive_rows(
     pseudo_foreign: float,
     queries: DocumentVectors | None = None,
     query_share: float = 0.0,
+    sentences: DocumentVectors | None = None,
 ) -> tuple[list[ContrastiveRows], Tensor]:
     """The kinds of rows of the gradient steps; and the vector of each different English text, the negatives (M, K).
 
@@ -31,6 +32,7 @@ def contrastive_rows(
         pseudo_foreign: share of a step's documents that are moved by the difference foreign - English of a random pair.
         queries: English queries; None where there are none.
         query_share: share of a step's rows that are those.
+        sentences: of the documents, half of the documents' share; None where there are none.
 
     Raises:
         ValueError: where all texts are one.
@@ -42,7 +44,8 @@ def contrastive_rows(
     if index is not None:
         share = document_share if read.pairs else 1.0
         shift_PD = read.vectors.shifts() if read.pairs and pseudo_foreign else None
-        rows.append(ContrastiveRows(index.source_ND, index.target_NK, share, shift_PD, pseudo_foreign))
+        kinds = [index] if sentences is None else [index, sentences]
+        rows += [ContrastiveRows(k.source_ND, k.target_NK, share / len(kinds), shift_PD, pseudo_foreign) for k in kinds]
         targets.append(index.target_NK)
         texts.append(index.text_N)
     if queries is not None:

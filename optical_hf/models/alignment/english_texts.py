@@ -14,6 +14,7 @@ from optical_hf.models.alignment.index_documents import (
 )
 from optical_hf.models.alignment.pooled_texts import PooledTexts
 from optical_hf.models.alignment.token_rows import DocumentTokens, read_document_tokens
+from optical_hf.stores.documents.document_sentences import cut_sentences
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,31 @@ class EnglishTexts:
             read = read_document_tokens(chosen[TEXT][:], *readers, tokens_per_text, batch_size, self.device)
         first, unseen = read.split(min(held_out, len(chosen) // 10))
         return first, unseen if len(unseen.text_N) else None
+
+    def sentences(
+        self, documents: Documents | None, held_out: int, index: DocumentTokens | None
+    ) -> DocumentVectors | None:
+        """The sentences of the documents to fit on; the target of each is its document's vector.
+
+        Args:
+            documents: those that `index` was given.
+            held_out: as `index` was given it.
+            index: what it returned.
+
+        Raises:
+            ImportError: without nltk (extra `translate`).
+        """
+        if documents is None or index is None:
+            return None
+        chosen = sample_documents(documents, self.count + held_out, self.seed, self.teacher.reader.width)
+        fitted = chosen[TEXT][: len(index.vectors.text_N)]
+        cut = [(sentence, place) for place, text in enumerate(fitted) for sentence in cut_sentences(text)]
+        if not cut:
+            return None
+        parts, places = map(list, zip(*cut, strict=True))
+        place_N = torch.tensor(places)
+        target_NK = index.vectors.target_NK[place_N.to(index.vectors.target_NK.device)]
+        return DocumentVectors(self.student(parts), target_NK, index.vectors.text_N[place_N])
 
     def queries(self, query_texts: Documents | None) -> DocumentVectors | None:
         """The vectors of English queries; None where there are none."""

@@ -70,6 +70,7 @@ def fit_alignment(
     document_share: float = 0.5,
     pseudo_foreign: float = 1.0,
     max_documents: int = 20_000,
+    document_sentences: bool = False,
     query_share: float = 0.25,
     student_tokens: Teacher | None = None,
     held_out: int = 0,
@@ -121,6 +122,8 @@ def fit_alignment(
         pseudo_foreign: share of a step's documents that are moved by the difference foreign - English of a random pair, as
             the student reads both, so that they look like documents in its language. Needs `also_english`.
         max_documents: documents the student reads, and query texts; beyond them a random choice.
+        document_sentences: take sentences of the documents as further queries, whose target is their document's vector: half of
+            the documents' share. For long documents and students of one vector; needs nltk (extra `translate`).
         query_share: share of a step's texts that are query texts.
         student_tokens: a cache of the student's frozen backbone, `TeacherCache.build(as_backbone(student), texts, folder)`,
             read in place of the backbone; it must hold every `target`, and every `source` with `also_english`.
@@ -174,7 +177,7 @@ def fit_alignment(
         relay,
         also_english,
         regularisation,
-        query_texts is not None and (planned or by_maxsim),
+        (query_texts is not None or document_sentences) and (planned or by_maxsim),
     )
     teacher = checked_teacher(teacher, bitext, method, start, by_maxsim)
     projection = checked_projection(student, teacher)
@@ -201,11 +204,12 @@ def fit_alignment(
     english = EnglishTexts(student_reads, teacher_reads, max_documents, seed, student.device)
     index, unseen = english.index(documents, held_out, tokens_per_text if by_maxsim else None)
     queries = english.queries(query_texts)
+    sentences = english.sentences(documents, held_out, index) if document_sentences else None
     for texts_read in (index.vectors if index else None, queries) if not planned else ():
         if texts_read is not None:
             read.add_documents(texts_read.source_ND, texts_read.target_NK, texts_read.text_N)
     shares = (document_share, pseudo_foreign if also_english else 0.0)
-    descended = _gradient_steps(read, index, *shares, queries, query_share)
+    descended = _gradient_steps(read, index, *shares, queries, query_share, sentences)
     rounds = 0 if not planned else 1 if relay else rounds
     penalty, weight, costs = fit_closed_form(
         student, read, pairs, weights, regularisation, epsilon=epsilon, rounds=rounds, tokenized=tokenized
@@ -245,6 +249,7 @@ def _gradient_steps(
     pseudo_foreign: float,
     queries: DocumentVectors | None,
     query_share: float,
+    sentences: DocumentVectors | None,
 ) -> Callable[..., ContrastiveMap] | None:
     """The gradient steps on what was kept for them; they take the start and the settings."""
     if read.tokens is not None:
@@ -253,7 +258,7 @@ def _gradient_steps(
         vectors = None if index is None else index.vectors
         return partial(
             fit_contrastive,
-            *contrastive_rows(read, vectors, document_share, pseudo_foreign, queries, query_share),
+            *contrastive_rows(read, vectors, document_share, pseudo_foreign, queries, query_share, sentences),
         )
     return None
 

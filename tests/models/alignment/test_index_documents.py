@@ -171,11 +171,39 @@ def test_query_texts_are_read_as_queries_and_take_their_share(monkeypatch):
     assert report.documents == len(texts())
 
 
+def test_sentences_are_queries_whose_target_is_their_document(monkeypatch):
+    pytest.importorskip("nltk")
+    student, teacher = tiny_pairs.pair()
+    rows = {}
+    monkeypatch.setattr(
+        "optical_hf.models.alignment.fit_alignment.fit_contrastive",
+        lambda kinds, *more, **options: rows.update(kinds=kinds) or fit_contrastive(kinds, *more, **options),
+    )
+    long = [f"{one} {other}" for one, other in zip(texts()[::2], texts()[1::2], strict=False)]
+    fit_alignment(student, teacher, tiny_pairs.bitext(), documents=long, document_sentences=True, held_out=5, **QUICK)
+    _, documents, sentences = rows["kinds"]
+    assert (documents.share, sentences.share) == (0.25, 0.25)
+    assert len(sentences.source_ND) > len(documents.source_ND)
+    found = (sentences.target_NK.unsqueeze(1) == documents.target_NK).all(-1)
+    assert (found.sum(1) == 1).all()  # none of a document that is held out
+    assert set(found.int().argmax(1).tolist()) == set(range(len(documents.target_NK)))
+    assert torch.equal(sentences.shift_PD, documents.shift_PD)
+    with pytest.raises(ValueError, match="document_sentences are for students of one vector"):
+        fit_alignment(
+            student,
+            teacher,
+            tiny_pairs.bitext(),
+            documents=long,
+            document_sentences=True,
+            **QUICK | {"start": "transport"},
+        )
+
+
 def test_query_texts_without_pairs_or_with_plans():
     student, teacher = tiny_pairs.pair()
     fit_alignment(student, teacher, documents=texts(), query_texts=["who sleeps?"], **QUICK)
     for given in ({"start": "transport"}, {"method": "transport"}):
-        with pytest.raises(ValueError, match="query_texts are for students of one vector"):
+        with pytest.raises(ValueError, match="query_texts and document_sentences are for students of one vector"):
             fit_alignment(student, teacher, tiny_pairs.bitext(), query_texts=["who sleeps?"], **QUICK | given)
     with pytest.raises(ValueError, match="query_texts: 1 of 2 texts are empty"):
         fit_alignment(student, teacher, tiny_pairs.bitext(), query_texts=["who?", ""], **QUICK)
