@@ -25,7 +25,7 @@ def barycentres(plan_BNM: Tensor, target_BMK: Tensor) -> Barycentres:
     Example:
         >>> import torch
         >>> found = barycentres(torch.tensor([[[0.5, 0.5]]]), torch.tensor([[[2.0, 0.0], [0.0, 2.0]]]))
-        >>> found.target_BNK.square().sum().item(), found.weight_BN.item()
+        >>> round(found.target_BNK.square().sum().item(), 3), found.weight_BN.item()
         (4.0, 0.5)
     """
     mass_BN1 = plan_BNM.sum(dim=2, keepdim=True).clamp(min=1e-30)
