@@ -4,7 +4,6 @@ Examples on real data and encoders run where ../shared and the encoders are pres
 """
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -33,7 +32,6 @@ RUNS = {
     ],
 }  # fmt: skip
 
-signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # which ends the example that runs, too
 missing = {path.name for path in (ROOT / "examples").glob("*.py")} ^ set(RUNS)
 if missing:
     raise SystemExit(f"examples without a run, or runs without an example: {sorted(missing)}")
