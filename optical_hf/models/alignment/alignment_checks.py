@@ -105,8 +105,7 @@ def check_inputs(
     if unread_queries:
         raise ValueError(
             "query_texts and document_sentences are for students of one vector and fits without plans: leave them out, or take "
-            "method='contrastive' "
-            "with start='ridge'"
+            "method='contrastive' with start='ridge'"
         )
     if bitext is None and documents is None:
         raise ValueError("there is nothing to fit on: pass bitext, documents, or both")
@@ -124,13 +123,14 @@ def check_inputs(
         check_table(bitext, ["source", "target", *(["language"] if regularisation == "held_out_language" else [])])
 
 
-def checked_teacher(teacher: Teacher, bitext: Bitext | None, method: Method, start: Start, by_maxsim: bool) -> Teacher:
+def checked_teacher(
+    teacher: Teacher, bitext: Bitext | None, method: Method, start: Start, planned: bool, by_maxsim: bool
+) -> Teacher:
     """The teacher, if it can give what the fit needs.
 
     Raises:
         ValueError: plans or MaxSim where it has one vector a text and no tokens, or English sides that it has no vectors for.
     """
-    planned = method == "transport" or (method == "contrastive" and start != "ridge")
     if not teacher.has_tokens and (planned or by_maxsim):
         asked = "method='transport'" if method == "transport" else f"start={start!r}" if planned else "MaxSim"
         raise ValueError(

@@ -37,8 +37,8 @@ class EnglishTexts:
 
     def index(
         self, documents: Documents | None, held_out: int, tokens_per_text: int | None
-    ) -> tuple[DocumentTokens | None, DocumentVectors | None]:
-        """The documents to fit on, and the vectors of those held out: at most a tenth.
+    ) -> tuple[DocumentTokens | None, DocumentVectors | None, list[str]]:
+        """The documents to fit on, the vectors of those held out, at most a tenth, and the texts of the first.
 
         Args:
             documents: as `fit_alignment` takes them; None gives None.
@@ -46,7 +46,7 @@ class EnglishTexts:
             tokens_per_text: content tokens kept of a document; None keeps none.
         """
         if documents is None:
-            return None, None
+            return None, None, []
         chosen = sample_documents(documents, self.count + held_out, self.seed, self.teacher.reader.width)
         if tokens_per_text is None:
             read = DocumentTokens(read_documents(chosen, self.student, self.teacher))
@@ -54,27 +54,21 @@ class EnglishTexts:
             readers, batch_size = (self.student.reader, self.teacher.reader), self.student.batch_size
             read = read_document_tokens(chosen[TEXT][:], *readers, tokens_per_text, batch_size, self.device)
         first, unseen = read.split(min(held_out, len(chosen) // 10))
-        return first, unseen if len(unseen.text_N) else None
+        fitted: list[str] = chosen[TEXT][: len(first.vectors.text_N)]
+        return first, unseen if len(unseen.text_N) else None, fitted
 
-    def sentences(
-        self, documents: Documents | None, held_out: int, index: DocumentTokens | None
-    ) -> DocumentVectors | None:
+    def sentences(self, texts: list[str], index: DocumentTokens | None) -> DocumentVectors | None:
         """The sentences of the documents to fit on; the target of each is its document's vector.
 
         Args:
-            documents: those that `index` was given.
-            held_out: as `index` was given it.
-            index: what it returned.
+            texts: the documents.
+            index: what `index` returned with them.
 
         Raises:
             ImportError: without nltk (extra `translate`).
         """
-        if documents is None or index is None:
-            return None
-        chosen = sample_documents(documents, self.count + held_out, self.seed, self.teacher.reader.width)
-        fitted = chosen[TEXT][: len(index.vectors.text_N)]
-        cut = [(sentence, place) for place, text in enumerate(fitted) for sentence in cut_sentences(text)]
-        if not cut:
+        cut = [(sentence, place) for place, text in enumerate(texts) for sentence in cut_sentences(text)]
+        if index is None or not cut:
             return None
         parts, places = map(list, zip(*cut, strict=True))
         place_N = torch.tensor(places)

@@ -16,7 +16,7 @@ from torch import Tensor
 from optical_hf.models.alignment.held_out_tokens import TokenFold
 from optical_hf.models.alignment.own_rank import text_numbers
 from optical_hf.models.alignment.pair_tokens import ENGLISH, PairTokenReader, pooled
-from optical_hf.models.alignment.pooled_texts import PooledTexts
+from optical_hf.models.alignment.pooled_texts import PooledTexts, check_finite
 from optical_hf.models.alignment.ridge_penalty import Fold, Selection
 from optical_hf.models.alignment.token_rows import PackedPairs
 from optical_hf.tables import language_of
@@ -154,8 +154,8 @@ def read_tokens(read: FirstPass, pairs: PairTokenReader, pooling: str, by_tokens
     """
     for number, pair in enumerate(pairs):
         source_BD, target_BK = pooled(pair.student, pooling), pooled(pair.teacher, pooling)
-        _check_finite(source_BD, "student's backbone")
-        _check_finite(target_BK, "teacher")
+        check_finite(source_BD, "student's backbone")
+        check_finite(target_BK, "teacher")
         if pairs.also_english and number % 2:
             read.add_english(source_BD, target_BK, pair.text_B)
             if read.tokens is not None:
@@ -186,12 +186,3 @@ def folds_of(languages: Sequence[str], text_B: Tensor, regularisation: float | S
             name = str(text % FOLDS)
         found.setdefault(name, []).append(row)
     return found
-
-
-def _check_finite(vector_BD: Tensor, whose: str) -> None:
-    bad = int((~vector_BD.isfinite().all(dim=1)).sum())
-    if bad:
-        raise ValueError(
-            f"{bad} of {len(vector_BD)} vectors of the {whose} are NaN or infinite, and nothing was fitted: check its weights, or "
-            "load it in float32"
-        )

@@ -119,8 +119,8 @@ def fit_alignment(
         learning_rate: the first one, of Adam; it decays to 0 along a cosine.
         tokens_per_text: content tokens of a text that MaxSim sees in the fit; a longer text is thinned out.
         document_share: share of a step's texts that are documents, where there is bitext too.
-        pseudo_foreign: share of a step's documents that are moved by the difference foreign - English of a random pair, as
-            the student reads both, so that they look like documents in its language. Needs `also_english`.
+        pseudo_foreign: for one vector: share of a step's documents that are moved by the difference foreign - English of a
+            random pair, as the student reads both, so that they look like documents in its language. Needs `also_english`.
         max_documents: documents the student reads, and query texts; beyond them a random choice.
         document_sentences: take sentences of the documents as further queries, whose target is their document's vector: half of
             the documents' share. For long documents and students of one vector; needs nltk (extra `translate`).
@@ -179,7 +179,7 @@ def fit_alignment(
         regularisation,
         (query_texts is not None or document_sentences) and (planned or by_maxsim),
     )
-    teacher = checked_teacher(teacher, bitext, method, start, by_maxsim)
+    teacher = checked_teacher(teacher, bitext, method, start, planned, by_maxsim)
     projection = checked_projection(student, teacher)
     searched = _encoder_of(teacher, "held_out") if held_out and bitext is not None else None
     tokenized = _encoder_of(teacher, "a relay plan") if relay else None
@@ -202,9 +202,9 @@ def fit_alignment(
     elif fitted is not None:
         read_pooled(read, fitted, student_reads, teacher_reads, also_english)
     english = EnglishTexts(student_reads, teacher_reads, max_documents, seed, student.device)
-    index, unseen = english.index(documents, held_out, tokens_per_text if by_maxsim else None)
+    index, unseen, indexed = english.index(documents, held_out, tokens_per_text if by_maxsim else None)
     queries = english.queries(query_texts)
-    sentences = english.sentences(documents, held_out, index) if document_sentences else None
+    sentences = english.sentences(indexed, index) if document_sentences else None
     for texts_read in (index.vectors if index else None, queries) if not planned else ():
         if texts_read is not None:
             read.add_documents(texts_read.source_ND, texts_read.target_NK, texts_read.text_N)

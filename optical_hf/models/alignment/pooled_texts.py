@@ -80,12 +80,7 @@ class PooledTexts:
                 parts.append(self._chunk(distinct[start : start + CHUNK], task))
                 bar.update(len(parts[-1]))
         found_ND = torch.cat(parts).to(self.device)
-        bad = int((~found_ND.isfinite().all(dim=1)).sum())
-        if bad:
-            raise ValueError(
-                f"{bad} of {len(found_ND)} vectors of the {self.whose} are NaN or infinite, and nothing was fitted: check its "
-                "weights, or load it in float32"
-            )
+        check_finite(found_ND, self.whose)
         return found_ND[torch.tensor([places[row] for row in rows], device=self.device)]
 
     def _chunk(self, rows: list[tuple[str, str]], task: Task) -> Tensor:
@@ -100,8 +95,22 @@ class PooledTexts:
             except DamagedTensorsError as error:
                 logger.warning("%s", error)
         texts, languages = map(list, zip(*rows, strict=True))
-        tokens = self.reader.iter_token_sets(texts, languages, self.batch_size, task)
+        tokens = self.reader.iter_token_sets(texts, languages if any(languages) else (), self.batch_size, task)
         found_ND = torch.cat([pooled(batch, self.pooling).float().cpu() for batch in tokens])
         if place is not None:
             save_tensors(place, {"vectors": found_ND})
         return found_ND
+
+
+def check_finite(vector_BD: Tensor, whose: str) -> None:
+    """Refuse vectors that nothing can be fitted on.
+
+    Raises:
+        ValueError: saying how many of whose vectors are not finite.
+    """
+    bad = int((~vector_BD.isfinite().all(dim=1)).sum())
+    if bad:
+        raise ValueError(
+            f"{bad} of {len(vector_BD)} vectors of the {whose} are NaN or infinite, and nothing was fitted: check its weights, or "
+            "load it in float32"
+        )

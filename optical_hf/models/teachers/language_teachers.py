@@ -70,8 +70,13 @@ class TeachersByLanguage(Teacher):
         """What each teacher reads of a batch: by its place, the rows that are its own, and their features.
 
         Raises:
-            ValueError: for a language without a teacher.
+            ValueError: for a language without a teacher, and texts without a language.
         """
+        if len(languages) != len(texts):
+            raise ValueError(
+                "teachers by language need the language of each text, and documents and query texts have none: pass one teacher, "
+                "or documents with their vectors"
+            )
         rows: dict[int, list[int]] = {}
         for row, code in enumerate(languages):
             if code not in self.place:
