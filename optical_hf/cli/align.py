@@ -14,6 +14,7 @@ from optical_hf.data import load_bitext
 from optical_hf.files import check_folder, write_text
 from optical_hf.models import fit_alignment, load_student, load_teacher
 from optical_hf.models.alignment.alignment_report import Method, Plans, Start
+from optical_hf.models.alignment.index_documents import MAX_DOCUMENTS
 from optical_hf.models.alignment.ridge_penalty import Selection
 from optical_hf.models.text_length import set_max_seq_length
 from optical_hf.reading.line_files import LINE_LIMIT
@@ -84,7 +85,9 @@ def align(
             help="Share of its documents moved by the difference foreign - English of a random pair.",
         ),
     ] = 1.0,
-    max_documents: Annotated[int, typer.Option(min=1, help="Documents that are read; a random choice.")] = 20_000,
+    max_documents: Annotated[
+        int, typer.Option(min=1, help="Documents that are read; a random choice.")
+    ] = MAX_DOCUMENTS,
     document_sentences: Annotated[
         bool, typer.Option(rich_help_panel=CONTRAST, help="Take sentences of long documents as further queries.")
     ] = False,

@@ -11,6 +11,7 @@ from transformers import TrainingArguments
 
 from optical_hf.files import expand_name
 from optical_hf.losses import Loss, parse_losses
+from optical_hf.models.alignment.index_documents import MAX_DOCUMENTS
 from optical_hf.training.argument_checks import check_inherited, check_own
 
 
@@ -68,7 +69,7 @@ class OTDistillationArguments(TrainingArguments):
     alignment: Literal["contrastive", "transport", "ridge", "none"] | None = None
     alignment_pairs: int = 20_000
     document_share: float = 0.5
-    max_documents: int = 20_000
+    max_documents: int = MAX_DOCUMENTS
     projection_learning_rate: float | None = None
     sampling_temperature: float | None = None
     sampling_max_repeats: float | None = None

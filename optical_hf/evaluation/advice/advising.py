@@ -30,7 +30,7 @@ from optical_hf.metrics.paired_level import PairedLevel, paired_level
 from optical_hf.metrics.ranking import recall_at_k
 from optical_hf.metrics.tiers import Tiers
 from optical_hf.models.alignment.fit_alignment import fit_alignment
-from optical_hf.models.alignment.index_documents import Documents, sample_documents
+from optical_hf.models.alignment.index_documents import MAX_DOCUMENTS, Documents, sample_documents
 from optical_hf.models.teacher_space import embedding_width
 from optical_hf.models.teachers.vector_teacher import VectorTeacher
 from optical_hf.models.text_length import text_length
@@ -40,8 +40,6 @@ from optical_hf.models.weights import check_full_precision
 from optical_hf.settings_checks import check_counts
 from optical_hf.stores.documents.vector_columns import column_of
 
-READ_BY_ALIGN = 20_000
-"""Documents that `fit_alignment` reads by default."""
 FEW_ROUNDS = 100
 """Of the report's own intervals, which are not used."""
 JUDGED = {"low": "low-resource languages", "all": "all languages", ENGLISH: "English queries, read from documents,"}
@@ -220,7 +218,7 @@ def _costs(
         both = [text for pair in zip(foreign, english, strict=True) for text in pair]
         on_pair = 2 * seconds_a_text(student, both, "query", batch_size)
         on_pair += seconds_a_text(teacher, english, "query", batch_size)
-    read = min(documents, READ_BY_ALIGN)
+    read = min(documents, MAX_DOCUMENTS)
     left = (read - sample.fitted_documents) * on_fit + (pairs - len(fitted or ())) * on_pair
     return AdviceCosts(
         documents=documents,

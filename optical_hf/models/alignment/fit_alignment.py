@@ -32,7 +32,7 @@ from optical_hf.models.alignment.contrastive_tokens import BY_TOKENS, fit_contra
 from optical_hf.models.alignment.english_texts import EnglishTexts
 from optical_hf.models.alignment.first_pass import FirstPass, read_pooled, read_tokens
 from optical_hf.models.alignment.held_out import held_out_score, split_held_out
-from optical_hf.models.alignment.index_documents import Documents, DocumentVectors
+from optical_hf.models.alignment.index_documents import MAX_DOCUMENTS, Documents, DocumentVectors
 from optical_hf.models.alignment.map_descent import ContrastiveMap, ContrastiveSettings
 from optical_hf.models.alignment.packed_tokens import TOKENS_PER_TEXT
 from optical_hf.models.alignment.pair_tokens import PairTokenReader
@@ -69,7 +69,7 @@ def fit_alignment(
     tokens_per_text: int = TOKENS_PER_TEXT,
     document_share: float = 0.5,
     pseudo_foreign: float = 1.0,
-    max_documents: int = 20_000,
+    max_documents: int = MAX_DOCUMENTS,
     document_sentences: bool = False,
     query_share: float = 0.25,
     student_tokens: Teacher | None = None,

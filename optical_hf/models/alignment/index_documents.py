@@ -18,6 +18,8 @@ from optical_hf.models.alignment.pooled_texts import PooledTexts
 from optical_hf.tables import check_table
 
 TEXT, VECTOR = "text", "vector"
+MAX_DOCUMENTS = 20_000
+"""Documents that a fit or a training reads unless it is told another number."""
 Documents: TypeAlias = Dataset | Sequence[str]
 
 
