@@ -115,7 +115,18 @@ def load_documents(
     check_on_bad_row(on_bad_row)
     cache = None if cache_dir is None else str(expand_path(cache_dir))
     sources = resolve_documents(source, text, vector is not None)
-    builder = DocumentTable(sources, columns=Columns(text, vector), on_bad_row=on_bad_row, cache_dir=cache)
+    return without_repeated(document_table(sources, Columns(text, vector), on_bad_row, cache), on_bad_row)
+
+
+def document_table(
+    sources: list[DocumentSource], columns: Columns, on_bad_row: OnBadRow, cache_dir: str | None = None
+) -> Dataset:
+    """All rows as a table, in the order of the sources, repeated texts too.
+
+    Raises:
+        ValueError: as `load_documents`.
+    """
+    builder = DocumentTable(sources, columns=columns, on_bad_row=on_bad_row, cache_dir=cache_dir)
     with reader_errors():
         builder.download_and_prepare()
     for line in builder.info.description.splitlines():
@@ -123,7 +134,7 @@ def load_documents(
     documents = builder.as_dataset(split="train")
     if not len(documents):
         raise ValueError(f"{sources[0].path}: no row is left; {builder.info.description}")
-    return without_repeated(documents, on_bad_row)
+    return documents
 
 
 def _sound_tables(source: DocumentSource, columns: Columns, bad: BadRows) -> Iterator[tuple[pa.Table, int]]:
@@ -145,7 +156,7 @@ def _sound_tables(source: DocumentSource, columns: Columns, bad: BadRows) -> Ite
         for place in sorted(faults):
             bad.skip(rows.numbers[place], faults[place])
         kept = np.setdiff1d(np.arange(len(rows.texts)), list(faults))
-        made = {"text": rows.texts.take(pa.array(kept))}
+        made = {name: column.take(pa.array(kept)) for name, column in {"text": rows.texts, **rows.others}.items()}
         if vectors is not None:
             made["vector"] = column_of(vectors[kept])
         start += len(rows.texts)

@@ -28,10 +28,11 @@ BATCH = 8192
 
 
 class Columns(NamedTuple):
-    """Names of the columns that are read; `vector` None reads texts alone."""
+    """Names of the columns that are read; `vector` None reads texts alone, `others` are kept as strings."""
 
     text: str
     vector: str | None
+    others: tuple[str, ...] = ()
 
 
 class DocumentRows(NamedTuple):
@@ -42,12 +43,14 @@ class DocumentRows(NamedTuple):
         texts: strings; null where a row cannot be read.
         vectors: lists of numbers; None where there is no such column.
         faults: position in the batch -> what is wrong with a row that cannot be read.
+        others: further columns by name, as strings; null where a row has none.
     """
 
     numbers: Sequence[int]
     texts: pa.Array
     vectors: pa.Array | None
     faults: dict[int, str]
+    others: dict[str, pa.Array]
 
 
 def document_rows(source: DocumentSource, columns: Columns) -> Iterator[DocumentRows]:
@@ -58,9 +61,9 @@ def document_rows(source: DocumentSource, columns: Columns) -> Iterator[Document
         ImportError: for LanceDB without the extra `search`.
     """
     if source.vectors is not None:
-        columns = Columns(columns.text, None)
+        columns = columns._replace(vector=None)
     if source.format in LINES:
-        yield from _of_records(LINES[source.format](source.path, columns))
+        yield from _of_records(LINES[source.format](source.path, columns), columns.others)
     else:
         yield from _of_batches(source, columns)
 
@@ -70,12 +73,15 @@ class Record(NamedTuple):
 
     text: str
     vector: np.ndarray | None = None
+    others: tuple[str | None, ...] = ()
 
 
 Records: TypeAlias = Iterator[tuple[int, Record | BadRecord]]
 
 
 def _plain_records(path: str, columns: Columns) -> Records:
+    if columns.others:
+        check_columns(path, [columns.text], *columns.others)
     for number, line in lines_of(path):
         yield number, line if isinstance(line, BadRecord) else Record(line)
 
@@ -92,20 +98,20 @@ def _table_records(path: str, rows: Iterator[Any], columns: Columns) -> Records:
     _, header = next(rows)
     if isinstance(header, BadRecord):
         raise ValueError(f"{path}:1: {header}")
-    check_columns(path, header, columns.text)
+    check_columns(path, header, columns.text, *columns.others)
     if columns.vector in header:
         raise ValueError(
             f"{path}: has a column {columns.vector!r}, and vectors are not read from text: write Parquet or JSON lines, or pass "
             "vector=None to read the texts alone"
         )
-    place = header.index(columns.text)
+    place, others = header.index(columns.text), [header.index(name) for name in columns.others]
     for number, row in rows:
         if isinstance(row, BadRecord):
             yield number, row
         elif len(row) != len(header):
             yield number, BadRecord(f"expected {len(header)} columns like the first line, got {len(row)}")
         else:
-            yield number, Record(row[place])
+            yield number, Record(row[place], others=tuple(row[other] for other in others))
 
 
 def _json_records(path: str, columns: Columns) -> Records:
@@ -116,12 +122,12 @@ def _json_records(path: str, columns: Columns) -> Records:
                 raise line
             found = json_object(line)
             if first:
-                check_columns(path, list(found), columns.text)
+                check_columns(path, list(found), columns.text, *columns.others)
                 _advise_vectors(
                     path, [name for name, value in found.items() if _is_numbers(value)], list(found), columns
                 )
                 has_vectors, first = columns.vector in found, False
-            yield number, _json_record(found, columns if has_vectors else Columns(columns.text, None))
+            yield number, _json_record(found, columns if has_vectors else columns._replace(vector=None))
         except BadRecord as error:
             yield number, error
 
@@ -135,12 +141,13 @@ def _json_record(found: dict[str, Any], columns: Columns) -> Record:
             text.encode()
         except UnicodeEncodeError:
             raise BadRecord(f"the text in {columns.text!r} holds half a character, which no UTF-8 can hold") from None
+    others = tuple(None if found.get(name) is None else str(found[name]) for name in columns.others)
     if columns.vector is None:
-        return Record(text)
+        return Record(text, others=others)
     value = found.get(columns.vector)
     if not isinstance(value, list) or not _is_numbers(value):
         raise BadRecord(f"expected a list of numbers in {columns.vector!r}, got {type(value).__name__}")
-    return Record(text, np.array([np.nan if number is None else number for number in value], np.float64))
+    return Record(text, np.array([np.nan if number is None else number for number in value], np.float64), others)
 
 
 def _is_numbers(value: Any) -> bool:
@@ -160,37 +167,41 @@ LINES: dict[Format, Callable[[str, Columns], Records]] = {
 """The reader of each format of lines."""
 
 
-def _of_records(records: Records) -> Iterator[DocumentRows]:
+def _of_records(records: Records, others: tuple[str, ...]) -> Iterator[DocumentRows]:
     given = False
     while batch := list(islice(records, BATCH)):
         rows = [row for _, row in batch]
         texts = [row.text if isinstance(row, Record) else None for row in rows]
         vectors = [row.vector if isinstance(row, Record) else None for row in rows]
         given = given or any(vector is not None for vector in vectors)
+        further = [row.others if isinstance(row, Record) else (None,) * len(others) for row in rows]
         yield DocumentRows(
             [number for number, _ in batch],
             pa.array(texts, pa.string()),
             pa.array(vectors, pa.list_(pa.float64())) if given else None,
             {place: str(row) for place, row in enumerate(rows) if isinstance(row, BadRecord)},
+            {name: pa.array([one[at] for one in further], pa.string()) for at, name in enumerate(others)},
         )
 
 
 def _of_batches(source: DocumentSource, columns: Columns) -> Iterator[DocumentRows]:
     """Yield the rows of a format with typed columns."""
     schema, read = _opened(source)
-    check_columns(source.path, schema.names, columns.text)
+    check_columns(source.path, schema.names, columns.text, *columns.others)
     _advise_vectors(source.path, [f.name for f in schema if _holds_vectors(f.type)], schema.names, columns)
     given = columns.vector in schema.names
     if given and not _holds_vectors(kind := schema.field(columns.vector).type):
         raise ValueError(f"{source.path}: expected lists of numbers in the column {columns.vector!r}, got {kind}")
-    names = [columns.text] if columns.vector is None or not given else [columns.text, columns.vector]
+    wanted = [columns.text, *columns.others, *([columns.vector] if columns.vector is not None and given else [])]
+    names = list(dict.fromkeys(wanted))
     number = 1
     for large in read(names):
         for start in range(0, len(large), BATCH):
             batch = large.slice(start, BATCH)
             texts = _strings(source.path, columns.text, batch.column(columns.text))
             vectors = batch.column(columns.vector) if given else None
-            yield DocumentRows(range(number, number + len(batch)), texts, vectors, {})
+            others = {name: batch.column(name).cast(pa.string()) for name in columns.others}
+            yield DocumentRows(range(number, number + len(batch)), texts, vectors, {}, others)
             number += len(batch)
 
 
@@ -230,12 +241,14 @@ def _holds_vectors(kind: pa.DataType) -> bool:
     return listed and (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type))
 
 
-def check_columns(path: str, names: Sequence[str], text: str) -> None:
-    """Raise ValueError where the column of texts is missing, naming those that are there."""
+def check_columns(path: str, names: Sequence[str], text: str, *others: str) -> None:
+    """Raise ValueError where a column is missing, naming those that are there."""
     if text not in names:
         raise ValueError(
             f"{path}: there is no column {text!r}, only {', '.join(names) or 'none'}; name the column of the texts with text=..."
         )
+    if missing := [name for name in others if name not in names]:
+        raise ValueError(f"{path}: there is no column {missing[0]!r}, only {', '.join(names)}")
 
 
 def _advise_vectors(path: str, like: Sequence[str], names: Sequence[str], columns: Columns) -> None:
