@@ -29,6 +29,7 @@ _PUBLIC = {
     "evaluate_retrieval": "optical_hf.evaluation",
     "RetrievalReport": "optical_hf.evaluation",
     "advise": "optical_hf.evaluation",
+    "student_search": "optical_hf.search",
 }
 
 __all__ = list(_PUBLIC)

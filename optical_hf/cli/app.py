@@ -11,6 +11,7 @@ from optical_hf.cli.demo import demo
 from optical_hf.cli.ending import print_version
 from optical_hf.cli.evaluate import evaluate
 from optical_hf.cli.model_card import card
+from optical_hf.cli.search import search
 from optical_hf.cli.study import study
 from optical_hf.cli.train import train
 
@@ -27,6 +28,7 @@ app.command()(advise)
 app.command(context_settings={"allow_extra_args": True})(align)
 app.command(context_settings=RAW_ARGUMENTS, add_help_option=False)(train)
 app.command()(evaluate)
+app.command()(search)
 app.command()(study)
 app.command()(card)
 app.add_typer(data_app, name="data")

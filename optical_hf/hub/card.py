@@ -26,6 +26,7 @@ from optical_hf.hub.public_names import is_local, public_name
 from optical_hf.languages import by_canonical_language, language_info
 from optical_hf.losses import Loss
 from optical_hf.models import Encoder, averaged_layers, backbone, embedding_width, kind_of, layer_average
+from optical_hf.models.known_languages import base_language, recorded_languages
 
 TAGS = ["sentence-transformers", "cross-lingual-retrieval", "knowledge-distillation", "optimal-transport", "optical-hf"]
 
@@ -93,7 +94,7 @@ def model_card(
         results = "\n\n".join(part for part in parts if part is not None)
     languages = list(dict.fromkeys([*pairs, *measured]))
     data = ModelCardData(
-        language=list(dict.fromkeys(["en", *(code.split("-")[0] for code in languages)])),
+        language=list(dict.fromkeys(["en", *map(base_language, languages), *sorted(recorded_languages(student))])),
         license=None if license is None else checked_licence(license),
         base_model=origin,
         datasets=named or None,

@@ -22,6 +22,7 @@ from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from optical_hf.extras import import_extra
 from optical_hf.files import expand_name
+from optical_hf.models.known_languages import read_languages
 from optical_hf.models.layers import Layers, average_layers, default_layers, layer_average, settle_layers
 from optical_hf.models.module_files import UNREADABLE, missing_module_file
 from optical_hf.models.prompts import Role, advise_prompt, set_prompts
@@ -249,6 +250,8 @@ def _load(
     check_finite(model, who)
     keep_within_positions(model, who)
     set_prompts(model, query_prompt, document_prompt)
+    if token_projection(model) is not None:
+        read_languages(model, sentence, path / "README.md")
     if query_prompt is None:
         stated = [transformer.get("_name_or_path"), *stated_base_models(name_or_path)]
         advise_prompt(model, role, who, [str(name) for name in (name_or_path, *stated) if name])

@@ -106,6 +106,7 @@ def as_late_interaction(model: Encoder) -> MultiVectorEncoder:
         device=str(model.device),
     )
     late.model_card_data.base_model = model.model_card_data.base_model
+    late.model_card_data.language = model.model_card_data.language
     return late
 
 
@@ -117,8 +118,10 @@ def as_vector(model: Encoder, pooling_mode: str = "mean") -> SentenceTransformer
     projection = token_projection(model)
     width = model.get_embedding_dimension() or backbone(model).get_embedding_dimension()
     modules = [*before_projection(model), *([projection] if projection is not None else [])]
-    return SentenceTransformer(
+    vector = SentenceTransformer(
         modules=[*modules, Pooling(width, pooling_mode), Normalize()],
         prompts=prompts_of(model),
         device=str(model.device),
     )
+    vector.model_card_data.language = model.model_card_data.language
+    return vector

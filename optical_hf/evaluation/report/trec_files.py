@@ -1,13 +1,10 @@
-"""TREC run and qrels files of a report, for trec_eval, ir-measures, and fusion with other people's runs.
-
-A line of a run: query Q0 document rank score system. Equal scores keep our order by rank; trec_eval sorts them by
-document id instead, so its figures may differ where documents tie.
-"""
+"""TREC run and qrels files of a report, for trec_eval, ir-measures, and fusion with other people's runs."""
 
 from pathlib import Path
 
 from optical_hf.evaluation.report.retrieval_report import RetrievalReport
 from optical_hf.files import expand_path, write_text
+from optical_hf.stores.run_lines import check_run_ids, run_lines
 
 
 def write_trec(report: RetrievalReport, folder: str | Path) -> list[Path]:
@@ -32,20 +29,13 @@ def write_trec(report: RetrievalReport, folder: str | Path) -> list[Path]:
     folder, files = expand_path(folder), []
     for name, collection in report.collections.items():
         queries, documents = collection.queries["id"][:], collection.documents["id"][:]
-        spaced = [key for key in [*queries, *documents] if not key or any(letter.isspace() for letter in key)]
-        if spaced:
-            raise ValueError(
-                f"{len(spaced)} ids of {name} are empty or hold white space (first: {spaced[0]!r}): a TREC file is "
-                "split at white space and would be misread; rename them"
-            )
+        check_run_ids([*queries, *documents], name)
         for system, parts in report.found.items():
             found = parts[name]
-            lines = [
-                f"{query} Q0 {documents[row]} {rank} {score:.9g} {system}\n"
-                for query, rows, scores in zip(queries, found.documents.tolist(), found.scores.tolist(), strict=True)
-                for rank, (row, score) in enumerate(zip(rows, scores, strict=True), start=1)
-                if row >= 0
-            ]
+            lines: list[str] = []
+            for query, rows, scores in zip(queries, found.documents.tolist(), found.scores.tolist(), strict=True):
+                there = [(documents[row], score) for row, score in zip(rows, scores, strict=True) if row >= 0]
+                lines += run_lines(query, there, system)
             files.append(folder / f"{name}.{system}.run")
             write_text(files[-1], "".join(lines))
         judged = [

@@ -40,6 +40,7 @@ from optical_hf.models.alignment.pooled_texts import PooledTexts
 from optical_hf.models.alignment.projection_fit import assign_projection, checked_projection, fit_closed_form
 from optical_hf.models.alignment.ridge_penalty import POOLED_WEIGHTS, Selection
 from optical_hf.models.alignment.token_rows import DocumentTokens, PackedPairs, token_rows
+from optical_hf.models.known_languages import record_languages
 from optical_hf.models.teachers.language_teachers import AnyTeacher, as_teacher
 from optical_hf.models.teachers.teacher import EncoderTeacher, Teacher
 from optical_hf.models.tokens import Encoder
@@ -220,6 +221,7 @@ def fit_alignment(
         weight_KD, bias_K, loss = descended(begun, descent, progress=progress)
         assign_projection(student, weight_KD, bias_K)
 
+    record_languages(student, bitext)
     after = held_out_score(student, searched, kept, batch_size) if searched is not None else None
     return AlignmentReport(
         method, read.pairs, penalty, weight, costs, loss, before, after,

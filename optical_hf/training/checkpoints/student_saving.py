@@ -16,6 +16,7 @@ from torch import Tensor
 
 from optical_hf.files import expand_path
 from optical_hf.models import Encoder, backbone
+from optical_hf.models.known_languages import write_languages
 from optical_hf.models.layers import check_same_layers, keep_hidden_states
 from optical_hf.models.student_folder import student_folder
 from optical_hf.training.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS, has_adapter, load_adapter, merged
@@ -81,6 +82,7 @@ def write_student(
         raise OSError(
             number, f"{os.strerror(number)}: the student could not be written; what was there is as it was"
         ) from error
+    write_languages(model, folder)
     if (folder / ADAPTER_CONFIG).exists():
         # With it, transformers takes the folder for a whole model and looks for the backbone's weights in it.
         (folder / "config.json").unlink(missing_ok=True)

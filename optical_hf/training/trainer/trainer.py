@@ -25,6 +25,7 @@ from optical_hf.files import check_folder
 from optical_hf.losses import DocumentBank, Loss, loss_names, loss_terms, losses_text
 from optical_hf.models import Encoder, kind_of, preprocess, token_set
 from optical_hf.models.alignment.index_documents import Documents, sample_documents
+from optical_hf.models.known_languages import record_languages
 from optical_hf.models.teachers.language_teachers import AnyTeacher, as_teacher
 from optical_hf.tables import check_table
 from optical_hf.training.adapters import put_adapter
@@ -166,6 +167,7 @@ class OTDistillationTrainer(StudentTrainer):
         """
         if self.args.save_strategy != "no" and self.args.should_save:
             check_folder(self.args.output_dir)
+        record_languages(self.student, self.train_dataset)
         checkpoint = resume_point(resume_from_checkpoint, self.args)
         if checkpoint is not None and (finished := finished_run(self, checkpoint)) is not None:
             return finished

@@ -1,0 +1,79 @@
+"""`optical-hf search`: queries in any language find documents of an English index."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from optical_hf.cli.ending import usage
+from optical_hf.files import check_file
+from optical_hf.languages import canonical_language
+from optical_hf.models import load_teacher
+from optical_hf.search import json_lines, open_index, print_answers, read_query_file, student_search, write_run
+from optical_hf.stores.search_engine import Search
+
+
+def search(
+    student: Annotated[str, typer.Option(help="The student: a hub id or a folder.")],
+    index: Annotated[
+        str,
+        typer.Option(
+            help="The English index: qdrant://, postgresql://, milvus://, lancedb:// (docs/stores.md), or a file of texts and "
+            "vectors: x.parquet, x.jsonl, file://x.jsonl?id=ID&text=BODY&vector=V, texts with x.npy or x.faiss beside them."
+        ),
+    ],
+    query: Annotated[list[str] | None, typer.Argument(help="Queries, each in quotation marks.")] = None,
+    queries: Annotated[
+        Path | None,
+        typer.Option(help="File of queries: x.txt, x.tsv or x.csv (id and text, or named columns), x.jsonl."),
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="Documents of each query.")] = 10,
+    language: Annotated[
+        str | None, typer.Option(help="Of the queries, such as sw: you are warned where the student does not know it.")
+    ] = None,
+    output: Annotated[
+        Literal["table", "jsonl"] | None,
+        typer.Option(
+            "--format", help="What is printed. Default: a table in a terminal, JSON lines in a pipe or a file."
+        ),
+    ] = None,
+    run: Annotated[Path | None, typer.Option(help="Write a TREC run instead of printing.")] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="Reads the documents where the index has no vectors: a hub id or a folder.")
+    ] = None,
+    by: Annotated[
+        Search | None, typer.Option("--search", help="Of --teacher: by one vector a text, or one a token.")
+    ] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder for the vectors that the teacher gives.")] = None,
+    query_prompt: Annotated[
+        str | None, typer.Option(help="Text in front of every query, in place of the one that the student states.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Queries in a batch.")] = 64,
+    check: Annotated[
+        bool, typer.Option(help="See that the student was made for this index, by a few documents.")
+    ] = True,
+) -> None:
+    """Find the documents of an English index that answer queries in any language.
+
+    Example: optical-hf search --student students/e5 --index index.parquet "habari za leo"
+
+    Many: optical-hf search --student students/e5 --index index.parquet --queries topics.tsv --top 1000 --run student.run
+    """
+    with usage():
+        if bool(query) == (queries is not None):
+            raise ValueError("expected queries in quotation marks, or a file of them with --queries")
+        code = None if language is None else canonical_language(language)
+        asked = list(query or []) if queries is None else read_query_file(queries)
+    if run is not None:
+        check_file(run)
+    reader = None if teacher is None else load_teacher(teacher)
+    opened = open_index(index, teacher=reader, search=by, cache=cache)
+    model = load_teacher(student, query_prompt=query_prompt, role="student")
+    answers = student_search(model, opened, asked, top=top, language=code, batch_size=batch_size, check=check)
+    if run is not None:
+        write_run(answers, run)
+    elif output == "table" or (output is None and sys.stdout.isatty()):
+        print_answers(answers)
+    else:
+        print(json_lines(answers), end="")

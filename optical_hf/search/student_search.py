@@ -1,0 +1,98 @@
+"""`student_search`: queries in any language, read by a student, find documents of an English index.
+
+Shapes: Q queries, R rows, D width.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tqdm.auto import tqdm
+
+from optical_hf.bars import bars_shown
+from optical_hf.evaluation.encode.encoding import Encoding
+from optical_hf.evaluation.encode.processes import Processes
+from optical_hf.models.loading import load_teacher
+from optical_hf.models.tokens import Encoder
+from optical_hf.search.answers import Answer, FoundDocument
+from optical_hf.search.index_match import check_index, index_notes
+from optical_hf.search.language_notes import language_notes
+from optical_hf.search.open_index import IndexSource, open_index
+from optical_hf.search.query_list import Query, as_queries
+from optical_hf.settings_checks import check_counts
+from optical_hf.stores.document_store import DocumentStore, cut_vectors
+from optical_hf.stores.search_engine import Search
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 512
+"""Queries that are searched together."""
+
+
+def student_search(
+    student: Encoder | str | Path,
+    index: IndexSource,
+    queries: str | Sequence[str] | Sequence[Query],
+    *,
+    top: int = 10,
+    language: str | None = None,
+    query_prompt: str | None = None,
+    teacher: Encoder | None = None,
+    search: Search | None = None,
+    cache: str | Path | None = None,
+    batch_size: int = 64,
+    check: bool = True,
+    progress: bool = True,
+) -> list[Answer]:
+    """Find the documents of an English index that answer queries in any language.
+
+    Warnings say where the student and the index do not fit, and which languages the student does not know.
+
+    Args:
+        student: a saved student by its folder or hub id, or a model. It reads the queries behind its own query prompt.
+        index: the URL of a store, a file of texts and vectors, a `Dataset`, or what `open_index` returned.
+        queries: a text, texts, or `Query(id, text, language)`.
+        top: documents of each query.
+        language: of the queries that say none; for the warnings alone.
+        query_prompt: in front of the queries, in place of the one that the student states.
+        teacher: reads the documents of an index without vectors; with `search` and `cache` as `open_index` takes them.
+        search: by one vector a text, or one a token.
+        cache: a folder for the vectors that the teacher gives.
+        batch_size: queries in one forward pass.
+        check: let the student read a few documents of the index, to see that it was made for this index.
+        progress: show a bar of progress.
+
+    Returns:
+        An answer for each query, in their order, with the best documents first.
+
+    Raises:
+        ValueError: no queries, an index that cannot be read, or vectors that are wider than the student's.
+
+    Example:
+        >>> for answer in student_search("students/e5", "index.parquet", "habari za leo"):  # doctest: +SKIP
+        ...     print(answer.documents[0].text)
+    """
+    check_counts(top=top, batch_size=batch_size)
+    listed = as_queries(queries, language)
+    if not isinstance(student, Encoder):
+        student = load_teacher(student, query_prompt=query_prompt, role="student")
+    opened = open_index(index, teacher=teacher, search=search, cache=cache, progress=progress)
+    check_index(student, opened)
+    for note in (*language_notes(student, listed), *(index_notes(student, opened) if check else ())):
+        logger.warning("%s", note)
+    return list(_answers(student, opened, listed, top, batch_size, progress))
+
+
+def _answers(
+    student: Encoder, index: DocumentStore, queries: list[Query], top: int, batch_size: int, progress: bool
+) -> Iterator[Answer]:
+    encoding = Encoding("maxsim" if index.late_interaction else "vector", batch_size=batch_size, progress=False)
+    with tqdm(total=len(queries), desc="Searching", disable=not bars_shown(progress and len(queries) > AT_ONCE)) as bar:
+        for start in range(0, len(queries), AT_ONCE):
+            part = queries[start : start + AT_ONCE]
+            texts = [query.text for query in part]
+            vectors = encoding.encode(student, texts, "query", "the queries", Processes()).in_item_order(Processes())
+            hits = index.search(vectors if index.late_interaction else cut_vectors(vectors, index.width), top)
+            for query, *found in zip(part, hits.ids, hits.scores, hits.texts, strict=True):
+                yield Answer(query, [FoundDocument(*one) for one in zip(*found, strict=True)])
+            bar.update(len(part))

@@ -1,0 +1,63 @@
+"""`optical-hf search`: what it prints, what it writes, and one line for what is wrong."""
+
+import json
+
+import pytest
+import tiny_pairs
+
+from optical_hf.cli import main
+from optical_hf.training import save_student
+
+
+@pytest.fixture
+def folder(searched, tmp_path, own_cache):
+    student, table = searched
+    save_student(student, tmp_path / "student")
+    table.to_parquet(tmp_path / "index.parquet")
+    return tmp_path
+
+
+def search(monkeypatch, folder, *words):
+    start = ["optical-hf", "search", "--student", folder / "student", "--index", folder / "index.parquet"]
+    monkeypatch.setattr("sys.argv", [str(word) for word in (*start, *words)])
+    try:
+        return main()
+    except SystemExit as end:
+        return end.code
+
+
+def test_json_lines_in_a_pipe_and_a_table_where_it_is_wanted(folder, monkeypatch, capsys):
+    query = tiny_pairs.bitext()["target"][0]
+    assert not search(monkeypatch, folder, query, "mbwa", "--top", "2", "--language", "swh")
+    told = capsys.readouterr()
+    rows = [json.loads(line) for line in told.out.splitlines()]
+    assert [row["text"] for row in rows] == [query, "mbwa"]
+    assert [len(row["documents"]) for row in rows] == [2, 2]
+    assert not search(monkeypatch, folder, query, "--format", "table")
+    shown = capsys.readouterr().out
+    assert rows[0]["documents"][0]["text"][:20] in shown
+    assert "rank" in shown
+
+
+def test_a_file_of_queries_becomes_a_run(folder, monkeypatch, capsys):
+    (folder / "topics.tsv").write_text("q1\tmbwa\nq2\tpaka\n")
+    assert not search(monkeypatch, folder, "--queries", folder / "topics.tsv", "--run", folder / "x.run", "--top", "3")
+    assert capsys.readouterr().out == ""
+    rows = [line.split() for line in (folder / "x.run").read_text().splitlines()]
+    assert [row[0] for row in rows] == ["q1"] * 3 + ["q2"] * 3
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "expected queries"),
+        (("mbwa", "--queries", "x.tsv"), "expected queries"),
+        (("mbwa", "--language", "xx!"), "unknown language"),
+        (("--queries", "nowhere.tsv"), "no such file"),
+        (("mbwa", "--run", "/proc/x.run"), "cannot be written"),
+    ],
+)
+def test_what_is_wrong_is_one_line(folder, monkeypatch, capsys, words, told):
+    assert search(monkeypatch, folder, *words)
+    said = capsys.readouterr().err.strip().splitlines()
+    assert told in said[-1]
