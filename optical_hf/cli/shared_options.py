@@ -25,7 +25,8 @@ BitextFiles = Annotated[list[str], BITEXT]
 MaybeBitextFiles = Annotated[list[str] | None, BITEXT]
 DOCUMENTS = typer.Option(
     help="English documents of the index, with their vectors or without: x.txt, x.jsonl, x.csv, x.parquet, x.npy beside "
-    "its texts, a FAISS index beside them, a LanceDB folder."
+    "its texts, a FAISS index beside them, a LanceDB folder, or the URL of a store, "
+    "such as postgresql://HOST/DATABASE?table=T&text=COLUMN (docs/stores.md)."
 )
 DocumentFiles = Annotated[list[str] | None, DOCUMENTS]
 DocumentText = Annotated[str, typer.Option(help="The column or field of the documents' texts.")]

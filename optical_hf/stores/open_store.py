@@ -3,10 +3,16 @@
 from collections.abc import Callable
 
 from optical_hf.stores.document_store import DocumentStore
+from optical_hf.stores.engines import ENGINE_OPENERS
+from optical_hf.stores.faiss_store import open_faiss
 from optical_hf.stores.file_store import open_files
 from optical_hf.stores.store_location import Scheme, StoreLocation
 
-OPENERS: dict[Scheme, Callable[[StoreLocation], DocumentStore]] = {"file": open_files}
+OPENERS: dict[Scheme, Callable[[StoreLocation], DocumentStore]] = {
+    **ENGINE_OPENERS,
+    "faiss": open_faiss,
+    "file": open_files,
+}
 
 
 def open_store(url: str | StoreLocation) -> DocumentStore:

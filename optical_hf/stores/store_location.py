@@ -86,7 +86,7 @@ class StoreLocation:
         """
         scheme = _scheme(url)
         if scheme == "file" and "://" not in url:
-            return cls("file", str(expand_path(url)))
+            return cls("faiss" if url.endswith((".faiss", ".index")) else "file", str(expand_path(url)))
         try:
             parts = urlsplit(url)
             query = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))

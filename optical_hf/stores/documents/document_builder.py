@@ -43,8 +43,8 @@ class DocumentTable(datasets.ArrowBasedBuilder):
     VERSION = datasets.Version("1.0.0")
 
     def __init__(self, sources: list[DocumentSource], **kwargs: Any) -> None:
-        self._tables = {source.path: source.table for source in sources}
-        super().__init__(sources=tuple(replace(source, table=None) for source in sources), **kwargs)
+        self._held = {source.path: {"table": source.table, "store": source.store} for source in sources}
+        super().__init__(sources=tuple(replace(source, table=None, store=None) for source in sources), **kwargs)
 
     def _info(self) -> datasets.DatasetInfo:
         return datasets.DatasetInfo()  # the width is known when the first vectors are read
@@ -57,7 +57,7 @@ class DocumentTable(datasets.ArrowBasedBuilder):
         first: tuple[str, int | None] | None = None
         for source in self.config.sources:
             bad = BadRows(source.path, "drop")
-            filled = replace(source, table=self._tables[source.path])
+            filled = replace(source, **self._held[source.path])
             total = 0
             for table, rows in _sound_tables(filled, self.config.columns, bad):
                 total += rows
@@ -89,6 +89,9 @@ def load_documents(
             A `Dataset`. A list of texts. Or a list of such sources, whose documents are joined. Vectors are a column, or lie in a
             file: `x.npy` or an index of FAISS (`x.faiss`, `x.index`), whose rows are those of the texts. Such a file is taken
             where it lies beside `x.txt`, `x.csv` or `x.tsv` under the same name, or is given: `("texts.jsonl", "vectors.npy")`.
+            Or the URL of a store, `postgresql://HOST/DATABASE?table=docs&text=body` (docs/stores.md has all): its own names of
+            columns go before `text` and `vector`, and its rows are read again where its count, its own number of changes or its
+            first rows are others.
         text: the column of the texts.
         vector: the column of the vectors, where there is one. None reads the texts alone.
         on_bad_row: "error" stops where rows cannot be used (an empty text, NaN, infinity or zeros for a vector) and gives their
@@ -102,7 +105,7 @@ def load_documents(
     Raises:
         ValueError: a source that is missing, damaged or of no known format; a missing column; rows that cannot be used; vectors of
             different widths, or not as many as texts; sources with and without vectors; one text with two different vectors.
-        ImportError: for FAISS or LanceDB without the extra `search`.
+        ImportError: for FAISS, LanceDB or a store without its extra.
 
     Example:
         >>> import tempfile, pathlib
@@ -127,8 +130,13 @@ def document_table(
         ValueError: as `load_documents`.
     """
     builder = DocumentTable(sources, columns=columns, on_bad_row=on_bad_row, cache_dir=cache_dir)
-    with reader_errors():
-        builder.download_and_prepare()
+    try:
+        with reader_errors():
+            builder.download_and_prepare()
+    finally:
+        for source in sources:
+            if source.store is not None:
+                source.store.close()
     for line in builder.info.description.splitlines():
         logger.warning("%s; they are left out", line)
     documents = builder.as_dataset(split="train")

@@ -19,7 +19,9 @@ from optical_hf.reading.bad_rows import BadRecord
 from optical_hf.reading.line_files import lines_of
 from optical_hf.reading.record_batches import arrow_batches, json_object, parquet_batches, parquet_schema
 from optical_hf.reading.table_lines import csv_rows, tsv_rows
+from optical_hf.stores.document_store import DocumentStore
 from optical_hf.stores.documents.document_sources import DocumentSource, Format
+from optical_hf.stores.documents.vector_columns import column_of
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +62,12 @@ def document_rows(source: DocumentSource, columns: Columns) -> Iterator[Document
         ValueError: it is empty or damaged, or a column is missing.
         ImportError: for LanceDB without the extra `search`.
     """
+    columns = columns._replace(text=source.text or columns.text)
+    if columns.vector is not None:
+        columns = columns._replace(vector=source.vector or columns.vector)
+    if source.store is not None:
+        yield from _of_store(source.store, columns.vector is not None)
+        return
     if source.vectors is not None:
         columns = columns._replace(vector=None)
     if source.format in LINES:
@@ -203,6 +211,15 @@ def _of_batches(source: DocumentSource, columns: Columns) -> Iterator[DocumentRo
             others = {name: batch.column(name).cast(pa.string()) for name in columns.others}
             yield DocumentRows(range(number, number + len(batch)), texts, vectors, {}, others)
             number += len(batch)
+
+
+def _of_store(store: DocumentStore, with_vectors: bool) -> Iterator[DocumentRows]:
+    number = 1
+    for rows in store.rows(BATCH):
+        numbers = range(number, number + len(rows.ids))
+        vectors = column_of(rows.vectors.vectors.numpy()) if with_vectors and rows.vectors is not None else None
+        yield DocumentRows(numbers, pa.array(rows.texts, pa.string()), vectors, {}, {})
+        number = numbers.stop
 
 
 Read: TypeAlias = Callable[[list[str]], Iterator[pa.RecordBatch]]

@@ -1,11 +1,11 @@
 """Finds out what the sources of documents are: which format each has, and which file holds its vectors.
 
-It looks at names, never into files.
+It looks at names, never into files; a store is opened.
 """
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -15,9 +15,12 @@ from datasets import Dataset
 from optical_hf.files import expand_path
 from optical_hf.reading.line_files import COMPRESSIONS, name_parts
 from optical_hf.source_code import code_stamp
+from optical_hf.stores.document_store import DocumentStore
+from optical_hf.stores.documents.document_stores import opened_store, stamp_of
+from optical_hf.stores.store_location import StoreLocation, is_store_url
 from optical_hf.tables import check_table
 
-Format = Literal["lines", "jsonl", "csv", "tsv", "parquet", "arrow", "lancedb", "table"]
+Format = Literal["lines", "jsonl", "csv", "tsv", "parquet", "arrow", "lancedb", "table", "store"]
 OneSource: TypeAlias = "str | os.PathLike[str] | tuple[str | os.PathLike[str], str | os.PathLike[str]] | Dataset"
 Source: TypeAlias = "OneSource | Sequence[OneSource]"
 
@@ -29,7 +32,10 @@ VECTOR_ENDINGS = (".npy", ".faiss", ".index")
 """Files of vectors alone: an array, or an index of FAISS."""
 WITHOUT_VECTORS = ("lines", "csv", "tsv")
 """Formats that hold no vectors: these may lie beside them."""
-KNOWN = "x.txt, x.jsonl, x.csv, x.tsv, x.parquet, x.arrow (plain, .gz, .bz2, .xz or .zst), a folder of save_to_disk or of LanceDB"
+KNOWN = (
+    "x.txt, x.jsonl, x.csv, x.tsv, x.parquet, x.arrow (plain, .gz, .bz2, .xz or .zst), a folder of save_to_disk or of LanceDB, the "
+    "URL of a store"
+)
 
 
 @dataclass(frozen=True)
@@ -37,18 +43,24 @@ class DocumentSource:
     """One table of documents.
 
     Attributes:
-        path: the file or folder; of a table in memory what to call it.
+        path: the file or folder; of a store its URL, without secrets; of a table in memory what to call it.
         format: how it is read.
         vectors: the file of its vectors, where they are not a column.
         stamp: what changes when the source does.
+        text: the column of the texts, where a URL names it.
+        vector: the column of the vectors, where a URL names it.
         table: the table, where a program holds it.
+        store: the store, open until its rows are read.
     """
 
     path: str
     format: Format
     vectors: str | None = None
     stamp: tuple[Any, ...] = ()
+    text: str | None = None
+    vector: str | None = None
     table: Dataset | None = field(default=None, compare=False, repr=False)
+    store: DocumentStore | None = field(default=None, compare=False, repr=False)
 
 
 def resolve_documents(source: Source, text: str, wants_vectors: bool) -> list[DocumentSource]:
@@ -74,7 +86,9 @@ def _each(sources: Any, text: str, wants_vectors: bool) -> Iterator[DocumentSour
         yield from _one(sources, wants_vectors)
         return
     strings = [one for one in sources if isinstance(one, str)]
-    there = [one for one in strings if os.path.exists(one) or one.startswith("~") or _names_file(one)]
+    there = [
+        one for one in strings if os.path.exists(one) or one.startswith("~") or _names_file(one) or is_store_url(one)
+    ]
     if strings and len(strings) == len(sources) and not there:
         yield _of_table(Dataset.from_dict({text: sources}), "the list of texts")
         return
@@ -105,6 +119,8 @@ def _one(source: Any, wants_vectors: bool) -> Iterator[DocumentSource]:
                 f"{vectors}: expected vectors in a file named {', '.join('x' + e for e in VECTOR_ENDINGS)}"
             )
         yield _file(texts, vectors)
+    elif is_store_url(source):
+        yield from _store(StoreLocation.parse(source), wants_vectors)
     elif isinstance(source, str | os.PathLike):
         yield from _path(expand_path(source), wants_vectors)
     else:
@@ -113,11 +129,26 @@ def _one(source: Any, wants_vectors: bool) -> Iterator[DocumentSource]:
         )
 
 
+def _store(location: StoreLocation, wants_vectors: bool) -> Iterator[DocumentSource]:
+    """The rows of a store, or the files that a URL of files names."""
+    if location.scheme in ("faiss", "file"):
+        path = Path(location.place)
+        if location.scheme == "file":
+            found = list(_path(path, wants_vectors))
+        else:
+            texts = location.options.get("texts")
+            found = [_file(expand_path(texts) if texts else texts_beside(path), path if wants_vectors else None)]
+        yield from (replace(one, text=location.text, vector=location.vector) for one in found)
+    else:
+        store = opened_store(location, wants_vectors)
+        yield DocumentSource(str(location), "store", stamp=(*stamp_of(store), _code()), store=store)
+
+
 def _path(path: Path, wants_vectors: bool) -> Iterator[DocumentSource]:
     if path.is_dir():
         yield from _folder(path, wants_vectors)
     elif path.suffix in VECTOR_ENDINGS:
-        yield _file(_texts_beside(path), path)
+        yield _file(texts_beside(path), path)
     else:
         found = _file(path, None)
         beside = _vectors_beside(path) if wants_vectors and found.format in WITHOUT_VECTORS else None
@@ -164,7 +195,12 @@ def _of_table(table: Dataset, name: str) -> DocumentSource:
     return DocumentSource(name, "table", stamp=(table._fingerprint, _code()), table=table)
 
 
-def _texts_beside(vectors: Path) -> Path:
+def texts_beside(vectors: Path) -> Path:
+    """The one file of texts that lies beside a file of vectors, under its name.
+
+    Raises:
+        ValueError: there is none, or several.
+    """
     stem = vectors.name.removesuffix(vectors.suffix)
     names = [f"{stem}.{ending}{packed}" for ending in FORMATS for packed in ("", *COMPRESSIONS)]
     found = [vectors.with_name(name) for name in names if vectors.with_name(name).is_file()]
