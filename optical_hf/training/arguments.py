@@ -38,6 +38,8 @@ class OTDistillationArguments(TrainingArguments):
             or trained.
         alignment_pairs: Pairs of the training bitext that the projection is fitted on, at most.
         document_share: Share of the rows, and of a fitted start, that are index documents, where there is bitext too.
+        pseudo_foreign: Share of the index documents of a batch whose vector, as the student reads it, is moved by the difference
+            foreign - English of a random pair, so that they look like documents in another language. For students of one vector.
         max_documents: Index documents that are read; beyond them a random choice.
         projection_learning_rate: Learning rate of the student's projection; the default is `learning_rate`.
         sampling_temperature: Sample languages with p proportional to n^(1/T), n the pairs of a language; 1 keeps the sizes. The
@@ -69,6 +71,7 @@ class OTDistillationArguments(TrainingArguments):
     alignment: Literal["contrastive", "transport", "ridge", "none"] | None = None
     alignment_pairs: int = 20_000
     document_share: float = 0.5
+    pseudo_foreign: float = 0.0
     max_documents: int = MAX_DOCUMENTS
     projection_learning_rate: float | None = None
     sampling_temperature: float | None = None

@@ -27,7 +27,7 @@ def trained(tmp_path_factory):
 
 
 def test_it_holds_the_teachers_vectors_of_texts_of_the_bitext(trained):
-    bank_KD, _ = trained._bank
+    bank_KD, _ = trained.bank
     english = sorted(set(trained.train_dataset["source"]))
     features = preprocess_queries(trained.teacher.model, english)
     with torch.no_grad():
@@ -52,7 +52,7 @@ def test_a_collator_that_numbers_no_texts_trains_as_before(trained, tmp_path):
     collate = run.data_collator
     run.data_collator = lambda rows: {name: value for name, value in collate(rows).items() if name != "targets"}
     run.train()
-    assert run._bank.target_K is None
+    assert run.bank.target_K is None
     assert losses(run) == pytest.approx(losses(trained), rel=1e-5)  # no target of these rows stands twice
 
 
@@ -73,7 +73,7 @@ def test_evaluation_does_without_it(trained, tmp_path):
 def test_a_resumed_run_has_the_same(trained, tmp_path):
     rest = trainer(tmp_path)
     rest.train(resume_from_checkpoint=f"{trained.args.output_dir}/checkpoint-1")
-    assert torch.equal(rest._bank.vectors_KD, trained._bank.vectors_KD)
+    assert torch.equal(rest.bank.vectors_KD, trained.bank.vectors_KD)
     for one, two in zip(trained.model.parameters(), rest.model.parameters(), strict=True):
         assert torch.equal(one, two)
 
@@ -84,7 +84,7 @@ def test_a_cache_fills_it_as_its_teacher_does(trained, tmp_path):
         tmp_path / "run", TeacherCache.build(tiny_pairs.pair()[1], rows, tmp_path / "tokens", progress=False)
     )
     cached.train()
-    assert torch.allclose(cached._bank.vectors_KD, trained._bank.vectors_KD, atol=2e-3)
+    assert torch.allclose(cached.bank.vectors_KD, trained.bank.vectors_KD, atol=2e-3)
 
 
 def test_teachers_by_language_fill_one_together(trained, tmp_path):
@@ -96,7 +96,7 @@ def test_teachers_by_language_fill_one_together(trained, tmp_path):
 def test_of_a_stream_it_holds_the_first(tmp_path):
     run = trainer(tmp_path, dataset=tiny_pairs.bitext().to_iterable_dataset(), max_steps=1)
     run.train()
-    assert len(run._bank.vectors_KD) == 70
+    assert len(run.bank.vectors_KD) == 70
 
 
 def test_with_it_a_batch_may_be_one_pair(tmp_path):
@@ -117,4 +117,4 @@ def test_a_text_without_a_finite_vector_is_named_before_the_first_step(tmp_path)
 def test_the_largest_bank_that_a_loss_searches_is_made(tmp_path):
     run = trainer(tmp_path, losses="contrastive(bank=20),kl_dot(bank=50)", max_steps=1)
     run.train()
-    assert len(run._bank.vectors_KD) == 50
+    assert len(run.bank.vectors_KD) == 50

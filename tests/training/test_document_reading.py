@@ -80,7 +80,7 @@ def test_a_bank_of_documents_holds_them_as_documents(several, tmp_path):
     run = trainer(tmp_path / "run", rows, TEACHERS[several](teacher, rows, tmp_path / "tokens"), "contrastive(bank=40)")
     run.train()
     documents = normalize(as_read(teacher, sorted({*rows["document"]}), "document"), dim=1)
-    found = (normalize(run._bank.vectors_KD, dim=1) @ documents.T).max(dim=1).values
+    found = (normalize(run.bank.vectors_KD, dim=1) @ documents.T).max(dim=1).values
     assert found.min() > 1 - 1e-4
 
 

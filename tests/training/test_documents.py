@@ -68,7 +68,7 @@ def test_the_bank_holds_documents(tmp_path):
     rows = rows.add_column("document", [f"{text} and a donkey" for text in rows["source"]])
     run = trainer(tmp_path, rows, losses="contrastive(bank=40)")
     run.train()
-    cosines = normalize(run._bank.vectors_KD, dim=-1) @ vectors(run.teacher.model, sorted({*rows["document"]})).T
+    cosines = normalize(run.bank.vectors_KD, dim=-1) @ vectors(run.teacher.model, sorted({*rows["document"]})).T
     assert cosines.max(dim=1).values.min() > 1 - 1e-5
 
 

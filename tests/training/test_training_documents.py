@@ -1,6 +1,7 @@
 """Index documents among the training rows: how many, with which targets, alone, in a stream, on the command line."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import tiny_pairs
@@ -16,6 +17,7 @@ from optical_hf.models.teachers.teacher import EncoderTeacher
 from optical_hf.scenes import scenes_bitext
 from optical_hf.training import OTDistillationTrainer
 from optical_hf.training.trainer.index_reproduction import IndexReproduction
+from optical_hf.training.trainer.teacher_side import document_side, english_side
 from optical_hf.training.trainer.training_documents import with_documents
 
 DEVICE = torch.device("cpu")
@@ -58,6 +60,67 @@ def test_the_batch_holds_given_vectors_and_nan_where_there_are_none():
     assert vectors[0].tolist() == [1.0, 2.0]
     assert vectors[1:].isnan().all()
     assert "vectors" not in collate([pair])
+
+
+def test_the_teacher_reads_no_row_whose_vector_is_given_where_the_losses_need_no_tokens(tmp_path):
+    read: list[str] = []
+    vectors = torch.randn(4, 32, generator=torch.Generator().manual_seed(0))
+    rows = [
+        {"source": text, "target": text, "vector": vector}
+        for text, vector in zip(
+            texts(), [vectors[0].tolist(), None, vectors[2].tolist(), vectors[3].tolist()], strict=False
+        )
+    ]
+    for losses, expected in (("contrastive", texts()[1:2]), ("contrastive,transport", texts()[:4])):
+        student, teacher = tiny_pairs.pair()
+        made = OTDistillationTrainer(student, teacher, arguments(tmp_path, losses=losses), tiny_pairs.bitext())
+        collate = made.data_collator
+        read.clear()
+        collate = replace(
+            collate, teacher=lambda given, *rest, of=collate.teacher: read.extend(given) or of(given, *rest)
+        )
+        batch = collate(rows)
+        assert read == expected
+        found = english_side(made.teacher, batch).vector_BD
+        assert torch.equal(found[[0, 2, 3]], vectors[[0, 2, 3]])
+        assert torch.allclose(found[1], teacher.encode_query(texts()[1], convert_to_tensor=True), atol=1e-5)
+        assert made.compute_loss(made.model, collate(rows)).isfinite()
+    alone = replace(made.data_collator, needs_tokens=False)([rows[0], rows[2]])
+    assert "teacher" not in alone
+    assert torch.equal(english_side(made.teacher, alone).vector_BD, vectors[[0, 2]])
+
+
+def test_a_vector_stands_for_the_document_that_a_row_has_not(tmp_path):
+    student, teacher = tiny_pairs.pair()
+    made = OTDistillationTrainer(student, teacher, arguments(tmp_path, losses="contrastive"), tiny_pairs.bitext())
+    rows = [
+        {"source": "a dog", "target": "eey", "document": "a red dog", "vector": None},
+        {"source": "a dog", "target": "eey", "document": "a red dog", "vector": [0.5] * 32},
+        {"source": "a cat", "target": "a cat", "document": None, "vector": [1.0] * 32},
+    ]
+    found = document_side(made.teacher, made.data_collator(rows))
+    wanted = teacher.encode_document("a red dog", convert_to_tensor=True)
+    assert torch.allclose(found, torch.stack([wanted, wanted, torch.ones(32)]), atol=1e-5)
+    assert torch.equal(document_side(made.teacher, made.data_collator(rows[2:])), torch.ones(1, 32))
+    assert document_side(made.teacher, made.data_collator([{"source": "a", "target": "b"}])) is None
+
+
+def test_documents_stand_beside_bitext_with_a_column_of_documents():
+    bitext = tiny_pairs.bitext().add_column("document", tiny_pairs.bitext()["source"][:])
+    for given in (bitext, bitext.to_iterable_dataset()):
+        for row in joined(given, sample_documents(texts(), 9, 0, 32)):
+            assert (row["document"] is None) == bool(row["indexed"])
+
+
+@pytest.mark.slow
+def test_a_bank_holds_the_given_vectors(tmp_path):
+    vectors = torch.nn.functional.normalize(
+        torch.randn(len(texts()), 32, generator=torch.Generator().manual_seed(0)), dim=1
+    )
+    documents = Dataset.from_dict({"text": texts(), "vector": vectors.tolist()})
+    made = run(tmp_path, None, documents, losses="contrastive(bank=16)", max_steps=1)
+    assert len(made.bank.vectors_KD) == 16
+    assert torch.allclose((made.bank.vectors_KD @ vectors.T).max(dim=1).values, torch.ones(16), atol=1e-5)
 
 
 @pytest.mark.slow

@@ -22,23 +22,28 @@ class PairCollator:
         teacher: tokenizes the `source` (English) sides, as the teacher reads queries.
         by_language: `teacher` takes the languages of the pairs beside the texts, and so does `documents`.
         documents: tokenizes the `document` texts, as the teacher reads documents; None reads them as `teacher` does.
+        needs_tokens: False leaves the teacher's side of rows with a `vector` unread: for losses on one vector.
 
     Returns:
         A dict with `student` and `teacher` (the features each model takes), `labels` (ones, (B,): what the trainer counts the
         pairs of a global batch by), `targets` (a number a target text, (B,), the same on every process and in every run: pairs
-        with equal ones have one target text), `ids` and `languages`; and `documents` where the rows have some.
+        with equal ones have one target text), `ids` and `languages`. Where rows have a `vector`, `vectors` (B, K), NaN for the
+        others. Where they have a column `document`, `documents` (the features of those texts) and `has_document` (B,). Where some
+        are index documents, `indexed` (B,). Features hold the rows that are read, in order, and are missing where none is.
     """
 
     student: Preprocess
     teacher: Callable[..., dict[str, Any]]
     by_language: bool = False
     documents: Callable[..., dict[str, Any]] | None = None
+    needs_tokens: bool = True
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Collate `rows`, each with `source` and `target`, and optionally `language`, `id`, `document` and `vector`.
+        """Collate `rows`, each with `source` and `target`, and optionally `language`, `id`, `document`, `vector` and `indexed`.
 
         `document` is an English text that `target` is to find in place of `source`: of query and passage, the passage. The
-        teacher reads it as a document. `vector` is the target of the row in place of the teacher's vector of `source`.
+        teacher reads it as a document. `vector` is the target of the row in place of the teacher's vector of `source`, and of its
+        document where it has none. `indexed` is True for a document of the index.
 
         Raises:
             ValueError: where a row lacks a side, naming the columns that came, or has nothing in its column `document`.
@@ -50,23 +55,38 @@ class PairCollator:
                     "(English) and 'target'; load bitext with optical_hf.load_bitext, or rename the columns"
                 )
         languages = [language_of(row) for row in rows]
-        documents = [row.get("document") for row in rows] if any("document" in row for row in rows) else []
-        if not all(documents):
+        vectors = _vectors([row.get("vector") for row in rows])
+        known_B = ~vectors["vectors"].isnan().any(dim=1) if vectors else torch.zeros(len(rows), dtype=torch.bool)
+        has_document_B = torch.tensor([bool(row.get("document")) for row in rows])
+        searched = any("document" in row for row in rows)
+        if searched and not bool((has_document_B | known_B).all()):
             raise ValueError(
-                f"{sum(not text for text in documents)} of {len(rows)} pairs of a batch have nothing in 'document': expected a "
+                f"{int((~has_document_B & ~known_B).sum())} of {len(rows)} pairs of a batch have nothing in 'document': expected a "
                 "text in each, or no such column; where a pair has no document, its 'source' may stand there"
             )
 
-        beside = [languages] if self.by_language else []
-        read = self.documents or self.teacher
+        def features(read: Callable[..., dict[str, Any]], column: str, read_B: torch.Tensor) -> dict[str, Any]:
+            places = read_B.nonzero().flatten().tolist()
+            beside = [[languages[place] for place in places]] if self.by_language else []
+            return read([rows[place][column] for place in places], *beside)
 
-        return {
+        read_B = torch.ones_like(known_B) if self.needs_tokens else ~known_B
+        batch: dict[str, Any] = {
             # First: the size of a batch is that of its first tensor, and flash attention's texts lie end to end in one row.
             "labels": torch.ones(len(rows), dtype=torch.long),
             "student": self.student([row["target"] for row in rows]),
-            "teacher": self.teacher([row["source"] for row in rows], *beside),
-            **({"documents": read(documents, *beside)} if documents else {}),
-            **_vectors([row.get("vector") for row in rows]),
+        }
+        if read_B.any():
+            batch["teacher"] = features(self.teacher, "source", read_B)
+        if searched:
+            batch["has_document"] = has_document_B
+        if has_document_B.any():
+            batch["documents"] = features(self.documents or self.teacher, "document", has_document_B)
+        if any(row.get("indexed") for row in rows):
+            batch["indexed"] = torch.tensor([bool(row.get("indexed")) for row in rows])
+        return {
+            **batch,
+            **vectors,
             "targets": torch.tensor([_number(row["target"]) for row in rows]),
             "ids": [row.get("id", "") for row in rows],
             "languages": languages,

@@ -1,11 +1,13 @@
 """The English texts beside the bitext: documents of the index and queries, chosen and read for a fit."""
 
+import logging
 from dataclasses import dataclass
 
 import torch
 
 from optical_hf.models.alignment.index_documents import (
     TEXT,
+    VECTOR,
     Documents,
     DocumentVectors,
     read_documents,
@@ -15,6 +17,8 @@ from optical_hf.models.alignment.index_documents import (
 from optical_hf.models.alignment.pooled_texts import PooledTexts
 from optical_hf.models.alignment.token_rows import DocumentTokens, read_document_tokens
 from optical_hf.stores.documents.document_sentences import cut_sentences
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,11 @@ class EnglishTexts:
         if tokens_per_text is None:
             read = DocumentTokens(read_documents(chosen, self.student, self.teacher))
         else:
+            if VECTOR in chosen.column_names:
+                logger.warning(
+                    "the given vectors of documents are not used: MaxSim needs tokens, so the teacher reads %d texts as documents",
+                    len(chosen),
+                )
             readers, batch_size = (self.student.reader, self.teacher.reader), self.student.batch_size
             read = read_document_tokens(chosen[TEXT][:], *readers, tokens_per_text, batch_size, self.device)
         first, unseen = read.split(min(held_out, len(chosen) // 10))

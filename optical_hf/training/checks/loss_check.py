@@ -1,6 +1,6 @@
 """Whether the losses of a run can learn from its batches, and the bank they need."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from optical_hf.losses import Loss, MaxSimLoss, SearchLoss, check_weights
 from optical_hf.training.arguments import OTDistillationArguments
@@ -9,6 +9,11 @@ from optical_hf.training.arguments import OTDistillationArguments
 def bank_size(losses: Mapping[Loss, float]) -> int:
     """English texts of the largest bank that one of the losses searches; 0 for none."""
     return max((loss.bank for loss in losses if isinstance(loss, SearchLoss)), default=0)
+
+
+def compares_tokens(losses: Iterable[Loss]) -> bool:
+    """Whether one of the losses needs the teacher's tokens."""
+    return any(loss.needs_tokens for loss in losses)
 
 
 def compares_only(losses: Mapping[Loss, float]) -> bool:

@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 from optical_hf.bars import bars_shown
 from optical_hf.losses import DocumentBank
 from optical_hf.models.teachers.teacher import Teacher
+from optical_hf.training.trainer.teacher_side import document_side, english_side
 
 BATCH = 64
 
@@ -52,8 +53,8 @@ def document_bank(
         if "targets" in batch:
             targets.append(batch["targets"])
         with accelerator.autocast():  # as the batches are read, so that a copy of a text is known by its vector
-            read = (batch["documents"], "document") if "documents" in batch else (batch["teacher"], "query")
-            encoded.append(teacher.token_set(*read).vector_BD.float())
+            vector_BD = document_side(teacher, batch)
+            encoded.append((english_side(teacher, batch).vector_BD if vector_BD is None else vector_BD).float())
     target_K = accelerator.gather(torch.cat(targets)) if targets else None
     vectors_KD = accelerator.gather(torch.cat(encoded))
     bad = (~vectors_KD.isfinite().all(dim=1)).nonzero().flatten().tolist()

@@ -6,7 +6,6 @@ Shapes: B pairs.
 from collections.abc import Collection, Mapping
 from typing import Any
 
-import torch
 from accelerate import Accelerator
 from torch import Tensor
 
@@ -15,6 +14,7 @@ from optical_hf.models import TokenSet
 from optical_hf.models.teachers.teacher import Teacher
 from optical_hf.training.checks.guards import finite_pairs
 from optical_hf.training.trainer.gathering import gather_batch
+from optical_hf.training.trainer.teacher_side import document_side, english_side
 
 
 def read_pairs(
@@ -40,15 +40,13 @@ def read_pairs(
     """
     searches, compares_tokens = (any(isinstance(loss, kind) for loss in losses) for kind in (SearchLoss, MaxSimLoss))
     with accelerator.autocast():  # accelerate puts only what it wraps, the student, in half precision
-        english = _with_vectors(teacher.token_set(inputs["teacher"]), inputs.get("vectors"))
-        document_BD = None
+        english = english_side(teacher, inputs)
         if "documents" in inputs and compares_tokens:
             raise ValueError(
                 f"the pairs have a 'document' and the losses {', '.join(map(str, losses))} compare tokens of the English sides: "
                 'take "contrastive" or "kl_dot", or leave the column out'
             )
-        if "documents" in inputs and searches:
-            document_BD = teacher.token_set(inputs["documents"], "document").vector_BD
+        document_BD = document_side(teacher, inputs, english) if searches else None
     targets_B = inputs.get("targets")
     pairs = PairTensors(
         student.tokens_BND, student.mask_BN, student.content_BN, english.tokens_BND, english.mask_BN, english.content_BN,
@@ -62,11 +60,3 @@ def read_pairs(
         )
         pairs = pairs._replace(batch=batch)
     return pairs, english, bad_B
-
-
-def _with_vectors(english: TokenSet, given_BD: Tensor | None) -> TokenSet:
-    """The teacher's token sets, with the vectors of an index in place of its own where the rows have some."""
-    if given_BD is None:
-        return english
-    own_B1 = given_BD.isnan().any(dim=1, keepdim=True)
-    return english._replace(vector_BD=torch.where(own_B1, english.vector_BD, given_BD.to(english.vector_BD)))

@@ -34,19 +34,17 @@ from optical_hf.training.callbacks import TrainingBatch, batch_callbacks, defaul
 from optical_hf.training.checkpoints.checkpoint_io import StudentTrainer
 from optical_hf.training.checkpoints.checkpoints import clear_errors, resume_point
 from optical_hf.training.checkpoints.sharded import check_deepspeed, skeleton_before_sharding
-from optical_hf.training.checks.guards import ROWS_READ, check_rows
-from optical_hf.training.checks.loss_check import bank_size, checked_losses, compares_only
+from optical_hf.training.checks.loss_check import checked_losses, compares_only, compares_tokens
 from optical_hf.training.checks.pair_check import check_pair, check_tokens
 from optical_hf.training.trainer.batching import training_batches
-from optical_hf.training.trainer.document_bank import document_bank
 from optical_hf.training.trainer.evaluating import Evaluator, evaluator_metrics, held_out_losses
-from optical_hf.training.trainer.fitted_start import fit_start, some_rows, wanted_start
 from optical_hf.training.trainer.freezing import freeze
-from optical_hf.training.trainer.index_reproduction import IndexReproduction, split_documents
+from optical_hf.training.trainer.index_reproduction import split_documents
 from optical_hf.training.trainer.pair_reading import read_pairs
+from optical_hf.training.trainer.preparation import prepare
+from optical_hf.training.trainer.pseudo_foreign import PseudoForeign, check_pseudo_foreign
 from optical_hf.training.trainer.resuming import finished_run, projection_parameters, resuming, set_projection_rate
 from optical_hf.training.trainer.term_means import TermMeans, padding
-from optical_hf.training.trainer.training_documents import document_rows, with_documents
 
 
 class OTDistillationTrainer(StudentTrainer):
@@ -121,12 +119,15 @@ class OTDistillationTrainer(StudentTrainer):
             args.losses = losses_text(self.losses)  # what is saved beside the student says what it learnt by
         self._names = loss_names(self.losses)
         self._terms = TermMeans()
-        self._bank: DocumentBank | None = None
+        self.bank: DocumentBank | None = None
+        self.shifts: PseudoForeign | None = None
+        check_pseudo_foreign(args, model, train_dataset, documents)
         freeze(model, args.freeze_embeddings)
         put_adapter(model, peft_config, args.seed)
         collator = data_collator or PairCollator(
-            partial(preprocess, model, task="query"), teacher.features, True, partial(teacher.features, task="document")
-        )
+            partial(preprocess, model, task="query"), teacher.features, True, partial(teacher.features, task="document"),
+            needs_tokens=compares_tokens(self.losses),
+        )  # fmt: skip
         super().__init__(
             model=model,
             args=args,
@@ -145,11 +146,11 @@ class OTDistillationTrainer(StudentTrainer):
             encoder.requires_grad_(False).eval().to(self.args.device)
         self.teacher = teacher
         self.documents: Dataset | None = None
-        self._held_out: Dataset | None = None
+        self.held_out_documents: Dataset | None = None
         if documents is not None:
             self.documents = sample_documents(documents, args.max_documents, args.seed, teacher.width)
             if args.eval_strategy != "no" and kind_of(model) == "vector":
-                self.documents, self._held_out = split_documents(self.documents)
+                self.documents, self.held_out_documents = split_documents(self.documents)
 
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
         """Train; a start without a checkpoint begins with the closed form of `args.alignment`, where the projection is new.
@@ -171,34 +172,7 @@ class OTDistillationTrainer(StudentTrainer):
         checkpoint = resume_point(resume_from_checkpoint, self.args)
         if checkpoint is not None and (finished := finished_run(self, checkpoint)) is not None:
             return finished
-        if self.train_dataset is not None:
-            rows = some_rows(self.train_dataset, ROWS_READ, self.args.seed)
-            check_rows(rows, self.model.tokenizer, self.teacher.tokenizer)
-            if isinstance(self.train_dataset, Dataset):
-                self.teacher.check_texts(self.train_dataset["source"][:])
-        if self.train_dataset is not None or self.documents is not None:
-            method = (
-                wanted_start(self.model, self.args.alignment, self.teacher, self.documents)
-                if checkpoint is None
-                else None
-            )
-            if method is not None:
-                bitext = self.train_dataset
-                fit_start(self.accelerator, self.model, self.teacher, bitext, self.documents, method, self.args)
-            bar = not self.args.disable_tqdm
-            if self.documents is not None:
-                self.train_dataset = with_documents(
-                    self.train_dataset, self.documents, self.teacher, share=self.args.document_share, seed=self.args.seed,
-                    device=self.args.device, progress=bar,
-                )  # fmt: skip
-                self.documents = None  # they are among the rows now
-            if self._held_out is not None and len(self._held_out):
-                rows = document_rows(self._held_out, self.teacher, self.args.device, bar)
-                self.evaluators.append(IndexReproduction(rows))
-                self._held_out = None
-            if bank := bank_size(self.losses):
-                rows = some_rows(self.train_dataset, bank, self.args.seed)
-                self._bank = document_bank(self.accelerator, self.teacher, self.data_collator, rows, bar)
+        prepare(self, resumes=checkpoint is not None)
         check_deepspeed(self.args)
         if self.is_fsdp_enabled and self._skeleton is None:
             self._skeleton = skeleton_before_sharding(self.accelerator, self.model)
@@ -223,7 +197,9 @@ class OTDistillationTrainer(StudentTrainer):
         """
         student_model = self.accelerator.unwrap_model(model, keep_torch_compile=False)
         student = token_set(student_model, inputs["student"], model(dict(inputs["student"]), task="query"))
-        bank = self._bank if model.training else None
+        if model.training and self.shifts is not None and "indexed" in inputs:
+            student = self.shifts(student_model, student, inputs["indexed"])
+        bank = self.bank if model.training else None
         pairs, teacher, bad_B = read_pairs(self.accelerator, student, self.teacher, inputs, self.losses, bank)
         found = loss_terms(pairs, self.losses)
         loss_B = sum(weight * found[loss] for loss, weight in self.losses.items()).masked_fill(bad_B, torch.nan)

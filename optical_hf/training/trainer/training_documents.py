@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate.utils import send_to_device
-from datasets import Dataset, IterableDataset, concatenate_datasets, interleave_datasets
+from datasets import Dataset, IterableDataset, Value, concatenate_datasets, interleave_datasets
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -51,13 +51,13 @@ def with_documents(
     rows = document_rows(documents, teacher, device, progress)
     if bitext is None:
         return rows
+    if "document" in (bitext.column_names or []):  # what they are searched for by is their own vector
+        rows = rows.add_column("document", [None] * len(rows), feature=Value("string"))
     if isinstance(bitext, IterableDataset):
         endless = rows.to_iterable_dataset().shuffle(seed=seed).repeat(None)
         return interleave_datasets(
             [bitext, endless], probabilities=[1 - share, share], seed=seed, stopping_strategy="first_exhausted"
         )
-    if "document" in bitext.column_names:
-        rows = rows.add_column("document", rows["source"][:])
     return concatenate_datasets([bitext, rows])
 
 
@@ -75,6 +75,7 @@ def document_rows(documents: Dataset, teacher: Teacher, device: torch.device, pr
         )
     ids = [f"document-{place}" for place in range(len(texts))]
     columns: dict[str, Any] = {"id": ids, "source": texts, "target": texts, "language": ["en"] * len(texts)}
+    columns["indexed"] = [True] * len(texts)
     return Dataset.from_dict(columns | {VECTOR: list(vector_NK)})
 
 

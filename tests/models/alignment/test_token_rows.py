@@ -3,6 +3,7 @@
 import pytest
 import tiny_pairs
 import torch
+from datasets import Dataset
 from torch.nn.functional import normalize
 
 from optical_hf.models import as_backbone, fit_alignment, iter_token_sets, token_projection
@@ -97,18 +98,21 @@ def test_what_is_fitted_is_what_the_saved_student_computes(tmp_path):
     assert torch.allclose(torch.as_tensor(loaded.encode_query([text])[0]), mapped[tokens.mask_BN[0]], atol=1e-5)
 
 
-def test_documents_alone_and_beside_bitext():
+def test_documents_alone_and_beside_bitext(caplog):
     bitext = tiny_pairs.bitext()
     documents = sorted(set(bitext["source"][:]))
-    for rows in (None, bitext):
+    with_vectors = Dataset.from_dict({"text": documents, "vector": [[1.0] * 32] * len(documents)})
+    for rows, given in ((None, with_vectors), (bitext, documents)):
+        caplog.clear()
         student, teacher = tiny_pairs.pair(kind="late_interaction")
         report = fit_alignment(
-            student, teacher, rows, documents=documents, method="contrastive", regularisation=1e-3,
+            student, teacher, rows, documents=given, method="contrastive", regularisation=1e-3,
             **SHORT | {"held_out": 4 if rows is None else 0},
         )  # fmt: skip
         assert report.loss[-1] < report.loss[0]
         assert report.documents == len(documents) - (4 if rows is None else 0)
         assert (report.reproduced is None) == (rows is not None)
+        assert ("given vectors of documents are not used" in caplog.text) == (rows is None)
 
 
 def test_relay_plans_fit_a_student_of_one_vector_too():

@@ -1,0 +1,76 @@
+"""What a run does before its first step: check the bitext, fit the start, and read what the steps compare with.
+
+The trainer calls `prepare` once a `train()`.
+"""
+
+import logging
+from typing import Any
+
+from datasets import Dataset
+from transformers import Trainer
+
+from optical_hf.models.alignment.index_documents import VECTOR
+from optical_hf.training.checks.guards import ROWS_READ, check_rows
+from optical_hf.training.checks.loss_check import bank_size, compares_tokens
+from optical_hf.training.trainer.document_bank import document_bank
+from optical_hf.training.trainer.fitted_start import fit_start, some_rows, wanted_start
+from optical_hf.training.trainer.index_reproduction import IndexReproduction
+from optical_hf.training.trainer.pseudo_foreign import PseudoForeign
+from optical_hf.training.trainer.teacher_side import unread_texts
+from optical_hf.training.trainer.training_documents import document_rows, with_documents
+
+logger = logging.getLogger(__name__)
+
+
+def prepare(trainer: Trainer, resumes: bool) -> None:
+    """Make a trainer ready: its projection, its rows, its bank, and what moves its documents.
+
+    Args:
+        trainer: an `OTDistillationTrainer`, with the student it was given: a checkpoint is loaded later.
+        resumes: whether it goes on from a checkpoint, whose projection is then taken.
+
+    Raises:
+        ValueError: where the bitext cannot be learnt from, or vectors are not finite.
+    """
+    args, teacher, bitext, documents = trainer.args, trainer.teacher, trainer.train_dataset, trainer.documents
+    if bitext is not None:
+        _check_bitext(trainer, bitext)
+    if bitext is None and documents is None:
+        return
+    method = None if resumes else wanted_start(trainer.model, args.alignment, teacher, documents)
+    if method is not None:
+        fit_start(trainer.accelerator, trainer.model, teacher, bitext, documents, method, args)
+    bar = not args.disable_tqdm
+    if args.pseudo_foreign and trainer.shifts is None:
+        if trainer.is_fsdp_enabled:
+            raise ValueError(
+                "pseudo_foreign reads the weights of the projection, and FSDP shares them out: leave it 0, or use DDP"
+            )
+        rows = some_rows(bitext, PseudoForeign.PAIRS, args.seed)
+        trainer.shifts = PseudoForeign.read(args.pseudo_foreign, trainer.model, rows, teacher.pooling, bar)
+    if documents is not None:
+        tokens = [str(loss) for loss in trainer.losses if loss.needs_tokens]
+        if tokens and VECTOR in documents.column_names and trainer.is_world_process_zero():
+            logger.warning(
+                "the given vectors of documents are targets of losses on one vector alone: %s needs tokens, so the teacher reads "
+                "each document at every step", ", ".join(tokens),
+            )  # fmt: skip
+        trainer.train_dataset = with_documents(
+            bitext, documents, teacher, share=args.document_share, seed=args.seed, device=args.device, progress=bar
+        )
+        trainer.documents = None  # they are among the rows now
+    if trainer.held_out_documents is not None and len(trainer.held_out_documents):
+        rows = document_rows(trainer.held_out_documents, teacher, args.device, bar)
+        trainer.evaluators.append(IndexReproduction(rows))
+        trainer.held_out_documents = None
+    if bank := bank_size(trainer.losses):
+        rows = some_rows(trainer.train_dataset, bank, args.seed)
+        trainer.bank = document_bank(trainer.accelerator, teacher, trainer.data_collator, rows, bar)
+
+
+def _check_bitext(trainer: Trainer, bitext: Any) -> None:
+    """Raise ValueError where student or teacher cannot read it."""
+    rows = some_rows(bitext, ROWS_READ, trainer.args.seed)
+    check_rows(rows, trainer.model.tokenizer, trainer.teacher.tokenizer)
+    if isinstance(bitext, Dataset):
+        trainer.teacher.check_texts(unread_texts(bitext, compares_tokens(trainer.losses)))
