@@ -10,7 +10,19 @@ from optical_hf.cli.ending import usage
 from optical_hf.files import check_file
 from optical_hf.languages import canonical_language
 from optical_hf.models import load_teacher
-from optical_hf.search import json_lines, open_index, print_answers, read_query_file, student_search, write_run
+from optical_hf.search import explain as align_words
+from optical_hf.search import (
+    json_lines,
+    open_index,
+    print_answers,
+    print_explanation,
+    read_query_file,
+    student_search,
+    write_explanation,
+    write_run,
+)
+from optical_hf.search.explanation import check_explanation
+from optical_hf.search.token_alignment import By
 from optical_hf.stores.search_engine import Search
 
 
@@ -40,12 +52,24 @@ def search(
     ] = None,
     run: Annotated[Path | None, typer.Option(help="Write a TREC run instead of printing.")] = None,
     teacher: Annotated[
-        str | None, typer.Option(help="Reads the documents where the index has no vectors: a hub id or a folder.")
+        str | None,
+        typer.Option(help="Reads documents for --explain, and all where the index has no vectors: id or folder."),
     ] = None,
     by: Annotated[
         Search | None, typer.Option("--search", help="Of --teacher: by one vector a text, or one a token.")
     ] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for the vectors that the teacher gives.")] = None,
+    explain: Annotated[
+        int, typer.Option(min=0, help="Show, word by word, why the first so many documents of each query were found.")
+    ] = 0,
+    explain_by: Annotated[
+        By,
+        typer.Option(help="maxsim: query words choose; plan: the transport plan, where document words take part too."),
+    ] = "maxsim",
+    explanation: Annotated[
+        Path | None,
+        typer.Option(help="Write it as a page x.html, or of one document as a picture x.png; implies --explain 1."),
+    ] = None,
     query_prompt: Annotated[
         str | None, typer.Option(help="Text in front of every query, in place of the one that the student states.")
     ] = None,
@@ -58,6 +82,8 @@ def search(
 
     Example: optical-hf search --student students/e5 --index index.parquet "habari za leo"
 
+    Why: optical-hf search --student students/e5 --index index.parquet --explanation why.html "habari za leo"
+
     Many: optical-hf search --student students/e5 --index index.parquet --queries topics.tsv --top 1000 --run student.run
     """
     with usage():
@@ -65,15 +91,26 @@ def search(
             raise ValueError("expected queries in quotation marks, or a file of them with --queries")
         code = None if language is None else canonical_language(language)
         asked = list(query or []) if queries is None else read_query_file(queries)
-    if run is not None:
-        check_file(run)
+        if explanation is not None:
+            check_explanation(explanation)
+            explain = explain or 1
+        if explain and run is not None:
+            raise ValueError("--run writes a file of ids and scores: leave --explain out")
+    for file in filter(None, (run, explanation)):
+        check_file(file)
     reader = None if teacher is None else load_teacher(teacher)
     opened = open_index(index, teacher=reader, search=by, cache=cache)
     model = load_teacher(student, query_prompt=query_prompt, role="student")
     answers = student_search(model, opened, asked, top=top, language=code, batch_size=batch_size, check=check)
     if run is not None:
-        write_run(answers, run)
-    elif output == "table" or (output is None and sys.stdout.isatty()):
+        return write_run(answers, run)
+    aligned = align_words(model, answers, reader=reader, documents=explain, by=explain_by) if explain else []
+    if explanation is not None:
+        write_explanation(aligned, explanation)
+    if output == "table" or (output is None and sys.stdout.isatty()):
         print_answers(answers)
+        print_explanation(aligned)
     else:
-        print(json_lines(answers), end="")
+        words = {(one.query.id, one.document.id): one.links for one in aligned}
+        print(json_lines(answers, words), end="")
+    return None

@@ -1,8 +1,9 @@
 """What a search gives back, and how it is shown: tables for people, JSON lines for programs, a TREC run for evaluation."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from rich.console import Console
@@ -37,9 +38,16 @@ class Answer(NamedTuple):
     query: Query
     documents: list[FoundDocument]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, as a line of JSON has them."""
+    def to_dict(self, words: Mapping[tuple[str, str], Sequence[Any]] = MappingProxyType({})) -> dict[str, Any]:
+        """Plain values, as a line of JSON has them.
+
+        Args:
+            words: links between words by the ids of a query and a document, where they were made.
+        """
         found = [{"rank": rank, **one._asdict()} for rank, one in enumerate(self.documents, start=1)]
+        for one in found:
+            if (links := words.get((self.query.id, one["id"]))) is not None:
+                one["words"] = [link._asdict() for link in links]
         return {**self.query._asdict(), "documents": found}
 
 
@@ -59,14 +67,18 @@ def print_answers(answers: Sequence[Answer]) -> None:
         console.print(table)
 
 
-def json_lines(answers: Sequence[Answer]) -> str:
+def json_lines(answers: Sequence[Answer], words: Mapping[tuple[str, str], Sequence[Any]] = MappingProxyType({})) -> str:
     """A line of JSON for each query.
+
+    Args:
+        answers: of the queries.
+        words: as `Answer.to_dict` takes them.
 
     Example:
         >>> print(json_lines([Answer(Query("1", "mbwa", "sw"), [FoundDocument("7", 0.5, "a dog")])]), end="")
         {"id": "1", "text": "mbwa", "language": "sw", "documents": [{"rank": 1, "id": "7", "score": 0.5, "text": "a dog"}]}
     """
-    return "".join(json.dumps(answer.to_dict(), ensure_ascii=False) + "\n" for answer in answers)
+    return "".join(json.dumps(answer.to_dict(words), ensure_ascii=False) + "\n" for answer in answers)
 
 
 def write_run(answers: Sequence[Answer], path: str | Path, system: str = "student") -> None:

@@ -31,7 +31,7 @@ def open_index(
     Args:
         source: the URL of a store, as `open_store` takes it; a file of texts and vectors; a `Dataset` with `text`, `vector` and
             perhaps `id`; or a store that is open.
-        teacher: reads the texts of an index that has no vectors, or none of tokens.
+        teacher: reads the texts of an index that has no vectors, or none of tokens where `search` is "maxsim".
         search: of texts that the teacher reads: by one vector a text, or one a token; None takes the teacher's kind.
         cache: a folder for the vectors that the teacher gives.
         progress: show a bar of progress.
@@ -49,7 +49,7 @@ def open_index(
         opened = _of_table(source)
     else:
         opened = open_store(str(source)) if isinstance(source, str | Path) else source
-    if teacher is not None:
+    if teacher is not None and (not opened.width or (search == "maxsim" and not opened.late_interaction)):
         return ReadIndex.by(teacher, opened, search, None if cache is None else check_folder(cache), progress)
     if not opened.width:
         raise ValueError(

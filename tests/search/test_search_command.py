@@ -61,3 +61,15 @@ def test_what_is_wrong_is_one_line(folder, monkeypatch, capsys, words, told):
     assert search(monkeypatch, folder, *words)
     said = capsys.readouterr().err.strip().splitlines()
     assert told in said[-1]
+
+
+def test_why_a_document_was_found(folder, monkeypatch, capsys):
+    query = tiny_pairs.bitext()["target"][0]
+    assert not search(monkeypatch, folder, query, "--top", "2", "--explanation", folder / "why.html")
+    (row,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    first, second = row["documents"]
+    assert {"query", "document", "share", "cosine"} == set(first["words"][0])
+    assert "words" not in second
+    assert "<svg" in (folder / "why.html").read_text()
+    assert search(monkeypatch, folder, query, "--explain", "1", "--run", folder / "x.run")
+    assert "--explain" in capsys.readouterr().err
