@@ -1,20 +1,22 @@
-"""Run by test_hub.py in a process of its own, with HF_ENDPOINT at a local hub: train tiny students and push them.
+"""A client of a local hub, in a process of its own: train tiny students and push them.
 
-`python hub_client.py FOLDER TOKEN`. What each student gave before it was pushed is left in FOLDER.
+What each student gave before it was pushed is left in a folder.
 """
 
 import json
 import logging
-import sys
 from pathlib import Path
 
 import numpy as np
 import torch
+from huggingface_hub import constants
 from peft import LoraConfig
-from tiny_pairs import bitext, pair
+from sentence_transformers import SentenceTransformer
+from tiny_pairs import backbone as tiny_backbone
+from tiny_pairs import bitext, pair, teacher
 
 from optical_hf.hub import model_card, push_student
-from optical_hf.models import Encoder, as_late_interaction, backbone
+from optical_hf.models import Encoder, as_late_interaction, backbone, build_student, token_projection
 from optical_hf.training import OTDistillationArguments, OTDistillationTrainer, merged
 
 TEXTS = list(bitext(8)["target"])
@@ -29,7 +31,9 @@ def leave(folder: Path, name: str, student: Encoder) -> None:
     parts = {f"tokens{i}": part for i, part in enumerate(tokens)} | {
         f"states{i}": part for i, part in enumerate(states)
     }
-    np.savez(folder / f"{name}.npz", vectors=whole.encode_query(TEXTS), **parts)
+    if isinstance(whole, SentenceTransformer):
+        parts["vectors"] = whole.encode_query(TEXTS)
+    np.savez(folder / f"{name}.npz", **parts)
     (folder / "texts.json").write_text(json.dumps(TEXTS))
 
 
@@ -83,7 +87,24 @@ def midway(folder: Path, token: str) -> None:
     leave(folder, "midway", trainer.model)
 
 
-if __name__ == "__main__":
-    logging.basicConfig(level=logging.DEBUG)
-    for verb in (final, midway):
-        verb(Path(sys.argv[1]), sys.argv[2])
+def layouts(folder: Path, token: str) -> None:
+    """Push a student of each other kind: averaged layers, token vectors, both."""
+    for name, kind, layers in (
+        ("averaged", "vector", (1, 3)),
+        ("late", "late_interaction", None),
+        ("late-averaged", "late_interaction", (1, 3)),
+    ):
+        student = build_student(tiny_backbone(layers=3), teacher(), kind=kind, layers=layers).eval()
+        torch.nn.init.normal_(token_projection(student).linear.bias)
+        push_student(student, f"tester/{name}", token=token)
+        leave(folder, name, student)
+
+
+def push_all(folder: Path, token: str, endpoint: str) -> None:
+    """Be a client of the hub at `endpoint`, with a home of its own: no token and no cache from outside."""
+    logging.basicConfig(level=logging.DEBUG, force=True)
+    constants.ENDPOINT, constants.HF_HUB_OFFLINE, constants.HF_HUB_DISABLE_XET = endpoint, False, True
+    home = folder / "home" / "client"
+    constants.HF_HOME, constants.HF_HUB_CACHE, constants.HF_TOKEN_PATH = map(str, (home, home / "hub", home / "token"))
+    for push in (final, midway, layouts):
+        push(folder, token)

@@ -1,4 +1,4 @@
-"""Run by test_hub.py in a process that knows nothing of optical_hf: load pushed students from the hub and compare.
+"""Run by test_hub_end_to_end.py in a process that knows nothing of optical_hf: load pushed students from the hub and compare.
 
 `python hub_loader.py FOLDER TOKEN NAME[@REVISION]...` prints, as JSON, the largest differences by name from what
 hub_client left in FOLDER, the modules of ours that were imported, and how many code blocks of the card ran.
@@ -17,18 +17,19 @@ from transformers import AutoModel, AutoTokenizer
 
 
 def differences(folder: Path, name: str, texts: list[str], where: dict[str, str | None]) -> list[float]:
-    """Largest difference of vectors, token vectors and backbone states."""
+    """Largest difference of vectors, token vectors and backbone states; a late-interaction student has no vectors."""
     repo, expected = f"tester/{name}", np.load(folder / f"{name}.npz")
-    vectors = SentenceTransformer(repo, **where).encode_query(texts)
     tokens = MultiVectorEncoder(repo, **where).encode_query(texts, convert_to_numpy=True)
     model, tokenizer = (auto.from_pretrained(repo, **where) for auto in (AutoModel, AutoTokenizer))
     with torch.no_grad():
         states = [model.eval()(**tokenizer(text, return_tensors="pt"))[0][0].numpy() for text in texts]
-    pairs = [(vectors, expected["vectors"])]
-    pairs += [(part, expected[f"tokens{i}"]) for i, part in enumerate(tokens)]
-    pairs += [(part, expected[f"states{i}"]) for i, part in enumerate(states)]
-    assert all(got.shape == wanted.shape for got, wanted in pairs)
-    kinds = (pairs[:1], pairs[1 : 1 + len(texts)], pairs[1 + len(texts) :])
+    kinds = [
+        [(part, expected[f"tokens{i}"]) for i, part in enumerate(tokens)],
+        [(part, expected[f"states{i}"]) for i, part in enumerate(states)],
+    ]
+    if "vectors" in expected:
+        kinds.append([(SentenceTransformer(repo, **where).encode_query(texts), expected["vectors"])])
+    assert all(got.shape == wanted.shape for kind in kinds for got, wanted in kind)
     return [max(float(np.abs(got - wanted).max()) for got, wanted in kind) for kind in kinds]
 
 

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from forked import forked
+from hub_client import push_all
 from hub_layout import STUDENT
 from hub_server import LocalHub
 from huggingface_hub import ModelCard
 
-import optical_hf
-
-pytestmark = pytest.mark.slow  # two processes, which import everything
+pytestmark = pytest.mark.slow  # a process that imports everything
 TOKEN = "hf_" + "RecognisableTokenThatNobodyMaySee"
 HELPERS = Path(__file__).parents[1]
-NAMES = ("plain", "trained", "carded", "hidden@try", "midway")
-PACKAGE = str(Path(optical_hf.__file__).parents[1])
+LAYOUTS = ("averaged", "late", "late-averaged")
+NAMES = ("plain", "trained", "carded", "hidden@try", "midway", *LAYOUTS)
 
 
 @dataclass(frozen=True)
@@ -32,17 +32,16 @@ class Push:
     loaded: dict
 
 
-def run_python(
-    hub: LocalHub, folder: Path, script: Path, *arguments: str, path: str = ""
-) -> subprocess.CompletedProcess:
-    """Run a script against the local hub, with a home of its own: no token and no cache from outside."""
+def load_elsewhere(hub: LocalHub, folder: Path) -> dict:
+    """What a process without this package finds on the hub, with a home of its own: no token and no cache from outside."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
-    own = {"HF_ENDPOINT": hub.endpoint, "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(folder / "home" / script.stem)}
-    own["PYTHONPATH"] = path
-    command = [sys.executable, str(script), *arguments]
-    done = subprocess.run(command, env={**kept, **own}, cwd=folder, capture_output=True, text=True, check=False)
+    own = {"HF_ENDPOINT": hub.endpoint, "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(folder / "home" / "loader")}
+    command = [sys.executable, str(HELPERS / "hub_loader.py"), str(folder), TOKEN, *NAMES]
+    done = subprocess.run(
+        command, env=kept | own | {"PYTHONPATH": ""}, cwd=folder, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr[-4000:]
-    return done
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def received(push: Push) -> Iterator[tuple[str, bytes]]:
@@ -60,17 +59,18 @@ def received(push: Push) -> Iterator[tuple[str, bytes]]:
 def push(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Push]:
     folder = tmp_path_factory.mktemp("push")
     with LocalHub(TOKEN) as hub:
-        done = run_python(hub, folder, HELPERS / "hub_client.py", str(folder), TOKEN, path=PACKAGE)
-        loaded = run_python(hub, folder, HELPERS / "hub_loader.py", str(folder), TOKEN, *NAMES)
-        yield Push(hub, folder, done.stdout + done.stderr, json.loads(loaded.stdout.splitlines()[-1]))
+        codes, log = forked(folder / "log", push_all, folder, TOKEN, hub.endpoint)
+        assert codes == [0], log[-4000:]
+        yield Push(hub, folder, log, load_elsewhere(hub, folder))
 
 
 class TestEndToEnd:
     def test_a_student_loads_elsewhere_and_gives_the_same_embeddings(self, push: Push):
         assert push.loaded["ours"] == []
-        assert set(push.loaded["differences"]) == {"plain", "trained", "carded", "hidden", "midway"}
-        for name, (vectors, tokens, states) in push.loaded["differences"].items():
-            assert max(vectors, tokens, states) < 1e-5, name
+        assert set(push.loaded["differences"]) == {"plain", "trained", "carded", "hidden", "midway", *LAYOUTS}
+        for name, found in push.loaded["differences"].items():
+            assert max(found) < 1e-5, name
+            assert len(found) == (2 if name.startswith("late") else 3), name
         assert push.loaded["blocks"]["carded"] == 3  # one vector, one a token, the backbone
 
     def test_what_went_up_is_what_loading_needs(self, push: Push):
