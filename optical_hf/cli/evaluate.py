@@ -55,7 +55,8 @@ def evaluate(
         list[str] | None,
         typer.Option(
             help="What to evaluate: student, untrained, own_index (re-indexing), teacher, teacher_english, student_english, "
-            "translate_query, bm25; repeat it. Default: student, and own_index where the student's checkpoint is known."
+            "translate_query, hybrid (student and BM25), bm25; repeat it. Default: student, and own_index where the student's "
+            "checkpoint is known."
         ),
     ] = None,
     untrained: Annotated[

@@ -23,6 +23,7 @@ from optical_hf.search import (
 )
 from optical_hf.search.explanation import check_explanation
 from optical_hf.search.token_alignment import By
+from optical_hf.stores.rank_fusion import CONSTANT
 from optical_hf.stores.search_engine import Search
 
 
@@ -59,6 +60,11 @@ def search(
         Search | None, typer.Option("--search", help="Of --teacher: by one vector a text, or one a token.")
     ] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for the vectors that the teacher gives.")] = None,
+    hybrid: Annotated[
+        bool,
+        typer.Option("--hybrid", help="Fuse with BM25 of the same words; reads all texts of the index at each start."),
+    ] = False,
+    fusion: Annotated[int, typer.Option(min=1, help="Constant of reciprocal rank fusion, for --hybrid.")] = CONSTANT,
     explain: Annotated[
         int, typer.Option(min=0, help="Show, word by word, why the first so many documents of each query were found.")
     ] = 0,
@@ -101,7 +107,9 @@ def search(
     reader = None if teacher is None else load_teacher(teacher)
     opened = open_index(index, teacher=reader, search=by, cache=cache)
     model = load_teacher(student, query_prompt=query_prompt, role="student")
-    answers = student_search(model, opened, asked, top=top, language=code, batch_size=batch_size, check=check)
+    answers = student_search(
+        model, opened, asked, top=top, language=code, hybrid=hybrid, fusion=fusion, batch_size=batch_size, check=check
+    )
     if run is not None:
         return write_run(answers, run)
     aligned = align_words(model, answers, reader=reader, documents=explain, by=explain_by) if explain else []

@@ -16,7 +16,7 @@ from optical_hf.files import check_folder
 from optical_hf.models.teachers.vector_teacher import VectorTeacher
 from optical_hf.models.text_length import check_length
 from optical_hf.models.views import Encoder, token_projection
-from optical_hf.settings_checks import check_cutoffs, check_lists
+from optical_hf.settings_checks import check_counts, check_cutoffs, check_lists
 from optical_hf.stores.engine_names import EngineName, engine_named
 from optical_hf.stores.search_engine import SearchEngine
 
@@ -32,6 +32,7 @@ class EvaluationSettings:
         depth: documents retrieved for each query. The rank of a relevant document below it, or tied with the next one
             below it, is infinite.
         k: cutoffs of R@k.
+        fusion: the constant of reciprocal rank fusion, for the system "hybrid": the higher, the less the first ranks count.
         high: languages of the high-resource group. None takes classes 4 and 5 of Joshi et al. 2020, or what `low` leaves.
         low: languages of the low-resource group. None takes classes 0 to 2, or what `high` leaves.
         middle: languages to report that are in neither group.
@@ -62,6 +63,7 @@ class EvaluationSettings:
     engine: EngineName | SearchEngine = "exact"
     depth: int = 100
     k: Sequence[int] = (1, 5, 10)
+    fusion: int = 60
     high: Collection[str] | None = None
     low: Collection[str] | None = None
     middle: Collection[str] = ()
@@ -79,6 +81,7 @@ class EvaluationSettings:
 
     def __post_init__(self) -> None:
         check_cutoffs(self.k, self.depth)
+        check_counts(fusion=self.fusion)
         if not 0 <= self.margin < 1:
             raise ValueError(f"margin: expected a share from 0 to below 1, 0.01 for one point, got {self.margin!r}")
         check_lists(high=self.high, low=self.low, middle=self.middle)

@@ -56,7 +56,8 @@ def evaluate_retrieval(
         collections: what is searched. Languages that share documents or images belong in one collection: they are then
             resampled together. A language that occurs in several collections is scored over all of them.
         systems: of "student", "untrained", "own_index" (re-indexing), "teacher", "teacher_english" (the ceiling),
-            "student_english", "translate_query", "bm25". None: "student", and "own_index" where the checkpoint is known.
+            "student_english", "translate_query", "hybrid" (with BM25), "bm25". None: "student", and
+            "own_index" where the checkpoint is known.
             "student_english" beside "teacher_english" is tested for being no worse by more than `margin`.
         models: further students by name, side by side with the others.
         query_vectors: system -> collection -> vectors of the queries, in their order; the model is then not used.
@@ -141,7 +142,7 @@ def evaluate_retrieval(
             "versions": {name: version(name) for name in ("torch", "transformers", "sentence-transformers")},
         },
         documents={collection.name: len(collection.documents) for collection in listed},
-        recovery=score_recovery(ranks, ["student", *models], *asked, tiers, bootstrap),
+        recovery=score_recovery(ranks, ["student", "hybrid", *models], *asked, tiers, bootstrap),
         english=score_english(ranks, *asked, settings.margin, bootstrap),
         found={name: {c.name: part for c, part in zip(listed, parts, strict=True)} for name, parts in found.items()},
         collections={collection.name: collection for collection in listed},

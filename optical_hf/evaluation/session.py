@@ -23,6 +23,7 @@ from optical_hf.models.translation.seq2seq import Translator
 from optical_hf.stores.bm25_search import Bm25Search
 from optical_hf.stores.engine_names import engine_named
 from optical_hf.stores.exact_search import ExactSearch
+from optical_hf.stores.rank_fusion import fuse_ranks
 from optical_hf.stores.search_engine import SearchResult
 from optical_hf.stores.vectors import VectorSet, VectorStore
 
@@ -82,10 +83,21 @@ class Session:
 
     def _best(self, collection: RetrievalCollection, system: System, given: Vectors | None, count: int) -> SearchResult:
         if system.name == "bm25":
-            if "text" not in collection.documents.column_names or has_image_queries(collection):
-                raise ValueError(f"BM25 compares words: {collection.name} has images; leave out bm25")
-            index = Bm25Search().index(collection.documents["text"][:])
-            return index.search(self._texts(collection, system), count)
+            return self._by_words(collection, system, count)
+        found = self._by_vectors(collection, system, given, count)
+        if system.name == "hybrid":
+            return fuse_ranks([found, self._by_words(collection, system, count)], count, self.settings.fusion)
+        return found
+
+    def _by_words(self, collection: RetrievalCollection, system: System, count: int) -> SearchResult:
+        if "text" not in collection.documents.column_names or has_image_queries(collection):
+            raise ValueError(f"BM25 compares words: {collection.name} has images; leave out {system.name}")
+        index = self._once(("words", collection.name), lambda: Bm25Search().index(collection.documents["text"][:]))
+        return index.search(self._texts(collection, system), count)
+
+    def _by_vectors(
+        self, collection: RetrievalCollection, system: System, given: Vectors | None, count: int
+    ) -> SearchResult:
         what = f"the queries of {collection.name} read by {system.name}"
         if has_image_queries(collection):
             searchable = self._index(self._encoded(collection, _needed(system.model, system.name)))

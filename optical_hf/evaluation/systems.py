@@ -9,6 +9,7 @@
 | teacher_english | the query in English | the teacher: the ceiling |
 | student_english | the query in English | the student: what one encoder for all languages costs English |
 | translate_query | a machine translation of the query | the teacher: the baseline to beat |
+| hybrid | the query as it is | the student, and BM25 of the same words, fused by reciprocal rank |
 | bm25 | a machine translation of the query | BM25 (`bm25s`), no model |
 """
 
@@ -32,7 +33,7 @@ from optical_hf.models.views import token_projection
 from optical_hf.settings_checks import check_lists
 
 SystemName = Literal[
-    "student", "untrained", "own_index", "teacher", "teacher_english", "student_english", "translate_query", "bm25"
+    "student", "untrained", "own_index", "teacher", "teacher_english", "student_english", "translate_query", "hybrid", "bm25"
 ]  # fmt: skip
 
 Column = Literal["text", "english", "translation"]
@@ -94,7 +95,7 @@ def resolve_systems(
         raise ValueError(f"two systems are called {', '.join(twice)}: one would have hidden the other; rename a model")
     if not names:
         raise ValueError("nothing to evaluate: name at least one of systems or models")
-    readers = {"student": student, "student_english": student, "bm25": None}
+    readers = {"student": student, "student_english": student, "hybrid": student, "bm25": None}
     if "untrained" in systems:
         readers["untrained"] = untrained_student(untrained, teacher, student)
     tried: tuple[Reading, ...] = ()

@@ -4,7 +4,7 @@ Shapes: Q queries, R rows, D width.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm.auto import tqdm
@@ -19,8 +19,10 @@ from optical_hf.search.index_match import check_index, index_notes
 from optical_hf.search.language_notes import language_notes
 from optical_hf.search.open_index import IndexSource, open_index
 from optical_hf.search.query_list import Query, as_queries
+from optical_hf.search.word_index import DEPTH, WordIndex
 from optical_hf.settings_checks import check_counts
-from optical_hf.stores.document_store import DocumentStore, cut_vectors
+from optical_hf.stores.document_store import cut_vectors
+from optical_hf.stores.rank_fusion import CONSTANT
 from optical_hf.stores.search_engine import Search
 
 logger = logging.getLogger(__name__)
@@ -40,6 +42,8 @@ def student_search(
     teacher: Encoder | None = None,
     search: Search | None = None,
     cache: str | Path | None = None,
+    hybrid: bool = False,
+    fusion: int = CONSTANT,
     batch_size: int = 64,
     check: bool = True,
     progress: bool = True,
@@ -58,6 +62,8 @@ def student_search(
         teacher: reads the documents of an index without vectors; with `search` and `cache` as `open_index` takes them.
         search: by one vector a text, or one a token.
         cache: a folder for the vectors that the teacher gives.
+        hybrid: fuse what the student finds with BM25 of the same queries, by reciprocal rank. All texts of the index are read.
+        fusion: the constant of that: the higher, the less the first ranks count.
         batch_size: queries in one forward pass.
         check: let the student read a few documents of the index, to see that it was made for this index.
         progress: show a bar of progress.
@@ -72,7 +78,7 @@ def student_search(
         >>> for answer in student_search("students/e5", "index.parquet", "habari za leo"):  # doctest: +SKIP
         ...     print(answer.documents[0].text)
     """
-    check_counts(top=top, batch_size=batch_size)
+    check_counts(top=top, batch_size=batch_size, fusion=fusion)
     listed = as_queries(queries, language)
     if not isinstance(student, Encoder):
         student = load_teacher(student, query_prompt=query_prompt, role="student")
@@ -80,19 +86,18 @@ def student_search(
     check_index(student, opened)
     for note in (*language_notes(student, listed), *(index_notes(student, opened) if check else ())):
         logger.warning("%s", note)
-    return list(_answers(student, opened, listed, top, batch_size, progress))
-
-
-def _answers(
-    student: Encoder, index: DocumentStore, queries: list[Query], top: int, batch_size: int, progress: bool
-) -> Iterator[Answer]:
-    encoding = Encoding("maxsim" if index.late_interaction else "vector", batch_size=batch_size, progress=False)
-    with tqdm(total=len(queries), desc="Searching", disable=not bars_shown(progress and len(queries) > AT_ONCE)) as bar:
-        for start in range(0, len(queries), AT_ONCE):
-            part = queries[start : start + AT_ONCE]
+    words = WordIndex.of(opened) if hybrid else None
+    encoding = Encoding("maxsim" if opened.late_interaction else "vector", batch_size=batch_size, progress=False)
+    answers: list[Answer] = []
+    with tqdm(total=len(listed), desc="Searching", disable=not bars_shown(progress and len(listed) > AT_ONCE)) as bar:
+        for start in range(0, len(listed), AT_ONCE):
+            part = listed[start : start + AT_ONCE]
             texts = [query.text for query in part]
             vectors = encoding.encode(student, texts, "query", "the queries", Processes()).in_item_order(Processes())
-            hits = index.search(vectors if index.late_interaction else cut_vectors(vectors, index.width), top)
-            for query, *found in zip(part, hits.ids, hits.scores, hits.texts, strict=True):
-                yield Answer(query, [FoundDocument(*one) for one in zip(*found, strict=True)])
+            vectors = vectors if opened.late_interaction else cut_vectors(vectors, opened.width)
+            hits = opened.search(vectors, top if words is None else max(top, DEPTH))
+            hits = hits if words is None else words.fused(texts, hits, top, fusion)
+            for query, *found in zip(part, *hits, strict=True):
+                answers.append(Answer(query, [FoundDocument(*one) for one in zip(*found, strict=True)]))
             bar.update(len(part))
+    return answers
