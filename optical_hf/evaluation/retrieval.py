@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from optical_hf.data import RetrievalCollection
 from optical_hf.evaluation.evaluation_settings import EvaluationSettings
 from optical_hf.evaluation.own_index import checkpoint_name, own_index_encoder, untrained_checkpoint
+from optical_hf.evaluation.report.cutoffs import score_cutoffs
 from optical_hf.evaluation.report.graded_measures import graded_measures
 from optical_hf.evaluation.report.language_scores import choose_tiers, score_gap, score_languages
 from optical_hf.evaluation.report.recovery import score_english, score_recovery
@@ -144,6 +145,7 @@ def evaluate_retrieval(
         documents={collection.name: len(collection.documents) for collection in listed},
         recovery=score_recovery(ranks, ["student", "hybrid", *models], *asked, tiers, bootstrap),
         english=score_english(ranks, *asked, settings.margin, bootstrap),
+        cutoffs=score_cutoffs(found, ["student", *models], asked[0], settings.confidence),
         found={name: {c.name: part for c, part in zip(listed, parts, strict=True)} for name, parts in found.items()},
         collections={collection.name: collection for collection in listed},
     )

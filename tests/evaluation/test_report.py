@@ -42,7 +42,7 @@ def test_the_schema_is_the_documented_one(report):
     values = report.to_dict()
     assert (values["schema"], values["version"]) == ("optical_hf.retrieval_report", 1)
     assert list(values) == [
-        "schema", "version", "settings", "documents", "tiers", "no_gap", "queries", "systems", "recovery", "english",
+        "schema", "version", "settings", "documents", "tiers", "no_gap", "queries", "systems", "recovery", "english", "cutoffs",
     ]  # fmt: skip
     student = values["systems"]["student"]
     assert list(student) == ["languages", "mean", "gap", "ranks", "first"]

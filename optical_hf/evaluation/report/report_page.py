@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optical_hf.evaluation.report.comparison import compare_reports, disagreement_table
+from optical_hf.evaluation.report.cutoff_views import cutoff_tables, plot_cutoffs
 from optical_hf.evaluation.report.html_page import Picture, svg_of, write_page
 from optical_hf.evaluation.report.report_plots import plots
 from optical_hf.evaluation.report.report_tables import describe, tables
@@ -44,6 +45,8 @@ def write_html(
     """
     pictures = {**plots(report, pairs), **(figures or {})}
     parts = [*(Picture(heading, svg_of(figure)) for heading, figure in pictures.items()), *tables(report)]
+    for name, table in zip(report.cutoffs, cutoff_tables(report), strict=True):
+        parts += [table, Picture("", svg_of(plot_cutoffs(report, name)))]
     if compare is None and len(report.systems) > 1:
         first, second, *_ = report.systems
         compare = first, second

@@ -67,6 +67,7 @@ class RetrievalReport:
         settings: search, engine, depth, cutoffs, confidence, rounds, seed, versions.
         documents: number of documents by collection.
         recovery: R@1 of each student as a share of that of `own_index`; see `score_recovery`.
+        cutoffs: whether one cut-off of the score serves all languages, by student; see `score_cutoffs`.
         english: the student against the teacher on English queries; see `score_english`. None where not both were evaluated.
         found: the best documents by system and collection, for run files and disagreements; not in the JSON.
         collections: what was searched, by name, for the same purpose; not in the JSON.
@@ -80,6 +81,7 @@ class RetrievalReport:
     documents: dict[str, int]
     recovery: dict[str, dict[str, Any]] = field(default_factory=dict)
     english: dict[str, Any] | None = None
+    cutoffs: dict[str, dict[str, Any]] = field(default_factory=dict)
     found: dict[str, dict[str, Found]] = field(default_factory=dict, repr=False)
     collections: dict[str, Any] = field(default_factory=dict, repr=False)
 
@@ -101,6 +103,7 @@ class RetrievalReport:
             "systems": {name: _system_dict(result) for name, result in self.systems.items()},
             "recovery": self.recovery,
             "english": self.english,
+            "cutoffs": self.cutoffs,
         }
 
     @classmethod
@@ -129,6 +132,7 @@ class RetrievalReport:
             documents=dict(values["documents"]),
             recovery=dict(values.get("recovery") or {}),  # 0.1 wrote neither
             english=values.get("english"),
+            cutoffs=dict(values.get("cutoffs") or {}),
         )
 
     def to_json(self, path: str | Path | None = None) -> str:
