@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from transformers import AutoConfig, AutoModel
 
+from optical_hf.models.alignment.index_documents import MAX_DOCUMENTS
 from optical_hf.study.config.grid import RunConfig
 from optical_hf.study.config.study_config import StudentSpec
 from optical_hf.study.run.launching import RunFolder
@@ -43,11 +44,14 @@ def estimates(
         entries: the same, with their folders.
         pairs: bitext pairs of a run whose size is not limited.
         queries: of all collections together.
-        documents: likewise; re-indexing reads them twice, behind two prompts.
+        documents: likewise, which students may learn from; re-indexing reads them twice, behind two prompts.
     """
+    per_run = [
+        queries + 2 * documents if run.own_index else queries + _learnt_documents(run, documents) for run in runs
+    ]
     students = {(run.student.name, run.own_index): run.student for run in runs if run.student}
     weights = {name: _parameters(student) for name, student in students.items()}
-    flops = [_flops(run, weights, pairs, queries + 2 * documents if run.own_index else queries) for run in runs]
+    flops = [_flops(run, weights, pairs, texts) for run, texts in zip(runs, per_run, strict=True)]
     done = [entry for entry in entries if entry.status == "done"]
     known = {
         entry.run.key: json.loads((entry.folder / RESULT).read_text("utf-8"))["seconds"]["total"] for entry in done
@@ -58,6 +62,14 @@ def estimates(
     return [
         Estimate(work, known.get(run.key, START_SECONDS + work / speed)) for run, work in zip(runs, flops, strict=True)
     ]
+
+
+def _learnt_documents(run: RunConfig, documents: int) -> int:
+    """Documents that the fit of a run reads; as many as it takes at most, where they are in files."""
+    if run.documents is None or run.system.alignment in ("none", "transport"):
+        return 0
+    most = int({**run.system.fit, **run.system.arguments}.get("max_documents", MAX_DOCUMENTS))
+    return most if run.documents.files is not None else min(most, documents)
 
 
 def _flops(run: RunConfig, weights: dict[tuple[str, bool], int], pairs: int, texts: int) -> float:

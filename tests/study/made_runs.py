@@ -8,15 +8,9 @@ import numpy as np
 
 from optical_hf.evaluation.report.language_scores import Bootstrap, score_languages
 from optical_hf.evaluation.report.retrieval_report import Queries, RetrievalReport, SystemResult
+from optical_hf.study.config.data_specs import CollectionSpec
 from optical_hf.study.config.grid import RunConfig
-from optical_hf.study.config.study_config import (
-    BudgetSpec,
-    CollectionSpec,
-    StudentSpec,
-    StudyConfig,
-    SystemSpec,
-    TeacherSpec,
-)
+from optical_hf.study.config.study_config import BudgetSpec, StudentSpec, StudyConfig, SystemSpec, TeacherSpec
 from optical_hf.study.run.launching import RunFolder
 from optical_hf.study.run.run_cost import CODE
 from optical_hf.study.run.running import RESULT, RunResult

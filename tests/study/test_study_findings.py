@@ -9,10 +9,7 @@ import pytest
 from made_runs import CONFIG, STUDENTS, SYSTEMS, run
 
 from optical_hf.metrics.significance import holm
-from optical_hf.study.config.study_config import (
-    SystemSpec,
-    TeacherSpec,
-)
+from optical_hf.study.config.study_config import SystemSpec, TeacherSpec
 from optical_hf.study.report import study_tables as summary
 from optical_hf.study.report.findings import size_sentences, system_sentences
 from optical_hf.study.report.runs_table import read_table

@@ -15,11 +15,10 @@ from typing import Any
 from pydantic.dataclasses import dataclass
 
 from optical_hf.settings import STRICT, read_settings
+from optical_hf.study.config.data_specs import SEARCHED, Bitext, CollectionSpec, DocumentsSpec
 from optical_hf.study.config.study_config import (
     OWN_INDEX,
-    Bitext,
     BudgetSpec,
-    CollectionSpec,
     GridSpec,
     StudentSpec,
     StudyConfig,
@@ -52,8 +51,9 @@ class RunConfig:
         max_seq_length: tokens kept of a text.
         rounds: of the bootstrap.
         own_index: whether this is re-indexing: the student is a whole checkpoint, untrained, which reads the documents too.
-        contents: hashes of what is read (`study.run.contents`), by part: teacher, student, translator, bitext, collection
-            NAME. A part that has one is known by it, and by its path no more.
+        documents: index documents that the student learns from; None for none.
+        contents: hashes of what is read (`study.run.contents`), by part: teacher, student, translator, bitext, documents,
+            collection NAME. A part that has one is known by it, and by its path no more.
     """
 
     teacher: TeacherSpec
@@ -67,6 +67,7 @@ class RunConfig:
     max_seq_length: int | None
     rounds: int = 10_000
     own_index: bool = False
+    documents: DocumentsSpec | None = None
     contents: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -81,6 +82,13 @@ class RunConfig:
             del values["system"]["translator"]
         if "bitext" in self.contents:
             del values["bitext"]
+        if self.documents is not None:  # known by their content, or by that of the collections
+            del values["system"]["documents"]
+            values["documents"] = (
+                None if "documents" in self.contents else _given({**values["documents"], "name": None})
+            )
+            if self.documents.files is None:
+                values["documents"] = SEARCHED
         values["collections"] = [
             _given({**entry, **(dict.fromkeys(PATHS) if COLLECTION + entry["name"] in self.contents else {})})
             for entry in values["collections"]
@@ -138,8 +146,15 @@ def _product(config: StudyConfig, grid: GridSpec) -> Iterator[RunConfig]:
                 collections=collections,
                 max_seq_length=config.max_seq_length,
                 rounds=config.rounds,
+                documents=_documents(config, config.systems[system]),
             )
         )
+
+
+def _documents(config: StudyConfig, system: SystemSpec) -> DocumentsSpec | None:
+    if system.documents is None:
+        return None
+    return config.documents.get(system.documents, DocumentsSpec(SEARCHED))
 
 
 def re_indexing_of(config: StudyConfig, runs: Sequence[RunConfig]) -> Iterator[RunConfig]:
@@ -166,6 +181,7 @@ def re_indexing_of(config: StudyConfig, runs: Sequence[RunConfig]) -> Iterator[R
             seed=0,
             collections=tuple(spec for name, spec in config.collections.items() if name in searched),
             own_index=True,
+            documents=None,
         )
 
 
@@ -184,8 +200,8 @@ def without_idle_parts(run: RunConfig) -> RunConfig:
         run = replace(run, budget=None)
     if not run.system.trained:
         run = replace(run, size=None, seed=0, bitext=run.bitext if run.student and run.student.trim else {})
-    elif run.size is None and not run.system.losses:
-        run = replace(run, seed=0)  # all pairs, and nothing is trained
+    elif run.size is None and not run.system.losses and run.system.alignment != "contrastive":
+        run = replace(run, seed=0)  # all pairs, and nothing is drawn
     return run
 
 

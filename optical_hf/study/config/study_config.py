@@ -8,28 +8,21 @@ from dataclasses import field, fields
 from itertools import chain
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, BeforeValidator, PositiveFloat, PositiveInt
 from pydantic.dataclasses import dataclass
 
-from optical_hf.files import expand_name, expand_path
-from optical_hf.languages import by_canonical_language, canonical_language
+from optical_hf.files import expand_path
+from optical_hf.languages import canonical_language
 from optical_hf.losses import parse_losses
 from optical_hf.models import Kind
 from optical_hf.settings import STRICT
+from optical_hf.study.config.data_specs import NOT_EMPTY, SEARCHED, Bitext, CollectionSpec, DocumentsSpec, Name
 from optical_hf.training import OTDistillationArguments
 
-Name = Annotated[str, AfterValidator(expand_name)]
-"""A hub id, or a folder whose `~` is expanded."""
 Number = Annotated[PositiveFloat, BeforeValidator(lambda value: float(value) if isinstance(value, str) else value)]
 """A number above 0; `--set` gives it as text."""
-NOT_EMPTY = Field(min_length=1)
 Languages = tuple[Annotated[str, AfterValidator(canonical_language)], ...]
 Sizes = tuple[PositiveInt | None, ...]
-Bitext = Annotated[
-    dict[str, Annotated[tuple[str | tuple[str, ...], ...], NOT_EMPTY]], AfterValidator(by_canonical_language)
-]
-"""Language -> files; a pair of files is the foreign one and the English one."""
-
 OWN_ARGUMENTS = {"losses", "alignment", "max_steps", "per_device_train_batch_size", "output_dir", "seed"}
 """Training arguments that the study sets from other keys."""
 
@@ -102,6 +95,8 @@ class SystemSpec:
         name: what tables call it.
         alignment: fit the projection starts from: "ridge", "transport", "contrastive", or "none".
         losses: what gradient steps minimise, as for `optical-hf train --losses`; None takes no gradient step.
+        documents: index documents that it learns from too: a name of the study's `documents`, or "searched", those of the
+            collections that the run searches.
         fit: options of `fit_alignment`, for a system without gradient steps.
         arguments: options of `OTDistillationArguments`, for a system with gradient steps.
         reads: "text": the student reads the query. "english" or "translation": no student; the teacher reads that column of the
@@ -115,6 +110,7 @@ class SystemSpec:
     name: str
     alignment: Literal["none", "ridge", "transport", "contrastive"] = "none"
     losses: str | None = None
+    documents: str | None = None
     fit: dict[str, Any] = field(default_factory=dict)
     arguments: dict[str, Any] = field(default_factory=dict)
     reads: Literal["text", "english", "translation"] = "text"
@@ -129,6 +125,10 @@ class SystemSpec:
             raise ValueError("a translator belongs to reads: translation")
         if self.fit and (self.losses or self.alignment == "none"):
             raise ValueError("fit belongs to a closed form alone: set alignment and leave out losses, or use arguments")
+        if self.documents and not self.losses and self.alignment in ("none", "transport"):
+            raise ValueError(
+                f"documents: {self.documents} is for students that learn from them: set alignment: contrastive or ridge, or losses"
+            )
         if self.arguments and not self.losses:
             raise ValueError("arguments are those of gradient steps: set losses, or use fit")
         known = {f.name for f in fields(OTDistillationArguments) if f.init}
@@ -174,49 +174,6 @@ class BudgetSpec:
 
 
 @dataclass(frozen=True, config=STRICT)
-class CollectionSpec:
-    """A retrieval collection; see docs/study.md for what each kind reads.
-
-    Args:
-        name: what tables call it.
-        kind: the layout.
-        queries: language -> file, or list of files for captions.
-        documents: the English file; list of files for captions.
-        images: file of image names, one a line (captions).
-        metadata: metadata file (FLORES).
-        english: language -> file of the query in English, for the ceiling (lines); list of files for captions.
-        translations: language -> file of machine translations of the queries (lines).
-        groups: file of one group name a line (lines).
-        limit: queries of each language at most, the first ones; all documents stay.
-        document_length: tokens kept of a document; None keeps the study's `max_seq_length`, which long documents want raised.
-    """
-
-    name: str
-    kind: Literal["lines", "bitext", "captions", "flores_sentences", "flores_documents", "afriqa"]
-    queries: Annotated[dict[str, str | tuple[str, ...]], NOT_EMPTY]
-    documents: str | tuple[str, ...] | None = None
-    images: str | None = None
-    metadata: str | None = None
-    english: dict[str, str] | tuple[str, ...] | None = None
-    translations: dict[str, str] | None = None
-    groups: str | None = None
-    limit: PositiveInt | None = None
-    document_length: PositiveInt | None = None
-
-    def __post_init__(self) -> None:
-        by_canonical_language(self.queries)
-        needed = {
-            "lines": ("documents",),
-            "captions": ("documents", "images"),
-            "flores_sentences": ("documents",),
-            "flores_documents": ("documents", "metadata"),
-        }
-        for name in needed.get(self.kind, ()):
-            if getattr(self, name) is None:
-                raise ValueError(f"a collection of kind {self.kind} needs {name}")
-
-
-@dataclass(frozen=True, config=STRICT)
 class GridSpec:
     """Names to combine; an axis that is left out takes everything the study defines."""
 
@@ -241,6 +198,7 @@ class StudyConfig:
         systems: by name.
         bitext: language -> files, as for `optical-hf train --bitext`; [foreign file, English file] for one in two files.
         collections: by name.
+        documents: sets of index documents by name, for `documents` of a system.
         budgets: by name; needed where systems take gradient steps.
         sizes: pairs of each language at most; None takes all.
         seeds: of the choice of pairs and of training.
@@ -265,6 +223,7 @@ class StudyConfig:
     systems: Annotated[dict[str, SystemSpec], NOT_EMPTY]
     bitext: Annotated[Bitext, NOT_EMPTY]
     collections: Annotated[dict[str, CollectionSpec], NOT_EMPTY]
+    documents: dict[str, DocumentsSpec] = field(default_factory=dict)
     budgets: dict[str, BudgetSpec] = field(default_factory=dict)
     sizes: Sizes = (None,)
     seeds: tuple[int, ...] = (0,)
@@ -290,6 +249,17 @@ class StudyConfig:
             for name in names or ():
                 if name not in getattr(self, axis):
                     raise ValueError(f"{where}: {name!r} is not defined; known are {', '.join(getattr(self, axis))}")
+        if SEARCHED in self.documents:
+            raise ValueError(f"documents: {SEARCHED} are those of the collections that a run searches: rename yours")
+        for name, spec in self.documents.items():
+            if spec.files is None:
+                raise ValueError(f"documents: {name}: files is missing: name files or folders of texts")
+        for name, system in self.systems.items():
+            if system.documents not in (None, SEARCHED, *self.documents):
+                raise ValueError(
+                    f"systems: {name}: documents: {system.documents!r} is not defined; known are "
+                    f"{', '.join([SEARCHED, *self.documents])}"
+                )
         if OWN_INDEX in self.systems:
             raise ValueError(f"systems: {OWN_INDEX} is re-indexing, which a study adds itself: rename yours")
         if not self.budgets and any(system.losses for system in self.systems.values()):

@@ -29,6 +29,8 @@ def load_study(path: str | Path, given: Mapping[str, str] | None = None) -> Stud
             values[part] = {str(name): _named(str(name), entry) for name, entry in values[part].items()}
         elif part == "budgets" and values.get(part) is None:
             values.pop(part, None)
+    if isinstance(values.get("documents"), dict):
+        values["documents"] = {name: _named(str(name), _listed(entry)) for name, entry in values["documents"].items()}
     if isinstance(values.get("bitext"), dict):
         values["bitext"] = {
             code: [files] if isinstance(files, str) else files for code, files in values["bitext"].items()
@@ -39,6 +41,14 @@ def load_study(path: str | Path, given: Mapping[str, str] | None = None) -> Stud
     if grid:
         values["grid"] = [grid] if isinstance(grid, dict) else grid
     return read_settings(StudyConfig, values, str(path))
+
+
+def _listed(entry: object) -> object:
+    """A set of documents as a mapping with a list of files: `passages.txt` and `[a.txt, b.txt]` are such too."""
+    entry = {"files": entry} if isinstance(entry, str | list) else entry
+    if isinstance(entry, dict) and isinstance(entry.get("files"), str):
+        entry = {**entry, "files": [entry["files"]]}
+    return entry
 
 
 def _named(name: str, entry: object) -> object:

@@ -27,7 +27,7 @@ SCHEMA = pa.schema(
     [
         *[(name, TEXT) for name in ("study", "run", "status", "error", "teacher", "student", "system", "losses")],
         *[(name, TEXT) for name in ("alignment", "budget")],
-        *[(name, WHOLE) for name in ("size", "seed", "pairs")],
+        *[(name, WHOLE) for name in ("size", "seed", "pairs", "documents")],
         *[(name, TEXT) for name in ("collection", "language", "tier")],
         ("language_pairs", WHOLE),
         ("metric", TEXT),
@@ -146,6 +146,7 @@ def _family(run: RunConfig) -> str | None:
 def _cost(result: RunResult) -> dict[str, Any]:
     return {
         "pairs": sum(result.pairs.values()),
+        "documents": result.documents,
         "parameters": result.parameters,
         "backbone_parameters": result.backbone_parameters,
         "steps": result.steps,

@@ -8,9 +8,10 @@ from datasets import Dataset
 
 from optical_hf.models import Encoder, fit_alignment, token_projection
 from optical_hf.models.teachers.token_cache import TeacherCache
-from optical_hf.study.config.grid import RunConfig
+from optical_hf.study.config.grid import COLLECTION, RunConfig
 from optical_hf.study.config.study_config import SystemSpec, TeacherSpec
 from optical_hf.study.run.frozen_backbone import backbone_tokens
+from optical_hf.study.run.index_texts import read_by_the_student
 from optical_hf.study.run.run_cost import Meter
 from optical_hf.tensor_files import DamagedTensorsError, load_tensors, save_tensors
 
@@ -18,7 +19,13 @@ logger = logging.getLogger(__name__)
 
 
 def start_projection(
-    run: RunConfig, student: Encoder, teacher: TeacherCache, bitext: Dataset, kept: Path, meter: Meter
+    run: RunConfig,
+    student: Encoder,
+    teacher: TeacherCache,
+    bitext: Dataset,
+    documents: Dataset | None,
+    kept: Path,
+    meter: Meter,
 ) -> None:
     """Put the closed form of the run's system into the student's projection.
 
@@ -27,12 +34,14 @@ def start_projection(
         student: from `load_student`, as it was loaded.
         teacher: the cache that holds the English sides.
         bitext: the pairs of this run.
+        documents: of the index; None for none. A transport start does not read them.
         kept: where the runs of the study keep what they share.
         meter: is charged what the fit took the run that did it, reading the bitext included.
     """
     projection, method = token_projection(student), run.system.alignment
     assert projection is not None
     assert method != "none"
+    documents = None if method == "transport" else documents
     place = kept / "closed_forms" / f"{_key(run, teacher)}.safetensors"
 
     def fit(anew: bool) -> None:
@@ -44,8 +53,9 @@ def start_projection(
                 logger.warning("%s: the closed form is fitted again", error)
         options = {"seed": run.seed, "progress": False, **run.system.fit}
         texts = [*bitext["target"][:], *(bitext["source"][:] if options.get("also_english", True) else [])]
+        texts += read_by_the_student(run, documents)
         tokens = backbone_tokens(student, texts, kept / "backbones", meter)
-        fit_alignment(student, teacher, bitext, method=method, student_tokens=tokens, **options)
+        fit_alignment(student, teacher, bitext, documents=documents, method=method, student_tokens=tokens, **options)
         save_tensors(place, {name: tensor.detach().cpu() for name, tensor in projection.state_dict().items()})
 
     meter.shared(place.with_suffix(".json"), fit)
@@ -54,12 +64,19 @@ def start_projection(
 def _key(run: RunConfig, teacher: TeacherCache) -> str:
     """Of all that decides the fit, and nothing that comes after it; a student's projection starts the same every time."""
     # The vocabulary is trimmed to the queries as well, but what it keeps has the embeddings it had.
+    searched = run.documents is not None and run.documents.files is None
+    parts = [
+        "student",
+        "bitext",
+        "documents",
+        *(name for name in run.contents if searched and name.startswith(COLLECTION)),
+    ]
     start = replace(
         run,
         teacher=TeacherSpec("", teacher.fingerprint),
-        system=SystemSpec("", run.system.alignment, fit=run.system.fit),
+        system=SystemSpec("", run.system.alignment, documents=run.system.documents, fit=run.system.fit),
         budget=None,
-        collections=(),
-        contents={part: run.contents[part] for part in ("student", "bitext") if part in run.contents},
+        collections=run.collections if searched else (),
+        contents={part: run.contents[part] for part in parts if part in run.contents},
     )
     return start.key

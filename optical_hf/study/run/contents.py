@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from datasets import Dataset
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HFValidationError
@@ -18,9 +19,10 @@ from huggingface_hub.errors import HFValidationError
 from optical_hf.files import expand_name, write_text
 from optical_hf.models.fingerprint import digest_of
 from optical_hf.models.module_files import module_files
+from optical_hf.stores.documents.vector_columns import vectors_of
 from optical_hf.study.config.grid import COLLECTION, RunConfig
 from optical_hf.study.config.study_config import DICTIONARY
-from optical_hf.study.run.run_data import EvaluationSet, read_bitext, read_collections
+from optical_hf.study.run.run_data import EvaluationSet, read_bitext, read_collections, read_documents
 
 MEMORY = "contents.json"
 MODEL_SUFFIXES = (".safetensors", ".json", ".txt", ".model", ".jinja", ".py")
@@ -34,6 +36,16 @@ def digest_of_rows(rows: Dataset, columns: Sequence[str] = BITEXT_COLUMNS) -> st
     digest = hashlib.sha256()
     for batch in rows.select_columns(list(columns)).iter(10_000):
         digest.update(json.dumps([batch[name] for name in columns], ensure_ascii=False).encode())
+    return digest.hexdigest()[:16]
+
+
+def digest_of_documents(documents: Dataset) -> str:
+    """A hash of texts and their vectors."""
+    digest = hashlib.sha256()
+    for batch in documents.with_format("arrow").iter(10_000):
+        digest.update(json.dumps(batch["text"].to_pylist(), ensure_ascii=False).encode())
+        if "vector" in documents.column_names:
+            digest.update(np.ascontiguousarray(vectors_of(batch["vector"])).data)
     return digest.hexdigest()[:16]
 
 
@@ -99,6 +111,10 @@ class Contents:
             parts["translator"] = self.translator(run.system.translator)
         if run.bitext:
             parts["bitext"] = self._once(f"bitext {run.bitext}", lambda: digest_of_rows(read_bitext(run.bitext)))
+        if (documents := run.documents) is not None and documents.files is not None:
+            parts["documents"] = self._once(
+                f"documents {documents}", lambda: digest_of_documents(read_documents(documents))
+            )
         for spec in run.collections:
             parts[COLLECTION + spec.name] = self._once(
                 f"collection {spec}", lambda spec=spec: digest_of_set(read_collections([spec])[0])

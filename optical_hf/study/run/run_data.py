@@ -14,12 +14,18 @@ from optical_hf.data.collections import (
     load_flores_documents,
     load_flores_sentences,
 )
-from optical_hf.study.config.study_config import Bitext, CollectionSpec
+from optical_hf.stores import load_documents
+from optical_hf.study.config.data_specs import Bitext, CollectionSpec, DocumentsSpec
 
 
 def read_bitext(bitext: Bitext) -> Dataset:
     """All the bitext of a study as one table; rows that cannot be used are dropped and counted in the log."""
     return load_bitext({code: list(files) for code, files in bitext.items()}, on_bad_row="drop")
+
+
+def read_documents(spec: DocumentsSpec) -> Dataset:
+    """The documents of files; rows that cannot be used are dropped and counted in the log."""
+    return load_documents(list(spec.files or ()), text=spec.text, vector=spec.vector, on_bad_row="drop")
 
 
 def sample_bitext(rows: Dataset, size: int | None, seed: int) -> Dataset:

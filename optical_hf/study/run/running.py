@@ -30,10 +30,12 @@ from optical_hf.models import Encoder, load_student, load_teacher
 from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.models.text_length import set_max_seq_length, text_length
 from optical_hf.models.translation.seq2seq import Translator
+from optical_hf.stores.vectors import VectorSet
 from optical_hf.study.config.grid import COLLECTION, RunConfig
 from optical_hf.study.config.study_config import StudentSpec
 from optical_hf.study.run.contents import Contents, check_as_named, digest_of_rows, digest_of_set
 from optical_hf.study.run.frozen_backbone import backbone_from, backbone_tokens
+from optical_hf.study.run.index_texts import documents_of, read_by_the_teacher
 from optical_hf.study.run.parent_process import end_with_parent
 from optical_hf.study.run.re_indexing import re_index, whole_checkpoint
 from optical_hf.study.run.run_cost import Meter, kept_folder, peak_memory, reset_peak_memory, versions
@@ -55,6 +57,7 @@ class RunResult:
         reports: file of the report by collection, in the run's folder.
         measures: MAP, nDCG@10 and P@10 by collection and language in runs of 0.1; the reports hold them since.
         pairs: bitext pairs by language.
+        documents: index documents it learnt from.
         steps: gradient steps taken.
         parameters: of the student's backbone.
         backbone_parameters: of them, those that are not the matrix of the vocabulary.
@@ -70,6 +73,7 @@ class RunResult:
     reports: dict[str, str] = field(default_factory=dict)
     measures: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     pairs: dict[str, int] = field(default_factory=dict)
+    documents: int = 0
     steps: int = 0
     parameters: int = 0
     backbone_parameters: int = 0
@@ -108,8 +112,17 @@ def execute(run: RunConfig, folder: Path, workspace: Path, *, keep_student: bool
             student = _load_student(run, run.student, teacher, rows, sets, kept)
             result.parameters, result.backbone_parameters = parameters_of(student)
             if bitext is not None:
-                cache = TeacherCache.build(teacher, bitext, kept / "tokens", progress=False)
-                result.steps, result.log = train_student(run, student, cache, bitext, folder, kept, meter)
+                documents = documents_of(run, teacher, sets, lambda entry: _index_of(run, teacher, entry, kept))
+                result.documents = len(documents or ())
+                as_queries, as_documents = read_by_the_teacher(run, teacher, documents)
+                cache = TeacherCache.build(
+                    teacher,
+                    [*bitext["source"][:], *as_queries],
+                    kept / "tokens",
+                    documents=as_documents or None,
+                    progress=False,
+                )
+                result.steps, result.log = train_student(run, student, cache, bitext, documents, folder, kept, meter)
             student.eval()
         elif run.system.learns_dictionaries and bitext is not None:
             with meter.part("fit", count=False):
@@ -157,6 +170,22 @@ def _dictionaries(bitext: Dataset) -> Translator:
     return lambda texts, language: learnt[language](texts, language) if language in learnt else texts
 
 
+def _settings(run: RunConfig, teacher: Encoder) -> EvaluationSettings:
+    return EvaluationSettings(search=run.teacher.search, rounds=run.rounds, progress=False).for_models(teacher)
+
+
+def _index_of(run: RunConfig, teacher: Encoder, entry: EvaluationSet, kept: Path) -> dict[str, VectorSet]:
+    """The vectors of the documents of a collection, by the name of its part; read once a study."""
+    with text_length(teacher, entry.document_length), PartialState().main_process_first():
+        encoding = replace(_settings(run, teacher), folder=kept / "documents").encoding(teacher)
+        return {
+            part.name: encoding.encode(
+                teacher, part.documents["text"][:], "document", "the documents", Processes()
+            ).in_item_order(Processes())
+            for part in entry.parts
+        }
+
+
 def _evaluate(
     run: RunConfig,
     student: Encoder | None,
@@ -166,17 +195,9 @@ def _evaluate(
     kept: Path,
     meter: Meter,
 ) -> RetrievalReport:
-    settings = EvaluationSettings(search=run.teacher.search, rounds=run.rounds, progress=False).for_models(teacher)
+    settings = _settings(run, teacher)
     if run.own_index and student is not None:
         return re_index(student, entry, settings, kept, meter)
-    with text_length(teacher, entry.document_length), PartialState().main_process_first():
-        encoding = replace(settings, folder=kept / "documents").encoding(teacher)
-        vectors = {
-            part.name: encoding.encode(
-                teacher, part.documents["text"][:], "document", "the documents", Processes()
-            ).in_item_order(Processes())
-            for part in entry.parts
-        }
     frozen: AbstractContextManager[None] = nullcontext()
     if student is not None and run.system.losses is None:  # no gradient step: the backbone is as it was loaded
         frozen = backbone_from(backbone_tokens(student, entry.queries, kept / "backbones", meter), student)
@@ -186,7 +207,7 @@ def _evaluate(
             teacher,
             entry.parts,
             systems=(SYSTEM[run.system.reads],),  # type: ignore[arg-type]
-            document_vectors=vectors,
+            document_vectors=_index_of(run, teacher, entry, kept),
             translator=translator,
             settings=settings,
         )

@@ -14,6 +14,7 @@ from transformers import TrainerCallback
 
 from optical_hf.study.run.run_cost import flop_counter, over_processes
 from optical_hf.training import OTDistillationTrainer
+from optical_hf.training.trainer.preparation import prepare
 
 PROBED = 4
 """Batches on which the cost of a step is measured."""
@@ -27,6 +28,7 @@ def step_flops(make_trainer: Callable[[], OTDistillationTrainer]) -> float:
     """
     with torch.random.fork_rng():
         trainer = make_trainer()
+        prepare(trainer, resumes=True)
         model = trainer.model
         assert model is not None
         was_training = model.training

@@ -27,6 +27,7 @@ def train_student(
     student: Encoder,
     teacher: TeacherCache,
     bitext: Dataset,
+    documents: Dataset | None,
     folder: Path,
     kept: Path,
     meter: Meter,
@@ -36,8 +37,9 @@ def train_student(
     Args:
         run: its system, budget and seed are read.
         student: from `load_student`.
-        teacher: the cache that holds the English sides.
+        teacher: the cache that holds the English sides, and the documents that are read.
         bitext: the pairs of this run.
+        documents: of the index; None for none.
         folder: for what the trainer writes.
         kept: where the runs of the study keep what they share.
         meter: gets the parts "fit" and "train".
@@ -50,13 +52,15 @@ def train_student(
     """
     if run.system.alignment != "none":
         with meter.part("fit"):
-            start_projection(run, student, teacher, bitext, kept, meter)
+            start_projection(run, student, teacher, bitext, documents, kept, meter)
     if run.budget is None or run.system.losses is None:
         return 0, []
     args = _arguments(run, folder)
 
     def make_trainer() -> OTDistillationTrainer:
-        return OTDistillationTrainer(model=student, teacher=teacher, args=args, train_dataset=bitext)
+        return OTDistillationTrainer(
+            model=student, teacher=teacher, args=args, train_dataset=bitext, documents=documents
+        )
 
     budget = None
     if run.budget.flops is not None:
