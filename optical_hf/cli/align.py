@@ -6,19 +6,23 @@ from pathlib import Path
 from typing import Annotated, cast, get_args
 
 import typer
+from datasets import Dataset
 from rich.console import Console
 
 from optical_hf.cli import shared_options as options
 from optical_hf.cli.ending import usage
 from optical_hf.data import load_bitext
+from optical_hf.evaluation.index_check import check_table_of_documents
 from optical_hf.files import check_folder, write_text
 from optical_hf.models import fit_alignment, load_student, load_teacher
 from optical_hf.models.alignment.alignment_report import Method, Plans, Start
 from optical_hf.models.alignment.index_documents import MAX_DOCUMENTS
 from optical_hf.models.alignment.ridge_penalty import Selection
 from optical_hf.models.text_length import set_max_seq_length
+from optical_hf.models.tokens import Encoder
 from optical_hf.reading.line_files import LINE_LIMIT
 from optical_hf.stores import load_documents
+from optical_hf.stores.store_location import without_secrets
 from optical_hf.training import save_student
 
 CONTRAST, TRANSPORT = "The default method, contrastive", "--method transport"
@@ -33,6 +37,10 @@ def align(
     documents: options.DocumentFiles = None,
     document_text: options.DocumentText = "text",
     document_vector: options.DocumentVector = "vector",
+    document_prompt: options.DocumentPrompt = None,
+    index_check: Annotated[
+        bool, typer.Option(help="See that --teacher made the vectors of --documents, before anything is learnt.")
+    ] = True,
     query_texts: Annotated[
         list[str] | None, typer.Option(help="English queries, such as a query log: files as for --documents.")
     ] = None,
@@ -139,7 +147,9 @@ def align(
     if documents:
         index = load_documents(documents, text=document_text, vector=document_vector, on_bad_row=on_bad_row)
     asked = load_documents(query_texts, text=document_text, vector=None, on_bad_row=on_bad_row) if query_texts else None
-    english = load_teacher(teacher, kind=kind)
+    english = load_teacher(teacher, kind=kind, document_prompt=document_prompt)
+    if index is not None and index_check and "vector" in index.column_names:
+        index = checked_documents(index, ", ".join(map(without_secrets, documents or [])), english)
     learner = load_student(student, english, layers=averaged, max_seq_length=max_seq_length, query_prompt=query_prompt)
     if max_seq_length is not None:
         set_max_seq_length(english, max_seq_length)
@@ -155,6 +165,28 @@ def align(
     console = Console(highlight=False)
     console.print(f"Alignment: {report}")
     console.print(f"The student is in {output}")
+
+
+def checked_documents(documents: Dataset, where: str, teacher: Encoder) -> Dataset:
+    """The documents, after a look that the teacher made their vectors; texts alone where these are cut or rounded.
+
+    Args:
+        documents: with `text` and `vector`.
+        where: what to call them.
+        teacher: who should have made the vectors.
+
+    Raises:
+        ValueError: another teacher made them.
+    """
+    found = check_table_of_documents(documents, where, teacher)
+    if found.verdict == "another teacher":
+        raise ValueError(f"{found.summary()}; --no-index-check fits on it all the same")
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console.print(f"Index check: {found.summary()}")
+    if found.whole:
+        return documents
+    console.print("Index check: its vectors are cut or rounded, so the teacher reads its texts anew")
+    return documents.remove_columns("vector")
 
 
 def _layers(first: list[int] | None, rest: list[str]) -> list[int] | None:

@@ -6,6 +6,7 @@ import typer
 
 from optical_hf.cli.advise import advise
 from optical_hf.cli.align import align
+from optical_hf.cli.check import check
 from optical_hf.cli.data import data_app
 from optical_hf.cli.demo import demo
 from optical_hf.cli.ending import print_version
@@ -27,6 +28,7 @@ app.command()(demo)
 app.command()(advise)
 app.command(context_settings={"allow_extra_args": True})(align)
 app.command(context_settings=RAW_ARGUMENTS, add_help_option=False)(train)
+app.command()(check)
 app.command()(evaluate)
 app.command()(search)
 app.command()(study)

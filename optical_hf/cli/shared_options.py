@@ -46,6 +46,10 @@ MaxSeqLength = Annotated[int | None, typer.Option(min=1, help="Tokens kept of a 
 QueryPrompt = Annotated[
     str | None, typer.Option(help="Text in front of every text the student reads, such as 'query: '; saved with it.")
 ]
+DocumentPrompt = Annotated[
+    str | None,
+    typer.Option(help="Text in front of every document the teacher reads, in place of the one that it states."),
+]
 BadRow = Annotated[
     Literal["error", "drop"],
     typer.Option(help="A row that cannot be used, such as a pair with an empty side: error stops, drop counts."),

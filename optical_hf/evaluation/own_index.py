@@ -100,7 +100,7 @@ def readings(model: Encoder, student: Encoder | None = None) -> list[Reading]:
         >>> readings(model)
         [Reading(query='query: ', document='passage: '), Reading(query='query: ', document='query: ')]
     """
-    family = _family(_names(model))
+    family = _family(encoder_names(model))
     query = prompt_of(model, "query") or (family.query if family else None)
     query = query or (prompt_of(student, "query") if student is not None else None) or ""
     document = prompt_of(model, "document") or (family.document if family else "")
@@ -121,11 +121,12 @@ def reading_with(model: Encoder, reading: Reading) -> Iterator[None]:
 
 def checkpoint_name(model: Encoder) -> str | None:
     """A hub id, or the name of a folder without its place on this machine; None where it was never loaded."""
-    name = next(iter(_names(model)), None)
+    name = next(iter(encoder_names(model)), None)
     return Path(name).name if name is not None and Path(name).is_absolute() else name
 
 
-def _names(model: Encoder) -> list[str]:
+def encoder_names(model: Encoder) -> list[str]:
+    """What a model, and the one that it was made from, is called."""
     place = _loaded_from(model)
     named = (model.model_card_data.base_model, place, *([] if place is None else stated_base_models(place)))
     return [name for name in named if name]

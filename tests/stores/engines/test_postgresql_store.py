@@ -9,7 +9,7 @@ psycopg = pytest.importorskip("psycopg", reason="no psycopg")
 from index_rows import COUNT, TEXTS, TITLES, WIDTH, check_store, nearest, queries, vectors  # noqa: E402
 from postgresql_server import PASSWORD, USER  # noqa: E402
 
-from optical_hf.stores import open_store  # noqa: E402
+from optical_hf.stores import load_documents, open_store  # noqa: E402
 from optical_hf.stores.fill_store import fill_store  # noqa: E402
 from optical_hf.stores.vectors import VectorSet  # noqa: E402
 
@@ -169,6 +169,18 @@ def test_a_wrong_password_is_one_line_that_does_not_hold_it(database, monkeypatc
         open_store(url)
     assert "wr0ng-pass" not in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_password_of_the_url_is_in_no_file_of_the_cache(database, tmp_path, monkeypatch, caplog):
+    monkeypatch.delenv("PGPASSWORD", raising=False)
+    url = f"postgresql://{USER}:{PASSWORD}@{database}?table=docs&text=body&vector=half"
+    with caplog.at_level("DEBUG"):
+        documents = load_documents(url, cache_dir=tmp_path)
+    np.testing.assert_allclose(np.array(documents["vector"][:]), vectors(), atol=1e-3)
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert files
+    assert not [file for file in files if PASSWORD.encode() in file.read_bytes() or PASSWORD in str(file)]
+    assert PASSWORD not in caplog.text + repr(documents) + repr(documents.info)
 
 
 def test_queries_of_another_width_are_refused(opened):
