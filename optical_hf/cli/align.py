@@ -1,6 +1,7 @@
 """`optical-hf align`: a student in minutes, its backbone left as it is."""
 
 import json
+import logging
 import math
 from pathlib import Path
 from typing import Annotated, cast, get_args
@@ -24,6 +25,9 @@ from optical_hf.reading.line_files import LINE_LIMIT
 from optical_hf.stores import load_documents
 from optical_hf.stores.store_location import without_secrets
 from optical_hf.training import save_student
+from optical_hf.training.trainer.fitted_start import is_new
+
+logger = logging.getLogger(__name__)
 
 CONTRAST, TRANSPORT = "The default method, contrastive", "--method transport"
 
@@ -74,7 +78,7 @@ def align(
         Start | None,
         typer.Option(
             rich_help_panel=CONTRAST,
-            help="Start of --method contrastive; by default relay plans for MaxSim, else ridge.",
+            help="Start of --method contrastive: by default a fitted student's own projection, else relay plans (MaxSim) or ridge.",
         ),
     ] = None,
     steps: Annotated[
@@ -153,6 +157,9 @@ def align(
     learner = load_student(student, english, layers=averaged, max_seq_length=max_seq_length, query_prompt=query_prompt)
     if max_seq_length is not None:
         set_max_seq_length(english, max_seq_length)
+    if method == "contrastive" and start is None and not is_new(learner):
+        start = "student"
+        logger.info("%s has a fitted projection, which is the start; --start ridge begins anew", student)
     report = fit_alignment(
         learner, english, rows, documents=index, query_texts=asked, query_share=query_share,
         document_sentences=document_sentences, method=method, plans=plans, rounds=rounds, epsilon=epsilon, regularisation=penalty,

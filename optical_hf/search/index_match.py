@@ -69,10 +69,13 @@ def reproduced(student: Encoder, texts: list[str], vector_RD: torch.Tensor, batc
         vector_RD: their vectors in the index.
         batch_size: texts in one forward pass.
     """
+    score_RR = read_as_queries(student, texts, vector_RD, batch_size)
+    return float((own_rank(score_RR, same_targets(text_numbers(texts), vector_RD)) == 1).float().mean())
+
+
+def read_as_queries(student: Encoder, texts: list[str], vector_RD: torch.Tensor, batch_size: int = 64) -> torch.Tensor:
+    """Cosines (R, R) of texts, read by the student as queries, with vectors of an index; arguments as `reproduced` takes them."""
     encoding = Encoding("vector", batch_size=batch_size, progress=False)
     read = encoding.encode(student, texts, "query", "the documents", Processes()).in_item_order(Processes())
-    score_RR = (
-        cut_vectors(VectorSet(normalize(read.vectors, dim=1)), vector_RD.shape[1]).vectors
-        @ normalize(vector_RD, dim=1).T
-    )
-    return float((own_rank(score_RR, same_targets(text_numbers(texts), vector_RD)) == 1).float().mean())
+    query = cut_vectors(VectorSet(normalize(read.vectors, dim=1)), vector_RD.shape[1])
+    return query.vectors @ normalize(vector_RD, dim=1).T

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from optical_hf.models.alignment.held_out import HeldOutScore
 
 Method = Literal["ridge", "transport", "contrastive"]
-Start = Literal["ridge", "transport", "relay"]
+Start = Literal["ridge", "transport", "relay", "student"]
 Plans = Literal["direct", "relay"]
 
 
@@ -17,7 +17,7 @@ class AlignmentReport:
     Attributes:
         method: "ridge", "transport" or "contrastive".
         pairs: pairs the map was fitted on.
-        regularisation: the penalty of the last fit, given or chosen.
+        regularisation: the penalty of the last closed form, given or chosen; 0 where the student's own projection was the start.
         pooled_weight: the weight of the pooled vectors in the last fit, given or chosen; None for "ridge".
         transport_cost: mean transport cost of the fitted pairs under the map each round began with.
         loss: mean InfoNCE loss in each tenth of the steps of "contrastive".

@@ -109,7 +109,8 @@ def fit_alignment(
             student's own kind of search. Where the penalty is given, None is 2.
         plans: of "transport": "direct" ones between foreign tokens and the teacher's, in rounds; or "relay" ones, made once, over
             the student's own tokens of the English side. Relay plans need the teacher itself and `also_english`.
-        start: the closed form that "contrastive" begins with: "ridge", "transport" with direct plans, or "relay". None is "ridge"
+        start: what "contrastive" begins with: the closed form "ridge", "transport" with direct plans, or "relay"; or "student", the
+            projection that the student has, fitted before on an index that has changed since. None is "ridge"
             for a student of one vector or without bitext; else "relay", or "transport" where relay plans cannot be made.
             "contrastive" alone reads this setting and the nine that follow.
         temperature: of its softmax. None takes, here and in the next four, 0.05, 600, 512, 2048 and 0.001 for a student of one
@@ -169,7 +170,7 @@ def fit_alignment(
     teacher = as_teacher(teacher)
     start = start or _usual_start(teacher, late and bitext is not None, also_english)
     relay = (plans if method == "transport" else start) == "relay" and method != "ridge"
-    planned = method == "transport" or (method == "contrastive" and start != "ridge")
+    planned = method == "transport" or (method == "contrastive" and start in ("transport", "relay"))
     check_inputs(
         bitext,
         documents,
@@ -212,9 +213,11 @@ def fit_alignment(
     shares = (document_share, pseudo_foreign if also_english else 0.0)
     descended = _gradient_steps(read, index, *shares, queries, query_share, sentences)
     rounds = 0 if not planned else 1 if relay else rounds
-    penalty, weight, costs = fit_closed_form(
-        student, read, pairs, weights, regularisation, epsilon=epsilon, rounds=rounds, tokenized=tokenized
-    )
+    penalty, weight, costs = 0.0, None, list[float]()
+    if method != "contrastive" or start != "student":
+        penalty, weight, costs = fit_closed_form(
+            student, read, pairs, weights, regularisation, epsilon=epsilon, rounds=rounds, tokenized=tokenized
+        )
     loss: list[float] = []
     if descended is not None:
         begun = projection.linear.weight, projection.linear.bias
