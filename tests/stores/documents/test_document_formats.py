@@ -4,12 +4,14 @@ import gzip
 import json
 
 import faiss
-import lancedb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from datasets import Dataset, List, Value
+from lazily import lazily
+
+lancedb = lazily("lancedb")
 
 TEXTS = [f"text {number}" for number in range(20)]
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from lazily import lazily
 
-lancedb = pytest.importorskip("lancedb", reason="no lancedb")
+lancedb = lazily("lancedb")
 
 
 def rows(texts, vectors):

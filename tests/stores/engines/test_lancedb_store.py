@@ -4,14 +4,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from index_rows import COUNT, TEXTS, TITLES, WIDTH, check_store, nearest, queries, vectors
+from lazily import lazily
 
-lancedb = pytest.importorskip("lancedb", reason="no lancedb")
+from optical_hf.stores import open_store
+from optical_hf.stores.exact_search import ExactSearch
+from optical_hf.stores.vectors import VectorSet, VectorStore
 
-from index_rows import COUNT, TEXTS, TITLES, WIDTH, check_store, nearest, queries, vectors  # noqa: E402
-
-from optical_hf.stores import open_store  # noqa: E402
-from optical_hf.stores.exact_search import ExactSearch  # noqa: E402
-from optical_hf.stores.vectors import VectorSet, VectorStore  # noqa: E402
+lancedb = lazily("lancedb")
 
 TOKENS = [vectors()[row : row + 1 + row % 4] for row in range(COUNT)]
 

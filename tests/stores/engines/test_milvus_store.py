@@ -4,14 +4,14 @@ import logging
 
 import pytest
 import torch
+from index_rows import COUNT, TEXTS, TITLES, WIDTH, check_store, queries, vectors
+from lazily import lazily
 
-pymilvus = pytest.importorskip("pymilvus", reason="no pymilvus")
-pytest.importorskip("milvus_lite", reason="no milvus-lite")
+from optical_hf.stores import open_store
+from optical_hf.stores.vectors import VectorSet
 
-from index_rows import COUNT, TEXTS, TITLES, WIDTH, check_store, queries, vectors  # noqa: E402
-
-from optical_hf.stores import open_store  # noqa: E402
-from optical_hf.stores.vectors import VectorSet  # noqa: E402
+pymilvus = lazily("pymilvus")
+lazily("milvus_lite")
 
 
 @pytest.fixture(scope="module")

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from index_rows import COUNT, TEXTS, TITLES, WIDTH, check_store, nearest, queries, vectors
+from lazily import lazily
+from postgresql_server import PASSWORD, USER
 
-psycopg = pytest.importorskip("psycopg", reason="no psycopg")
+from optical_hf.stores import load_documents, open_store
+from optical_hf.stores.fill_store import fill_store
+from optical_hf.stores.vectors import VectorSet
 
-from index_rows import COUNT, TEXTS, TITLES, WIDTH, check_store, nearest, queries, vectors  # noqa: E402
-from postgresql_server import PASSWORD, USER  # noqa: E402
-
-from optical_hf.stores import load_documents, open_store  # noqa: E402
-from optical_hf.stores.fill_store import fill_store  # noqa: E402
-from optical_hf.stores.vectors import VectorSet  # noqa: E402
+psycopg = lazily("psycopg")
 
 ODD = 'Odd "name"; DROP TABLE docs'
 

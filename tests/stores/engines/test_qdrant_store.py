@@ -3,16 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from index_rows import COUNT, TEXTS, TITLES, WIDTH, check_store, queries, vectors
+from lazily import lazily
 
-qdrant_client = pytest.importorskip("qdrant_client", reason="no qdrant-client")
+from optical_hf.stores import open_store
+from optical_hf.stores.exact_search import ExactSearch
+from optical_hf.stores.vectors import VectorSet, VectorStore
 
-from index_rows import COUNT, TEXTS, TITLES, WIDTH, check_store, queries, vectors  # noqa: E402
-
-from optical_hf.stores import open_store  # noqa: E402
-from optical_hf.stores.exact_search import ExactSearch  # noqa: E402
-from optical_hf.stores.vectors import VectorSet, VectorStore  # noqa: E402
-
-models = qdrant_client.models
+qdrant_client, models = lazily("qdrant_client"), lazily("qdrant_client.models")
 TOKENS = [torch.tensor(vectors()[row : row + 1 + row % 4]) for row in range(COUNT)]
 
 
