@@ -1,4 +1,4 @@
-"""The compiled Sinkhorn of the CPU against the torch path, POT, and every hostile input of this folder."""
+"""The compiled Sinkhorn of the CPU against the torch path; test_transport_pot.py compares it with POT."""
 
 import importlib.util
 import sys
@@ -6,10 +6,9 @@ import warnings
 from typing import Any
 
 import numpy as np
-import ot
 import pytest
 import torch
-from ot_problems import EMPTY, FULL, ragged
+from ot_problems import EMPTY, ragged
 
 from optical_hf.ot import cosine_cost, entropic, solve
 
@@ -39,19 +38,6 @@ def test_the_kernel_gives_the_plan_of_the_torch_path(epsilon: float) -> None:
 
 def test_auto_takes_the_kernel() -> None:
     assert torch.equal(solve(*ragged()).plan, solve(*ragged(), kernel="numba").plan)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("epsilon", [0.5, 0.05, 0.01])
-def test_the_kernel_gives_the_plan_of_pot_on_the_unpadded_pair(epsilon: float) -> None:
-    cost, source_mask, target_mask = ragged()
-    result = solve(cost, source_mask, target_mask, epsilon=epsilon, kernel="numba", **TIGHT)
-    for pair in FULL:
-        block = cost[pair][source_mask[pair]][:, target_mask[pair]].double().numpy()
-        a, b = (np.full(size, 1 / size) for size in block.shape)
-        plan = ot.sinkhorn(a, b, block, epsilon, method="sinkhorn_log", stopThr=1e-10, numItermax=20_000)
-        np.testing.assert_allclose(result.plan[pair, : len(block), : block.shape[1]], plan, atol=1e-5)
-        assert result.cost[pair].item() == pytest.approx((plan * block).sum(), rel=1e-4)
 
 
 @pytest.mark.parametrize("shape", [(40, 40), (70, 33), (9, 50)])
@@ -215,6 +201,7 @@ def powers(exponents: np.ndarray) -> np.ndarray:
     return pair.kernel[0, : len(exponents)].copy()
 
 
+@pytest.mark.full
 @pytest.mark.slow  # compiles two functions anew
 def test_a_power_of_two_is_that_of_numpy_to_the_rounding_of_float32() -> None:
     exponents = np.linspace(-86, 20, 100_003).astype(np.float32)

@@ -8,7 +8,7 @@ import pytest
 from optical_hf.data.quality import misalignment
 from optical_hf.data.quality.misalignment import MisalignedRun, find_misaligned_runs
 
-CLEAN = ("mr", "sw", "tl", "zu", "ha", "id")
+CLEAN = ("mr", "zu", "id")
 
 
 def tico(shared_data: Path, *names: str) -> tuple[list[str], list[str]]:
@@ -55,7 +55,7 @@ def test_is_silent_on_clean_files_and_finds_what_is_done_to_them(shared_data: Pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("offset", [-40, -7, 1, 200])
+@pytest.mark.parametrize("offset", [-7, 200])
 def test_says_by_how_many_rows_also_far_away(offset: int) -> None:
     english, foreign = invented(1_500)
     part = foreign[500:1000]
