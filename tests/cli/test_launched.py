@@ -10,6 +10,8 @@ import tiny_pairs
 
 import optical_hf
 
+pytestmark = [pytest.mark.slow, pytest.mark.full]  # two processes a test, which import everything
+
 LAUNCH = ["-m", "accelerate.commands.launch", "--quiet", "--cpu", "--num_processes", "1", "-m", "optical_hf.cli"]
 
 
@@ -19,7 +21,6 @@ def launched(*words):
     return subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
 
 
-@pytest.mark.slow
 def test_a_log_has_no_bars_and_few_lines(tmp_path):
     tiny_pairs.teacher().save_pretrained(str(tmp_path / "teacher"))
     tiny_pairs.backbone().save_pretrained(str(tmp_path / "student"))
@@ -38,7 +39,6 @@ def test_a_log_has_no_bars_and_few_lines(tmp_path):
     assert len(told.splitlines()) < 20, told
 
 
-@pytest.mark.slow
 def test_wrong_usage_is_one_line(tmp_path):
     ended = launched("train", "--teecher", "T")
     assert ended.returncode == 1  # what accelerate makes of every failure

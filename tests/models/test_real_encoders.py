@@ -8,7 +8,7 @@ from optical_hf.models import fit_alignment, load_student, load_teacher
 
 @pytest.mark.real
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["vector", "late_interaction"])
+@pytest.mark.parametrize("kind", ["vector", pytest.param("late_interaction", marks=pytest.mark.full)])
 def test_a_real_student_finds_real_translations_after_the_closed_form(shared_data, real_models, kind):
     teacher = load_teacher(real_models / "all-MiniLM-L6-v2", kind=kind)
     student = load_student(real_models / "multilingual-e5-small", teacher, max_seq_length=32)

@@ -21,6 +21,7 @@ FORK = multiprocessing.get_context("fork")  # importing torch anew takes longer 
 Written = Callable[[dict], StudyConfig]
 
 
+@pytest.mark.full
 def test_a_run_through_accelerate_launch(study_values: dict, loaded: Written) -> None:
     study_values["grid"] = {"systems": ["ridge"], "students": ["short"]}
     study_values["keep_students"] = True

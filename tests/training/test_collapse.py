@@ -113,6 +113,7 @@ class TestCollapse:
 
 
 @pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.real
 def test_a_real_student_is_not_collapsed_before_it_is_trained(real_models, shared_data):
     from optical_hf.data import load_bitext

@@ -3,6 +3,7 @@
 import pytest
 import tiny_pairs
 import torch
+import torch._dynamo
 from test_trainer import arguments, losses
 
 from optical_hf.models import backbone
@@ -50,9 +51,11 @@ def test_gradient_checkpointing_gives_the_same_losses(tmp_path, plain):
     assert losses(run) == pytest.approx(plain, rel=1e-5)
 
 
-def test_compiled_gives_the_same_losses_and_saves_a_student(tmp_path, plain):
-    # aot_eager traces forward and backward as inductor does, and needs no C compiler
-    run = trained(tmp_path, torch_compile=True, torch_compile_backend="aot_eager")
+@pytest.mark.parametrize("traced", [False, pytest.param(True, marks=pytest.mark.full)])
+def test_compiled_gives_the_same_losses_and_saves_a_student(tmp_path, plain, traced):
+    # aot_eager traces forward and backward as inductor does, and needs no C compiler; else the wrapper around the student alone
+    with torch._dynamo.config.patch(disable=not traced):
+        run = trained(tmp_path, torch_compile=True, torch_compile_backend="aot_eager")
     assert losses(run) == pytest.approx(plain, rel=1e-4)
     run.save_model(str(tmp_path / "student"))
     assert (tmp_path / "student" / "modules.json").exists()

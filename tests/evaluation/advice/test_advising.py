@@ -178,6 +178,7 @@ def test_what_is_wrong_on_the_command_line_is_one_line(folder, monkeypatch, caps
 
 
 @pytest.mark.real
+@pytest.mark.full
 @pytest.mark.slow
 def test_real_encoders(real_models, shared_data, monkeypatch):
     monkeypatch.setattr(reading_speed, "TIMED", 8)
