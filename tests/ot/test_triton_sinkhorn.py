@@ -1,19 +1,19 @@
 """The CUDA kernel's arithmetic, run on the CPU by Triton's interpreter, against the torch path.
 
-The interpreter must be on before triton is first imported, so the kernel runs in one process of its own, all cases at
-once, and the tests look at what it found.
+The interpreter must be on before triton is imported, so the kernel runs in one process of its own, all cases at once, and
+the tests look at what it found.
 """
 
 import importlib.util
 import math
 import os
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from forked import forked
 from ot_problems import EMPTY, ragged
 
 from optical_hf.ot.entropic import solve_entropic
@@ -21,20 +21,14 @@ from optical_hf.ot.problem import masked_mass
 from optical_hf.ot.solvers.sinkhorn import solve_sinkhorn
 from optical_hf.ot.solvers.state import Settings, Solution
 
+pytestmark = pytest.mark.slow  # the interpreter
+
 CASES = {
     f"epsilon {epsilon}, rho {rho}": Settings(epsilon, 1e-5, 2000, rho, rho)
-    for epsilon in (0.5, 0.05, 0.01)
-    for rho in (math.inf, 0.5)
+    for epsilon, rho in ((0.5, math.inf), (0.05, math.inf), (0.01, math.inf), (0.05, 0.5))
 }
 SHORT = Settings(1e-3, tolerance=1e-7, max_iterations=10)
-TINY = Settings(1e-3, max_iterations=500)
-PROGRAM = """
-import sys, torch
-from optical_hf.ot.solvers.state import Settings
-from optical_hf.ot.kernels.triton_sinkhorn import solve_triton_sinkhorn
-problem, cases = torch.load(sys.argv[1], weights_only=False)
-torch.save([tuple(solve_triton_sinkhorn(*problem, settings)) for settings in cases], sys.argv[2])
-"""
+TINY = Settings(1e-3, max_iterations=200)
 
 
 def masses() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -49,16 +43,24 @@ def masses() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Solution]:
     if importlib.util.find_spec("triton") is None:
         pytest.skip("triton is not installed: it comes with torch's CUDA build, or pip install triton on Linux")
-    folder: Path = tmp_path_factory.mktemp("triton")
     cases = {**CASES, "short": SHORT, "tiny": TINY}
-    torch.save((masses(), list(cases.values())), folder / "in.pt")
-    environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", PROGRAM, str(folder / "in.pt"), str(folder / "out.pt")]
-    subprocess.run(command, env=environment, check=True, cwd=Path(__file__).parents[2])
+    folder: Path = tmp_path_factory.mktemp("triton")
+    codes, told = forked(folder / "log", interpreted, list(cases.values()), folder / "out.pt")
+    assert codes == [0], told[-3000:]
     return dict(zip(cases, (Solution(*tensors) for tensors in torch.load(folder / "out.pt")), strict=True))
 
 
-@pytest.mark.slow
+def interpreted(cases: list[Settings], out: Path) -> None:
+    """Solve the cases by a kernel that Triton, imported anew, interprets."""
+    os.environ["TRITON_INTERPRET"] = "1"
+    for name in list(sys.modules):
+        if name.split(".")[0] == "triton" and not name.startswith("triton._C"):
+            del sys.modules[name]
+    from optical_hf.ot.kernels.triton_sinkhorn import solve_triton_sinkhorn
+
+    torch.save([tuple(solve_triton_sinkhorn(*masses(), settings)) for settings in cases], out)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_the_kernel_gives_the_plan_of_the_torch_path(found: dict[str, Solution], case: str) -> None:
     expected = solve_sinkhorn(*masses(), CASES[case])

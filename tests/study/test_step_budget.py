@@ -61,6 +61,7 @@ def test_training_ends_before_a_step_that_would_pass_the_budget() -> None:
         assert control.should_training_stop is over
 
 
+@pytest.mark.usefixtures("counted")
 def test_planning_steps_leaves_no_trace(study_values: dict, loaded: Written, in_process: list[str]) -> None:
     """A run of a budget in operations is, number by number, the run of as many steps."""
     study_values["systems"] = {

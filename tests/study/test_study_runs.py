@@ -23,6 +23,7 @@ Written = Callable[[dict], StudyConfig]
 CHOOSES = {"alignment": "ridge"}  # its penalty, as a run with losses does
 
 
+@pytest.mark.usefixtures("counted")
 def test_a_study_from_its_file_to_its_report(study_values: dict, loaded: Written, in_process: list[str]) -> None:
     study_values["students"]["absent"] = {"path": "/no/such/folder"}
     study_values["systems"]["ridge"] = CHOOSES
@@ -89,6 +90,7 @@ def test_a_study_from_its_file_to_its_report(study_values: dict, loaded: Written
     assert in_process[len(before) :] == [entries[0].run.label]  # the failed one alone is tried again
 
 
+@pytest.mark.usefixtures("counted")
 def test_runs_that_start_from_one_closed_form_fit_it_once(
     study_values: dict, loaded: Written, in_process: list[str]
 ) -> None:
@@ -104,6 +106,7 @@ def test_runs_that_start_from_one_closed_form_fit_it_once(
     assert costs[1]["train"] > 0
 
 
+@pytest.mark.usefixtures("counted")
 def test_equal_operations_give_the_smaller_student_more_steps(
     study_values: dict, loaded: Written, in_process: list[str]
 ) -> None:

@@ -59,7 +59,8 @@ def done(config: StudyConfig) -> tuple[list[RunFolder], list[dict]]:
     return entries, [json.loads((entry.folder / running.RESULT).read_text(encoding="utf-8")) for entry in entries]
 
 
-@pytest.mark.parametrize("kind", ["vector", "late_interaction"])
+@pytest.mark.usefixtures("counted")
+@pytest.mark.parametrize("kind", ["vector", pytest.param("late_interaction", marks=pytest.mark.full)])
 def test_a_run_that_shares_has_the_figures_and_the_cost_of_a_run_alone(
     kind: str, study_values: dict, loaded: Written, in_process: list[str], forwards: list[int], tmp_path: Path
 ) -> None:

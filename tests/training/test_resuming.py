@@ -1,6 +1,7 @@
 """Going on from a checkpoint: a finished run changes nothing, learning rates of now count, what does not fit is named."""
 
 import logging
+import shutil
 
 import numpy as np
 import pytest
@@ -38,6 +39,14 @@ def files(folder):
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of a run of four steps, a checkpoint after each, that came to its end."""
+    folder = tmp_path_factory.mktemp("finished")
+    trainer(folder).train()
+    return folder
+
+
 class TestFinished:
     @pytest.mark.parametrize(
         "ends",
@@ -56,9 +65,8 @@ class TestFinished:
         assert torch.equal(weights(again.model), weights(first.model))
         assert files(tmp_path) == before
 
-    def test_more_steps_are_taken_where_they_are_asked_for(self, tmp_path):
-        trainer(tmp_path).train()
-        again = trainer(tmp_path, max_steps=5)
+    def test_more_steps_are_taken_where_they_are_asked_for(self, finished, tmp_path):
+        again = trainer(shutil.copytree(finished, tmp_path / "run"), max_steps=5)
         again.train(resume_from_checkpoint=True)
         assert again.state.global_step == 5
 
@@ -141,14 +149,12 @@ class TestRates:
         ],
         ids=str,
     )
-    def test_a_setting_that_the_optimizer_is_bound_to_is_named(self, tmp_path, kwargs, told):
-        trainer(tmp_path).train()
+    def test_a_setting_that_the_optimizer_is_bound_to_is_named(self, finished, kwargs, told):
         with pytest.raises(ValueError, match=f"was saved with .*{told}.*set it as it was"):
-            trainer(tmp_path, max_steps=5, **kwargs).train(resume_from_checkpoint=True)
+            trainer(finished, max_steps=5, **kwargs).train(resume_from_checkpoint=True)
 
-    def test_weights_that_were_frozen_by_hand_are_an_error_that_says_so(self, tmp_path):
-        trainer(tmp_path).train()
-        frozen = trainer(tmp_path, max_steps=5)
+    def test_weights_that_were_frozen_by_hand_are_an_error_that_says_so(self, finished):
+        frozen = trainer(finished, max_steps=5)
         frozen.model[0].model.encoder.layer[0].requires_grad_(False)
         with pytest.raises(ValueError, match=r"has other weights than this run.*requires_grad"):
             frozen.train(resume_from_checkpoint=True)
@@ -167,9 +173,10 @@ LORA = {"r": 4, "target_modules": ["query"]}
 
 
 class TestAdapters:
-    @pytest.fixture
-    def checkpoint(self, tmp_path):
+    @pytest.fixture(scope="class")
+    def checkpoint(self, tmp_path_factory):
         """A checkpoint of a LoRA run, on a backbone that was read from a folder."""
+        tmp_path = tmp_path_factory.mktemp("adapters")
         tiny_pairs.backbone().save_pretrained(str(tmp_path / "backbone"))
         teacher = tiny_pairs.teacher()
         student = build_student(SentenceTransformer(str(tmp_path / "backbone")), teacher)
