@@ -92,6 +92,7 @@ def test_a_backbone_saved_with_an_average_keeps_it():
     assert averaged_layers(build_student(plain, teacher, layers=[2, 3])) == {2: 0.5, 3: 0.5}
 
 
+@pytest.mark.slow
 def test_the_closed_form_fits_the_projection_of_the_average():
     student, teacher = averaged()
     before = {name: p.clone() for name, p in student.named_parameters()}
@@ -195,6 +196,7 @@ def test_layouts_without_such_a_module_are_refused(monkeypatch, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_deep_student_whose_tokens_are_searched_reads_two_layers_by_default():
     teacher = tiny_pairs.teacher()
     for layers, kind, read in (

@@ -25,6 +25,7 @@ def test_a_separable_cost_gives_the_product_plan(known: Known) -> None:
     assert result.cost.item() == pytest.approx(known.best, rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", ["auto", "torch"])
 @few
 @given(known=planted())
@@ -157,6 +158,7 @@ def test_one_compiled_graph_gives_the_eager_values(solver: str) -> None:
     torch.testing.assert_close(got, expected)
 
 
+@pytest.mark.slow
 def test_a_compiled_graph_still_names_the_wrong_input() -> None:
     compiled = torch.compile(lambda cost: solve(cost).cost, fullgraph=True, backend="aot_eager")
     with pytest.raises(ValueError, match="cost_BNM: expected finite costs"):

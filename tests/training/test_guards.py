@@ -175,6 +175,7 @@ def poisoned(folder, ids, side="student", **kwargs):
 
 
 class TestBadBatches:
+    @pytest.mark.slow
     def test_stop_names_the_pair_and_leaves_the_weights(self, tmp_path):
         run = poisoned(tmp_path, {"pair-7"}, max_steps=20)
         with pytest.raises(
@@ -256,6 +257,7 @@ class TestBadBatches:
         rates = [e["learning_rate"] for e in run.state.log_history if "learning_rate" in e]
         assert np.diff(rates) == pytest.approx(-1e-3 / 12)  # the schedule goes on
 
+    @pytest.mark.slow
     def test_skip_gives_up_after_ten_in_a_row(self, tmp_path):
         run = poisoned(
             tmp_path, {f"pair-{i}" for i in range(96)}, max_steps=20, on_bad_batch="skip", per_device_train_batch_size=9

@@ -78,6 +78,7 @@ def test_rows_that_match_nothing_are_a_run_without_offset() -> None:
     assert "match no row nearby" in str(run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_is_silent_on_invented_clean_text_shuffled_or_sorted(seed: int) -> None:
     pairs = list(zip(*invented(1_000, seed), strict=True))

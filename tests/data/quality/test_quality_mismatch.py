@@ -113,6 +113,7 @@ def test_rows_of_a_run_are_not_told_again_one_by_one(shared_data: Path) -> None:
     assert report.mismatches[0].pairs == pytest.approx(1_400, abs=5)
 
 
+@pytest.mark.slow
 def test_unrelated_sides_are_wrong_all_over() -> None:
     english, _ = translated(1_000)
     found = find_mismatched_pairs(english, invented(1_000)[1])

@@ -75,6 +75,7 @@ def test_the_penalty_chosen_finds_most_of_what_was_left_out():
     assert ranks[choose_penalty(noisy, sums)] == max(ranks.values())
 
 
+@pytest.mark.slow
 def test_tokens_that_mislead_raise_the_weight_of_the_pooled_vectors():
     made = folds("abc", 3.0, size=100)
     generator = torch.Generator().manual_seed(1)
@@ -146,6 +147,7 @@ def test_the_sample_of_a_fold_is_uniform_and_flat():
     assert abs(float(source_SD.mean()) - 2500) < 250
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chosen_by", ["held_out_pairs", "held_out_language"])
 def test_a_chosen_penalty_gives_what_the_same_number_gives(chosen_by):
     student, teacher = tiny_pairs.pair()
@@ -160,6 +162,7 @@ def test_a_chosen_penalty_gives_what_the_same_number_gives(chosen_by):
     assert torch.allclose(student[1].linear.weight, again[1].linear.weight, atol=5e-3)
 
 
+@pytest.mark.slow
 def test_shares_of_the_pairs_keep_all_pairs_of_one_english_text_together():
     student, teacher = tiny_pairs.pair()
     few = tiny_pairs.bitext(24)
@@ -206,6 +209,7 @@ def test_nothing_added_is_an_error():
         NormalEquations.zeros(2, 2).solve(1e-3)
 
 
+@pytest.mark.slow
 def test_transport_rounds_lower_the_transport_cost():
     student, teacher = tiny_pairs.pair()
     report = fit_alignment(student, teacher, tiny_pairs.bitext(), method="transport", rounds=4, progress=False)
@@ -228,6 +232,7 @@ def test_held_out_pairs_are_found_better_after_the_fit(method):
     assert report.after.maxsim > report.before.maxsim + 0.15
 
 
+@pytest.mark.slow
 def test_only_the_projection_moves():
     student, teacher = tiny_pairs.pair()
     before = {name: p.clone() for name, p in student.named_parameters()}
@@ -247,6 +252,7 @@ def test_a_memory_budget_changes_nothing_but_the_memory():
     assert (vectors[0] * vectors[1]).sum(axis=1).min() > 0.999
 
 
+@pytest.mark.slow
 def test_reader_keeps_nothing_beyond_its_budget():
     student, teacher = tiny_pairs.pair()
     reader = PairTokenReader(

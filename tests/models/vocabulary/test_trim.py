@@ -51,6 +51,7 @@ def test_the_corpus_keeps_its_embeddings_to_the_bit(encoder):
         assert torch.equal(old, new)
 
 
+@pytest.mark.slow
 def test_the_saved_student_is_smaller_and_loads_alone(encoder, tmp_path):
     encoder.save_pretrained(str(tmp_path / "whole"))
     report = trim_vocabulary(encoder, CORPUS)
