@@ -11,6 +11,8 @@ import pytest
 class Lazy(ModuleType):
     """A module, imported when something of it is asked for."""
 
+    __test__ = False  # pytest asks every name of a file
+
     def __getattr__(self, name: str) -> Any:
         return getattr(import_module(self.__name__), name)
 
