@@ -45,9 +45,7 @@ def align(
     index_check: Annotated[
         bool, typer.Option(help="See that --teacher made the vectors of --documents, before anything is learnt.")
     ] = True,
-    query_texts: Annotated[
-        list[str] | None, typer.Option(help="English queries, such as a query log: files as for --documents.")
-    ] = None,
+    query_texts: options.QueryTexts = None,
     method: Annotated[
         Method, typer.Option(help="What is searched by contrast, tokens by transport, or pooled vectors by ridge.")
     ] = "contrastive",

@@ -29,6 +29,9 @@ DOCUMENTS = typer.Option(
     "such as postgresql://HOST/DATABASE?table=T&text=COLUMN (docs/stores.md)."
 )
 DocumentFiles = Annotated[list[str] | None, DOCUMENTS]
+QueryTexts = Annotated[
+    list[str] | None, typer.Option(help="English queries, such as a query log: files as for --documents.")
+]
 DocumentText = Annotated[str, typer.Option(help="The column or field of the documents' texts.")]
 DocumentVector = Annotated[
     str, typer.Option(help="The column or field of the documents' vectors, where they have any.")

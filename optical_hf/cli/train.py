@@ -43,6 +43,7 @@ class TrainOptions:
     documents: options.DocumentFiles = None
     document_text: options.DocumentText = "text"
     document_vector: options.DocumentVector = "vector"
+    query_texts: options.QueryTexts = None
     kind: options.StudentKind = None
     layers: options.Layers = None
     max_seq_length: options.MaxSeqLength = None
@@ -83,7 +84,7 @@ def train(context: typer.Context) -> None:
     with usage():
         chosen, args = parse_train(arguments)
     check_folder(chosen.output)
-    bitext, documents = bitext_of(chosen, args), documents_of(chosen)
+    bitext, documents, queries = bitext_of(chosen, args), documents_of(chosen), query_texts_of(chosen)
     teacher = load_teacher(chosen.teacher, kind=chosen.kind, trust_remote_code=chosen.trust_remote_code)
     student = load_student(
         chosen.student, teacher, layers=chosen.layers, max_seq_length=chosen.max_seq_length,
@@ -102,6 +103,7 @@ def train(context: typer.Context) -> None:
         args=args,
         train_dataset=bitext,
         documents=documents,
+        query_texts=queries,
         evaluators=evaluators,
         peft_config=LoraConfig(r=chosen.lora_rank, target_modules="all-linear") if chosen.lora_rank else None,
     )
@@ -117,6 +119,13 @@ def documents_of(chosen: TrainOptions) -> Dataset | None:
         return None
     columns = {"text": chosen.document_text, "vector": chosen.document_vector}
     return load_documents(chosen.documents, on_bad_row=chosen.on_bad_row, **columns)
+
+
+def query_texts_of(chosen: TrainOptions) -> Dataset | None:
+    """The English queries, where there are any."""
+    if not chosen.query_texts:
+        return None
+    return load_documents(chosen.query_texts, text=chosen.document_text, vector=None, on_bad_row=chosen.on_bad_row)
 
 
 def bitext_of(chosen: TrainOptions, args: OTDistillationArguments) -> Dataset | IterableDataset | None:

@@ -13,12 +13,13 @@ from test_trainer import arguments
 from optical_hf.cli import main
 from optical_hf.data.batches.collator import PairCollator
 from optical_hf.models.alignment.index_documents import sample_documents
+from optical_hf.models.prompts import set_prompts
 from optical_hf.models.teachers.teacher import EncoderTeacher
 from optical_hf.scenes import scenes_bitext
 from optical_hf.training import OTDistillationTrainer
 from optical_hf.training.trainer.index_reproduction import IndexReproduction
 from optical_hf.training.trainer.teacher_side import document_side, english_side
-from optical_hf.training.trainer.training_documents import with_documents
+from optical_hf.training.trainer.training_rows import with_texts
 
 DEVICE = torch.device("cpu")
 
@@ -29,7 +30,8 @@ def texts(count: int = 60) -> list[str]:
 
 def joined(bitext, documents, share=0.5):
     teacher = EncoderTeacher(tiny_pairs.teacher())
-    return with_documents(bitext, documents, teacher, share=share, seed=0, device=DEVICE, progress=False)
+    mixed = {"share": share, "seed": 0, "device": DEVICE, "progress": False}
+    return with_texts(bitext, documents, teacher, "document", **mixed)
 
 
 def run(folder, bitext, documents, **more):
@@ -110,6 +112,62 @@ def test_documents_stand_beside_bitext_with_a_column_of_documents():
     for given in (bitext, bitext.to_iterable_dataset()):
         for row in joined(given, sample_documents(texts(), 9, 0, 32)):
             assert (row["document"] is None) == bool(row["indexed"])
+
+
+def test_query_texts_are_rows_that_the_teacher_reads_as_queries_whatever_vectors_they_have():
+    teacher = tiny_pairs.teacher()
+    set_prompts(teacher, query="a red ", document="two small ")
+    asked = sample_documents(
+        Dataset.from_dict({"text": texts(), "vector": [[0.0] * 32] * len(texts())}), 100, 0, 32, "query_texts"
+    )
+    bitext, mixed = tiny_pairs.bitext(), {"seed": 0, "device": DEVICE, "progress": False}
+    rows = with_texts(bitext, asked, EncoderTeacher(teacher), "query", share=0.25, **mixed)
+    assert len(rows) == len(bitext) + round(len(bitext) / 3)
+    last = rows[-1]
+    assert last["source"] == last["target"]
+    assert last["indexed"] is False
+    wanted = teacher.encode_query(last["source"], convert_to_tensor=True)
+    assert torch.allclose(torch.tensor(last["vector"]), wanted, atol=1e-5)
+    stream = list(
+        with_texts(bitext.to_iterable_dataset(), asked, EncoderTeacher(teacher), "query", share=0.25, **mixed)
+    )
+    assert 0.1 < sum(row["vector"] is not None for row in stream) / len(stream) < 0.45
+
+
+@pytest.mark.slow
+def test_training_learns_from_query_texts_beside_bitext_and_documents(tmp_path, caplog):
+    caplog.set_level("INFO", "optical_hf.training.trainer.fitted_start")
+    student, teacher = tiny_pairs.pair()
+    args = arguments(tmp_path, losses="contrastive", max_steps=2, alignment="contrastive", query_share=0.2)
+    made = OTDistillationTrainer(
+        student, teacher, args, tiny_pairs.bitext(), documents=texts()[:20], query_texts=texts()[20:]
+    )
+    made.train()
+    kinds = [row["id"].partition("-")[0] for row in made.train_dataset if row["vector"] is not None]
+    others = len(made.train_dataset) - kinds.count("query")
+    assert kinds.count("document") == 20
+    assert kinds.count("query") == min(len(texts()) - 20, round(others / 4))
+    assert made.query_texts is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["vector", "late_interaction"])
+def test_every_kind_of_student_learns_from_query_texts(tmp_path, kind):
+    student, teacher = tiny_pairs.pair(kind=kind)
+    losses = "contrastive" if kind == "vector" else "contrastive_maxsim,transport"
+    args = arguments(tmp_path, losses=losses, max_steps=2, alignment="ridge")
+    made = OTDistillationTrainer(student, teacher, args, tiny_pairs.bitext(), query_texts=texts())
+    made.train()
+    assert made.state.global_step == 2
+    assert made.train_dataset["id"][-1].startswith("query-")
+
+
+def test_query_texts_alone_are_refused(tmp_path):
+    student, teacher = tiny_pairs.pair()
+    with pytest.raises(ValueError, match="query_texts stand beside train_dataset or documents"):
+        OTDistillationTrainer(student, teacher, arguments(tmp_path), query_texts=texts())
+    with pytest.raises(ValueError, match="query_texts: expected a Dataset with a column 'text', or a list of texts"):
+        OTDistillationTrainer(student, teacher, arguments(tmp_path), tiny_pairs.bitext(), query_texts="queries.txt")
 
 
 @pytest.mark.slow
@@ -203,7 +261,8 @@ def test_train_on_the_command_line_needs_no_bitext(tmp_path, monkeypatch, capsys
         tmp_path / "out",
     ]
     quick = ["--max_steps", 2, "--report_to", "none", "--save_strategy", "no", "--use_cpu", "True"]
-    for more, status in (([], 2), (["--documents", tmp_path / "docs.jsonl"], 0)):
+    index, asked = ["--documents", tmp_path / "docs.jsonl"], ["--query-texts", tmp_path / "docs.jsonl"]
+    for more, status in (([], 2), (asked, 2), ([*index, *asked], 0)):
         monkeypatch.setattr("sys.argv", ["optical-hf", *map(str, [*words, *more, *quick])])
         with pytest.raises(SystemExit, match=str(status)):
             main()

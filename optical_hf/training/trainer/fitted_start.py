@@ -8,7 +8,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast
 from datasets import Dataset, IterableDataset
 
-from optical_hf.models import Encoder, fit_alignment, token_projection
+from optical_hf.models import Encoder, fit_alignment, kind_of, token_projection
 from optical_hf.models.alignment.fit_alignment import Method
 from optical_hf.models.loading import new_projection
 from optical_hf.models.teachers.teacher import Teacher
@@ -58,6 +58,7 @@ def fit_start(
     teacher: Teacher,
     bitext: Any,
     documents: Dataset | None,
+    query_texts: Dataset | None,
     method: Method,
     args: OTDistillationArguments,
 ) -> None:
@@ -69,14 +70,17 @@ def fit_start(
         teacher: the teacher.
         bitext: what is trained on; may be None where there are documents.
         documents: of the index; "transport" does not read them.
+        query_texts: English queries; read by a fit of one vector without plans alone.
         method: as `fit_alignment` takes it.
         args: of the run.
     """
     if accelerator.is_main_process:
         report = fit_alignment(
             student, teacher, None if bitext is None else some_rows(bitext, args.alignment_pairs, args.seed),
-            documents=documents if method != "transport" else None, method=method, document_share=args.document_share,
-            seed=args.seed, progress=not args.disable_tqdm,
+            documents=documents if method != "transport" else None,
+            query_texts=query_texts if method != "transport" and kind_of(student) == "vector" else None, method=method,
+            document_share=args.document_share, query_share=args.query_share, max_documents=args.max_documents, seed=args.seed,
+            progress=not args.disable_tqdm,
         )  # fmt: skip
         logger.info("fitted start: %s", report)
     if accelerator.num_processes > 1:

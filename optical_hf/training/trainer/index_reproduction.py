@@ -19,7 +19,7 @@ class IndexReproduction:
     """An evaluator of a one-vector student: R@1 in [0, 1] of each document's own vector among those of all.
 
     Args:
-        rows: held-out documents with `source` and `vector`, as `document_rows` gives them.
+        rows: held-out documents with `source` and `vector`, as `english_rows` gives them.
     """
 
     def __init__(self, rows: Dataset) -> None:

@@ -10,6 +10,7 @@ from datasets import Dataset
 from transformers import Trainer
 
 from optical_hf.models.alignment.index_documents import VECTOR
+from optical_hf.models.prompts import Task
 from optical_hf.training.checks.guards import ROWS_READ, check_rows
 from optical_hf.training.checks.loss_check import bank_size, compares_tokens
 from optical_hf.training.trainer.document_bank import document_bank
@@ -17,7 +18,7 @@ from optical_hf.training.trainer.fitted_start import fit_start, some_rows, wante
 from optical_hf.training.trainer.index_reproduction import IndexReproduction
 from optical_hf.training.trainer.pseudo_foreign import PseudoForeign
 from optical_hf.training.trainer.teacher_side import unread_texts
-from optical_hf.training.trainer.training_documents import document_rows, with_documents
+from optical_hf.training.trainer.training_rows import english_rows, with_texts
 
 logger = logging.getLogger(__name__)
 
@@ -33,13 +34,14 @@ def prepare(trainer: Trainer, resumes: bool) -> None:
         ValueError: where the bitext cannot be learnt from, or vectors are not finite.
     """
     args, teacher, bitext, documents = trainer.args, trainer.teacher, trainer.train_dataset, trainer.documents
+    queries = trainer.query_texts
     if bitext is not None:
         _check_bitext(trainer, bitext)
     if bitext is None and documents is None:
         return
     method = None if resumes else wanted_start(trainer.model, args.alignment, teacher, documents)
     if method is not None:
-        fit_start(trainer.accelerator, trainer.model, teacher, bitext, documents, method, args)
+        fit_start(trainer.accelerator, trainer.model, teacher, bitext, documents, queries, method, args)
     bar = not args.disable_tqdm
     if args.pseudo_foreign and trainer.shifts is None:
         if trainer.is_fsdp_enabled:
@@ -55,17 +57,26 @@ def prepare(trainer: Trainer, resumes: bool) -> None:
                 "the given vectors of documents are targets of losses on one vector alone: %s needs tokens, so the teacher reads "
                 "each document at every step", ", ".join(tokens),
             )  # fmt: skip
-        trainer.train_dataset = with_documents(
-            bitext, documents, teacher, share=args.document_share, seed=args.seed, device=args.device, progress=bar
-        )
+        _add_rows(trainer, documents, "document", args.document_share)
         trainer.documents = None  # they are among the rows now
+    if queries is not None:
+        _add_rows(trainer, queries, "query", args.query_share)
+        trainer.query_texts = None
     if trainer.held_out_documents is not None and len(trainer.held_out_documents):
-        rows = document_rows(trainer.held_out_documents, teacher, args.device, bar)
+        rows = english_rows(trainer.held_out_documents, teacher, "document", args.device, bar)
         trainer.evaluators.append(IndexReproduction(rows))
         trainer.held_out_documents = None
     if bank := bank_size(trainer.losses):
         rows = some_rows(trainer.train_dataset, bank, args.seed)
         trainer.bank = document_bank(trainer.accelerator, teacher, trainer.data_collator, rows, bar)
+
+
+def _add_rows(trainer: Trainer, texts: Dataset, task: Task, share: float) -> None:
+    args = trainer.args
+    trainer.train_dataset = with_texts(
+        trainer.train_dataset, texts, trainer.teacher, task, share=share, seed=args.seed, device=args.device,
+        progress=not args.disable_tqdm,
+    )  # fmt: skip
 
 
 def _check_bitext(trainer: Trainer, bitext: Any) -> None:

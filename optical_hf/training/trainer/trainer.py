@@ -71,6 +71,8 @@ class OTDistillationTrainer(StudentTrainer):
             With `train_dataset` or without. A share of the rows of training is documents (`args.document_share`). Where a
             one-vector student is evaluated, up to 200 are held out: `eval_reproduced` is the share of them that, read by the
             student, retrieve their own vector.
+        query_texts: English queries, such as a query log, as `fit_alignment` takes them: rows of English whose target is the
+            teacher's vector of the text as a query. Beside `train_dataset` or `documents`; `args.query_share` of the rows.
 
     Raises:
         ValueError: where student and teacher do not fit each other (the same object, different widths, no projection).
@@ -98,6 +100,7 @@ class OTDistillationTrainer(StudentTrainer):
         optimizers: tuple[torch.optim.Optimizer | None, Any] = (None, None),
         losses: Mapping[Loss, float] | None = None,
         documents: Documents | None = None,
+        query_texts: Documents | None = None,
     ) -> None:
         teacher = as_teacher(teacher)
         check_pair(model, teacher)
@@ -145,6 +148,13 @@ class OTDistillationTrainer(StudentTrainer):
         for encoder in teacher.encoders:
             encoder.requires_grad_(False).eval().to(self.args.device)
         self.teacher = teacher
+        self.query_texts: Dataset | None = None
+        if query_texts is not None:
+            if train_dataset is None and documents is None:
+                raise ValueError("query_texts stand beside train_dataset or documents: pass one of these too")
+            self.query_texts = sample_documents(
+                query_texts, args.max_documents, args.seed, teacher.width, "query_texts"
+            )
         self.documents: Dataset | None = None
         self.held_out_documents: Dataset | None = None
         if documents is not None:
