@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from optical_hf.cli import shared_options as options
+from optical_hf.cli.clean import clean
 from optical_hf.cli.ending import usage
 from optical_hf.cli.translate import translate
 from optical_hf.data import bitext_quality, clean_bitext, load_bitext
@@ -17,7 +18,7 @@ from optical_hf.folders import write_folder
 from optical_hf.reading.line_files import LINE_LIMIT
 from optical_hf.scenes import LANGUAGES, export_flickr30k_entities, generate_scenes
 
-data_app = typer.Typer(help="Check, clean or make bitext; export synthetic scenes.", no_args_is_help=True)
+data_app = typer.Typer(help="Check, clean or make bitext; export synthetic scenes; clear caches.", no_args_is_help=True)
 
 
 @data_app.command()
@@ -101,3 +102,4 @@ def scenes(
 
 
 data_app.command()(translate)
+data_app.command()(clean)
