@@ -128,6 +128,7 @@ def test_each_family_says_where_it_is_from():
         assert family_of(family.source) == family
 
 
+@pytest.mark.slow
 def test_a_family_without_its_prompt_is_told_the_flag(folder, tmp_path, caplog):
     teacher = load_teacher(folder / "teacher")
     place = folder / "multilingual-e5-small"
@@ -179,6 +180,7 @@ def test_align_and_evaluate_take_it(folder, tmp_path, monkeypatch, capsys):
     assert found[0] == found[1] != found[2]
 
 
+@pytest.mark.slow
 def test_an_untrained_student_is_read_with_it(folder, tmp_path, monkeypatch):
     asked = [
         "evaluate",

@@ -46,6 +46,7 @@ def test_half_precision_checkpoints_are_trained_by_default(half_folders, tmp_pat
     assert types(student) == {torch.float32}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", HALF, ids=str)
 def test_a_teacher_may_be_in_half_precision(dtype, tmp_path):
     tiny_pairs.teacher().save_pretrained(str(tmp_path))

@@ -266,6 +266,7 @@ class TestBadBatches:
             run.train()
         assert run.state.global_step == 9
 
+    @pytest.mark.slow
     def test_weights_that_are_not_finite_are_told_apart(self, tmp_path):
         run = poisoned(tmp_path, set(), max_steps=3, on_bad_batch="skip")
         with torch.no_grad():

@@ -151,6 +151,7 @@ def test_training_starts_from_the_closed_form(tmp_path):
     assert losses(warm)[0] < losses(cold)[0]
 
 
+@pytest.mark.slow
 def test_saved_student_is_the_trained_one_and_holds_no_secret(tmp_path):
     run = trainer(tmp_path / "run", hub_token="hf_secret_token_of_mine")
     run.train()
@@ -175,6 +176,7 @@ def test_resume_goes_on_as_if_it_had_not_stopped(tmp_path):
         assert torch.equal(one, two)
 
 
+@pytest.mark.slow
 def test_lora_trains_the_adapter_and_the_projection_and_saves_a_merged_student(tmp_path):
     run = trainer(
         tmp_path / "run",

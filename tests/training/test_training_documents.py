@@ -107,6 +107,7 @@ def test_a_vector_stands_for_the_document_that_a_row_has_not(tmp_path):
     assert document_side(made.teacher, made.data_collator([{"source": "a", "target": "b"}])) is None
 
 
+@pytest.mark.slow
 def test_documents_stand_beside_bitext_with_a_column_of_documents():
     bitext = tiny_pairs.bitext().add_column("document", tiny_pairs.bitext()["source"][:])
     for given in (bitext, bitext.to_iterable_dataset()):
