@@ -33,11 +33,9 @@ def engine_faults(location: StoreLocation, secret: str | None = None) -> Iterato
     """
     try:
         yield
-    except (ValueError, ImportError, KeyboardInterrupt, GeneratorExit) as error:
-        if type(error) in (ValueError, ImportError, NoTableError) or not isinstance(error, Exception):
-            raise
-        raise ValueError(_line(location, error, secret)) from None
     except Exception as error:
+        if isinstance(error, ImportError) or str(error).startswith(str(location)):
+            raise
         raise ValueError(_line(location, error, secret)) from None
 
 
