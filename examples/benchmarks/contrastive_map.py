@@ -17,12 +17,16 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import torch
 from adapter_maps import low_rank_affine, procrustes, residual_mlp
 from torch import Tensor
 from torch.nn.functional import linear, normalize
 from vector_sets import TEST, TRAIN, Encoders, Queries, queries
 
+from optical_hf.metrics.bootstrap import resampled_means
+from optical_hf.metrics.observations import observe
+from optical_hf.metrics.seeds import ratio_over_seeds
 from optical_hf.models.alignment.contrastive_map import ContrastiveRows, fit_contrastive
 from optical_hf.models.alignment.map_descent import ContrastiveSettings
 from optical_hf.models.alignment.own_rank import own_rank, same_targets, text_numbers
@@ -43,7 +47,7 @@ parser.add_argument(
     "--seeds", type=int, nargs="+", default=[0], help="of the rows of each step; figures are means over them"
 )
 parser.add_argument("--sets", nargs="+", help="test sets, such as 'AfriQA dev'; all by default")
-parser.add_argument("--only", nargs="+", default=[""], help="systems whose name holds one of these")
+parser.add_argument("--only", nargs="+", default=[""], help="systems of these names, or whose name holds one of these")
 parser.add_argument("--by-language", action="store_true", help="print each language too")
 options = parser.parse_args()
 encode = Encoders(options.models, options.vectors)
@@ -51,10 +55,11 @@ student, teacher = encode.student, encode.teacher
 torch.set_num_threads(1)
 
 
-def recall_at_1(query_SK: Tensor, document_SK: Tensor, texts: list[str]) -> float:
+def hits(query_SK: Tensor, document_SK: Tensor, texts: list[str]) -> np.ndarray:
+    """Whether each query finds its own document first, (S,)."""
     query_SK, document_SK = normalize(query_SK, dim=1), normalize(document_SK, dim=1)
     ranks = own_rank(query_SK @ document_SK.T, same_targets(text_numbers(texts), document_SK))
-    return float((ranks == 1).float().mean() * 100)
+    return (ranks == 1).numpy().astype(float)
 
 
 whole = {
@@ -194,12 +199,13 @@ SYSTEMS: dict[str, Callable[[str, int], Map]] = {
     "... half of them pseudo-foreign": lambda name, seed: fit(name, 0.5, 0.5, seed),
     "... all pseudo-foreign, three quarters of a step": lambda name, seed: fit(name, 0.75, 1.0, seed),
 }
-Figures = dict[tuple[str, str], tuple[float, float]]
+Hits = dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]
+"""By set and language: the foreign query and the English one, (N, S) of N seeds."""
 
 
-def of_map(system: Callable[[str, int], Map]) -> tuple[Figures, float]:
-    """R@1 of the foreign and of the English query, by set and language; and the seconds of a fit."""
-    found: Figures = {}
+def of_map(system: Callable[[str, int], Map]) -> tuple[Hits, float]:
+    """What is found by set and language, and the seconds of a fit."""
+    found: Hits = {}
     seconds = 0.0
     for name in SETS:
         begun = time.process_time()
@@ -207,32 +213,31 @@ def of_map(system: Callable[[str, int], Map]) -> tuple[Figures, float]:
         seconds += time.process_time() - begun
         for place, rows in whole.items():
             if place[0] == name:
-                document_SK = teacher(rows.documents)
-                both = [
-                    [recall_at_1(one(student(side)), document_SK, rows.documents) for one in maps]
-                    for side in (rows.foreign, rows.english)
-                ]
-                found[place] = (sum(both[0]) / len(maps), sum(both[1]) / len(maps))
+                vectors, document_SK = [student(side) for side in (rows.foreign, rows.english)], teacher(rows.documents)
+                foreign, english = (
+                    np.stack([hits(one(side), document_SK, rows.documents) for one in maps]) for side in vectors
+                )
+                found[place] = (foreign, english)
     return found, seconds / len(SETS) / len(options.seeds)
 
 
-def re_indexing() -> Figures:
-    found: Figures = {}
+def re_indexing() -> Hits:
+    found: Hits = {}
     for place, rows in whole.items():
         own = [student(rows.documents, prompt) for prompt in ("query: ", "passage: ")]
-        both = [
-            max(recall_at_1(student(side), documents, rows.documents) for documents in own)
+        foreign, english = (
+            max((hits(student(side), documents, rows.documents) for documents in own), key=np.mean)[None]
             for side in (rows.foreign, rows.english)
-        ]
-        found[place] = (both[0], both[1])
+        )
+        found[place] = (foreign, english)
     return found
 
 
-def of_teacher() -> Figures:
-    found: Figures = {}
-    for place, rows in whole.items():
-        found[place] = (float("nan"), recall_at_1(teacher(rows.english), teacher(rows.documents), rows.documents))
-    return found
+def of_teacher() -> Hits:
+    return {
+        place: (np.full((1, 1), np.nan), hits(teacher(rows.english), teacher(rows.documents), rows.documents)[None])
+        for place, rows in whole.items()
+    }
 
 
 GROUPS = [
@@ -243,16 +248,31 @@ GROUPS = [
 ]
 
 
-def row(name: str, found: Figures, own: Figures, seconds: float | None) -> str:
+def recovery(found: Hits, own: Hits, places: list[tuple[str, str]]) -> str:
+    """The mean over languages as a share of re-indexing; of several seeds, with its 95 % interval over seeds and queries."""
+    mean, bar = (sum(hit[place][0].mean() for place in places) for hit in (found, own))
+    if len(options.seeds) < 2:
+        return f"{mean / bar:.0%}"
+    both_SQ = np.concatenate([np.concatenate([found[place][0], own[place][0]]) for place in places], axis=1)
+    languages = [place[1] for place in places for _ in range(found[place][0].shape[1])]
+    texts = [text for place in places for text in whole[place].documents]  # translations of one text are one group
+    seen = observe(list(both_SQ), languages, texts, least=1)
+    weights_L = np.full(len(seen.languages), 1 / len(seen.languages))
+    estimate = ratio_over_seeds(seen, resampled_means(seen, 2000, seed=0), weights_L).estimate(0.95)
+    return f"{estimate.value:.0%}, {100 * (estimate.low or 0):.0f} to {100 * (estimate.high or 0):.0f}"
+
+
+def row(name: str, found: Hits, own: Hits, seconds: float | None) -> str:
     """Means by set, with bitext and without, behind each the share of re-indexing; and the English query by set."""
     cells = []
     for group in GROUPS:
         places = [place for place in whole if (place[0], place[1] in TRAIN) == group]
-        mean, bar = (sum(figures[place][0] for place in places) / len(places) for figures in (found, own))
-        cells.append("" if math.isnan(mean) else f"{mean:.1f}" if found is own else f"{mean:.1f} ({mean / bar:.0%})")
+        mean = 100 * sum(found[place][0].mean() for place in places) / len(places)
+        share = "" if found is own or math.isnan(mean) else f" ({recovery(found, own, places)})"
+        cells.append("" if math.isnan(mean) else f"{mean:.1f}{share}")
     for name_of_set in SETS:
         places = [place for place in whole if place[0] == name_of_set]
-        cells.append(f"{sum(found[place][1] for place in places) / len(places):.1f}")
+        cells.append(f"{100 * sum(found[place][1].mean() for place in places) / len(places):.1f}")
     return f"| {name} | {' | '.join(cells)} | {'' if seconds is None else f'{seconds:.0f}'} |"
 
 
@@ -263,14 +283,11 @@ print(f"| | {' | '.join(heads)} | seconds |\n|{'---|' * (len(heads) + 2)}")
 print(row("re-indexing", own, own, None))
 print(row("teacher, English", of_teacher(), own, None), flush=True)
 for name, system in SYSTEMS.items():
-    if not any(part in name for part in options.only):
+    if name not in options.only and not any(part in name for part in options.only if part not in SYSTEMS):
         continue
     found, seconds = of_map(system)
     print(row(name, found, own, seconds), flush=True)
     if options.by_language:
-        print(
-            "\n".join(
-                f"    {set_} {code} {f:.1f} English {e:.1f} re-indexing {own[set_, code][0]:.1f}"
-                for (set_, code), (f, e) in found.items()
-            )
-        )
+        for place, (foreign, english) in found.items():
+            bar = 100 * own[place][0].mean()
+            print(f"    {place} {100 * foreign.mean():.1f}, English {100 * english.mean():.1f}, re-indexing {bar:.1f}")
