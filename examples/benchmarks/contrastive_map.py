@@ -28,6 +28,7 @@ from optical_hf.metrics.bootstrap import resampled_means
 from optical_hf.metrics.observations import observe
 from optical_hf.metrics.seeds import ratio_over_seeds
 from optical_hf.models.alignment.contrastive_map import ContrastiveRows, fit_contrastive
+from optical_hf.models.alignment.fit_alignment import PASSES_OF_ENGLISH
 from optical_hf.models.alignment.map_descent import ContrastiveSettings
 from optical_hf.models.alignment.own_rank import own_rank, same_targets, text_numbers
 from optical_hf.models.alignment.ridge_regression import NormalEquations
@@ -149,6 +150,8 @@ def fit(name: str, share: float, shifted: float, seed: int, asked: str = "", cut
         *(torch.cat(side) for side in zip(*((kind.source_ND, kind.target_NK) for kind in kinds), strict=True))
     )
     settings = ContrastiveSettings(steps=options.steps, seed=seed)
+    if share == 1:
+        settings = settings.at_most(PASSES_OF_ENGLISH, len(kinds[0].source_ND))
     found = fit_contrastive(kinds, torch.cat(negatives), start, settings)
     return lambda source_ND: linear(source_ND, found.weight_KD, found.bias_K)
 

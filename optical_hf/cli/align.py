@@ -80,7 +80,12 @@ def align(
         ),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, rich_help_panel=CONTRAST, help="Its gradient steps: 600, for MaxSim 300.")
+        int | None,
+        typer.Option(
+            min=1,
+            rich_help_panel=CONTRAST,
+            help="Its gradient steps: 600 (fewer for few documents without bitext), for MaxSim 300.",
+        ),
     ] = None,
     document_share: Annotated[
         float,

@@ -46,6 +46,9 @@ from optical_hf.models.teachers.teacher import EncoderTeacher, Teacher
 from optical_hf.models.tokens import Encoder
 from optical_hf.models.views import as_backbone, kind_of
 
+PASSES_OF_ENGLISH = 20
+"""Without bitext more passes over few documents forget the other languages (docs/benchmarks/alignment.md)."""
+
 
 def fit_alignment(
     student: Encoder,
@@ -115,7 +118,7 @@ def fit_alignment(
             "contrastive" alone reads this setting and the nine that follow.
         temperature: of its softmax. None takes, here and in the next four, 0.05, 600, 512, 2048 and 0.001 for a student of one
             vector, 0.03, 300, 64, 192 and 0.002 for one that is searched by tokens.
-        steps: its gradient steps.
+        steps: its gradient steps. None takes fewer for one vector without bitext: at most 20 passes over the texts.
         queries_per_step: texts of the student drawn for each step: foreign, English, documents.
         negatives: English texts of bitext and documents drawn for each step as further negatives.
         learning_rate: the first one, of Adam; it decays to 0 along a cosine.
@@ -221,6 +224,8 @@ def fit_alignment(
     loss: list[float] = []
     if descended is not None:
         begun = projection.linear.weight, projection.linear.bias
+        if steps is None and not read.pairs and not late:
+            descent = descent.at_most(PASSES_OF_ENGLISH, _english_rows(index, queries, sentences))
         weight_KD, bias_K, loss = descended(begun, descent, progress=progress)
         assign_projection(student, weight_KD, bias_K)
 
@@ -245,6 +250,11 @@ def _descent(by_tokens: bool, **given: float | None) -> ContrastiveSettings:
     """The settings given, and the defaults of the student's kind of search."""
     known: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     return replace(BY_TOKENS if by_tokens else ContrastiveSettings(), **known)
+
+
+def _english_rows(index: DocumentTokens | None, *others: DocumentVectors | None) -> int:
+    """How many rows of English there are to learn from."""
+    return sum(len(rows.text_N) for rows in (index.vectors if index else None, *others) if rows is not None)
 
 
 def _gradient_steps(

@@ -7,7 +7,7 @@ Shapes: Q vectors, D source width, K target width.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple, TypeAlias
 
 import torch
@@ -49,6 +49,19 @@ class ContrastiveSettings:
         numbers = asdict(self)
         numbers.pop("seed")
         check_ranges(**numbers)
+
+    def at_most(self, passes: int, rows: int) -> "ContrastiveSettings":
+        """The same with fewer steps, where these would read the rows more often.
+
+        Args:
+            passes: over the rows.
+            rows: how many there are.
+
+        Example:
+            >>> ContrastiveSettings().at_most(passes=20, rows=1024).steps
+            40
+        """
+        return replace(self, steps=min(self.steps, -(-passes * rows // self.queries_per_step)))
 
 
 class ContrastiveMap(NamedTuple):

@@ -8,6 +8,7 @@ from datasets import Dataset
 from optical_hf.models import build_student, fit_alignment, token_projection
 from optical_hf.models.alignment.contrastive_map import fit_contrastive
 from optical_hf.models.alignment.index_documents import DocumentVectors, sample_documents
+from optical_hf.models.alignment.map_descent import ContrastiveMap
 from optical_hf.models.alignment.pooled_texts import PooledTexts
 from optical_hf.models.teachers.teacher import EncoderTeacher
 from optical_hf.models.tiny import tiny_encoder
@@ -39,6 +40,24 @@ def test_without_bitext_the_student_learns_to_reproduce_the_index():
     assert (report.pairs, report.documents) == (0, len(texts()))
     assert report.loss[-1] < report.loss[0]
     assert f"{len(texts())} documents" in str(report)
+
+
+@pytest.mark.parametrize(("given", "bitext", "steps"), [(None, False, 5), (9, False, 9), (None, True, 600)])
+def test_few_documents_are_read_twenty_times_unless_steps_are_given_or_there_is_bitext(
+    given, bitext, steps, monkeypatch
+):
+    seen = {}
+
+    def no_fit(rows, negatives, start, settings, *, progress):
+        seen["steps"] = settings.steps
+        return ContrastiveMap(start[0].detach(), start[1], [0.0])
+
+    monkeypatch.setattr("optical_hf.models.alignment.fit_alignment.fit_contrastive", no_fit)
+    student, teacher = tiny_pairs.pair()
+    pairs = tiny_pairs.bitext() if bitext else None
+    fit_alignment(student, teacher, pairs, documents=texts(), steps=given, regularisation=1e-3, progress=False)
+    assert seen["steps"] == steps
+    assert -(-20 * len(texts()) // 512) == 5
 
 
 @pytest.mark.parametrize("method", ["ridge", "contrastive"])
