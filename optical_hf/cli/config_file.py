@@ -1,7 +1,7 @@
 """Options from a command line and a YAML file together, checked by name before anything is loaded."""
 
 from argparse import ArgumentError
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any, get_args, get_origin, get_type_hints
@@ -20,8 +20,19 @@ class OptionParser(HfArgumentParser):
         raise ValueError(message)
 
 
-def parse_options(verb: str, classes: Sequence[type], arguments: Sequence[str]) -> tuple[Any, ...]:
+def parse_options(
+    verb: str,
+    classes: Sequence[type],
+    arguments: Sequence[str],
+    defaults: Callable[[set[str]], Mapping[str, Any]] | None = None,
+) -> tuple[Any, ...]:
     """Read options for the dataclasses `classes` from `[CONFIG.yaml] [--option value ...]`; the command line wins.
+
+    Args:
+        verb: whose options they are.
+        classes: their fields are the options.
+        arguments: of the command line.
+        defaults: from the names of the options that are given, values for others in place of those of the classes.
 
     Raises:
         ValueError: for an option or key that no class has (naming the one that was probably meant), a value of the wrong type,
@@ -36,14 +47,16 @@ def parse_options(verb: str, classes: Sequence[type], arguments: Sequence[str]) 
         values |= {key: [value] for key, value in values.items() if key in lists and isinstance(value, str)}
         stated = check_options(classes, values, str(path))
     known = [field.name for cls in classes for field in fields(cls) if field.init]
+    given = set(stated)
     for argument in listed:
         name = argument.split("=")[0].removeprefix("--").replace("-", "_")
+        given |= {name, name.removeprefix("no_")} if argument.startswith("--") else set()
         if argument.startswith("--") and name not in known and name.removeprefix("no_") not in known:
             near = get_close_matches(name, known, n=1)
             meant = f"; did you mean {near[0]!r}?" if near else ""
             raise ValueError(f"unknown option {argument.split('=')[0]!r}{meant}")
     parser = OptionParser(classes, prog=f"optical-hf {verb}", allow_abbrev=False)
-    parser.set_defaults(**stated)
+    parser.set_defaults(**(defaults(given) if defaults else {}) | stated)
     for action in parser._actions:
         action.required = action.required and action.dest not in stated
     try:

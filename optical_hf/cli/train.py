@@ -23,6 +23,7 @@ from optical_hf.models.text_length import set_max_seq_length
 from optical_hf.reading.line_files import LINE_LIMIT
 from optical_hf.stores import load_documents
 from optical_hf.training import OTDistillationArguments, OTDistillationTrainer
+from optical_hf.training.recipe import RECIPE, recipe_beside
 
 COMMON = (
     "max_steps", "num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps", "learning_rate", "warmup_steps",
@@ -146,7 +147,7 @@ def parse_train(arguments: list[str]) -> tuple[TrainOptions, OTDistillationArgum
     if "--output_dir" in arguments:
         raise ValueError("unknown option '--output_dir'; did you mean 'output'?")
     where = [*arguments, "--output_dir", "."]
-    chosen, args = parse_options("train", (TrainOptions, OTDistillationArguments), where)
+    chosen, args = parse_options("train", (TrainOptions, OTDistillationArguments), where, recipe_beside)
     args.output_dir = chosen.output = str(expand_path(chosen.output))
     return chosen, args
 
@@ -197,4 +198,5 @@ def _described(option: Field[Any], short: bool) -> str:
     text = text.split(". ")[0].rstrip(".") + "." if short and text else text
     if option.default is MISSING and option.default_factory is MISSING:
         return f"{text} \\[required]"
-    return text if option.default in (MISSING, None, "") else f"{text} \\[{option.default}]"
+    default = RECIPE.get(option.name, option.default)
+    return text if default in (MISSING, None, "") else f"{text} \\[{default}]"

@@ -34,8 +34,7 @@ class OTDistillationArguments(TrainingArguments):
             "contrastive(temperature=0.02)=1.0,transport=0.5". Settings and weights are optional; the names are in
             `optical_hf.losses.LOSSES`. The default compares the pairs of a batch, so give it 32 or more.
         alignment: Fit that the projection starts from: contrastive, transport, ridge, or none to keep the student's own. The
-            default is transport for a new student (contrastive where there are index documents), none for one that was aligned
-            or trained.
+            default is contrastive for a new student, none for one that was aligned or trained.
         alignment_pairs: Pairs of the training bitext that the projection is fitted on, at most.
         document_share: Share of the rows, and of a fitted start, that are index documents, where there is bitext too.
         pseudo_foreign: Share of the index documents of a batch whose vector, as the student reads it, is moved by the difference

@@ -33,7 +33,7 @@ def told(caplog):
 def test_a_new_student_is_fitted_and_the_log_says_so(tmp_path, told):
     _, moved = train(*tiny_pairs.pair(), tmp_path)
     assert moved > 0.01
-    assert "starts from the fit 'transport': it is new" in told.text
+    assert "starts from the fit 'contrastive': it is new" in told.text
 
 
 @pytest.mark.parametrize("kind", ["vector", "late_interaction"])

@@ -1,9 +1,14 @@
 """Whether the losses of a run can learn from its batches, and the bank they need."""
 
+import logging
 from collections.abc import Iterable, Mapping
 
 from optical_hf.losses import Loss, MaxSimLoss, SearchLoss, check_weights
 from optical_hf.training.arguments import OTDistillationArguments
+
+logger = logging.getLogger(__name__)
+FEW = 32
+"""Pairs of a batch below which losses that compare them alone are warned of."""
 
 
 def bank_size(losses: Mapping[Loss, float]) -> int:
@@ -24,6 +29,8 @@ def compares_only(losses: Mapping[Loss, float]) -> bool:
 def checked_losses(losses: Mapping[Loss, float], args: OTDistillationArguments) -> dict[Loss, float]:
     """The losses as a dict, if they are losses and learn something from batches of this size.
 
+    Warns in the log where a batch holds few pairs to compare.
+
     Raises:
         ValueError: no losses, something that is none, a weight that is not positive, or losses that cost nothing in a batch of
             one pair where the batches are that small.
@@ -41,4 +48,10 @@ def checked_losses(losses: Mapping[Loss, float], args: OTDistillationArguments) 
             f"the losses {', '.join(map(str, losses))} compare the pairs of a batch and cost nothing in a batch of one: "
             "raise per_device_train_batch_size (accumulation does not help), give contrastive a bank, or add pooled_mse"
         )
+    if compares_only(losses) and args.train_batch_size * args.world_size < FEW and args.should_log:
+        logger.warning(
+            "the losses %s compare the %d pairs of a batch alone, which teaches little: give contrastive a bank, such as "
+            "contrastive(bank=4096), or raise per_device_train_batch_size to %d or more (accumulation does not help)",
+            ", ".join(map(str, losses)), args.train_batch_size * args.world_size, FEW,
+        )  # fmt: skip
     return dict(losses)

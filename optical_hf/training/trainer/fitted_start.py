@@ -17,20 +17,16 @@ from optical_hf.training.arguments import OTDistillationArguments
 logger = logging.getLogger(__name__)
 
 
-def wanted_start(
-    student: Encoder, asked: Method | Literal["none"] | None, teacher: Teacher, documents: Dataset | None = None
-) -> Method | None:
+def wanted_start(student: Encoder, asked: Method | Literal["none"] | None) -> Method | None:
     """The fit that a run starts with, None to keep the projection; says which in the log.
 
     Args:
         student: not wrapped; with the same weights on every process.
         asked: `OTDistillationArguments.alignment`.
-        teacher: without tokens, transport cannot be what it starts with.
-        documents: of the index, which a transport start does not read.
     """
     why = f"alignment is {asked!r}"
     if asked is None and is_new(student):
-        asked, why = "transport" if documents is None and teacher.has_tokens else "contrastive", "it is new"
+        asked, why = "contrastive", "it is new"
     elif asked is None:
         asked, why = "none", "it was fitted or trained before; alignment='contrastive' fits it again"
     said = "is kept" if asked == "none" else f"starts from the fit {asked!r}"

@@ -39,7 +39,7 @@ def prepare(trainer: Trainer, resumes: bool) -> None:
         _check_bitext(trainer, bitext)
     if bitext is None and documents is None:
         return
-    method = None if resumes else wanted_start(trainer.model, args.alignment, teacher, documents)
+    method = None if resumes else wanted_start(trainer.model, args.alignment)
     if method is not None:
         fit_start(trainer.accelerator, trainer.model, teacher, bitext, documents, queries, method, args)
     bar = not args.disable_tqdm

@@ -1,0 +1,177 @@
+"""Gradient steps of the backbone, by the recipe of `optical-hf train`: what they add to the contrastive map.
+
+    OMP_NUM_THREADS=1 python examples/benchmarks/backbone.py DATA MODELS --vectors FOLDER [--steps 120 --sets "LAFAND dev" ...]
+
+Models, bitext and test sets are those of contrastive_map.py. One student is fitted and trained for all sets together, whose
+documents are the index. It starts from the contrastive map with pseudo-foreign documents, and takes its steps by
+`OTDistillationTrainer`. Fields of `OTDistillationArguments` can be changed: --set learning_rate=1e-4. Figures are R@1 of the
+foreign query, means over languages, and as a share of re-indexing; seconds are of the processor.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from datasets import Dataset
+from torch import Tensor
+from torch.nn.functional import normalize
+from vector_sets import TEST, TRAIN, Encoders, Queries, queries
+
+from optical_hf import OTDistillationArguments, OTDistillationTrainer, load_student, load_teacher
+from optical_hf.models.alignment.contrastive_map import ContrastiveRows, fit_contrastive
+from optical_hf.models.alignment.map_descent import ContrastiveSettings
+from optical_hf.models.alignment.own_rank import own_rank, same_targets, text_numbers
+from optical_hf.models.alignment.projection_fit import assign_projection
+from optical_hf.models.alignment.ridge_regression import NormalEquations
+from optical_hf.training.recipe import RECIPE
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("data", type=Path)
+parser.add_argument("models", type=Path)
+parser.add_argument("--vectors", type=Path, help="folder that keeps what was encoded")
+parser.add_argument("--pairs", type=int, default=2000, help="pairs of each language of the bitext")
+parser.add_argument("--test", type=int, default=400, help="documents of each test set and language")
+parser.add_argument("--queries", type=int, default=200, help="queries of each, in the foreign language and in English")
+parser.add_argument("--steps", type=int, nargs="+", default=[120], help="a run for each")
+parser.add_argument("--seed", type=int, default=0)
+parser.add_argument("--sets", nargs="+", default=["Tatoeba v1", "LAFAND dev", "Multi30k 2017"])
+parser.add_argument("--set", nargs="+", default=[], help="fields of OTDistillationArguments, as NAME=VALUE")
+options = parser.parse_args()
+torch.set_num_threads(1)
+torch.manual_seed(options.seed)
+encode = Encoders(options.models, options.vectors)
+changed: dict[str, Any] = {
+    name: yaml.safe_load(value) for name, value in (given.split("=", 1) for given in options.set)
+}
+
+whole = {
+    place: Queries(*(side[: options.test] for side in queries(options.data / path))) for place, path in TEST.items()
+}
+seen = {text for rows in whole.values() for side in rows for text in side}
+tested = {place: rows for place, rows in whole.items() if place[0] in options.sets}
+
+
+def bitext() -> Dataset:
+    columns: dict[str, list[str]] = {"source": [], "target": [], "language": []}
+    for language, path in TRAIN.items():
+        pairs = queries(options.data / path)
+        kept = [(f, e) for f, e in zip(*pairs[:2], strict=True) if f not in seen and e not in seen][: options.pairs]
+        columns["target"] += [foreign for foreign, _ in kept]
+        columns["source"] += [english for _, english in kept]
+        columns["language"] += [language] * len(kept)
+    return Dataset.from_dict(columns)
+
+
+def in_parts(read: Any, texts: list[str], sizes: list[int]) -> Tensor:
+    """As the other benchmarks read the same texts, so that vectors that were kept are found."""
+    parts, at = [], 0
+    for size in sizes:
+        parts.append(read(texts[at : at + size]))
+        at += size
+    return torch.cat(parts)
+
+
+def documents() -> tuple[list[str], Tensor, Tensor]:
+    """The different documents, and both models' vectors of them."""
+    texts = [text for rows in tested.values() for text in rows.documents]
+    first = list({text: row for row, text in reversed(list(enumerate(texts)))}.values())
+    sizes = [len(rows.documents) for rows in tested.values()]
+    own_ND, vector_NK = (in_parts(read, texts, sizes)[first] for read in (encode.student, encode.teacher))
+    return [texts[row] for row in first], own_ND, vector_NK
+
+
+def contrastive_start(pairs: Dataset, own_ND: Tensor, vector_NK: Tensor) -> tuple[Tensor, Tensor]:
+    """The map of `optical-hf align`, from vectors that were kept."""
+    sizes = [pairs["language"][:].count(language) for language in TRAIN]
+    foreign_ND = in_parts(encode.student, pairs["target"][:], sizes)
+    english_ND = in_parts(encode.student, pairs["source"][:], sizes)
+    target_NK = in_parts(encode.teacher, pairs["source"][:], sizes)
+    kinds = [
+        ContrastiveRows(torch.cat([foreign_ND, english_ND]), target_NK.repeat(2, 1), 0.5),
+        ContrastiveRows(own_ND, vector_NK, 0.5, foreign_ND - english_ND, 1.0),
+    ]
+    sums = NormalEquations.zeros(own_ND.shape[1], vector_NK.shape[1])
+    for kind in kinds:
+        sums.add(kind.source_ND, normalize(kind.target_NK, dim=1))
+    weight_KD, bias_K = sums.solve(3e-4)
+    negatives_MK = torch.cat([target_NK, vector_NK])
+    found = fit_contrastive(
+        kinds, negatives_MK, (weight_KD.float(), bias_K.float()), ContrastiveSettings(seed=options.seed)
+    )
+    assert found.bias_K is not None
+    return found.weight_KD, found.bias_K
+
+
+def r_at_1(query_QK: Tensor, document_SK: Tensor, texts: list[str]) -> float:
+    """Of the first Q rows of a set, each with its own document."""
+    scores_SS = torch.full((len(texts), len(texts)), -torch.inf)
+    scores_SS[: len(query_QK)] = normalize(query_QK.cpu().float(), dim=1) @ normalize(document_SK, dim=1).T
+    ranks = own_rank(scores_SS, same_targets(text_numbers(texts), document_SK))[: len(query_QK)]
+    return float((ranks == 1).float().mean() * 100)
+
+
+def figures(read: Any) -> dict[tuple[str, str, str], float]:
+    """By set, whether its language has bitext, and the language of the query."""
+    found: dict[tuple[str, str, str], list[float]] = {}
+    for (name, language), rows in tested.items():
+        document_SK = encode.teacher(rows.documents)
+        for column, texts in (("foreign", rows.foreign), ("English", rows.english)):
+            kind = ("with bitext" if language in TRAIN else "no bitext") if column == "foreign" else ""
+            value = r_at_1(read(texts[: options.queries]), document_SK, rows.documents)
+            found.setdefault((name, kind, column), []).append(value)
+    return {key: sum(values) / len(values) for key, values in found.items()}
+
+
+def re_indexing() -> dict[tuple[str, str, str], float]:
+    found: dict[tuple[str, str, str], list[float]] = {}
+    for (name, language), rows in tested.items():
+        kind = "with bitext" if language in TRAIN else "no bitext"
+        for key, side in (((name, kind, "foreign"), rows.foreign), ((name, "", "English"), rows.english)):
+            query_QD = encode.student(side)[: options.queries]
+            own = [encode.student(rows.documents, prompt) for prompt in ("query: ", "passage: ")]
+            found.setdefault(key, []).append(max(r_at_1(query_QD, one, rows.documents) for one in own))
+    return {key: sum(values) / len(values) for key, values in found.items()}
+
+
+def line(name: str, found: dict[tuple[str, str, str], float], seconds: float | None) -> str:
+    cells = [
+        f"{found[key]:.1f}" + ("" if found is own or key[2] == "English" else f" ({found[key] / own[key]:.0%})")
+        for key in own
+    ]
+    return f"| {name} | {' | '.join(cells)} | {'' if seconds is None else f'{seconds:.0f}'} |"
+
+
+own = re_indexing()
+print(
+    f"| | {' | '.join(', '.join(filter(None, key)) for key in own)} | seconds of the steps |\n|{'---|' * (len(own) + 2)}"
+)
+print(line("re-indexing", own, None), flush=True)
+texts, own_ND, vector_NK = documents()
+rows = bitext()
+start = contrastive_start(rows, own_ND, vector_NK)
+index = Dataset.from_dict({"text": texts, "vector": normalize(vector_NK, dim=1).tolist()})
+teacher = load_teacher(options.models / "all-MiniLM-L6-v2", device="cpu")
+for steps in options.steps:
+    student = load_student(options.models / "multilingual-e5-small", teacher, query_prompt="query: ", device="cpu")
+    assign_projection(student, *start)
+    student.max_seq_length = 64
+    begun = time.process_time()
+    with tempfile.TemporaryDirectory() as folder:
+        if steps:
+            given = RECIPE | {"max_steps": steps, "alignment": "none", "seed": options.seed} | changed
+            args = OTDistillationArguments(folder, save_strategy="no", report_to="none", logging_steps=20, **given)
+            OTDistillationTrainer(student, teacher, args, train_dataset=rows, documents=index).train()
+    seconds = time.process_time() - begun
+    student.max_seq_length = 128
+
+    def read(texts: list[str], student: Any = student) -> Tensor:
+        return student.encode_query(texts, convert_to_tensor=True, show_progress_bar=False)
+
+    print(
+        line(f"the map, {steps} steps of the backbone" if steps else "the map alone", figures(read), seconds),
+        flush=True,
+    )
