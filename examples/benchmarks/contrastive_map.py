@@ -6,8 +6,8 @@ Teacher all-MiniLM-L6-v2, student multilingual-e5-small ("query: "), one vector,
 and French (captions), Finnish, Marathi and Tagalog (sentences), Swahili (news) and Somali (nine domains); pairs with a text of
 a test set are left out. The index of a set holds the English sides of all its languages, and each language searches its own. Index
 documents are those, read without their translations. Re-indexing is the student's untrained checkpoint in an index of its own,
-behind "query: " or "passage: ", whichever retrieves more in that set and language. Seconds are of the processor, for one fit on
-vectors that were read. `--vectors` keeps what was encoded, and a second run reads it.
+behind "query: " or "passage: ", whichever retrieves more in that set and language ("query: " with --among). Seconds are of the
+processor, for one fit on vectors that were read. `--vectors` keeps what was encoded, and a second run reads it.
 """
 
 import argparse
@@ -22,15 +22,11 @@ import torch
 from adapter_maps import low_rank_affine, procrustes, residual_mlp
 from torch import Tensor
 from torch.nn.functional import linear, normalize
-from vector_sets import TEST, TRAIN, Encoders, Queries, queries
+from vector_sets import TEST, TRAIN, Encoders, Hits, Queries, hits, queries, recovery, unseen_pairs
 
-from optical_hf.metrics.bootstrap import resampled_means
-from optical_hf.metrics.observations import observe
-from optical_hf.metrics.seeds import ratio_over_seeds
 from optical_hf.models.alignment.contrastive_map import ContrastiveRows, fit_contrastive
 from optical_hf.models.alignment.fit_alignment import PASSES_OF_ENGLISH
 from optical_hf.models.alignment.map_descent import ContrastiveSettings
-from optical_hf.models.alignment.own_rank import own_rank, same_targets, text_numbers
 from optical_hf.models.alignment.ridge_regression import NormalEquations
 from optical_hf.stores.documents.document_sentences import cut_sentences
 
@@ -49,18 +45,14 @@ parser.add_argument(
 )
 parser.add_argument("--sets", nargs="+", help="test sets, such as 'AfriQA dev'; all by default")
 parser.add_argument("--only", nargs="+", default=[""], help="systems of these names, or whose name holds one of these")
+parser.add_argument(
+    "--among", action="store_true", help="each set's documents among the English sides of the bitext, 2,000 a language"
+)
 parser.add_argument("--by-language", action="store_true", help="print each language too")
 options = parser.parse_args()
 encode = Encoders(options.models, options.vectors)
 student, teacher = encode.student, encode.teacher
 torch.set_num_threads(1)
-
-
-def hits(query_SK: Tensor, document_SK: Tensor, texts: list[str]) -> np.ndarray:
-    """Whether each query finds its own document first, (S,)."""
-    query_SK, document_SK = normalize(query_SK, dim=1), normalize(document_SK, dim=1)
-    ranks = own_rank(query_SK @ document_SK.T, same_targets(text_numbers(texts), document_SK))
-    return (ranks == 1).numpy().astype(float)
 
 
 whole = {
@@ -74,15 +66,24 @@ SETS = list(dict.fromkeys(name for name, _ in whole))
 @cache
 def bitext() -> tuple[Tensor, Tensor, Tensor]:
     """The student's vectors of the foreign and the English sides, and the teacher's of the English sides."""
-    seen = {text for path in TEST.values() for side in queries(options.data / path) for text in side}
     sides: list[list[Tensor]] = [[], [], []]
     for path in TRAIN.values():
-        pairs = queries(options.data / path)
-        kept = [(f, e) for f, e in zip(*pairs[:2], strict=True) if f not in seen and e not in seen]
-        foreign, english = map(list, zip(*kept[: options.pairs], strict=True))
+        foreign, english = unseen_pairs(options.data, path, options.pairs)
         for side, found in zip(sides, (student(foreign), student(english), teacher(english)), strict=True):
             side.append(found)
     return torch.cat(sides[0]), torch.cat(sides[1]), torch.cat(sides[2])
+
+
+@cache
+def others() -> tuple[list[str], Tensor, Tensor]:
+    """What stands in every index beside the set's own documents; and the student's and the teacher's vectors of it."""
+    if not options.among:
+        return [], torch.empty(0, student([""]).shape[1]), torch.empty(0, teacher([""]).shape[1])
+    return english_sides(), bitext()[1], bitext()[2]
+
+
+def english_sides() -> list[str]:
+    return [english for path in TRAIN.values() for english in unseen_pairs(options.data, path, options.pairs)[1]]
 
 
 @cache
@@ -202,8 +203,6 @@ SYSTEMS: dict[str, Callable[[str, int], Map]] = {
     "... half of them pseudo-foreign": lambda name, seed: fit(name, 0.5, 0.5, seed),
     "... all pseudo-foreign, three quarters of a step": lambda name, seed: fit(name, 0.75, 1.0, seed),
 }
-Hits = dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]
-"""By set and language: the foreign query and the English one, (N, S) of N seeds."""
 
 
 def of_map(system: Callable[[str, int], Map]) -> tuple[Hits, float]:
@@ -216,9 +215,11 @@ def of_map(system: Callable[[str, int], Map]) -> tuple[Hits, float]:
         seconds += time.process_time() - begun
         for place, rows in whole.items():
             if place[0] == name:
-                vectors, document_SK = [student(side) for side in (rows.foreign, rows.english)], teacher(rows.documents)
+                beside, _, other_OK = others()
+                document_CK, texts = torch.cat([teacher(rows.documents), other_OK]), rows.documents + beside
                 foreign, english = (
-                    np.stack([hits(one(side), document_SK, rows.documents) for one in maps]) for side in vectors
+                    np.stack([hits(one(student(side)), document_CK, texts) for one in maps])
+                    for side in (rows.foreign, rows.english)
                 )
                 found[place] = (foreign, english)
     return found, seconds / len(SETS) / len(options.seeds)
@@ -227,9 +228,11 @@ def of_map(system: Callable[[str, int], Map]) -> tuple[Hits, float]:
 def re_indexing() -> Hits:
     found: Hits = {}
     for place, rows in whole.items():
-        own = [student(rows.documents, prompt) for prompt in ("query: ", "passage: ")]
+        beside, other_OD, _ = others()
+        prompts = ("query: ",) if options.among else ("query: ", "passage: ")
+        own = [torch.cat([student(rows.documents, prompt), other_OD]) for prompt in prompts]
         foreign, english = (
-            max((hits(student(side), documents, rows.documents) for documents in own), key=np.mean)[None]
+            max((hits(student(side), documents, rows.documents + beside) for documents in own), key=np.mean)[None]
             for side in (rows.foreign, rows.english)
         )
         found[place] = (foreign, english)
@@ -237,10 +240,15 @@ def re_indexing() -> Hits:
 
 
 def of_teacher() -> Hits:
-    return {
-        place: (np.full((1, 1), np.nan), hits(teacher(rows.english), teacher(rows.documents), rows.documents)[None])
-        for place, rows in whole.items()
-    }
+    beside, _, other_OK = others()
+    found: Hits = {}
+    for place, rows in whole.items():
+        document_CK = torch.cat([teacher(rows.documents), other_OK])
+        found[place] = (
+            np.full((1, 1), np.nan),
+            hits(teacher(rows.english), document_CK, rows.documents + beside)[None],
+        )
+    return found
 
 
 GROUPS = [
@@ -251,27 +259,13 @@ GROUPS = [
 ]
 
 
-def recovery(found: Hits, own: Hits, places: list[tuple[str, str]]) -> str:
-    """The mean over languages as a share of re-indexing; of several seeds, with its 95 % interval over seeds and queries."""
-    mean, bar = (sum(hit[place][0].mean() for place in places) for hit in (found, own))
-    if len(options.seeds) < 2:
-        return f"{mean / bar:.0%}"
-    both_SQ = np.concatenate([np.concatenate([found[place][0], own[place][0]]) for place in places], axis=1)
-    languages = [place[1] for place in places for _ in range(found[place][0].shape[1])]
-    texts = [text for place in places for text in whole[place].documents]  # translations of one text are one group
-    seen = observe(list(both_SQ), languages, texts, least=1)
-    weights_L = np.full(len(seen.languages), 1 / len(seen.languages))
-    estimate = ratio_over_seeds(seen, resampled_means(seen, 2000, seed=0), weights_L).estimate(0.95)
-    return f"{estimate.value:.0%}, {100 * (estimate.low or 0):.0f} to {100 * (estimate.high or 0):.0f}"
-
-
 def row(name: str, found: Hits, own: Hits, seconds: float | None) -> str:
     """Means by set, with bitext and without, behind each the share of re-indexing; and the English query by set."""
     cells = []
     for group in GROUPS:
         places = [place for place in whole if (place[0], place[1] in TRAIN) == group]
         mean = 100 * sum(found[place][0].mean() for place in places) / len(places)
-        share = "" if found is own or math.isnan(mean) else f" ({recovery(found, own, places)})"
+        share = "" if found is own or math.isnan(mean) else f" ({recovery(found, own, whole, places)})"
         cells.append("" if math.isnan(mean) else f"{mean:.1f}{share}")
     for name_of_set in SETS:
         places = [place for place in whole if place[0] == name_of_set]
