@@ -223,10 +223,11 @@ def fit_alignment(
         )
     loss: list[float] = []
     if descended is not None:
-        begun = projection.linear.weight, projection.linear.bias
         if steps is None and not read.pairs and not late:
             descent = descent.at_most(PASSES_OF_ENGLISH, _english_rows(index, queries, sentences))
-        weight_KD, bias_K, loss = descended(begun, descent, progress=progress)
+        weight_KD, bias_K, loss = descended(
+            (projection.linear.weight, projection.linear.bias), descent, progress=progress
+        )
         assign_projection(student, weight_KD, bias_K)
 
     record_languages(student, bitext)
