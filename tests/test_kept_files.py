@@ -47,6 +47,7 @@ def files(folder):
     return {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_all_kinds_are_listed_and_nothing_is_removed(caches, tmp_path, monkeypatch, capsys):
     before = files(tmp_path)
     assert not clean(monkeypatch, caches)
@@ -58,6 +59,7 @@ def test_all_kinds_are_listed_and_nothing_is_removed(caches, tmp_path, monkeypat
     assert files(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_what_is_listed_is_removed_and_no_more(caches, tmp_path, monkeypatch, capsys):
     assert not clean(monkeypatch, caches, "--yes")
     left = {path.name for path in files(tmp_path) if path.suffix != ".lock"}
@@ -67,6 +69,7 @@ def test_what_is_listed_is_removed_and_no_more(caches, tmp_path, monkeypatch, ca
     assert not (caches / "encoded").exists() or not any((caches / "encoded").iterdir())
 
 
+@pytest.mark.slow
 def test_links_are_neither_followed_nor_removed(caches, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     shutil.move(caches / "pooled", elsewhere)

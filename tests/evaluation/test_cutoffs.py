@@ -57,6 +57,7 @@ def test_one_cutoff_does_not_serve_both(report):
     assert RetrievalReport.from_json(report.to_json()).cutoffs == report.cutoffs
 
 
+@pytest.mark.slow
 def test_tables_plots_and_pages_show_it(report, tmp_path):
     (table,) = cutoff_tables(report)
     assert [row[0] for row in table.rows] == ["German (de)", "Somali (so)"]

@@ -14,6 +14,7 @@ from optical_hf.search.language_notes import language_notes
 from optical_hf.training import save_student
 
 
+@pytest.mark.slow
 def test_the_languages_of_the_bitext_are_saved_and_read_again(tmp_path):
     student, teacher = tiny_pairs.pair()
     fit_alignment(student, teacher, tiny_pairs.bitext(), method="ridge", regularisation=1e-4, progress=False)
@@ -27,6 +28,7 @@ def test_the_languages_of_the_bitext_are_saved_and_read_again(tmp_path):
     assert "- mr" in model_card(again)
 
 
+@pytest.mark.slow
 def test_the_card_says_which_were_measured(searched, tmp_path):
     student, _ = searched
     save_student(student, tmp_path)

@@ -26,6 +26,7 @@ def search(monkeypatch, folder, *words):
         return end.code
 
 
+@pytest.mark.slow
 def test_json_lines_in_a_pipe_and_a_table_where_it_is_wanted(folder, monkeypatch, capsys):
     query = tiny_pairs.bitext()["target"][0]
     assert not search(monkeypatch, folder, query, "mbwa", "--top", "2", "--language", "swh")
@@ -39,6 +40,7 @@ def test_json_lines_in_a_pipe_and_a_table_where_it_is_wanted(folder, monkeypatch
     assert "rank" in shown
 
 
+@pytest.mark.slow
 def test_a_file_of_queries_becomes_a_run(folder, monkeypatch, capsys):
     (folder / "topics.tsv").write_text("q1\tmbwa\nq2\tpaka\n")
     assert not search(monkeypatch, folder, "--queries", folder / "topics.tsv", "--run", folder / "x.run", "--top", "3")
@@ -63,6 +65,7 @@ def test_what_is_wrong_is_one_line(folder, monkeypatch, capsys, words, told):
     assert told in said[-1]
 
 
+@pytest.mark.slow
 def test_why_a_document_was_found(folder, monkeypatch, capsys):
     query = tiny_pairs.bitext()["target"][0]
     assert not search(monkeypatch, folder, query, "--top", "2", "--explanation", folder / "why.html")

@@ -51,6 +51,7 @@ def test_pieces_are_joined_but_not_in_scripts_without_spaces():
     assert _grouped([_Span("学", 0, 1), _Span("生", 1, 2)]) == (["学", "生"], [0, 1])
 
 
+@pytest.mark.slow
 def test_it_is_printed_and_written(searched, tmp_path, capsys):
     student, table = searched
     aligned = explain(student, [answer("ein Hund", *table["text"][:2])], documents=2)
