@@ -104,8 +104,8 @@ def check_inputs(
     """
     if unread_queries:
         raise ValueError(
-            "query_texts and document_sentences are for students of one vector and fits without plans: leave them out, or take "
-            "method='contrastive' with start='ridge'"
+            "query_texts, document_sentences and relevance_pairs are for students of one vector and fits without plans, the last "
+            "for method='contrastive' alone: leave them out, or take method='contrastive' with start='ridge'"
         )
     if bitext is None and documents is None:
         raise ValueError("there is nothing to fit on: pass bitext, documents, or both")

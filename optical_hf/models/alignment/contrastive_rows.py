@@ -22,6 +22,7 @@ def contrastive_rows(
     queries: DocumentVectors | None = None,
     query_share: float = 0.0,
     sentences: DocumentVectors | None = None,
+    relevance: DocumentVectors | None = None,
 ) -> tuple[list[ContrastiveRows], Tensor]:
     """The kinds of rows of the gradient steps; and the vector of each different English text, the negatives (M, K).
 
@@ -31,8 +32,9 @@ def contrastive_rows(
         document_share: share of a step's rows that are documents, where there are pairs too.
         pseudo_foreign: share of a step's documents that are moved by the difference foreign - English of a random pair.
         queries: English queries; None where there are none.
-        query_share: share of a step's rows that are those.
+        query_share: share of a step's rows that are those, and the pairs of `relevance`; half of it each where there are both.
         sentences: of the documents, half of the documents' share; None where there are none.
+        relevance: English queries whose targets are documents that answer them; None where there are none.
 
     Raises:
         ValueError: where all texts are one.
@@ -48,11 +50,12 @@ def contrastive_rows(
         rows += [ContrastiveRows(k.source_ND, k.target_NK, share / len(kinds), shift_PD, pseudo_foreign) for k in kinds]
         targets.append(index.target_NK)
         texts.append(index.text_N)
-    if queries is not None:
+    asked = [kind for kind in (queries, relevance) if kind is not None]
+    if asked:
         rows = [replace(kind, share=kind.share * (1 - query_share)) for kind in rows]
-        rows.append(ContrastiveRows(queries.source_ND, queries.target_NK, query_share))
-        targets.append(queries.target_NK)
-        texts.append(queries.text_N)
+        rows += [ContrastiveRows(kind.source_ND, kind.target_NK, query_share / len(asked)) for kind in asked]
+        targets += [kind.target_NK for kind in asked]
+        texts += [kind.text_N for kind in asked]
     if not texts:
         raise ValueError("the bitext gave no pairs: pass at least one pair, or documents")
     first_M = first_of_each(torch.cat(texts))

@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass
 
 import torch
+from datasets import Dataset
 
 from optical_hf.models.alignment.index_documents import (
     TEXT,
@@ -15,6 +16,7 @@ from optical_hf.models.alignment.index_documents import (
     sample_documents,
 )
 from optical_hf.models.alignment.pooled_texts import PooledTexts
+from optical_hf.models.alignment.relevance_pairs import read_pairs, sample_pairs
 from optical_hf.models.alignment.token_rows import DocumentTokens, read_document_tokens
 from optical_hf.stores.documents.document_sentences import cut_sentences
 
@@ -83,6 +85,13 @@ class EnglishTexts:
         place_N = torch.tensor(places)
         target_NK = index.vectors.target_NK[place_N.to(index.vectors.target_NK.device)]
         return DocumentVectors(self.student(parts), target_NK, index.vectors.text_N[place_N])
+
+    def relevance(self, relevance_pairs: Dataset | None) -> DocumentVectors | None:
+        """The vectors of English queries and of the documents that answer them; None where there are none."""
+        if relevance_pairs is None:
+            return None
+        chosen = sample_pairs(relevance_pairs, self.count, self.seed, self.teacher.reader.width)
+        return read_pairs(chosen, self.student, self.teacher)
 
     def queries(self, query_texts: Documents | None) -> DocumentVectors | None:
         """The vectors of English queries; None where there are none."""

@@ -18,6 +18,8 @@ from functools import partial
 from os import PathLike
 from typing import Any
 
+from datasets import Dataset
+
 from optical_hf.models.alignment.alignment_checks import (
     Bitext,
     check_choices,
@@ -57,6 +59,7 @@ def fit_alignment(
     *,
     documents: Documents | None = None,
     query_texts: Documents | None = None,
+    relevance_pairs: Dataset | None = None,
     method: Method = "contrastive",
     rounds: int = 3,
     epsilon: float = 0.02,
@@ -98,6 +101,9 @@ def fit_alignment(
         query_texts: English queries, such as a query log: a list, or a `Dataset` with a column `text`. Both models read them as
             queries, and the student learns to put each where the teacher does. Beside bitext or documents, for students of one
             vector, not for "transport".
+        relevance_pairs: English queries and documents that answer them: a `Dataset` with columns `query` and `document`, and maybe
+            `vector`, the document's in the index; without it the teacher reads the document. The student's vector of the query is
+            to retrieve that of the document. Beside bitext or documents, for "contrastive" and students of one vector.
         method: "ridge" fits pooled vectors only; "transport" goes on from there with `rounds` of plans and barycentres;
             "contrastive" lets texts retrieve their English sides, by InfoNCE over what the student is searched by: its one vector,
             or its tokens by MaxSim.
@@ -129,7 +135,8 @@ def fit_alignment(
         max_documents: documents the student reads, and query texts; beyond them a random choice.
         document_sentences: take sentences of the documents as further queries, whose target is their document's vector: half of
             the documents' share. For long documents and students of one vector; needs nltk (extra `translate`).
-        query_share: share of a step's texts that are query texts.
+        query_share: share of a step's texts that are query texts and queries of relevance pairs, half of it each where there are
+            both.
         student_tokens: a cache of the student's frozen backbone, `TeacherCache.build(as_backbone(student), texts, folder)`,
             read in place of the backbone; it must hold every `target`, and every `source` with `also_english`.
         held_out: pairs kept from the fit, to measure R@1 among them before and after; needs a `Dataset`. All pairs of one
@@ -182,7 +189,8 @@ def fit_alignment(
         relay,
         also_english,
         regularisation,
-        (query_texts is not None or document_sentences) and (planned or by_maxsim),
+        ((query_texts is not None or document_sentences) and (planned or by_maxsim))
+        or (relevance_pairs is not None and (planned or by_maxsim or method != "contrastive")),
     )
     teacher = checked_teacher(teacher, bitext, method, start, planned, by_maxsim)
     projection = checked_projection(student, teacher)
@@ -208,13 +216,13 @@ def fit_alignment(
         read_pooled(read, fitted, student_reads, teacher_reads, also_english)
     english = EnglishTexts(student_reads, teacher_reads, max_documents, seed, student.device)
     index, unseen, indexed = english.index(documents, held_out, tokens_per_text if by_maxsim else None)
-    queries = english.queries(query_texts)
+    queries, relevance = english.queries(query_texts), english.relevance(relevance_pairs)
     sentences = english.sentences(indexed, index) if document_sentences else None
     for texts_read in (index.vectors if index else None, queries) if not planned else ():
         if texts_read is not None:
             read.add_documents(texts_read.source_ND, texts_read.target_NK, texts_read.text_N)
     shares = (document_share, pseudo_foreign if also_english else 0.0)
-    descended = _gradient_steps(read, index, *shares, queries, query_share, sentences)
+    descended = _gradient_steps(read, index, *shares, queries, query_share, sentences, relevance)
     rounds = 0 if not planned else 1 if relay else rounds
     penalty, weight, costs = 0.0, None, list[float]()
     if method != "contrastive" or start != "student":
@@ -266,6 +274,7 @@ def _gradient_steps(
     queries: DocumentVectors | None,
     query_share: float,
     sentences: DocumentVectors | None,
+    relevance: DocumentVectors | None,
 ) -> Callable[..., ContrastiveMap] | None:
     """The gradient steps on what was kept for them; they take the start and the settings."""
     if read.tokens is not None:
@@ -274,7 +283,9 @@ def _gradient_steps(
         vectors = None if index is None else index.vectors
         return partial(
             fit_contrastive,
-            *contrastive_rows(read, vectors, document_share, pseudo_foreign, queries, query_share, sentences),
+            *contrastive_rows(
+                read, vectors, document_share, pseudo_foreign, queries, query_share, sentences, relevance
+            ),
         )
     return None
 

@@ -222,7 +222,9 @@ def test_query_texts_without_pairs_or_with_plans():
     student, teacher = tiny_pairs.pair()
     fit_alignment(student, teacher, documents=texts(), query_texts=["who sleeps?"], **QUICK)
     for given in ({"start": "transport"}, {"method": "transport"}):
-        with pytest.raises(ValueError, match="query_texts and document_sentences are for students of one vector"):
+        with pytest.raises(
+            ValueError, match="query_texts, document_sentences and relevance_pairs are for students of one vector"
+        ):
             fit_alignment(student, teacher, tiny_pairs.bitext(), query_texts=["who sleeps?"], **QUICK | given)
     with pytest.raises(ValueError, match="query_texts: 1 of 2 texts are empty"):
         fit_alignment(student, teacher, tiny_pairs.bitext(), query_texts=["who?", ""], **QUICK)
