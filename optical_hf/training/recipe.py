@@ -19,7 +19,7 @@ RECIPE: Mapping[str, Any] = MappingProxyType(
         "per_device_train_batch_size": 48,
         "learning_rate": 4e-5,
         "warmup_steps": 0.1,
-        "max_steps": 120,
+        "max_steps": 240,
         "freeze_embeddings": True,
         **({"train_sampling_strategy": "group_by_length"} if GROUPS_BY_NAME else {"group_by_length": True}),
     }
