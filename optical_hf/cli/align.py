@@ -44,7 +44,11 @@ def align(
     document_vector: options.DocumentVector = "vector",
     document_prompt: options.DocumentPrompt = None,
     index_check: Annotated[
-        bool, typer.Option(help="See that --teacher made the vectors of --documents, before anything is learnt.")
+        bool,
+        typer.Option(
+            rich_help_panel=options.INDEX,
+            help="See that --teacher made the vectors of --documents.",
+        ),
     ] = True,
     query_texts: options.QueryTexts = None,
     relevance: Annotated[
@@ -109,7 +113,7 @@ def align(
         ),
     ] = 1.0,
     max_documents: Annotated[
-        int, typer.Option(min=1, help="Documents that are read; a random choice.")
+        int, typer.Option(min=1, rich_help_panel=options.INDEX, help="Documents that are read; a random choice.")
     ] = MAX_DOCUMENTS,
     document_sentences: Annotated[
         bool, typer.Option(rich_help_panel=CONTRAST, help="Take sentences of long documents as further queries.")

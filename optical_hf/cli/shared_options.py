@@ -23,18 +23,20 @@ BITEXT = typer.Option(
 )
 BitextFiles = Annotated[list[str], BITEXT]
 MaybeBitextFiles = Annotated[list[str] | None, BITEXT]
+INDEX = "The index"
 DOCUMENTS = typer.Option(
-    help="English documents of the index, with their vectors or without: x.txt, x.jsonl, x.csv, x.parquet, x.npy beside "
-    "its texts, a FAISS index beside them, a LanceDB folder, or the URL of a store, "
-    "such as postgresql://HOST/DATABASE?table=T&text=COLUMN (docs/stores.md)."
+    rich_help_panel=INDEX,
+    help="English documents of the index, with their vectors or without: x.txt, x.jsonl, x.csv, x.parquet, x.npy or x.faiss "
+    "beside its texts, a LanceDB folder, the URL of a store (docs/stores.md).",
 )
 DocumentFiles = Annotated[list[str] | None, DOCUMENTS]
 QueryTexts = Annotated[
     list[str] | None, typer.Option(help="English queries, such as a query log: files as for --documents.")
 ]
-DocumentText = Annotated[str, typer.Option(help="The column or field of the documents' texts.")]
+DocumentText = Annotated[str, typer.Option(rich_help_panel=INDEX, help="The column or field of the documents' texts.")]
 DocumentVector = Annotated[
-    str, typer.Option(help="The column or field of the documents' vectors, where they have any.")
+    str,
+    typer.Option(rich_help_panel=INDEX, help="The column or field of the documents' vectors, where they have any."),
 ]
 StudentKind = Annotated[
     Kind | None, typer.Option(help="One vector a text or one a token; the default is the teacher's.")
@@ -51,7 +53,7 @@ QueryPrompt = Annotated[
 ]
 DocumentPrompt = Annotated[
     str | None,
-    typer.Option(help="Text in front of every document the teacher reads, in place of the one that it states."),
+    typer.Option(rich_help_panel=INDEX, help="Text in front of documents that the teacher reads, in place of its own."),
 ]
 BadRow = Annotated[
     Literal["error", "drop"],

@@ -100,6 +100,7 @@ def test_the_version(monkeypatch, capsys, words):
 VERBS = [
     ["demo"],
     ["align"],
+    ["check"],
     ["train"],
     ["evaluate"],
     ["study"],
@@ -115,7 +116,7 @@ def test_help_of_every_verb(monkeypatch, capsys, verb):
     code, out, _ = run(monkeypatch, capsys, *verb, "--help")
     assert code == 0
     assert "Usage" in out
-    assert 8 < len(out.splitlines()) < 200
+    assert 8 < len(out.splitlines()) < 240
 
 
 def test_help_lists_the_choices(monkeypatch, capsys):
