@@ -25,7 +25,7 @@ from torch.nn.functional import linear, normalize
 from vector_sets import TEST, TRAIN, Encoders, Hits, Queries, hits, queries, recovery, unseen_pairs
 
 from optical_hf.models.alignment.contrastive_map import ContrastiveRows, fit_contrastive
-from optical_hf.models.alignment.fit_alignment import PASSES_OF_ENGLISH
+from optical_hf.models.alignment.contrastive_rows import PASSES_OF_ENGLISH
 from optical_hf.models.alignment.map_descent import ContrastiveSettings
 from optical_hf.models.alignment.ridge_regression import NormalEquations
 from optical_hf.stores.documents.document_sentences import cut_sentences

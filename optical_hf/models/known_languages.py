@@ -12,6 +12,7 @@ from typing import Any
 from datasets import Dataset
 from huggingface_hub import metadata_load
 
+from optical_hf.files import write_text
 from optical_hf.languages import canonical_language
 from optical_hf.models.tokens import Encoder
 
@@ -77,7 +78,7 @@ def write_languages(model: Encoder, folder: Path) -> None:
     place = folder / SETTINGS
     if (kept := recorded_languages(model)) and place.exists():
         settings = json.loads(place.read_text(encoding="utf-8"))
-        place.write_text(json.dumps({**settings, KEY: sorted(kept)}, indent=2, sort_keys=True), encoding="utf-8")
+        write_text(place, json.dumps({**settings, KEY: sorted(kept)}, indent=2, sort_keys=True))
 
 
 def read_languages(model: Encoder, settings: dict[str, Any], card: Path) -> None:

@@ -119,7 +119,7 @@ def test_the_page_is_whole_and_asks_nothing_of_the_network(student, teacher, tmp
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     page = Page()
     page.feed(text)
-    assert page.tags.count("svg") == 3
+    assert page.tags.count("svg") == 5
     assert not {"script", "link", "img", "iframe", "b"} & set(page.tags)
     loaded = [value for name, value in page.attributes if name in ("src", "href", "xlink:href")]
     assert all(value.startswith("#") for value in loaded)

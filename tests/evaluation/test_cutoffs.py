@@ -51,7 +51,7 @@ def test_one_cutoff_does_not_serve_both(report):
         row = kept["languages"][code]
         assert row["answered"] == shown[mine].mean()
         right = scores[mine][ranks[mine] == 1]
-        assert row["right"] == pytest.approx(np.quantile(right, [0.1, 0.5, 0.9]).tolist())
+        assert row["right"] == pytest.approx(np.quantile(right, [0.1, 0.5, 0.9]).tolist(), abs=1e-4)
     assert german["right"][0] > somali["right"][2]
     assert german["correct"]["value"] == 1
     assert RetrievalReport.from_json(report.to_json()).cutoffs == report.cutoffs

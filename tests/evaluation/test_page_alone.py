@@ -9,6 +9,6 @@ def test_one_system_in_one_language(student, teacher, collection, tmp_path):
         write_html(source, tmp_path / name, title="Wörter & <mehr>")
     text = (tmp_path / "fresh.html").read_text(encoding="utf-8")
     assert text == (tmp_path / "read.html").read_text(encoding="utf-8")
-    assert text.count("<svg") == 1
+    assert text.count("<svg") == 2
     assert "<h1>Wörter &amp; &lt;mehr&gt;</h1>" in text
     assert "No gap: a gap needs queries in at least two languages" in text

@@ -130,6 +130,7 @@ def test_the_targets_of_what_is_searched_are_the_vectors_of_the_index(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("counted")
 def test_contrastive_systems_learn_with_documents_and_without(
     values: dict, loaded: Written, in_process: list[str], texts: Path
 ) -> None:

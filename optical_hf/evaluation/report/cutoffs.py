@@ -92,4 +92,4 @@ def _answers(
 
 def _quantiles(scores: NDArray[np.float64]) -> list[float] | None:
     kept = scores[np.isfinite(scores)]
-    return [float(value) for value in np.quantile(kept, QUANTILES)] if len(kept) else None
+    return [round(float(value), 4) for value in np.quantile(kept, QUANTILES)] if len(kept) else None

@@ -11,7 +11,16 @@ from torch import Tensor
 from optical_hf.models.alignment.contrastive_map import ContrastiveRows
 from optical_hf.models.alignment.first_pass import FirstPass
 from optical_hf.models.alignment.index_documents import DocumentVectors
+from optical_hf.models.alignment.map_descent import ContrastiveSettings
 from optical_hf.models.alignment.own_rank import first_of_each
+
+PASSES_OF_ENGLISH = 20
+"""Without bitext more passes over few documents forget the other languages (docs/benchmarks/alignment.md)."""
+
+
+def of_english(settings: ContrastiveSettings, *kinds: DocumentVectors | None) -> ContrastiveSettings:
+    """The settings where all rows are English: at most `PASSES_OF_ENGLISH` passes over them."""
+    return settings.at_most(PASSES_OF_ENGLISH, sum(len(rows.text_N) for rows in kinds if rows is not None))
 
 
 def contrastive_rows(

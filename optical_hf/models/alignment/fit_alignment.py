@@ -29,7 +29,7 @@ from optical_hf.models.alignment.alignment_checks import (
 )
 from optical_hf.models.alignment.alignment_report import AlignmentReport, Method, Plans, Start
 from optical_hf.models.alignment.contrastive_map import fit_contrastive
-from optical_hf.models.alignment.contrastive_rows import contrastive_rows
+from optical_hf.models.alignment.contrastive_rows import contrastive_rows, of_english
 from optical_hf.models.alignment.contrastive_tokens import BY_TOKENS, fit_contrastive_tokens
 from optical_hf.models.alignment.english_texts import EnglishTexts
 from optical_hf.models.alignment.first_pass import FirstPass, read_pooled, read_tokens
@@ -47,9 +47,6 @@ from optical_hf.models.teachers.language_teachers import AnyTeacher, as_teacher
 from optical_hf.models.teachers.teacher import EncoderTeacher, Teacher
 from optical_hf.models.tokens import Encoder
 from optical_hf.models.views import as_backbone, kind_of
-
-PASSES_OF_ENGLISH = 20
-"""Without bitext more passes over few documents forget the other languages (docs/benchmarks/alignment.md)."""
 
 
 def fit_alignment(
@@ -232,7 +229,7 @@ def fit_alignment(
     loss: list[float] = []
     if descended is not None:
         if steps is None and not read.pairs and not late:
-            descent = descent.at_most(PASSES_OF_ENGLISH, _english_rows(index, queries, sentences))
+            descent = of_english(descent, index.vectors if index else None, queries, sentences)
         weight_KD, bias_K, loss = descended(
             (projection.linear.weight, projection.linear.bias), descent, progress=progress
         )
@@ -259,11 +256,6 @@ def _descent(by_tokens: bool, **given: float | None) -> ContrastiveSettings:
     """The settings given, and the defaults of the student's kind of search."""
     known: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     return replace(BY_TOKENS if by_tokens else ContrastiveSettings(), **known)
-
-
-def _english_rows(index: DocumentTokens | None, *others: DocumentVectors | None) -> int:
-    """How many rows of English there are to learn from."""
-    return sum(len(rows.text_N) for rows in (index.vectors if index else None, *others) if rows is not None)
 
 
 def _gradient_steps(

@@ -207,7 +207,7 @@ def test_sentences_are_queries_whose_target_is_their_document(monkeypatch):
     assert (found.sum(1) == 1).all()  # none of a document that is held out
     assert set(found.int().argmax(1).tolist()) == set(range(len(documents.target_NK)))
     assert torch.equal(sentences.shift_PD, documents.shift_PD)
-    with pytest.raises(ValueError, match="document_sentences are for students of one vector"):
+    with pytest.raises(ValueError, match="document_sentences and relevance_pairs are for students of one vector"):
         fit_alignment(
             student,
             teacher,
