@@ -98,8 +98,8 @@ def search(
         code = None if language is None else canonical_language(language)
         asked = list(query or []) if queries is None else read_query_file(queries)
         if explanation is not None:
-            check_explanation(explanation)
             explain = explain or 1
+            check_explanation(explanation, explain * len(asked))
         if explain and run is not None:
             raise ValueError("--run writes a file of ids and scores: leave --explain out")
     for file in filter(None, (run, explanation)):

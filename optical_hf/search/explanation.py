@@ -51,25 +51,23 @@ def write_explanation(alignments: Sequence[TokenAlignment], path: str | Path) ->
         ValueError: another ending, or several alignments for a picture.
         ImportError: without the extra `viz`.
     """
-    ending = check_explanation(path)
+    ending = check_explanation(path, len(alignments))
     if ending == "html":
         parts: list[Picture | Table] = []
         for one in alignments:
             parts += [Picture(f"{one.query.text} ← {one.document.id}", svg_of(_figure(one))), _table(one)]
         write_page(path, "Why these documents were found", NOTES[alignments[0].by] if alignments else "", parts)
         return
-    if len(alignments) != 1:
-        raise ValueError(
-            f"{path}: a picture shows one query and one document, there are {len(alignments)}; write x.html"
-        )
     write_whole(path, partial(_figure(alignments[0]).savefig, format=ending, dpi=200))
 
 
-def check_explanation(path: str | Path) -> str:
-    """The ending of the path: html, png, svg or pdf; ValueError for another."""
+def check_explanation(path: str | Path, alignments: int) -> str:
+    """The ending of the path: html, png, svg or pdf; ValueError for another, or where several are to be one picture."""
     ending = Path(path).suffix.removeprefix(".").lower()
     if ending not in ("html", "png", "svg", "pdf"):
         raise ValueError(f"{path}: expected a page x.html or a picture x.png, x.svg or x.pdf")
+    if ending != "html" and alignments != 1:
+        raise ValueError(f"{path}: a picture shows one query and one document, there are {alignments}; write x.html")
     return ending
 
 

@@ -57,6 +57,7 @@ def test_a_file_of_queries_becomes_a_run(folder, monkeypatch, capsys):
         (("mbwa", "--language", "xx!"), "unknown language"),
         (("--queries", "nowhere.tsv"), "no such file"),
         (("mbwa", "--run", "/proc/x.run"), "cannot be written"),
+        (("mbwa", "paka", "--explanation", "x.png"), "one query and one document, there are 2"),
     ],
 )
 def test_what_is_wrong_is_one_line(folder, monkeypatch, capsys, words, told):
