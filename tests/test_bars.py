@@ -2,6 +2,7 @@
 
 import os
 import sys
+from unittest.mock import patch
 
 import pytest
 
@@ -13,9 +14,11 @@ def test_bars_are_shown_on_a_terminal_where_they_are_wanted(monkeypatch, termina
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
     assert bars_shown() is terminal
     assert bars_shown(False) is False
-    monkeypatch.setattr(os, "environ", {"TQDM_DISABLE": "0"})
-    quiet_bars()
-    assert os.environ == ({"TQDM_DISABLE": "0"} if terminal else {**NO_BARS, "TQDM_DISABLE": "0"})
+    with patch.dict(
+        os.environ, {"TQDM_DISABLE": "0"}, clear=True
+    ):  # the same mapping: rich keeps it when it is imported
+        quiet_bars()
+        assert dict(os.environ) == ({"TQDM_DISABLE": "0"} if terminal else {**NO_BARS, "TQDM_DISABLE": "0"})
 
 
 def test_bars_are_shown_in_a_notebook(monkeypatch):
