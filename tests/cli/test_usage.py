@@ -120,10 +120,8 @@ def test_help_of_every_verb(monkeypatch, capsys, verb):
 
 
 def test_help_lists_the_choices(monkeypatch, capsys):
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr("typer.rich_utils.FORCE_TERMINAL", None)  # a CI's terminal is forced, and then 80 wide
-    for forced in ("FORCE_COLOR", "TTY_COMPATIBLE"):
-        monkeypatch.delenv(forced, raising=False)
+    monkeypatch.setattr("typer.rich_utils.FORCE_TERMINAL", False)  # a terminal of a CI is forced, and then 80 wide
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 200)
     for verb, choices in (
         (["align"], ["ridge|transport|contrastive", "vector|late_interaction"]),
         (["evaluate"], ["vector|maxsim"]),
