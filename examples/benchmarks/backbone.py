@@ -19,14 +19,12 @@ import yaml
 from datasets import Dataset
 from torch import Tensor
 from torch.nn.functional import normalize
-from vector_sets import TEST, TRAIN, Encoders, Queries, queries
+from vector_sets import TEST, TRAIN, Encoders, Queries, hits, queries, ridge, unseen_pairs
 
 from optical_hf import OTDistillationArguments, OTDistillationTrainer, load_student, load_teacher
 from optical_hf.models.alignment.contrastive_map import ContrastiveRows, fit_contrastive
 from optical_hf.models.alignment.map_descent import ContrastiveSettings
-from optical_hf.models.alignment.own_rank import own_rank, same_targets, text_numbers
 from optical_hf.models.alignment.projection_fit import assign_projection
-from optical_hf.models.alignment.ridge_regression import NormalEquations
 from optical_hf.training.recipe import RECIPE
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -51,18 +49,16 @@ changed: dict[str, Any] = {
 whole = {
     place: Queries(*(side[: options.test] for side in queries(options.data / path))) for place, path in TEST.items()
 }
-seen = {text for rows in whole.values() for side in rows for text in side}
 tested = {place: rows for place, rows in whole.items() if place[0] in options.sets}
 
 
 def bitext() -> Dataset:
     columns: dict[str, list[str]] = {"source": [], "target": [], "language": []}
     for language, path in TRAIN.items():
-        pairs = queries(options.data / path)
-        kept = [(f, e) for f, e in zip(*pairs[:2], strict=True) if f not in seen and e not in seen][: options.pairs]
-        columns["target"] += [foreign for foreign, _ in kept]
-        columns["source"] += [english for _, english in kept]
-        columns["language"] += [language] * len(kept)
+        foreign, english = unseen_pairs(options.data, path, options.pairs)
+        columns["target"] += foreign
+        columns["source"] += english
+        columns["language"] += [language] * len(foreign)
     return Dataset.from_dict(columns)
 
 
@@ -94,24 +90,15 @@ def contrastive_start(pairs: Dataset, own_ND: Tensor, vector_NK: Tensor) -> tupl
         ContrastiveRows(torch.cat([foreign_ND, english_ND]), target_NK.repeat(2, 1), 0.5),
         ContrastiveRows(own_ND, vector_NK, 0.5, foreign_ND - english_ND, 1.0),
     ]
-    sums = NormalEquations.zeros(own_ND.shape[1], vector_NK.shape[1])
-    for kind in kinds:
-        sums.add(kind.source_ND, normalize(kind.target_NK, dim=1))
-    weight_KD, bias_K = sums.solve(3e-4)
+    start = ridge(torch.cat([kind.source_ND for kind in kinds]), torch.cat([kind.target_NK for kind in kinds]))
     negatives_MK = torch.cat([target_NK, vector_NK])
-    found = fit_contrastive(
-        kinds, negatives_MK, (weight_KD.float(), bias_K.float()), ContrastiveSettings(seed=options.seed)
-    )
+    found = fit_contrastive(kinds, negatives_MK, start, ContrastiveSettings(seed=options.seed))
     assert found.bias_K is not None
     return found.weight_KD, found.bias_K
 
 
 def r_at_1(query_QK: Tensor, document_SK: Tensor, texts: list[str]) -> float:
-    """Of the first Q rows of a set, each with its own document."""
-    scores_SS = torch.full((len(texts), len(texts)), -torch.inf)
-    scores_SS[: len(query_QK)] = normalize(query_QK.cpu().float(), dim=1) @ normalize(document_SK, dim=1).T
-    ranks = own_rank(scores_SS, same_targets(text_numbers(texts), document_SK))[: len(query_QK)]
-    return float((ranks == 1).float().mean() * 100)
+    return float(100 * hits(query_QK.cpu().float(), document_SK, texts).mean())
 
 
 def figures(read: Any) -> dict[tuple[str, str, str], float]:

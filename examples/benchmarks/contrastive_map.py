@@ -21,16 +21,14 @@ import numpy as np
 import torch
 from adapter_maps import low_rank_affine, procrustes, residual_mlp
 from torch import Tensor
-from torch.nn.functional import linear, normalize
-from vector_sets import TEST, TRAIN, Encoders, Hits, Queries, hits, queries, recovery, unseen_pairs
+from torch.nn.functional import linear
+from vector_sets import TEST, TRAIN, Encoders, Hits, Queries, hits, queries, recovery, ridge, unseen_pairs
 
 from optical_hf.models.alignment.contrastive_map import ContrastiveRows, fit_contrastive
 from optical_hf.models.alignment.contrastive_rows import PASSES_OF_ENGLISH
 from optical_hf.models.alignment.map_descent import ContrastiveSettings
-from optical_hf.models.alignment.ridge_regression import NormalEquations
 from optical_hf.stores.documents.document_sentences import cut_sentences
 
-PENALTY = 3e-4
 Map = Callable[[Tensor], Tensor]
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -107,13 +105,6 @@ def sentences(name: str, whose: str) -> tuple[Tensor, Tensor]:
         return student(parts), teacher(parts)
     places = {text: place for place, text in enumerate(texts)}
     return student(parts), teacher(texts)[[places[text] for text in documents]]
-
-
-def ridge(source_ND: Tensor, target_NK: Tensor) -> tuple[Tensor, Tensor]:
-    sums = NormalEquations.zeros(source_ND.shape[1], target_NK.shape[1])
-    sums.add(source_ND, normalize(target_NK, dim=1))
-    weight_KD, bias_K = sums.solve(PENALTY)
-    return weight_KD.float(), bias_K.float()
 
 
 @cache

@@ -17,6 +17,7 @@ from optical_hf.metrics.bootstrap import resampled_means
 from optical_hf.metrics.observations import observe
 from optical_hf.metrics.seeds import ratio_over_seeds
 from optical_hf.models.alignment.own_rank import SAME, own_rank, text_numbers
+from optical_hf.models.alignment.ridge_regression import NormalEquations
 from optical_hf.models.teachers.token_cache.cache_shards import text_hash
 
 TRAIN = {
@@ -36,6 +37,7 @@ TEST |= {("LAFAND dev", code): f"lafand_mt/{name}-eng.dev.tsv.gz" for code, name
 TEST |= {("Multi30k 2017", code): f"multi30k/test_2017_flickr.{code}.gz" for code in ("de", "fr")}
 TEST |= {("AfriQA dev", code): f"afriqa/{name}-en.dev.jsonl.gz" for code, name in {"ha": "hau", "zu": "zul"}.items()}
 CHUNK = 500
+PENALTY = 3e-4
 
 
 class Queries(NamedTuple):
@@ -95,6 +97,14 @@ def recovery(found: Hits, own: Hits, whole: dict[tuple[str, str], Queries], plac
     weights_L = np.full(len(seen.languages), 1 / len(seen.languages))
     estimate = ratio_over_seeds(seen, resampled_means(seen, 2000, seed=0), weights_L).estimate(0.95)
     return f"{estimate.value:.0%}, {100 * (estimate.low or 0):.0f} to {100 * (estimate.high or 0):.0f}"
+
+
+def ridge(source_ND: Tensor, target_NK: Tensor) -> tuple[Tensor, Tensor]:
+    """Weight and bias of a ridge regression on targets of unit length."""
+    sums = NormalEquations.zeros(source_ND.shape[1], target_NK.shape[1])
+    sums.add(source_ND, normalize(target_NK, dim=1))
+    weight_KD, bias_K = sums.solve(PENALTY)
+    return weight_KD.float(), bias_K.float()
 
 
 class Encoders:

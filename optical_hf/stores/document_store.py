@@ -1,6 +1,6 @@
 """The protocol of a store: an index that a user has, whose rows are read and which searches itself.
 
-A new kind of store = one file in `engines/`, one line in `OPENERS` of `open_store.py`, one form in `store_location.py`, one test.
+A new kind of store = one file in `engines/`, one line in its `ENGINE_OPENERS`, one form in `store_location.py`, one test.
 Scores are such that more is better, whatever the store counts in. Ids are strings here, whatever the store keeps.
 
 Shapes: Q queries, K results, R rows, D width.

@@ -229,7 +229,7 @@ def fit_alignment(
     loss: list[float] = []
     if descended is not None:
         if steps is None and not read.pairs and not late:
-            descent = of_english(descent, index.vectors if index else None, queries, sentences)
+            descent = of_english(descent, index.vectors if index else None, queries, sentences, relevance)
         weight_KD, bias_K, loss = descended(
             (projection.linear.weight, projection.linear.bias), descent, progress=progress
         )

@@ -89,9 +89,7 @@ class PseudoForeign:
         projection = token_projection(student)
         assert projection is not None
         modules = list(student)
-        shift_B1K = linear(shift_BD, projection.linear.weight).unsqueeze(
-            1
-        )  # of each token: their pooled vector moves by it
+        shift_B1K = linear(shift_BD, projection.linear.weight).unsqueeze(1)  # of every token, so of their mean too
         features: dict[str, Any] = {
             "token_embeddings": read.tokens_BND + shift_B1K, "attention_mask": read.mask_BN.long(),
         }  # fmt: skip
