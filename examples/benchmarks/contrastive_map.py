@@ -6,8 +6,8 @@ Teacher all-MiniLM-L6-v2, student multilingual-e5-small ("query: "), one vector,
 and French (captions), Finnish, Marathi and Tagalog (sentences), Swahili (news) and Somali (nine domains); pairs with a text of
 a test set are left out. The index of a set holds the English sides of all its languages, and each language searches its own. Index
 documents are those, read without their translations. Re-indexing is the student's untrained checkpoint in an index of its own,
-behind "query: " or "passage: ", whichever retrieves more in that set and language ("query: " with --among). Seconds are of the
-processor, for one fit on vectors that were read. `--vectors` keeps what was encoded, and a second run reads it.
+behind "query: " or "passage: ", whichever retrieves more in that set and language
+("query: " with --among and --others). Seconds are of the processor, for one fit on vectors that were read. `--vectors` keeps what was encoded, and a second run reads it.
 """
 
 import argparse
@@ -22,7 +22,7 @@ import torch
 from adapter_maps import low_rank_affine, procrustes, residual_mlp
 from torch import Tensor
 from torch.nn.functional import linear
-from vector_sets import TEST, TRAIN, Encoders, Hits, Queries, hits, queries, recovery, ridge, unseen_pairs
+from vector_sets import TEST, TRAIN, Encoders, Hits, Queries, hits, other_texts, queries, recovery, ridge, unseen_pairs
 
 from optical_hf.models.alignment.contrastive_map import ContrastiveRows, fit_contrastive
 from optical_hf.models.alignment.contrastive_rows import PASSES_OF_ENGLISH
@@ -46,6 +46,8 @@ parser.add_argument("--only", nargs="+", default=[""], help="systems of these na
 parser.add_argument(
     "--among", action="store_true", help="each set's documents among the English sides of the bitext, 2,000 a language"
 )
+parser.add_argument("--others", type=int, default=0, help="among so many captions and sentences instead")
+parser.add_argument("--seen", type=int, default=10_000, help="with --others: documents of the index that a fit reads")
 parser.add_argument("--by-language", action="store_true", help="print each language too")
 options = parser.parse_args()
 encode = Encoders(options.models, options.vectors)
@@ -75,9 +77,12 @@ def bitext() -> tuple[Tensor, Tensor, Tensor]:
 @cache
 def others() -> tuple[list[str], Tensor, Tensor]:
     """What stands in every index beside the set's own documents; and the student's and the teacher's vectors of it."""
-    if not options.among:
-        return [], torch.empty(0, student([""]).shape[1]), torch.empty(0, teacher([""]).shape[1])
-    return english_sides(), bitext()[1], bitext()[2]
+    if options.others:
+        texts = other_texts(options.data, options.others)
+        return texts, student(texts), teacher(texts)
+    if options.among:
+        return english_sides(), bitext()[1], bitext()[2]
+    return [], torch.empty(0, student([""]).shape[1]), torch.empty(0, teacher([""]).shape[1])
 
 
 def english_sides() -> list[str]:
@@ -86,12 +91,16 @@ def english_sides() -> list[str]:
 
 @cache
 def index(name: str) -> tuple[Tensor, Tensor]:
-    """The student's and the teacher's vectors of a set's different documents."""
+    """The student's and the teacher's vectors of a set's different documents; with --others of some of the whole index."""
     places = [place for place in whole if place[0] == name]
     texts = [text for place in places for text in whole[place].documents]
     first = list({text: row for row, text in reversed(list(enumerate(texts)))}.values())
     both = (torch.cat([read(whole[place].documents) for place in places]) for read in (student, teacher))
     own_ND, vector_NK = (vectors[first] for vectors in both)
+    if options.others:
+        own_ND, vector_NK = torch.cat([own_ND, others()[1]]), torch.cat([vector_NK, others()[2]])
+        seen = torch.randperm(len(own_ND), generator=torch.Generator().manual_seed(0))[: options.seen]
+        own_ND, vector_NK = own_ND[seen], vector_NK[seen]
     return own_ND, vector_NK
 
 
@@ -220,7 +229,7 @@ def re_indexing() -> Hits:
     found: Hits = {}
     for place, rows in whole.items():
         beside, other_OD, _ = others()
-        prompts = ("query: ",) if options.among else ("query: ", "passage: ")
+        prompts = ("query: ",) if options.among or options.others else ("query: ", "passage: ")
         own = [torch.cat([student(rows.documents, prompt), other_OD]) for prompt in prompts]
         foreign, english = (
             max((hits(student(side), documents, rows.documents + beside) for documents in own), key=np.mean)[None]

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import random
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -71,6 +72,22 @@ def unseen_pairs(data: Path, path: str, count: int) -> tuple[list[str], list[str
     kept = [(f, e) for f, e in zip(*pairs[:2], strict=True) if f not in seen and e not in seen]
     foreign, english = map(list, zip(*kept[:count], strict=True))
     return foreign, english
+
+
+def other_texts(data: Path, count: int) -> list[str]:
+    """Different English captions and sentences, half and half, in an order drawn once, without those of a test set."""
+    seen, parts = test_texts(data), []
+    captions = [data / "multi30k/train.en.gz", *sorted((data / "flickr30k_captions_train").glob("*.en.gz"))]
+    sentences = sorted((data / "tatoeba_train").glob("*-eng.tsv.gz"))
+    for files, column in ((captions, 0), (sentences, 1)):
+        found: dict[str, None] = {}
+        for file in files:
+            with gzip.open(file, "rt", encoding="utf-8") as lines:
+                found |= dict.fromkeys(line.rstrip("\n").split("\t")[column] for line in lines)
+        kept = [text for text in found if text.strip() and text not in seen]
+        half = random.Random(0).sample(kept, len(kept))[: (count + 1 - column) // 2]
+        parts.append(half)
+    return [text for part in parts for text in part]
 
 
 def hits(query_SK: Tensor, document_CK: Tensor, texts: list[str]) -> np.ndarray:

@@ -18,6 +18,7 @@ from optical_hf.models.prompts import Task
 from optical_hf.models.teachers.teacher import Teacher
 
 BATCH = 64
+MOST_REPEATS = 20
 NAMES: dict[Task, str] = {"query": "query texts", "document": "documents"}
 
 
@@ -39,7 +40,8 @@ def with_texts(
         texts: in a random order, from `sample_documents`.
         teacher: of the index.
         task: "document" for documents of the index, "query" for query texts.
-        share: of all rows that are the further ones; of a table that has too few of them, all.
+        share: of all rows that are the further ones. Where there are too few of them beside a table, each is repeated, at most
+            `MOST_REPEATS` times.
         seed: of the mixture of a stream.
         device: the teacher's.
         progress: show a progress bar.
@@ -47,9 +49,10 @@ def with_texts(
     Raises:
         ValueError: where vectors are not finite.
     """
-    if isinstance(rows, Dataset):
-        texts = texts.select(range(min(len(texts), most_rows(len(rows), share))))
-    more = english_rows(texts, teacher, task, device, progress)
+    wanted = most_rows(len(rows), share) if isinstance(rows, Dataset) else len(texts)
+    more = english_rows(texts.select(range(min(len(texts), wanted))), teacher, task, device, progress)
+    if wanted > len(more):
+        more = more.select(np.resize(np.arange(len(more)), min(wanted, MOST_REPEATS * len(more))))
     if rows is None:
         return more
     if "document" in (rows.column_names or []):  # what they are to find is their own vector
