@@ -7,7 +7,8 @@ and French (captions), Finnish, Marathi and Tagalog (sentences), Swahili (news) 
 a test set are left out. The index of a set holds the English sides of all its languages, and each language searches its own. Index
 documents are those, read without their translations. Re-indexing is the student's untrained checkpoint in an index of its own,
 behind "query: " or "passage: ", whichever retrieves more in that set and language
-("query: " with --among and --others). Seconds are of the processor, for one fit on vectors that were read. `--vectors` keeps what was encoded, and a second run reads it.
+("query: " with --among and --others). Seconds are of
+the processor, for one fit on vectors that were read. `--vectors` keeps what was encoded, and a second run reads it.
 """
 
 import argparse
