@@ -1,10 +1,12 @@
 """Tables of `datasets` as users hand them over."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from datasets import DatasetDict, IterableDatasetDict
 
+RELEVANT: Final = "relevant_document"
+"""The column of bitext for a text that answers the English side."""
 UNKNOWN_LANGUAGE = "und"
 """The code (BCP 47) of a language that nobody said."""
 

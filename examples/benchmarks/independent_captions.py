@@ -123,7 +123,12 @@ def relevance(count: int) -> Dataset:
     while len(rows) < count:
         images = draw.sample(chosen, len(chosen))
         rows += [
-            {"source": translated[i], "target": german[i], "language": "de", "document": draw.choice(english[i])}
+            {
+                "source": translated[i],
+                "target": german[i],
+                "language": "de",
+                "relevant_document": draw.choice(english[i]),
+            }
             for i in images
         ]
     return Dataset.from_list(rows[:count])

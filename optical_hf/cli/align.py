@@ -12,6 +12,7 @@ from rich.console import Console
 
 from optical_hf.cli import shared_options as options
 from optical_hf.cli.ending import usage
+from optical_hf.cli.relevance_files import load_relevance
 from optical_hf.data import load_bitext
 from optical_hf.evaluation.index_check import check_table_of_documents
 from optical_hf.files import check_folder, write_text
@@ -21,7 +22,6 @@ from optical_hf.models.alignment.index_documents import MAX_DOCUMENTS
 from optical_hf.models.alignment.ridge_penalty import Selection
 from optical_hf.models.text_length import set_max_seq_length
 from optical_hf.models.tokens import Encoder
-from optical_hf.reading.bad_rows import OnBadRow
 from optical_hf.reading.line_files import LINE_LIMIT
 from optical_hf.stores import load_documents
 from optical_hf.stores.store_location import without_secrets
@@ -51,13 +51,7 @@ def align(
         ),
     ] = True,
     query_texts: options.QueryTexts = None,
-    relevance: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="English queries and documents that answer them: x.jsonl with the fields query and document, or x.tsv:1,2, "
-            "x.csv:question,passage where a file has other columns (the query first)."
-        ),
-    ] = None,
+    relevance: options.Relevance = None,
     method: Annotated[
         Method, typer.Option(help="What is searched by contrast, tokens by transport, or pooled vectors by ridge.")
     ] = "contrastive",
@@ -177,7 +171,7 @@ def align(
         logger.info("%s has a fitted projection, which is the start; --start ridge begins anew", student)
     report = fit_alignment(
         learner, english, rows, documents=index, query_texts=asked,
-        relevance_pairs=_relevance(relevance, on_bad_row), query_share=query_share,
+        relevance_pairs=load_relevance(relevance, on_bad_row), query_share=query_share,
         document_sentences=document_sentences, method=method, plans=plans, rounds=rounds, epsilon=epsilon, regularisation=penalty,
         also_english=also_english, start=start, steps=steps, document_share=document_share, pseudo_foreign=pseudo_foreign,
         max_documents=max_documents, held_out=min(held_out, len(rows) // 10) if rows is not None else held_out, cache=cache,
@@ -210,15 +204,6 @@ def checked_documents(documents: Dataset, where: str, teacher: Encoder) -> Datas
         return documents
     console.print("Index check: its vectors are cut or rounded, so the teacher reads its texts anew")
     return documents.remove_columns("vector")
-
-
-def _relevance(files: list[str] | None, on_bad_row: OnBadRow) -> Dataset | None:
-    """Relevance pairs of files, read as bitext is: the query as what is foreign there."""
-    if not files:
-        return None
-    named = [f"en={file}" if ":" in Path(file).name else f"en={file}:query,document" for file in files]
-    rows = load_bitext(named, on_bad_row=on_bad_row)
-    return rows.select_columns(["target", "source"]).rename_columns({"target": "query", "source": "document"})
 
 
 def _layers(first: list[int] | None, rest: list[str]) -> list[int] | None:

@@ -33,6 +33,13 @@ DocumentFiles = Annotated[list[str] | None, DOCUMENTS]
 QueryTexts = Annotated[
     list[str] | None, typer.Option(help="English queries, such as a query log: files as for --documents.")
 ]
+Relevance = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="English queries and documents that answer them: x.jsonl with the fields query and document, or x.tsv:1,2, "
+        "x.csv:question,passage where a file has other columns (the query first)."
+    ),
+]
 DocumentText = Annotated[str, typer.Option(rich_help_panel=INDEX, help="The column or field of the documents' texts.")]
 DocumentVector = Annotated[
     str,

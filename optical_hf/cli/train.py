@@ -15,6 +15,7 @@ from optical_hf.cli import shared_options as options
 from optical_hf.cli.config_file import parse_options
 from optical_hf.cli.ending import usage
 from optical_hf.cli.named_collections import collections_of
+from optical_hf.cli.relevance_files import load_relevance
 from optical_hf.data import load_bitext, stream_bitext
 from optical_hf.evaluation import RetrievalEvaluator
 from optical_hf.files import check_folder, expand_path
@@ -45,6 +46,7 @@ class TrainOptions:
     document_text: options.DocumentText = "text"
     document_vector: options.DocumentVector = "vector"
     query_texts: options.QueryTexts = None
+    relevance: options.Relevance = None
     kind: options.StudentKind = None
     layers: options.Layers = None
     max_seq_length: options.MaxSeqLength = None
@@ -105,6 +107,7 @@ def train(context: typer.Context) -> None:
         train_dataset=bitext,
         documents=documents,
         query_texts=queries,
+        relevance_pairs=load_relevance(chosen.relevance, chosen.on_bad_row),
         evaluators=evaluators,
         peft_config=LoraConfig(r=chosen.lora_rank, target_modules="all-linear") if chosen.lora_rank else None,
     )

@@ -3,7 +3,7 @@
 van den Oord et al. 2018, arXiv:1807.03748, with the other texts of the batch as negatives, and those of the bank: a memory
 bank (Wu et al. 2018, arXiv:1805.01978) whose vectors never age, for the teacher does not change.
 
-Shapes: B pairs, C documents: the whole batch and the bank, D width.
+Shapes: B pairs, C candidates: the whole batch and the bank, D width.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from torch.nn.functional import normalize
 from optical_hf.losses.loss import SearchLoss
 from optical_hf.losses.negatives import own_among_others
 from optical_hf.losses.pair_tensors import PairTensors
-from optical_hf.losses.scores import document_vectors
+from optical_hf.losses.scores import candidate_vectors
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,6 @@ class Contrastive(SearchLoss):
     def __call__(self, pairs: PairTensors) -> Tensor:
         """The loss of each pair, (B,)."""
         pairs = pairs.with_bank_of(self.bank)
-        documents_CD = document_vectors(pairs)
-        student_BC = normalize(pairs.student_vector_BD.float(), dim=-1) @ documents_CD.T
-        return own_among_others(student_BC, documents_CD, pairs, self.temperature)
+        candidate_CD = candidate_vectors(pairs)
+        student_BC = normalize(pairs.student_vector_BD.float(), dim=-1) @ candidate_CD.T
+        return own_among_others(student_BC, candidate_CD, pairs, self.temperature)

@@ -12,7 +12,7 @@ from torch import Tensor
 from optical_hf.losses.loss import MaxSimLoss
 from optical_hf.losses.negatives import own_among_others
 from optical_hf.losses.pair_tensors import PairTensors
-from optical_hf.losses.scores import document_vectors, student_maxsim
+from optical_hf.losses.scores import candidate_vectors, student_maxsim
 
 
 @dataclass(frozen=True)
@@ -28,4 +28,4 @@ class ContrastiveMaxSim(MaxSimLoss):
     def __call__(self, pairs: PairTensors) -> Tensor:
         """The loss of each pair, (B,)."""
         pairs = pairs.with_bank_of(0)
-        return own_among_others(student_maxsim(pairs), document_vectors(pairs), pairs, self.temperature)
+        return own_among_others(student_maxsim(pairs), candidate_vectors(pairs), pairs, self.temperature)

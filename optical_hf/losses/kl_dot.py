@@ -1,9 +1,9 @@
-"""Teach the teacher's ranking of the batch's documents by one vector a text.
+"""Teach the teacher's ranking of the batch's English texts by one vector a text.
 
-Hinton, Vinyals, Dean 2015, arXiv:1503.02531, on scores. The documents are the teacher's own texts of the batch, so no relevance
+Hinton, Vinyals, Dean 2015, arXiv:1503.02531, on scores. The candidates are the teacher's own texts of the batch, so no relevance
 judgement is needed.
 
-Shapes: B pairs, C documents: the whole batch and the bank.
+Shapes: B pairs, C candidates: the whole batch and the bank.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class KLDot(SearchLoss):
     """Kullback-Leibler divergence between the teacher's and the student's ranking of the batch: (B,).
 
     `KL(softmax(T_b / t) || softmax(S_b / t))`, S_bc and T_bc the cosines of query b, the student's and the teacher's, with the
-    teacher's document c. Not multiplied by t^2.
+    teacher's candidate c. Not multiplied by t^2.
 
     Args:
         temperature: t.

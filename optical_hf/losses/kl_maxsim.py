@@ -1,4 +1,4 @@
-"""Teach the teacher's ranking of the batch's documents by late interaction.
+"""Teach the teacher's ranking of the batch's English texts by late interaction.
 
 KL on ColBERT scores: Santhanam et al. 2022 (ColBERTv2), arXiv:2112.01488, section 3.2.
 

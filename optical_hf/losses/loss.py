@@ -74,9 +74,9 @@ class MaxSimLoss(Loss):
 
 @dataclass(frozen=True)
 class SearchLoss(Loss):
-    """A loss that searches: the student's vector among the documents of the whole batch and of a bank.
+    """A loss that searches: the student's vector among the candidates of the whole batch and of a bank.
 
-    The documents are the English sides, or the bitext's own `document`s where it has some. A batch of one pair without a bank
+    They are the English sides, or the bitext's `relevant_document`s where it has some. A batch of one pair without a bank
     costs 0.
 
     Args:

@@ -24,7 +24,7 @@ class PairTensors(NamedTuple):
         batch: the whole batch, where it is spread over devices and a loss compares its pairs.
         bank: English texts beside those of the batch, for a `SearchLoss`.
         target_B: a number a student text, equal where the texts are; None where nobody numbered them.
-        document_BD: the teacher's vectors of the texts to be found; None where those are the English sides.
+        relevant_BD: the teacher's vectors of the texts to be found; None where those are the English sides.
     """
 
     student_BND: Tensor
@@ -36,9 +36,9 @@ class PairTensors(NamedTuple):
     student_vector_BD: Tensor
     teacher_vector_BD: Tensor
     batch: "WholeBatch | None" = None
-    bank: "DocumentBank | None" = None
+    bank: "TextBank | None" = None
     target_B: Tensor | None = None
-    document_BD: Tensor | None = None
+    relevant_BD: Tensor | None = None
 
     @property
     def whole_batch(self) -> "WholeBatch":
@@ -49,7 +49,7 @@ class PairTensors(NamedTuple):
             self.teacher_BMD,
             self.teacher_content_BM,
             self.target_B,
-            self.document_BD,
+            self.relevant_BD,
         )
 
     def with_bank_of(self, texts: int) -> "PairTensors":
@@ -59,8 +59,13 @@ class PairTensors(NamedTuple):
         return self._replace(bank=self.bank.first(texts) if texts else None)
 
     @property
-    def document_target_C(self) -> Tensor | None:
-        """The numbers of the student texts that the documents, the batch's and then the bank's, are translations of."""
+    def document_BD(self) -> Tensor | None:
+        """The name that `relevant_BD` had up to version 0.1."""
+        return self.relevant_BD
+
+    @property
+    def candidate_target_C(self) -> Tensor | None:
+        """The numbers of the student texts that the candidates, the batch's and then the bank's, are translations of."""
         parts = [self.whole_batch.target_C, *([] if self.bank is None else [self.bank.target_K])]
         numbered = [part for part in parts if part is not None]
         return torch.cat(numbered) if len(numbered) == len(parts) else None
@@ -75,7 +80,7 @@ class WholeBatch(NamedTuple):
         teacher_CMD: the teacher's tokens; None where no `MaxSimLoss` asked for them.
         teacher_mask_CM: True where a teacher token is content.
         target_C: as `PairTensors.target_B`.
-        document_CD: as `PairTensors.document_BD`.
+        relevant_CD: as `PairTensors.relevant_BD`.
     """
 
     teacher_CD: Tensor
@@ -83,10 +88,10 @@ class WholeBatch(NamedTuple):
     teacher_CMD: Tensor | None = None
     teacher_mask_CM: Tensor | None = None
     target_C: Tensor | None = None
-    document_CD: Tensor | None = None
+    relevant_CD: Tensor | None = None
 
 
-class DocumentBank(NamedTuple):
+class TextBank(NamedTuple):
     """English texts that every batch is compared with beside its own.
 
     Attributes:
@@ -97,6 +102,6 @@ class DocumentBank(NamedTuple):
     vectors_KD: Tensor
     target_K: Tensor | None = None
 
-    def first(self, texts: int) -> "DocumentBank":
+    def first(self, texts: int) -> "TextBank":
         """The first `texts` of the bank; all of it where it has no more."""
-        return DocumentBank(self.vectors_KD[:texts], None if self.target_K is None else self.target_K[:texts])
+        return TextBank(self.vectors_KD[:texts], None if self.target_K is None else self.target_K[:texts])

@@ -1,9 +1,9 @@
-"""Scores of queries and documents that losses are made from: cosines of vectors, MaxSim of tokens, and their divergence.
+"""Scores of queries and candidates that losses are made from: cosines of vectors, MaxSim of tokens, and their divergence.
 
-The documents are the English sides of the whole batch, or `PairTensors.document_BD` where relevance is known, and behind them
+The candidates are the English sides of the whole batch, or `PairTensors.relevant_BD` where relevance is known, and behind them
 those of a bank.
 
-Shapes: B pairs, C documents: the whole batch and the bank, N student tokens, M teacher tokens, D width.
+Shapes: B pairs, C candidates: the whole batch and the bank, N student tokens, M teacher tokens, D width.
 """
 
 import torch
@@ -14,24 +14,24 @@ from torch.nn.functional import kl_div, log_softmax, normalize
 from optical_hf.losses.pair_tensors import PairTensors
 
 
-def document_vectors(pairs: PairTensors) -> Tensor:
-    """The teacher's vectors of the documents, of unit length, the batch's first, then the bank's: (C, D)."""
+def candidate_vectors(pairs: PairTensors) -> Tensor:
+    """The teacher's vectors of the candidates, of unit length, the batch's first, then the bank's: (C, D)."""
     batch = pairs.whole_batch
-    documents_CD = batch.teacher_CD if batch.document_CD is None else batch.document_CD
+    candidate_CD = batch.teacher_CD if batch.relevant_CD is None else batch.relevant_CD
     if pairs.bank is not None:
-        documents_CD = torch.cat([documents_CD, pairs.bank.vectors_KD.to(documents_CD)])
-    return normalize(documents_CD.float(), dim=-1)
+        candidate_CD = torch.cat([candidate_CD, pairs.bank.vectors_KD.to(candidate_CD)])
+    return normalize(candidate_CD.float(), dim=-1)
 
 
 def vector_scores(pairs: PairTensors) -> tuple[Tensor, Tensor]:
-    """Cosines of each query with each document (B, C): the student's, the teacher's."""
-    document_DC = document_vectors(pairs).T
+    """Cosines of each query with each candidate (B, C): the student's, the teacher's."""
+    candidate_DC = candidate_vectors(pairs).T
     student_BD, teacher_BD = (normalize(v.float(), dim=-1) for v in (pairs.student_vector_BD, pairs.teacher_vector_BD))
-    return student_BD @ document_DC, teacher_BD @ document_DC
+    return student_BD @ candidate_DC, teacher_BD @ candidate_DC
 
 
 def student_maxsim(pairs: PairTensors) -> Tensor:
-    """MaxSim of each query of the student with each document, the mean over the query's tokens: (B, C)."""
+    """MaxSim of each query of the student with each candidate, the mean over the query's tokens: (B, C)."""
     return _maxsim(pairs.student_BND, pairs.student_content_BN, pairs)
 
 
@@ -50,8 +50,8 @@ def _maxsim(query_BND: Tensor, mask_BN: Tensor, pairs: PairTensors) -> Tensor:
     batch = pairs.whole_batch
     assert batch.teacher_CMD is not None
     assert batch.teacher_mask_CM is not None
-    document_CMD, mask_CM = _unit(batch.teacher_CMD, batch.teacher_mask_CM), batch.teacher_mask_CM
-    return mean_maxsim(_unit(query_BND, mask_BN), document_CMD, mask_BN, mask_CM)
+    candidate_CMD, mask_CM = _unit(batch.teacher_CMD, batch.teacher_mask_CM), batch.teacher_mask_CM
+    return mean_maxsim(_unit(query_BND, mask_BN), candidate_CMD, mask_BN, mask_CM)
 
 
 def _unit(tokens_BND: Tensor, mask_BN: Tensor) -> Tensor:

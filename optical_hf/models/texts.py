@@ -10,7 +10,7 @@ from optical_hf.tables import check_table
 Texts: TypeAlias = Iterable[str] | Dataset | IterableDataset
 
 
-def texts_of(texts: Texts, column: Literal["source", "target", "document"]) -> list[str]:
+def texts_of(texts: Texts, column: Literal["source", "target", "relevant_document"]) -> list[str]:
     """The texts as a list; of a table of bitext, those of `column` ("source" is English).
 
     Raises:

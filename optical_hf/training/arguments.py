@@ -40,7 +40,8 @@ class OTDistillationArguments(TrainingArguments):
         pseudo_foreign: Share of the index documents of a batch whose vector, as the student reads it, is moved by the difference
             foreign - English of a random pair, so that they look like documents in another language. For students of one vector.
         max_documents: Index documents that are read, and query texts; beyond them a random choice.
-        query_share: Share of the rows, and of a fitted start, that are English query texts, where there are some.
+        query_share: Share of the rows, and of a fitted start, that are English query texts and
+            relevance pairs, where there are some.
         projection_learning_rate: Learning rate of the student's projection; the default is `learning_rate`.
         sampling_temperature: Sample languages with p proportional to n^(1/T), n the pairs of a language; 1 keeps the sizes. The
             default takes every pair once an epoch. For a table; mix streams with `interleave_languages`.

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, normalize
 
-from optical_hf.losses import LOSSES, DocumentBank, PairTensors, SearchLoss
+from optical_hf.losses import LOSSES, PairTensors, SearchLoss, TextBank
 
 BOTH = ("contrastive", "contrastive_maxsim")
 SEARCH = sorted(name for name, cls in LOSSES.items() if issubclass(cls, SearchLoss))
@@ -57,28 +57,26 @@ def test_the_texts_of_a_bank_are_wrong_answers_too_but_for_copies():
     scores = student @ torch.cat([teacher, normalize(bank, dim=-1)]).T / 0.05
     scores[0, -1] = float("-inf")
     expected = cross_entropy(scores, torch.arange(3), reduction="none")
-    assert torch.allclose(loss("contrastive", batch._replace(bank=DocumentBank(bank))), expected, atol=1e-5)
+    assert torch.allclose(loss("contrastive", batch._replace(bank=TextBank(bank))), expected, atol=1e-5)
 
 
 def test_maxsim_has_no_tokens_of_a_bank_and_leaves_it_alone():
     batch = pairs()
-    with_bank = batch._replace(bank=DocumentBank(torch.randn(5, 8)))
+    with_bank = batch._replace(bank=TextBank(torch.randn(5, 8)))
     assert torch.equal(loss("contrastive_maxsim", with_bank), loss("contrastive_maxsim", batch))
 
 
 @pytest.mark.parametrize("name", sorted(LOSSES))
 def test_a_bank_moves_the_losses_that_read_one_and_no_other(name):
     batch = pairs()
-    moved = not torch.equal(loss(name, batch._replace(bank=DocumentBank(torch.randn(5, 8)))), loss(name, batch))
+    moved = not torch.equal(loss(name, batch._replace(bank=TextBank(torch.randn(5, 8)))), loss(name, batch))
     assert moved == (name in SEARCH)
 
 
 @pytest.mark.parametrize("name", SEARCH)
 def test_with_a_bank_a_batch_of_one_is_learnt_from(name):
     apart, *bank = torch.randn(6, 8, generator=torch.Generator().manual_seed(1))
-    one = taken(pairs(), [1])._replace(
-        student_vector_BD=apart[None].requires_grad_(), bank=DocumentBank(torch.stack(bank))
-    )
+    one = taken(pairs(), [1])._replace(student_vector_BD=apart[None].requires_grad_(), bank=TextBank(torch.stack(bank)))
     (gradient,) = torch.autograd.grad(loss(name, one).sum(), one.student_vector_BD)
     assert gradient.abs().max() > 1e-3
 
@@ -119,8 +117,8 @@ def test_nor_is_one_that_the_bank_holds(numbers, left):
     """The third of the bank is another English side of the text; where nobody numbered the texts that is not known."""
     batch = taken(pairs(), [0])._replace(target_B=torch.tensor([8]))
     texts = torch.randn(5, 8, generator=torch.Generator().manual_seed(1))
-    bank = DocumentBank(texts, torch.tensor(numbers) if numbers else None)
-    expected = loss("contrastive", batch._replace(bank=DocumentBank(texts[left])))
+    bank = TextBank(texts, torch.tensor(numbers) if numbers else None)
+    expected = loss("contrastive", batch._replace(bank=TextBank(texts[left])))
     assert torch.allclose(loss("contrastive", batch._replace(bank=bank)), expected, atol=1e-6)
 
 
@@ -131,9 +129,9 @@ def test_a_document_is_found_in_place_of_the_english_side():
     scores = normalize(batch.student_vector_BD, dim=-1) @ normalize(document, dim=-1).T / 0.05
     scores[1, 2] = scores[2, 1] = float("-inf")
     expected = cross_entropy(scores, torch.arange(4), reduction="none")
-    found = loss("contrastive", batch._replace(document_BD=document))
+    found = loss("contrastive", batch._replace(relevant_BD=document))
     assert torch.allclose(found, expected, atol=1e-5)
-    same = batch._replace(document_BD=document, teacher_vector_BD=batch.teacher_vector_BD[[0, 0, 0, 0]])
+    same = batch._replace(relevant_BD=document, teacher_vector_BD=batch.teacher_vector_BD[[0, 0, 0, 0]])
     assert torch.equal(loss("contrastive", same), found)
 
 
@@ -141,6 +139,6 @@ def test_a_document_is_found_in_place_of_the_english_side():
 def test_a_loss_searches_as_many_texts_of_the_bank_as_it_says(name):
     texts = torch.randn(5, 8, generator=torch.Generator().manual_seed(1))
     batch, numbers = pairs(), torch.arange(5)
-    first = LOSSES[name](bank=2)(batch._replace(bank=DocumentBank(texts, numbers)))
-    assert torch.equal(first, loss(name, batch._replace(bank=DocumentBank(texts[:2], numbers[:2]))))
-    assert torch.equal(LOSSES[name]()(batch._replace(bank=DocumentBank(texts))), loss(name, batch))
+    first = LOSSES[name](bank=2)(batch._replace(bank=TextBank(texts, numbers)))
+    assert torch.equal(first, loss(name, batch._replace(bank=TextBank(texts[:2], numbers[:2]))))
+    assert torch.equal(LOSSES[name]()(batch._replace(bank=TextBank(texts))), loss(name, batch))

@@ -37,10 +37,10 @@ def test_kl_in_closed_form():
 
 
 def test_kl_holds_the_ranking_of_documents_to_that_of_the_teachers_queries():
-    document_BD = torch.randn(6, 8, generator=torch.Generator().manual_seed(4))
-    batch = pairs()._replace(document_BD=document_BD)
+    relevant_BD = torch.randn(6, 8, generator=torch.Generator().manual_seed(4))
+    batch = pairs()._replace(relevant_BD=relevant_BD)
     student, teacher = (
-        (normalize(query, dim=-1) @ normalize(document_BD, dim=-1).T / 0.05).softmax(-1)
+        (normalize(query, dim=-1) @ normalize(relevant_BD, dim=-1).T / 0.05).softmax(-1)
         for query in (batch.student_vector_BD, batch.teacher_vector_BD)
     )
     assert torch.allclose(KLDot()(batch), (teacher * (teacher / student).log()).sum(-1), rtol=1e-4)
@@ -82,11 +82,11 @@ def test_gradients_are_those_of_finite_differences(name):
         assert at.grad[place] == pytest.approx(float(slope), rel=2e-2, abs=1e-2)
 
 
-@pytest.mark.parametrize("document_BD", [None, torch.randn(6, 8, generator=torch.Generator().manual_seed(4))])
+@pytest.mark.parametrize("relevant_BD", [None, torch.randn(6, 8, generator=torch.Generator().manual_seed(4))])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_batch_in_two_halves_is_the_batch(name, document_BD):
+def test_a_batch_in_two_halves_is_the_batch(name, relevant_BD):
     """What gathering gives each of two devices: its own pairs, and the whole batch with an offset."""
-    whole = pairs()._replace(document_BD=document_BD)
+    whole = pairs()._replace(relevant_BD=relevant_BD)
     expected = LOSSES[name]()(whole)
     together = whole.whole_batch
     found = []

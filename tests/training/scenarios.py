@@ -120,7 +120,7 @@ def documents_and_a_bank(folder: Path, processes: int) -> list[float]:
     rows = tiny_pairs.bitext().select(range(48))
     twins = rows.remove_columns("target").add_column("target", [rows["target"][place // 4] for place in range(48)])
     run = trainer(
-        folder, processes, twins.add_column("document", rows["source"][::-1]),
+        folder, processes, twins.add_column("relevant_document", rows["source"][::-1]),
         losses="contrastive(bank=32)=1.0,kl_dot(bank=32)=1.0",
     )  # fmt: skip
     run.train()

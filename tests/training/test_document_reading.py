@@ -17,7 +17,7 @@ from optical_hf.training import OTDistillationTrainer
 
 def bitext():
     rows = tiny_pairs.bitext()
-    return rows.add_column("document", [f"{text} and a donkey" for text in rows["source"][::-1]])
+    return rows.add_column("relevant_document", [f"{text} and a donkey" for text in rows["source"][::-1]])
 
 
 def prompted():
@@ -66,10 +66,10 @@ def test_documents_are_read_as_documents(make, several, tmp_path):
     with torch.no_grad():
         features = preprocess(run.model, rows["target"][:], "query")
         own = token_set(run.model, features, run.model(dict(features), task="query")).vector_BD
-    documents = as_read(teacher, rows["document"][:], "document")
+    documents = as_read(teacher, rows["relevant_document"][:], "document")
     scores = normalize(own, dim=1) @ normalize(documents, dim=1).T
     expected = float(cross_entropy(scores / 0.05, torch.arange(3)))
-    as_queries = normalize(own, dim=1) @ normalize(as_read(teacher, rows["document"][:], "query"), dim=1).T
+    as_queries = normalize(own, dim=1) @ normalize(as_read(teacher, rows["relevant_document"][:], "query"), dim=1).T
     assert run.evaluate(rows)["eval_loss"] == pytest.approx(expected, rel=2e-2)
     assert float(cross_entropy(as_queries / 0.05, torch.arange(3))) != pytest.approx(expected, rel=2e-2)
 
@@ -79,7 +79,7 @@ def test_a_bank_of_documents_holds_them_as_documents(several, tmp_path):
     rows, teacher = bitext(), prompted()
     run = trainer(tmp_path / "run", rows, TEACHERS[several](teacher, rows, tmp_path / "tokens"), "contrastive(bank=40)")
     run.train()
-    documents = normalize(as_read(teacher, sorted({*rows["document"]}), "document"), dim=1)
+    documents = normalize(as_read(teacher, sorted({*rows["relevant_document"]}), "document"), dim=1)
     found = (normalize(run.bank.vectors_KD, dim=1) @ documents.T).max(dim=1).values
     assert found.min() > 1 - 1e-4
 

@@ -15,7 +15,7 @@ from optical_hf.training import OTDistillationTrainer
 def with_documents(rows=None):
     """Each English side answers the pair at the same place from the end; the texts are those of the bitext."""
     rows = tiny_pairs.bitext() if rows is None else rows
-    return rows.add_column("document", rows["source"][::-1])
+    return rows.add_column("relevant_document", rows["source"][::-1])
 
 
 def trainer(folder, dataset, teacher=None, **kwargs):
@@ -35,10 +35,10 @@ def test_the_student_is_to_find_the_document(tmp_path):
     assert len({*rows["source"]}) == 3
     run = trainer(tmp_path, rows)
     run.model.eval()
-    scores = vectors(run.model, rows["target"][:]) @ vectors(run.teacher.model, rows["document"][:]).T
+    scores = vectors(run.model, rows["target"][:]) @ vectors(run.teacher.model, rows["relevant_document"][:]).T
     expected = cross_entropy(scores / 0.05, torch.arange(3))
     assert run.evaluate(rows)["eval_loss"] == pytest.approx(float(expected), rel=1e-4)
-    plain = rows.remove_columns("document")
+    plain = rows.remove_columns("relevant_document")
     assert run.evaluate(plain)["eval_loss"] != pytest.approx(float(expected), rel=1e-2)
 
 
@@ -65,10 +65,12 @@ def test_documents_are_read_for_losses_that_search_alone(tmp_path, monkeypatch):
 
 def test_the_bank_holds_documents(tmp_path):
     rows = tiny_pairs.bitext()
-    rows = rows.add_column("document", [f"{text} and a donkey" for text in rows["source"]])
+    rows = rows.add_column("relevant_document", [f"{text} and a donkey" for text in rows["source"]])
     run = trainer(tmp_path, rows, losses="contrastive(bank=40)")
     run.train()
-    cosines = normalize(run.bank.vectors_KD, dim=-1) @ vectors(run.teacher.model, sorted({*rows["document"]})).T
+    cosines = (
+        normalize(run.bank.vectors_KD, dim=-1) @ vectors(run.teacher.model, sorted({*rows["relevant_document"]})).T
+    )
     assert cosines.max(dim=1).values.min() > 1 - 1e-5
 
 
@@ -81,7 +83,7 @@ def test_every_kind_of_teacher_reads_them(tmp_path, several):
     teachers = {
         "languages": lambda: dict.fromkeys(sorted({*rows["language"]}), teacher),
         "cache": lambda: TeacherCache.build(
-            teacher, [*rows["source"], *rows["document"]], tmp_path / "tokens", progress=False
+            teacher, [*rows["source"], *rows["relevant_document"]], tmp_path / "tokens", progress=False
         ),
     }[several]()
     run = trainer(tmp_path / several, rows, teachers, losses="contrastive=1.0,kl_dot=1.0")
@@ -99,8 +101,8 @@ def test_maxsim_has_no_tokens_of_documents_and_says_so(tmp_path):
 def test_pairs_without_a_document_are_counted(tmp_path, every, told):
     rows = tiny_pairs.bitext()
     texts = [text if place % every else None for place, text in enumerate(rows["source"])]
-    run = trainer(tmp_path, rows.add_column("document", texts), per_device_train_batch_size=96)
+    run = trainer(tmp_path, rows.add_column("relevant_document", texts), per_device_train_batch_size=96)
     with pytest.raises(
-        ValueError, match=f"{told} pairs of a batch have nothing in 'document': expected a text in each"
+        ValueError, match=f"{told} pairs of a batch have nothing in 'relevant_document': expected a text in each"
     ):
         run.train()

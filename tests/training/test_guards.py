@@ -118,12 +118,12 @@ class TestTensors:
     def test_a_pair_with_a_number_that_is_not_finite_is_found_and_made_harmless(self, value):
         tokens_BND = torch.ones(3, 2, 4)
         tokens_BND[1, 0, 2] = value
-        document_BD = torch.ones(3, 4)
-        document_BD[2, 1] = value
+        relevant_BD = torch.ones(3, 4)
+        relevant_BD[2, 1] = value
         given = pairs(tokens_BND)
-        cleaned, bad_B = finite_pairs(given._replace(document_BD=document_BD))
+        cleaned, bad_B = finite_pairs(given._replace(relevant_BD=relevant_BD))
         assert bad_B.tolist() == [False, True, True]
-        assert cleaned.document_BD.isfinite().all()
+        assert cleaned.relevant_BD.isfinite().all()
         cleaned, bad_B = finite_pairs(given)
         assert bad_B.tolist() == [False, True, False]
         assert all(part.isfinite().all() for part in cleaned[:6])

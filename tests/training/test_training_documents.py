@@ -19,7 +19,7 @@ from optical_hf.models.teachers.teacher import EncoderTeacher
 from optical_hf.scenes import scenes_bitext
 from optical_hf.training import OTDistillationTrainer
 from optical_hf.training.trainer.index_reproduction import IndexReproduction
-from optical_hf.training.trainer.teacher_side import document_side, english_side
+from optical_hf.training.trainer.teacher_side import english_side, relevant_side
 from optical_hf.training.trainer.training_rows import MOST_REPEATS, with_texts
 
 DEVICE = torch.device("cpu")
@@ -107,23 +107,23 @@ def test_a_vector_stands_for_the_document_that_a_row_has_not(tmp_path):
     student, teacher = tiny_pairs.pair()
     made = OTDistillationTrainer(student, teacher, arguments(tmp_path, losses="contrastive"), tiny_pairs.bitext())
     rows = [
-        {"source": "a dog", "target": "eey", "document": "a red dog", "vector": None},
-        {"source": "a dog", "target": "eey", "document": "a red dog", "vector": [0.5] * 32},
-        {"source": "a cat", "target": "a cat", "document": None, "vector": [1.0] * 32},
+        {"source": "a dog", "target": "eey", "relevant_document": "a red dog", "vector": None},
+        {"source": "a dog", "target": "eey", "relevant_document": "a red dog", "vector": [0.5] * 32},
+        {"source": "a cat", "target": "a cat", "relevant_document": None, "vector": [1.0] * 32},
     ]
-    found = document_side(made.teacher, made.data_collator(rows))
+    found = relevant_side(made.teacher, made.data_collator(rows))
     wanted = teacher.encode_document("a red dog", convert_to_tensor=True)
     assert torch.allclose(found, torch.stack([wanted, wanted, torch.ones(32)]), atol=1e-5)
-    assert torch.equal(document_side(made.teacher, made.data_collator(rows[2:])), torch.ones(1, 32))
-    assert document_side(made.teacher, made.data_collator([{"source": "a", "target": "b"}])) is None
+    assert torch.equal(relevant_side(made.teacher, made.data_collator(rows[2:])), torch.ones(1, 32))
+    assert relevant_side(made.teacher, made.data_collator([{"source": "a", "target": "b"}])) is None
 
 
 @pytest.mark.slow
 def test_documents_stand_beside_bitext_with_a_column_of_documents():
-    bitext = tiny_pairs.bitext().add_column("document", tiny_pairs.bitext()["source"][:])
+    bitext = tiny_pairs.bitext().add_column("relevant_document", tiny_pairs.bitext()["source"][:])
     for given in (bitext, bitext.to_iterable_dataset()):
         for row in joined(given, sample_documents(texts(), 9, 0, 32)):
-            assert (row["document"] is None) == bool(row["indexed"])
+            assert (row["relevant_document"] is None) == bool(row["indexed"])
 
 
 def test_query_texts_are_rows_that_the_teacher_reads_as_queries_whatever_vectors_they_have():
@@ -159,7 +159,7 @@ def test_training_learns_from_query_texts_beside_bitext_and_documents(tmp_path, 
     others = len(made.train_dataset) - kinds.count("query")
     assert kinds.count("document") == len(tiny_pairs.bitext())
     assert kinds.count("query") == round(others / 4)
-    assert made.query_texts is None
+    assert made.texts.query_texts is None
 
 
 @pytest.mark.slow

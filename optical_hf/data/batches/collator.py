@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from optical_hf.tables import language_of
+from optical_hf.tables import RELEVANT, language_of
 
 Preprocess = Callable[[list[str]], dict[str, Any]]
 
@@ -20,33 +20,34 @@ class PairCollator:
     Attributes:
         student: tokenizes the `target` sides, as the student reads queries.
         teacher: tokenizes the `source` (English) sides, as the teacher reads queries.
-        by_language: `teacher` takes the languages of the pairs beside the texts, and so does `documents`.
-        documents: tokenizes the `document` texts, as the teacher reads documents; None reads them as `teacher` does.
+        by_language: `teacher` takes the languages of the pairs beside the texts, and so does `relevant`.
+        relevant: tokenizes the relevant documents, as the teacher reads documents; None reads them as `teacher` does.
         needs_tokens: False leaves the teacher's side of rows with a `vector` unread: for losses on one vector.
 
     Returns:
         A dict with `student` and `teacher` (the features each model takes), `labels` (ones, (B,): what the trainer counts the
         pairs of a global batch by), `targets` (a number a target text, (B,), the same on every process and in every run: pairs
         with equal ones have one target text), `ids` and `languages`. Where rows have a `vector`, `vectors` (B, K), NaN for the
-        others. Where they have a column `document`, `documents` (the features of those texts) and `has_document` (B,). Where some
-        are index documents, `indexed` (B,). Features hold the rows that are read, in order, and are missing where none is.
+        others. Where they have a column `relevant_document`, `relevant` (the features of those texts) and `has_relevant` (B,).
+        Where some are index documents, `indexed` (B,). Features hold the rows that are read, in order, and are
+        missing where none is.
     """
 
     student: Preprocess
     teacher: Callable[..., dict[str, Any]]
     by_language: bool = False
-    documents: Callable[..., dict[str, Any]] | None = None
+    relevant: Callable[..., dict[str, Any]] | None = None
     needs_tokens: bool = True
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Collate `rows`, each with `source` and `target`, and optionally `language`, `id`, `document`, `vector` and `indexed`.
+        """Collate `rows`, each with `source` and `target`, and maybe `language`, `id`, `relevant_document`, `vector` and `indexed`.
 
-        `document` is an English text that `target` is to find in place of `source`: of query and passage, the passage. The
-        teacher reads it as a document. `vector` is the target of the row in place of the teacher's vector of `source`, and of its
-        document where it has none. `indexed` is True for a document of the index.
+        `relevant_document` is an English text that `target` is to find in place of `source`: of query and passage, the passage.
+        The teacher reads it as a document. `vector` is the target of the row in place of the teacher's vector of `source`, and of
+        its relevant document where it has none. `indexed` is True for a document of the index.
 
         Raises:
-            ValueError: where a row lacks a side, naming the columns that came, or has nothing in its column `document`.
+            ValueError: where a row lacks a side, naming the columns that came, or has nothing in its column `relevant_document`.
         """
         for row in rows:
             if not row.get("source") or not row.get("target"):
@@ -57,12 +58,12 @@ class PairCollator:
         languages = [language_of(row) for row in rows]
         vectors = _vectors([row.get("vector") for row in rows])
         known_B = ~vectors["vectors"].isnan().any(dim=1) if vectors else torch.zeros(len(rows), dtype=torch.bool)
-        has_document_B = torch.tensor([bool(row.get("document")) for row in rows])
-        searched = any("document" in row for row in rows)
-        if searched and not bool((has_document_B | known_B).all()):
+        has_relevant_B = torch.tensor([bool(row.get(RELEVANT)) for row in rows])
+        searched = any(RELEVANT in row for row in rows)
+        if searched and not bool((has_relevant_B | known_B).all()):
             raise ValueError(
-                f"{int((~has_document_B & ~known_B).sum())} of {len(rows)} pairs of a batch have nothing in 'document': expected a "
-                "text in each, or no such column; where a pair has no document, its 'source' may stand there"
+                f"{int((~has_relevant_B & ~known_B).sum())} of {len(rows)} pairs of a batch have nothing in {RELEVANT!r}: expected "
+                "a text in each, or no such column; where a pair has no document, its 'source' may stand there"
             )
 
         def features(read: Callable[..., dict[str, Any]], column: str, read_B: torch.Tensor) -> dict[str, Any]:
@@ -79,9 +80,9 @@ class PairCollator:
         if read_B.any():
             batch["teacher"] = features(self.teacher, "source", read_B)
         if searched:
-            batch["has_document"] = has_document_B
-        if has_document_B.any():
-            batch["documents"] = features(self.documents or self.teacher, "document", has_document_B)
+            batch["has_relevant"] = has_relevant_B
+        if has_relevant_B.any():
+            batch["relevant"] = features(self.relevant or self.teacher, RELEVANT, has_relevant_B)
         if any(row.get("indexed") for row in rows):
             batch["indexed"] = torch.tensor([bool(row.get("indexed")) for row in rows])
         return {

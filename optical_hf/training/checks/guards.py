@@ -84,7 +84,7 @@ def finite_pairs(pairs: PairTensors) -> tuple[PairTensors, Tensor]:
         "student_BND": pairs.student_BND.masked_fill(~pairs.student_mask_BN.unsqueeze(-1), 0.0),
         "teacher_BMD": pairs.teacher_BMD.masked_fill(~pairs.teacher_mask_BM.unsqueeze(-1), 0.0),
     }
-    names = ("student_BND", "teacher_BMD", "student_vector_BD", "teacher_vector_BD", "document_BD")
+    names = ("student_BND", "teacher_BMD", "student_vector_BD", "teacher_vector_BD", "relevant_BD")
     sides = {name: value for name in names if (value := getattr(pairs, name)) is not None}
     # The sum of a pair is finite where its numbers are, and one number is cheaper to check than all of them.
     sums = [masked.get(name, value).detach().float().flatten(1).sum(dim=1) for name, value in sides.items()]

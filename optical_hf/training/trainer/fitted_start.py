@@ -13,6 +13,7 @@ from optical_hf.models.alignment.fit_alignment import Method
 from optical_hf.models.loading import new_projection
 from optical_hf.models.teachers.teacher import Teacher
 from optical_hf.training.arguments import OTDistillationArguments
+from optical_hf.training.trainer.training_texts import TrainingTexts
 
 logger = logging.getLogger(__name__)
 
@@ -53,8 +54,7 @@ def fit_start(
     student: Encoder,
     teacher: Teacher,
     bitext: Any,
-    documents: Dataset | None,
-    query_texts: Dataset | None,
+    texts: TrainingTexts,
     method: Method,
     args: OTDistillationArguments,
 ) -> None:
@@ -65,16 +65,17 @@ def fit_start(
         student: not wrapped.
         teacher: the teacher.
         bitext: what is trained on; may be None where there are documents.
-        documents: of the index; "transport" does not read them.
-        query_texts: English queries; read by a fit of one vector without plans alone.
+        texts: English ones; "transport" reads none, and no fit by tokens reads queries.
         method: as `fit_alignment` takes it.
         args: of the run.
     """
     if accelerator.is_main_process:
+        by_vector = method != "transport" and kind_of(student) == "vector"
         report = fit_alignment(
             student, teacher, None if bitext is None else some_rows(bitext, args.alignment_pairs, args.seed),
-            documents=documents if method != "transport" else None,
-            query_texts=query_texts if method != "transport" and kind_of(student) == "vector" else None, method=method,
+            documents=texts.documents if method != "transport" else None,
+            query_texts=texts.query_texts if by_vector else None,
+            relevance_pairs=texts.relevance_pairs if by_vector and method == "contrastive" else None, method=method,
             document_share=args.document_share, query_share=args.query_share, max_documents=args.max_documents, seed=args.seed,
             progress=not args.disable_tqdm,
         )  # fmt: skip

@@ -19,7 +19,7 @@ def gather_batch(
     teacher_BMD: Tensor,
     teacher_mask_BM: Tensor | None,
     target_B: Tensor | None,
-    document_BD: Tensor | None = None,
+    relevant_BD: Tensor | None = None,
 ) -> WholeBatch:
     """Gather the English sides of the pairs of all devices; none carries a gradient.
 
@@ -29,7 +29,7 @@ def gather_batch(
         teacher_BMD: the teacher's tokens.
         teacher_mask_BM: True where a teacher token is content; None gathers no tokens.
         target_B: numbers of the student texts, where they have some: on all devices or none.
-        document_BD: the teacher's vectors of the documents, where they have some: on all devices or none.
+        relevant_BD: the teacher's vectors of the relevant documents, where they have some: on all devices or none.
     """
     shape = torch.tensor([teacher_BMD.shape[:2]], device=teacher_BD.device)
     shapes = accelerator.gather(shape).tolist()
@@ -44,10 +44,10 @@ def gather_batch(
     missing = most - len(teacher_BD)
     teacher_CD = gather(pad(teacher_BD, (0, 0, 0, missing)))
     target_C = gather(pad(target_B, (0, missing))) if target_B is not None else None
-    document_CD = gather(pad(document_BD, (0, 0, 0, missing))) if document_BD is not None else None
+    relevant_CD = gather(pad(relevant_BD, (0, 0, 0, missing))) if relevant_BD is not None else None
     if teacher_mask_BM is None:
-        return WholeBatch(teacher_CD, offset, target_C=target_C, document_CD=document_CD)
+        return WholeBatch(teacher_CD, offset, target_C=target_C, relevant_CD=relevant_CD)
     short = longest - teacher_BMD.shape[1]
     teacher_CMD = gather(pad(teacher_BMD, (0, 0, 0, short, 0, missing)))
     mask_CM = gather(pad(teacher_mask_BM, (0, short, 0, missing)))
-    return WholeBatch(teacher_CD, offset, teacher_CMD, mask_CM, target_C, document_CD)
+    return WholeBatch(teacher_CD, offset, teacher_CMD, mask_CM, target_C, relevant_CD)

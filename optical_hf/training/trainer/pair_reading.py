@@ -1,4 +1,4 @@
-"""What the losses see of a batch: both sides of its pairs, those of other devices, and the documents.
+"""What the losses see of a batch: both sides of its pairs, those of other devices, and the relevant documents.
 
 Shapes: B pairs.
 """
@@ -9,12 +9,13 @@ from typing import Any
 from accelerate import Accelerator
 from torch import Tensor
 
-from optical_hf.losses import DocumentBank, Loss, MaxSimLoss, PairTensors, SearchLoss
+from optical_hf.losses import Loss, MaxSimLoss, PairTensors, SearchLoss, TextBank
 from optical_hf.models import TokenSet
 from optical_hf.models.teachers.teacher import Teacher
+from optical_hf.tables import RELEVANT
 from optical_hf.training.checks.guards import finite_pairs
 from optical_hf.training.trainer.gathering import gather_batch
-from optical_hf.training.trainer.teacher_side import document_side, english_side
+from optical_hf.training.trainer.teacher_side import english_side, relevant_side
 
 
 def read_pairs(
@@ -23,7 +24,7 @@ def read_pairs(
     teacher: Teacher,
     inputs: Mapping[str, Any],
     losses: Collection[Loss],
-    bank: DocumentBank | None,
+    bank: TextBank | None,
 ) -> tuple[PairTensors, TokenSet, Tensor]:
     """Read the English side of a batch as the teacher does.
 
@@ -41,22 +42,22 @@ def read_pairs(
     searches, compares_tokens = (any(isinstance(loss, kind) for loss in losses) for kind in (SearchLoss, MaxSimLoss))
     with accelerator.autocast():  # accelerate puts only what it wraps, the student, in half precision
         english = english_side(teacher, inputs)
-        if "documents" in inputs and compares_tokens:
+        if "relevant" in inputs and compares_tokens:
             raise ValueError(
-                f"the pairs have a 'document' and the losses {', '.join(map(str, losses))} compare tokens of the English sides: "
+                f"the pairs have a {RELEVANT!r} and the losses {', '.join(map(str, losses))} compare tokens of the English sides: "
                 'take "contrastive" or "kl_dot", or leave the column out'
             )
-        document_BD = document_side(teacher, inputs, english) if searches else None
+        relevant_BD = relevant_side(teacher, inputs, english) if searches else None
     targets_B = inputs.get("targets")
     pairs = PairTensors(
         student.tokens_BND, student.mask_BN, student.content_BN, english.tokens_BND, english.mask_BN, english.content_BN,
-        student.vector_BD, english.vector_BD, bank=bank, target_B=targets_B, document_BD=document_BD,
+        student.vector_BD, english.vector_BD, bank=bank, target_B=targets_B, relevant_BD=relevant_BD,
     )  # fmt: skip
     pairs, bad_B = finite_pairs(pairs)
     if accelerator.num_processes > 1 and (searches or compares_tokens):
         tokens_BM = pairs.teacher_content_BM if compares_tokens else None
         batch = gather_batch(
-            accelerator, pairs.teacher_vector_BD, pairs.teacher_BMD, tokens_BM, targets_B, pairs.document_BD
+            accelerator, pairs.teacher_vector_BD, pairs.teacher_BMD, tokens_BM, targets_B, pairs.relevant_BD
         )
         pairs = pairs._replace(batch=batch)
     return pairs, english, bad_B

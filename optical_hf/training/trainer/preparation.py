@@ -10,15 +10,15 @@ from datasets import Dataset
 from transformers import Trainer
 
 from optical_hf.models.alignment.index_documents import VECTOR
-from optical_hf.models.prompts import Task
 from optical_hf.training.checks.guards import ROWS_READ, check_rows
 from optical_hf.training.checks.loss_check import bank_size, compares_tokens
-from optical_hf.training.trainer.document_bank import document_bank
 from optical_hf.training.trainer.fitted_start import fit_start, some_rows, wanted_start
 from optical_hf.training.trainer.index_reproduction import IndexReproduction
 from optical_hf.training.trainer.pseudo_foreign import PseudoForeign
 from optical_hf.training.trainer.teacher_side import unread_texts
-from optical_hf.training.trainer.training_rows import english_rows, with_texts
+from optical_hf.training.trainer.text_bank import text_bank
+from optical_hf.training.trainer.training_rows import Kind, english_rows, with_texts
+from optical_hf.training.trainer.training_texts import TrainingTexts
 
 logger = logging.getLogger(__name__)
 
@@ -33,15 +33,15 @@ def prepare(trainer: Trainer, resumes: bool) -> None:
     Raises:
         ValueError: where the bitext cannot be learnt from, or vectors are not finite.
     """
-    args, teacher, bitext, documents = trainer.args, trainer.teacher, trainer.train_dataset, trainer.documents
-    queries = trainer.query_texts
+    args, teacher, bitext, texts = trainer.args, trainer.teacher, trainer.train_dataset, trainer.texts
+    documents = texts.documents
     if bitext is not None:
         _check_bitext(trainer, bitext)
     if bitext is None and documents is None:
         return
     method = None if resumes else wanted_start(trainer.model, args.alignment)
     if method is not None:
-        fit_start(trainer.accelerator, trainer.model, teacher, bitext, documents, queries, method, args)
+        fit_start(trainer.accelerator, trainer.model, teacher, bitext, texts, method, args)
     bar = not args.disable_tqdm
     if args.pseudo_foreign and trainer.shifts is None:
         if trainer.is_fsdp_enabled:
@@ -58,23 +58,24 @@ def prepare(trainer: Trainer, resumes: bool) -> None:
                 "each document at every step", ", ".join(tokens),
             )  # fmt: skip
         _add_rows(trainer, documents, "document", args.document_share)
-        trainer.documents = None  # they are among the rows now
-    if queries is not None:
-        _add_rows(trainer, queries, "query", args.query_share)
-        trainer.query_texts = None
-    if trainer.held_out_documents is not None and len(trainer.held_out_documents):
-        rows = english_rows(trainer.held_out_documents, teacher, "document", args.device, bar)
+    asked: dict[Kind, Dataset | None] = {"query": texts.query_texts, "relevance": texts.relevance_pairs}
+    asked = {kind: given for kind, given in asked.items() if given is not None}
+    for left, (kind, given) in zip(reversed(range(len(asked))), asked.items(), strict=True):
+        # Together they are query_share of the rows, each the same part of it; `left` more are to come.
+        _add_rows(trainer, given, kind, args.query_share / (len(asked) - args.query_share * left))
+    if texts.held_out is not None and len(texts.held_out):
+        rows = english_rows(texts.held_out, teacher, "document", args.device, bar)
         trainer.evaluators.append(IndexReproduction(rows))
-        trainer.held_out_documents = None
+    trainer.texts = TrainingTexts()  # they are among the rows now
     if bank := bank_size(trainer.losses):
         rows = some_rows(trainer.train_dataset, bank, args.seed)
-        trainer.bank = document_bank(trainer.accelerator, teacher, trainer.data_collator, rows, bar)
+        trainer.bank = text_bank(trainer.accelerator, teacher, trainer.data_collator, rows, bar)
 
 
-def _add_rows(trainer: Trainer, texts: Dataset, task: Task, share: float) -> None:
+def _add_rows(trainer: Trainer, texts: Dataset, kind: Kind, share: float) -> None:
     args = trainer.args
     trainer.train_dataset = with_texts(
-        trainer.train_dataset, texts, trainer.teacher, task, share=share, seed=args.seed, device=args.device,
+        trainer.train_dataset, texts, trainer.teacher, kind, share=share, seed=args.seed, device=args.device,
         progress=not args.disable_tqdm,
     )  # fmt: skip
 

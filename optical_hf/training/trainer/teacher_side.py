@@ -1,4 +1,4 @@
-"""The teacher's side of a batch: the English sides, and the documents that are searched in their place.
+"""The teacher's side of a batch: the English sides, and the relevant documents that are searched in their place.
 
 Vectors that the rows came with, such as those of an index, stand in place of what the teacher would read.
 
@@ -43,21 +43,28 @@ def english_side(teacher: Teacher, inputs: Mapping[str, Any]) -> TokenSet:
     return TokenSet(vector_BK.unsqueeze(1), mask_B1, mask_B1, vector_BK)
 
 
-def document_side(teacher: Teacher, inputs: Mapping[str, Any], english: TokenSet | None = None) -> Tensor | None:
-    """The vectors of the documents of a batch (B, K), its own vector where a row has no document; None without such a column.
+def relevant_side(teacher: Teacher, inputs: Mapping[str, Any], english: TokenSet | None = None) -> Tensor | None:
+    """The vectors of the relevant documents of a batch (B, K), the English side's where a row has none; None without such a column.
 
     Args:
         teacher: reads them as documents.
         inputs: a batch of `PairCollator`.
         english: what `english_side` gave for it, where it is known already.
+
+    Raises:
+        ValueError: for a collator that gives them under the name of version 0.1.
     """
-    read_RK = teacher.token_set(inputs["documents"], "document").vector_BD if "documents" in inputs else None
-    has_document_B = inputs.get("has_document")
-    if has_document_B is None or bool(has_document_B.all()):
+    if "documents" in inputs:
+        raise ValueError(
+            "the batch has 'documents': expected them as 'relevant', and 'has_relevant' to say which rows have one"
+        )
+    read_RK = teacher.token_set(inputs["relevant"], "document").vector_BD if "relevant" in inputs else None
+    has_relevant_B = inputs.get("has_relevant")
+    if has_relevant_B is None or bool(has_relevant_B.all()):
         return read_RK
     vector_BK = (english or english_side(teacher, inputs)).vector_BD.clone()
     if read_RK is not None:
-        vector_BK[has_document_B] = read_RK.to(vector_BK)
+        vector_BK[has_relevant_B] = read_RK.to(vector_BK)
     return vector_BK
 
 

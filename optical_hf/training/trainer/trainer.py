@@ -22,12 +22,13 @@ from transformers import TrainerCallback
 
 from optical_hf.data.batches.collator import PairCollator
 from optical_hf.files import check_folder
-from optical_hf.losses import DocumentBank, Loss, loss_names, loss_terms, losses_text
-from optical_hf.models import Encoder, kind_of, preprocess, token_set
-from optical_hf.models.alignment.index_documents import Documents, sample_documents
+from optical_hf.losses import Loss, TextBank, loss_names, loss_terms, losses_text
+from optical_hf.models import Encoder, preprocess, token_set
+from optical_hf.models.alignment.index_documents import Documents
 from optical_hf.models.known_languages import record_languages
 from optical_hf.models.teachers.language_teachers import AnyTeacher, as_teacher
-from optical_hf.tables import check_table
+from optical_hf.renamed import renamed_column
+from optical_hf.tables import RELEVANT, check_table
 from optical_hf.training.adapters import put_adapter
 from optical_hf.training.arguments import OTDistillationArguments
 from optical_hf.training.callbacks import TrainingBatch, batch_callbacks, default_callbacks
@@ -39,12 +40,12 @@ from optical_hf.training.checks.pair_check import check_pair, check_tokens
 from optical_hf.training.trainer.batching import training_batches
 from optical_hf.training.trainer.evaluating import Evaluator, evaluator_metrics, held_out_losses
 from optical_hf.training.trainer.freezing import freeze
-from optical_hf.training.trainer.index_reproduction import split_documents
 from optical_hf.training.trainer.pair_reading import read_pairs
 from optical_hf.training.trainer.preparation import prepare
 from optical_hf.training.trainer.pseudo_foreign import PseudoForeign, check_pseudo_foreign
 from optical_hf.training.trainer.resuming import finished_run, projection_parameters, resuming, set_projection_rate
 from optical_hf.training.trainer.term_means import TermMeans, padding
+from optical_hf.training.trainer.training_texts import TrainingTexts
 
 
 class OTDistillationTrainer(StudentTrainer):
@@ -58,7 +59,7 @@ class OTDistillationTrainer(StudentTrainer):
         args: an `OTDistillationArguments`.
         losses: losses and their weights, your own among them, in place of `args.losses`.
         train_dataset: bitext with columns `source` (English) and `target`, from `load_bitext`; where relevance is known,
-            `document` too, an English text that answers `source`: losses that search then search for it.
+            `relevant_document` too, an English text that answers `source`: losses that search then search for it.
         eval_dataset: bitext whose loss is reported at each evaluation.
         evaluators: callables from the student to metrics, called at each evaluation; a metric `R@1/so` is reported as
             `eval_R@1/so` and can be `metric_for_best_model`.
@@ -73,6 +74,8 @@ class OTDistillationTrainer(StudentTrainer):
             student, retrieve their own vector.
         query_texts: English queries, such as a query log, as `fit_alignment` takes them: rows of English whose target is the
             teacher's vector of the text as a query. Beside `train_dataset` or `documents`; `args.query_share` of the rows.
+        relevance_pairs: English queries and documents that answer them, as `fit_alignment` takes them: rows of English whose
+            target is the document's vector, for the loss `contrastive`. They share `args.query_share` with `query_texts`.
 
     Raises:
         ValueError: where student and teacher do not fit each other (the same object, different widths, no projection).
@@ -101,7 +104,14 @@ class OTDistillationTrainer(StudentTrainer):
         losses: Mapping[Loss, float] | None = None,
         documents: Documents | None = None,
         query_texts: Documents | None = None,
+        relevance_pairs: Dataset | None = None,
     ) -> None:
+        train_dataset = renamed_column(train_dataset, "document", RELEVANT)
+        eval_dataset = (
+            {name: renamed_column(part, "document", RELEVANT) for name, part in eval_dataset.items()}
+            if isinstance(eval_dataset, dict)
+            else renamed_column(eval_dataset, "document", RELEVANT)
+        )
         teacher = as_teacher(teacher)
         check_pair(model, teacher)
         if not isinstance(args, OTDistillationArguments):
@@ -122,7 +132,7 @@ class OTDistillationTrainer(StudentTrainer):
             args.losses = losses_text(self.losses)  # what is saved beside the student says what it learnt by
         self._names = loss_names(self.losses)
         self._terms = TermMeans()
-        self.bank: DocumentBank | None = None
+        self.bank: TextBank | None = None
         self.shifts: PseudoForeign | None = None
         check_pseudo_foreign(args, model, train_dataset, documents)
         freeze(model, args.freeze_embeddings)
@@ -148,19 +158,9 @@ class OTDistillationTrainer(StudentTrainer):
         for encoder in teacher.encoders:
             encoder.requires_grad_(False).eval().to(self.args.device)
         self.teacher = teacher
-        self.query_texts: Dataset | None = None
-        if query_texts is not None:
-            if train_dataset is None and documents is None:
-                raise ValueError("query_texts stand beside train_dataset or documents: pass one of these too")
-            self.query_texts = sample_documents(
-                query_texts, args.max_documents, args.seed, teacher.width, "query_texts"
-            )
-        self.documents: Dataset | None = None
-        self.held_out_documents: Dataset | None = None
-        if documents is not None:
-            self.documents = sample_documents(documents, args.max_documents, args.seed, teacher.width)
-            if args.eval_strategy != "no" and kind_of(model) == "vector":
-                self.documents, self.held_out_documents = split_documents(self.documents)
+        self.texts = TrainingTexts.chosen(
+            args, model, teacher, self.losses, train_dataset, documents, query_texts, relevance_pairs
+        )
 
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
         """Train; a start without a checkpoint begins with the closed form of `args.alignment`, where the projection is new.

@@ -1,9 +1,10 @@
-"""English texts among the training rows: index documents, which the student learns to read where the index has them, and queries.
+"""English texts among the training rows: index documents, which the student learns to read where the index has them, queries, and
+relevance pairs.
 
 Shapes: N texts, K teacher width.
 """
 
-from typing import Any
+from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -14,19 +15,22 @@ from tqdm.auto import tqdm
 
 from optical_hf.bars import bars_shown
 from optical_hf.models.alignment.index_documents import TEXT, VECTOR
+from optical_hf.models.alignment.relevance_pairs import DOCUMENT, QUERY
 from optical_hf.models.prompts import Task
 from optical_hf.models.teachers.teacher import Teacher
+from optical_hf.tables import RELEVANT
 
 BATCH = 64
 MOST_REPEATS = 20
-NAMES: dict[Task, str] = {"query": "query texts", "document": "documents"}
+Kind: TypeAlias = Literal["document", "query", "relevance"]
+NAMES: dict[Kind, str] = {"query": "query texts", "document": "documents", "relevance": "relevance pairs"}
 
 
 def with_texts(
     rows: Dataset | IterableDataset | None,
     texts: Dataset,
     teacher: Teacher,
-    task: Task,
+    kind: Kind,
     *,
     share: float,
     seed: int,
@@ -37,9 +41,9 @@ def with_texts(
 
     Args:
         rows: bitext, or what this function returned.
-        texts: in a random order, from `sample_documents`.
+        texts: in a random order, from `sample_documents`, or `sample_pairs`.
         teacher: of the index.
-        task: "document" for documents of the index, "query" for query texts.
+        kind: what they are.
         share: of all rows that are the further ones. Where there are too few of them beside a table, each is repeated, at most
             `MOST_REPEATS` times.
         seed: of the mixture of a stream.
@@ -50,13 +54,13 @@ def with_texts(
         ValueError: where vectors are not finite.
     """
     wanted = most_rows(len(rows), share) if isinstance(rows, Dataset) else len(texts)
-    more = english_rows(texts.select(range(min(len(texts), wanted))), teacher, task, device, progress)
+    more = english_rows(texts.select(range(min(len(texts), wanted))), teacher, kind, device, progress)
     if wanted > len(more):
         more = more.select(np.resize(np.arange(len(more)), min(wanted, MOST_REPEATS * len(more))))
     if rows is None:
         return more
-    if "document" in (rows.column_names or []):  # what they are to find is their own vector
-        more = more.add_column("document", [None] * len(more), feature=Value("string"))
+    if RELEVANT in (rows.column_names or []):  # what they are to find is their own vector
+        more = more.add_column(RELEVANT, [None] * len(more), feature=Value("string"))
     if isinstance(rows, IterableDataset):
         endless = more.to_iterable_dataset().shuffle(seed=seed).repeat(None)
         return interleave_datasets(
@@ -75,45 +79,48 @@ def most_rows(rows: int, share: float) -> int:
     return max(1, round(rows * share / (1 - share)))
 
 
-def english_rows(texts: Dataset, teacher: Teacher, task: Task, device: torch.device, progress: bool) -> Dataset:
+def english_rows(texts: Dataset, teacher: Teacher, kind: Kind, device: torch.device, progress: bool) -> Dataset:
     """English texts as rows of training with their vectors: `source` and `target` are the text, `vector` is the target.
 
+    Of a relevance pair the text is the query, and the vector that of its document.
+
     Args:
-        texts: from `sample_documents`; the teacher reads those without vectors, and all queries, once.
+        texts: from `sample_documents`, or `sample_pairs`; the teacher reads those without vectors, and all queries, once.
         teacher: of the index.
-        task: "document" for documents of the index, "query" for query texts.
+        kind: what they are.
         device: the teacher's.
         progress: show a progress bar.
 
     Raises:
         ValueError: where vectors are not finite.
     """
-    listed = texts[TEXT][:]
-    if task == "document" and VECTOR in texts.column_names:
+    listed = texts[QUERY if kind == "relevance" else TEXT][:]
+    if kind != "query" and VECTOR in texts.column_names:
         vector_NK = np.asarray(texts.with_format("numpy")[VECTOR][:], dtype=np.float32)
     else:
-        vector_NK = _read(listed, teacher, task, device, progress).numpy()
+        read = texts[DOCUMENT][:] if kind == "relevance" else listed
+        vector_NK = _read(read, teacher, kind, device, progress).numpy()
     bad = int((~np.isfinite(vector_NK).all(axis=1)).sum())
     if bad:
         raise ValueError(
-            f"{bad} of {len(listed)} vectors of {NAMES[task]} are not finite: check the index, or the teacher's dtype"
+            f"{bad} of {len(listed)} vectors of {NAMES[kind]} are not finite: check the index, or the teacher's dtype"
         )
     columns: dict[str, Any] = {
-        "id": [f"{task}-{place}" for place in range(len(listed))],
+        "id": [f"{kind}-{place}" for place in range(len(listed))],
         "source": listed,
         "target": listed,
         "language": ["en"] * len(listed),
-        "indexed": [task == "document"] * len(listed),
+        "indexed": [kind == "document"] * len(listed),
         VECTOR: list(vector_NK),
     }
     return Dataset.from_dict(columns)
 
 
 @torch.no_grad()
-def _read(texts: list[str], teacher: Teacher, task: Task, device: torch.device, progress: bool) -> Tensor:
+def _read(texts: list[str], teacher: Teacher, kind: Kind, device: torch.device, progress: bool) -> Tensor:
     """The teacher's vectors of texts, (N, K)."""
-    parts = []
-    label = f"The teacher reads {NAMES[task]}"
+    parts, task = [], cast(Task, "query" if kind == "query" else "document")
+    label = f"The teacher reads {NAMES[kind]}"
     for start in tqdm(range(0, len(texts), BATCH), label, disable=not bars_shown(progress)):
         features = send_to_device(teacher.features(texts[start : start + BATCH], task=task), device)
         parts.append(teacher.token_set(features, task).vector_BD.float().cpu())

@@ -31,6 +31,8 @@ from optical_hf.models.teachers.token_cache.cache_shards import (
 )
 from optical_hf.models.texts import Texts, texts_of
 from optical_hf.models.tokens import Encoder, TokenSet
+from optical_hf.renamed import renamed_column
+from optical_hf.tables import RELEVANT
 
 
 class TeacherCache(StoredTeacher):
@@ -76,10 +78,10 @@ class TeacherCache(StoredTeacher):
 
         Args:
             teacher: the encoder; texts are read as its queries are, prompt and length limit included.
-            texts: texts, or a table of bitext, of which `source` is taken, and `document` as `documents` where it has one. A text
-                that comes twice is kept once.
+            texts: texts, or a table of bitext, of which `source` is taken, and `relevant_document` as `documents` where it has one.
+                A text that comes twice is kept once.
             folder: where caches lie, one subfolder an encoder (and prompt, length, dtype); others are left alone.
-            documents: texts that the teacher reads as documents, for training with a column `document`.
+            documents: texts that the teacher reads as documents, for training with a column `relevant_document`.
             dtype: "float16", or "int8" with a float32 scale for each token, in half the space.
             batch_size: texts the teacher reads together.
             shard_bytes: size of a shard, about; a kill loses at most one.
@@ -94,12 +96,13 @@ class TeacherCache(StoredTeacher):
                 written and does not hold every text.
         """
         identity = CacheIdentity.of(teacher, dtype)
-        if documents is None and isinstance(texts, Dataset) and "document" in texts.column_names:
+        texts = renamed_column(texts, "document", RELEVANT) if isinstance(texts, Dataset) else texts
+        if documents is None and isinstance(texts, Dataset) and RELEVANT in texts.column_names:
             documents = texts
         wanted: dict[Task, list[str]] = {"query": texts_of(texts, "source")}
         if documents is not None:
             read_as: Task = "document" if identity.document else "query"
-            wanted[read_as] = [*wanted.get(read_as, []), *texts_of(documents, "document")]
+            wanted[read_as] = [*wanted.get(read_as, []), *texts_of(documents, RELEVANT)]
         place = expand_path(folder) / identity.key
         fill(place, identity, teacher, wanted, batch_size=batch_size, shard_bytes=shard_bytes, progress=progress)
         return cls(place, identity)
