@@ -5,20 +5,27 @@
 Models, bitext and test sets are those of contrastive_map.py. One student is fitted and trained for all sets together, whose
 documents are the index. It starts from the contrastive map with pseudo-foreign documents, and takes its steps by
 `OTDistillationTrainer`. Fields of `OTDistillationArguments` can be changed: --set learning_rate=1e-4. Figures are R@1 of the
-foreign query, means over languages, and as a share of re-indexing; seconds are of the processor.
+foreign query, means over languages, and as a share of re-indexing; seconds are of the processor. --mse adds the peer: MSE on
+pooled vectors by sentence-transformers (Reimers and Gurevych 2020, arXiv:2004.09813) for so many seconds, its rows the same.
 """
 
 import argparse
+import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 from datasets import Dataset
+from peft import LoraConfig
+from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from sentence_transformers.sentence_transformer.losses import MSELoss
 from torch import Tensor
 from torch.nn.functional import normalize
+from transformers import TrainerCallback
 from vector_sets import TEST, TRAIN, Encoders, Queries, hits, queries, ridge, unseen_pairs
 
 from optical_hf import OTDistillationArguments, OTDistillationTrainer, load_student, load_teacher
@@ -38,6 +45,8 @@ parser.add_argument("--steps", type=int, nargs="+", default=[120], help="a run f
 parser.add_argument("--seed", type=int, default=0)
 parser.add_argument("--sets", nargs="+", default=["Tatoeba v1", "LAFAND dev", "Multi30k 2017"])
 parser.add_argument("--set", nargs="+", default=[], help="fields of OTDistillationArguments, as NAME=VALUE")
+parser.add_argument("--lora", type=int, help="train an adapter of this rank in place of all weights")
+parser.add_argument("--mse", type=int, help="processor seconds of the peer, sentence-transformers' MSELoss")
 options = parser.parse_args()
 torch.set_num_threads(1)
 torch.manual_seed(options.seed)
@@ -132,6 +141,47 @@ def line(name: str, found: dict[tuple[str, str, str], float], seconds: float | N
     return f"| {name} | {' | '.join(cells)} | {'' if seconds is None else f'{seconds:.0f}'} |"
 
 
+def reader(student: Any) -> Callable[[list[str]], Tensor]:
+    """Reads queries, to 128 tokens as the documents are."""
+    student.max_seq_length = 128
+    return lambda texts: student.encode_query(texts, convert_to_tensor=True, show_progress_bar=False)
+
+
+class Seconds(TrainerCallback):
+    """Ends a run when its processor time is over."""
+
+    def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
+        self.begun = time.process_time()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        control.should_training_stop = time.process_time() - self.begun > options.mse
+
+
+def mse_student(pairs: Dataset, texts: list[str], vector_NK: Tensor) -> tuple[SentenceTransformer, float]:
+    """Both sides of the bitext and the documents take the place of the teacher's unit vectors, without a projection."""
+    sizes = [pairs["language"][:].count(language) for language in TRAIN]
+    target_NK = in_parts(encode.teacher, pairs["source"][:], sizes)
+    read = pairs["target"][:] + pairs["source"][:] + texts
+    labels = normalize(torch.cat([target_NK, target_NK, vector_NK]), dim=1).tolist()
+    student = SentenceTransformer(
+        str(options.models / "multilingual-e5-small"), device="cpu", prompts={"query": "query: "}
+    )
+    student.max_seq_length = 64
+    begun = time.process_time()
+    with tempfile.TemporaryDirectory() as folder:
+        args = SentenceTransformerTrainingArguments(
+            folder, save_strategy="no", report_to="none", logging_steps=20, per_device_train_batch_size=48,
+            learning_rate=2e-5, warmup_steps=24, max_steps=options.mse, seed=options.seed, use_cpu=True,
+            lr_scheduler_type="constant_with_warmup",
+        )  # fmt: skip
+        rows = Dataset.from_dict({"sentence": ["query: " + text for text in read], "label": labels})
+        trainer = SentenceTransformerTrainer(
+            student, args, rows.shuffle(seed=options.seed), loss=MSELoss(student), callbacks=[Seconds()]
+        )
+        trainer.train()
+    return student, time.process_time() - begun
+
+
 own = re_indexing()
 print(
     f"| | {' | '.join(', '.join(filter(None, key)) for key in own)} | seconds of the steps |\n|{'---|' * (len(own) + 2)}"
@@ -151,14 +201,17 @@ for steps in options.steps:
         if steps:
             given = RECIPE | {"max_steps": steps, "alignment": "none", "seed": options.seed} | changed
             args = OTDistillationArguments(folder, save_strategy="no", report_to="none", logging_steps=20, **given)
-            OTDistillationTrainer(student, teacher, args, train_dataset=rows, documents=index).train()
+            adapter = options.lora and LoraConfig(
+                r=options.lora, lora_alpha=2 * options.lora, target_modules="all-linear"
+            )
+            OTDistillationTrainer(
+                student, teacher, args, train_dataset=rows, documents=index, peft_config=adapter or None
+            ).train()
     seconds = time.process_time() - begun
-    student.max_seq_length = 128
-
-    def read(texts: list[str], student: Any = student) -> Tensor:
-        return student.encode_query(texts, convert_to_tensor=True, show_progress_bar=False)
-
     print(
-        line(f"the map, {steps} steps of the backbone" if steps else "the map alone", figures(read), seconds),
-        flush=True,
+        line(f"the map, {steps} steps of the backbone" if steps else "the map alone", figures(reader(student)), seconds)
     )
+    sys.stdout.flush()
+if options.mse:
+    student, seconds = mse_student(rows, texts, vector_NK)
+    print(line("MSE by sentence-transformers, no map", figures(reader(student)), seconds), flush=True)
