@@ -8,6 +8,7 @@ import argparse
 from optical_hf import fit_alignment, load_bitext, load_student, load_teacher
 from optical_hf.models.alignment.held_out import held_out_score
 from optical_hf.models.vocabulary import extend_vocabulary, trim_vocabulary
+from optical_hf.training import save_student
 
 HELD_OUT = 200
 
@@ -37,4 +38,4 @@ print(f"R@1 among pairs that taught neither pieces nor projection: {before} -> {
 if options.trim:
     trimmed = trim_vocabulary(student, pairs["train"])
     print(f"{trimmed.pieces_before} -> {trimmed.pieces_after} pieces, {trimmed.bytes_after / 1e6:.0f} MB of weights")
-student.save_pretrained(options.output)
+save_student(student, options.output)

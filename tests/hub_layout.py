@@ -1,9 +1,9 @@
 """What a one-vector student is on disk and on the hub, file by file."""
 
 STUDENT = {
-    "1_Dense/config.json",
-    "1_Dense/model.safetensors",
-    "2_Pooling/config.json",
+    "1_Pooling/config.json",
+    "2_Dense/config.json",
+    "2_Dense/model.safetensors",
     "3_Normalize/config.json",
     "README.md",
     "config.json",
@@ -14,3 +14,5 @@ STUDENT = {
     "tokenizer.json",
     "tokenizer_config.json",
 }
+PLAIN = {name.replace("1_Pooling", "2_Pooling").replace("2_Dense", "1_Dense") for name in STUDENT}
+"""The same where sentence-transformers wrote it: the order of modules in memory."""

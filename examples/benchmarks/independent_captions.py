@@ -49,6 +49,7 @@ from optical_hf.evaluation.report.report_tables import percent
 from optical_hf.models import Encoder, fit_alignment, load_student, load_teacher
 from optical_hf.models.translation.seq2seq import Translator
 from optical_hf.models.vocabulary import trim_vocabulary
+from optical_hf.training import save_student
 
 DEV = {"dev, 4 to 5": [(4, (5,))]}
 REPORTED = {"2 to 1": [(2, (1,))], "2 to 1, 3, 4, 5": [(2, (1, 3, 4, 5))]}
@@ -226,7 +227,7 @@ with tempfile.TemporaryDirectory() as folder:
             steps(relevance(count * batch), options.losses, count, batch, folder + "/contrastive")
             row(f"+ {count:,} steps of {options.losses} on captions of one image", found(student))
     if options.output is not None:
-        student.save_pretrained(str(options.output))
+        save_student(student, options.output)
     if ceiling is not None:
         row("the teacher reads English", ceiling)
         row("the teacher reads English as short as the German", found(None, nearest=True))

@@ -7,6 +7,7 @@ import typer
 from optical_hf.cli.advise import advise
 from optical_hf.cli.align import align
 from optical_hf.cli.check import check
+from optical_hf.cli.convert import convert
 from optical_hf.cli.data import data_app
 from optical_hf.cli.demo import demo
 from optical_hf.cli.ending import print_version
@@ -33,6 +34,7 @@ app.command()(evaluate)
 app.command()(search)
 app.command()(study)
 app.command()(card)
+app.command()(convert)
 app.add_typer(data_app, name="data")
 
 

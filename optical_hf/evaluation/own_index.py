@@ -147,11 +147,14 @@ def _loaded_from(model: Encoder) -> str | None:
 
 
 def _is_student(place: str) -> bool:
-    """Whether a folder or hub id holds a model with a linear layer on its tokens, as every saved student does."""
+    """Whether a folder or hub id holds a model with a linear layer on its tokens or behind its pooling, as saved students do."""
     modules = _file(place, "modules.json")
     listed = [] if modules is None else json.loads(modules.read_text(encoding="utf-8"))
-    settings = (_file(place, f"{module['path']}/config.json") for module in listed if module["type"].endswith("Dense"))
-    return any(file is not None and '"token_embeddings"' in file.read_text(encoding="utf-8") for file in settings)
+    own = [module for module in listed if module["type"].startswith("sentence_transformers.")]
+    files = [_file(place, f"{module['path']}/config.json") for module in own if module["type"].endswith("Dense")]
+    dense = [json.loads(file.read_text(encoding="utf-8")) for file in files if file is not None]
+    on_tokens = any(settings.get("module_input_name") == "token_embeddings" for settings in dense)
+    return on_tokens or (len(dense) == 1 and str(dense[0].get("activation_function")).endswith(".Identity"))
 
 
 def _file(place: str, name: str) -> Path | None:

@@ -19,6 +19,7 @@ from optical_hf.hub.public_names import is_local
 from optical_hf.models import Encoder
 from optical_hf.models.layers import keep_hidden_states
 from optical_hf.models.module_files import module_files
+from optical_hf.models.standard_layout import standard_obstacle, write_standard
 
 try:
     from huggingface_hub.utils import httpx
@@ -31,7 +32,7 @@ ADAPTER_CONFIG = "adapter_config.json"
 # Weights of an earlier push that a loader would take in place of, or on top of, those of this one.
 STALE = [
     ADAPTER_CONFIG, "adapter_model.safetensors", "model.safetensors", "model.safetensors.index.json",
-    "model-*-of-*.safetensors", "config.json",
+    "model-*-of-*.safetensors", "config.json", "[0-9]_*/*",
 ]  # fmt: skip
 WAITS = (1.0, 2.0, 4.0)
 """Seconds before each new try after a 5xx: `huggingface_hub` tries uploads again by itself, but not every call."""
@@ -49,6 +50,8 @@ def push_student(
     commit_message: str = "Add student",
 ) -> str:
     """Upload a student, or the folder it was saved in, to the hub; repository and branch are made where missing.
+
+    A one-vector student goes up in the order that servers read, as `save_student` writes it, however it was saved.
 
     Only what is needed to load the student goes up, and its card: weights as safetensors, configuration, tokenizer.
     Training arguments, optimizer and random states and anything pickled stay at home, and so do folders that are no
@@ -96,6 +99,8 @@ def push_student(
             card = card or model_card(student_or_folder, repo_id=repo_id)
         _base_on_the_hub(Path(staging), adapter_base)
         student_files(staging)
+        if standard_obstacle(Path(staging)) is None:  # one vector a text: in the order of servers, whoever wrote it
+            write_standard(Path(staging))
         if card is not None:
             write_text(Path(staging, "README.md"), card)
         _check_card(Path(staging, "README.md"))

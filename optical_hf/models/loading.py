@@ -25,6 +25,7 @@ from optical_hf.files import expand_name
 from optical_hf.models.known_languages import read_languages
 from optical_hf.models.layers import Layers, average_layers, default_layers, layer_average, settle_layers
 from optical_hf.models.module_files import UNREADABLE, missing_module_file
+from optical_hf.models.projection_place import check_left_out, put_projection_on_tokens
 from optical_hf.models.prompts import Role, advise_prompt, set_prompts
 from optical_hf.models.student_folder import student_folder
 from optical_hf.models.teacher_space import teacher_space
@@ -101,7 +102,8 @@ def load_student(
 ) -> Encoder:
     """A student of `teacher` from a multilingual encoder: its backbone, a token projection, the teacher's kind of search.
 
-    A checkpoint that already has a token projection of the teacher's width (a student saved before) is taken as it is.
+    A checkpoint that already has a projection of the teacher's width (a student saved before, its Dense before the pooling or
+    behind it) is taken as it is: in memory the Dense stands on the tokens, which losses and MaxSim read.
     Otherwise a projection is put behind the backbone; it starts as the identity where the widths are equal and as a random
     orthogonal map where they are not. Start it from `fit_alignment`: from an identity nothing moves for hours.
     Weights are loaded in float32, whatever type they are stored in: half precision is for the arguments `fp16` and `bf16`.
@@ -158,6 +160,7 @@ def build_student(
             "without anything learnt; load the student on its own with load_student"
         )
     check_full_precision(model)
+    put_projection_on_tokens(model)
     keep_within_positions(model, "the student")
     space = teacher_space(teacher)
     kind, width = kind or space.kind, space.width
@@ -175,6 +178,7 @@ def build_student(
             f"the student's projection gives tokens of width {projection.out_features}, the teacher's are {width} wide: "
             "it was made for another teacher; distil from that teacher or start again from the student's backbone"
         )
+    check_left_out(model)
     average = layer_average(model)
     layers = default_layers(inside, kind) if layers is None and average is None else layers
     average = average if layers is None else average_layers(inside, layers)
@@ -247,6 +251,7 @@ def _load(
         reason = missing_module_file(path) or " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"cannot read the {role} {str(name_or_path)!r}: {reason[:400]}") from error
     who = f"the {role} {str(name_or_path)!r}"
+    put_projection_on_tokens(model)
     check_finite(model, who)
     keep_within_positions(model, who)
     set_prompts(model, query_prompt, document_prompt)

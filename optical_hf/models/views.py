@@ -14,6 +14,8 @@ from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 from sentence_transformers.sentence_transformer.modules import Pooling
 from torch import nn
 
+from optical_hf.models.projection_place import denses_on_tokens
+
 Encoder = SentenceTransformer | MultiVectorEncoder
 Kind = Literal["vector", "late_interaction"]
 KINDS: tuple[Kind, ...] = ("vector", "late_interaction")
@@ -85,8 +87,11 @@ def prompts_of(model: Encoder) -> dict[str, str]:
 def as_late_interaction(model: Encoder) -> MultiVectorEncoder:
     """The model as a late-interaction encoder (MaxSim over tokens); the weights are shared, nothing is copied.
 
-    A one-vector model without a token projection keeps its own width: no random projection is added, as loading its
-    folder with `MultiVectorEncoder` would.
+    A Dense layer behind the pooling is put on the tokens. A one-vector model without a projection keeps its own width: no random
+    projection is added, as loading its folder with `MultiVectorEncoder` would.
+
+    Raises:
+        ValueError: where the Dense layer behind the pooling would give other vectors on the tokens.
 
     Example:
         >>> colbert = as_late_interaction(SentenceTransformer("all-MiniLM-L6-v2"))  # doctest: +SKIP
@@ -99,6 +104,7 @@ def as_late_interaction(model: Encoder) -> MultiVectorEncoder:
     modules = [
         *before_projection(model),
         *(m for m in model if isinstance(m, Dense) and m.module_input_name == "token_embeddings"),
+        *denses_on_tokens(model),
     ]
     late = MultiVectorEncoder(
         modules=[*modules, MultiVectorMask(), Normalize(module_input_name="token_embeddings")],

@@ -13,7 +13,7 @@ from optical_hf.training import OTDistillationArguments, load_weights
 from optical_hf.training.checkpoints.checkpoints import begin_writing, checkpoints, damage, resume_point
 
 FILES = (
-    "model.safetensors", "1_Dense/model.safetensors", "modules.json", "config.json", "tokenizer.json", "optimizer.pt",
+    "model.safetensors", "2_Dense/model.safetensors", "modules.json", "config.json", "tokenizer.json", "optimizer.pt",
     "scheduler.pt", "rng_state.pth",
     "trainer_state.json",
 )  # fmt: skip
@@ -77,7 +77,7 @@ def lose_half(path):
 
 
 @pytest.mark.parametrize("how", [turn_a_bit, lose_half])
-@pytest.mark.parametrize("file", ["optimizer.pt", "model.safetensors", "1_Dense/model.safetensors"])
+@pytest.mark.parametrize("file", ["optimizer.pt", "model.safetensors", "2_Dense/model.safetensors"])
 def test_content_that_is_not_what_was_written_is_found_and_the_checkpoint_before_is_taken(run, file, how):
     folder, args = run
     how(folder / "checkpoint-4" / file)
@@ -159,15 +159,15 @@ def test_a_checkpoint_that_is_written_again_counts_as_cut_off_until_it_is_done(r
 def test_weights_of_a_module_that_are_missing_are_not_passed_over(run):
     folder, _ = run
     student = fault_runs.trainer(folder).model
-    (folder / "checkpoint-4" / "1_Dense" / "model.safetensors").unlink()
-    with pytest.raises(ValueError, match="1_Dense"):
+    (folder / "checkpoint-4" / "2_Dense" / "model.safetensors").unlink()
+    with pytest.raises(ValueError, match="2_Dense"):
         load_weights(student, folder / "checkpoint-4")
 
 
 def test_weights_of_another_shape_are_refused(run):
     folder, _ = run
     student = fault_runs.trainer(folder).model
-    file = folder / "checkpoint-4" / "1_Dense" / "model.safetensors"
+    file = folder / "checkpoint-4" / "2_Dense" / "model.safetensors"
     save_file({name: value[:1] for name, value in load_file(file).items()}, file)
     with pytest.raises(ValueError, match="cannot read the weights"):
         load_weights(student, folder / "checkpoint-4")

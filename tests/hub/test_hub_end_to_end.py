@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from forked import forked
 from hub_client import push_all
-from hub_layout import STUDENT
+from hub_layout import PLAIN, STUDENT
 from hub_server import LocalHub
 from huggingface_hub import ModelCard
 
@@ -75,7 +75,7 @@ class TestEndToEnd:
 
     def test_what_went_up_is_what_loading_needs(self, push: Push):
         hub = push.hub
-        assert set(hub.files("tester/plain")) - {".gitattributes"} == STUDENT
+        assert set(hub.files("tester/plain")) - {".gitattributes"} == PLAIN
         assert set(hub.files("tester/trained")) - {".gitattributes"} == STUDENT | {"training_args.json"}
         assert set(hub.files("tester/carded")) - {".gitattributes"} == STUDENT
         assert set(hub.files("tester/hidden", "try")) - {".gitattributes"} == STUDENT

@@ -111,6 +111,7 @@ class TestPush:
         assert set(hub.files("tester/student")) == STUDENT | {".gitattributes"}
         assert hub.files("tester/student")["README.md"] == b"# Mine\n"
         assert "# Mine" not in (tmp_path / "README.md").read_text()
+        assert (tmp_path / "1_Dense").exists()  # what is pushed is a copy
 
     def test_a_student_goes_up_with_a_card(self, hub: LocalHub):
         push_student(pair(kind="late_interaction")[0], "tester/colbert", token=TOKEN)

@@ -23,33 +23,33 @@ def saved(tmp_path: Path) -> Path:
 
 
 def without_dense(folder: Path) -> None:
-    shutil.rmtree(folder / "1_Dense")
+    shutil.rmtree(folder / "2_Dense")
 
 
 def a_pickle_for_the_folder(folder: Path) -> None:
-    shutil.rmtree(folder / "1_Dense")
-    (folder / "1_Dense").write_bytes(pickle.dumps({"a": 1}))
+    shutil.rmtree(folder / "2_Dense")
+    (folder / "2_Dense").write_bytes(pickle.dumps({"a": 1}))
 
 
 def a_pickle_for_the_weights(folder: Path) -> None:
-    (folder / "1_Dense" / "model.safetensors").unlink()
-    (folder / "1_Dense" / "pytorch_model.bin").write_bytes(pickle.dumps({"a": print}, protocol=2))
+    (folder / "2_Dense" / "model.safetensors").unlink()
+    (folder / "2_Dense" / "pytorch_model.bin").write_bytes(pickle.dumps({"a": print}, protocol=2))
 
 
 def without_pooling(folder: Path) -> None:
-    shutil.rmtree(folder / "2_Pooling")
+    shutil.rmtree(folder / "1_Pooling")
 
 
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        (without_dense, r"its module Dense has no 1_Dense/config\.json"),
-        (a_pickle_for_the_folder, r"its module Dense has no 1_Dense/config\.json"),
+        (without_dense, r"its module Dense has no 2_Dense/config\.json"),
+        (a_pickle_for_the_folder, r"its module Dense has no 2_Dense/config\.json"),
         (
             a_pickle_for_the_weights,
-            r"no 1_Dense/model\.safetensors, but a pickle, and what it holds is more than weights",
+            r"no 2_Dense/model\.safetensors, but a pickle, and what it holds is more than weights",
         ),
-        (without_pooling, r"its module Pooling has no 2_Pooling/config\.json"),
+        (without_pooling, r"its module Pooling has no 1_Pooling/config\.json"),
     ],
 )
 def test_a_student_without_a_file_of_a_module_is_told(damage: Callable[[Path], None], told: str, saved: Path) -> None:
@@ -64,6 +64,6 @@ def test_a_student_without_a_file_of_a_module_is_told(damage: Callable[[Path], N
 
 
 def test_weights_in_a_pickle_that_holds_nothing_else_are_read(saved: Path) -> None:
-    (saved / "1_Dense" / "model.safetensors").unlink()
-    torch.save(dict(tiny_pairs.pair()[0][1].state_dict()), saved / "1_Dense" / "pytorch_model.bin")
+    (saved / "2_Dense" / "model.safetensors").unlink()
+    torch.save(dict(tiny_pairs.pair()[0][1].state_dict()), saved / "2_Dense" / "pytorch_model.bin")
     assert load_teacher(str(saved)) is not None

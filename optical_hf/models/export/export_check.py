@@ -1,12 +1,11 @@
 """Checks of a model that is written in the layout of another library, and of the folder it is written to."""
 
-import json
 from os import PathLike
 from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from optical_hf.files import check_new_folder, write_text
+from optical_hf.files import check_new_folder
 from optical_hf.models.layers import layer_average
 from optical_hf.models.tokens import Encoder
 from optical_hf.models.views import backbone
@@ -32,11 +31,3 @@ def check_export(model: Encoder, folder: str | PathLike[str], reader: str) -> tu
             "alone; save it with save_student, or align one on the last layer alone (layers=[12], say)"
         )
     return module, check_new_folder(folder)
-
-
-def rename_general_class(place: Path) -> None:
-    """Give the general fast tokenizer the name that transformers 4 knows it by; transformers 5 knows both."""
-    settings = json.loads(place.read_text(encoding="utf-8"))
-    if settings.get("tokenizer_class") == "TokenizersBackend":
-        settings["tokenizer_class"] = "PreTrainedTokenizerFast"
-    write_text(place, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")

@@ -1,7 +1,7 @@
-"""Write a student with its backbone as ONNX, in the place and under the names of sentence-transformers' own exporter.
+"""Write a whole student as ONNX, from token ids to its vectors, in the place of sentence-transformers' own exporter.
 
 That exporter is optimum, and no version of it runs beside transformers 5 (docs/models.md has what was tried); torch's exporter
-does. The folder holds both forms: sentence-transformers reads the weights, its ONNX backend or onnxruntime alone the graph.
+does. The folder holds both forms: sentence-transformers reads the weights, onnxruntime and text-embeddings-inference the graph.
 """
 
 import json
@@ -9,14 +9,17 @@ from os import PathLike
 from pathlib import Path
 
 import torch
+from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from optical_hf.extras import import_extra
 from optical_hf.files import write_text
-from optical_hf.models.export.export_check import check_export, rename_general_class
+from optical_hf.models.export.export_check import check_export
+from optical_hf.models.standard_layout import rename_general_class, standard_obstacle, write_standard
 from optical_hf.models.student_folder import student_folder
 from optical_hf.models.tokens import Encoder, preprocess_queries
+from optical_hf.models.views import kind_of
 
 NEEDED = ("onnx", "onnxscript")
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -26,24 +29,31 @@ GENERAL = "sentence_transformers.models."
 MOVED = ("Transformer", "Dense", "Pooling", "Normalize")
 
 
-class _Tokens(nn.Module):
-    """A backbone as a function of tensors: what the graph says."""
+class _Whole(nn.Module):
+    """A model as a function of tensors: the backbone's tokens, and what all modules make of them."""
 
-    def __init__(self, model: PreTrainedModel) -> None:
+    def __init__(self, model: Encoder, backbone: PreTrainedModel) -> None:
         super().__init__()
-        self.model = model
+        self.backbone = backbone
+        self.behind = nn.ModuleList(module for module in list(model)[1:] if not isinstance(module, MultiVectorMask))
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
-        found: Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask, **types).last_hidden_state
-        return found
+        tokens: Tensor = self.backbone(input_ids=input_ids, attention_mask=attention_mask, **types).last_hidden_state
+        features = {"token_embeddings": tokens, "attention_mask": attention_mask}
+        for module in self.behind:
+            features = module(features)
+        return tokens, features.get("sentence_embedding", features["token_embeddings"])
 
 
 def save_onnx(model: Encoder, folder: str | PathLike[str]) -> Path:
     """Save a student or a teacher with `onnx/model.onnx` beside its weights.
 
     The graph takes `input_ids`, `attention_mask` and, where the tokenizer gives them, `token_type_ids`, of any batch and any
-    length, and returns `last_hidden_state`: the backbone's tokens, before projection, pooling and normalisation.
+    length. It returns `last_hidden_state`, the backbone's tokens, and what is searched: `sentence_embedding`, the text's
+    vector of unit length, or `token_embeddings`, those of its tokens.
 
     Args:
         model: of either kind, on a backbone without an adapter.
@@ -66,6 +76,8 @@ def save_onnx(model: Encoder, folder: str | PathLike[str]) -> Path:
 
     def write(staging: Path) -> None:
         model.save_pretrained(str(staging))
+        if kind_of(model) == "vector" and standard_obstacle(staging) is None:
+            write_standard(staging)
         _general_names(staging / "modules.json")
         rename_general_class(staging / "tokenizer_config.json")
         (staging / GRAPH).parent.mkdir()
@@ -85,12 +97,13 @@ def _export(model: Encoder, module: PreTrainedModel, place: Path) -> None:
         model, ["a red ball", "two dogs and a cat"]
     )  # sizes of 1 would be taken for constants
     names = [name for name in INPUTS if name in features]
+    searched = "sentence_embedding" if kind_of(model) == "vector" else "token_embeddings"
     free = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
     with torch.no_grad():
         torch.onnx.export(
-            _Tokens(module).eval(), tuple(features[name].to(model.device) for name in names), place, input_names=names,
-            output_names=["last_hidden_state"], dynamic_shapes=dict.fromkeys(names, free), dynamo=True, external_data=False,
-            verbose=False,
+            _Whole(model, module).eval(), tuple(features[name].to(model.device) for name in names), place, input_names=names,
+            output_names=["last_hidden_state", searched], dynamic_shapes=dict.fromkeys(names, free), dynamo=True,
+            external_data=False, verbose=False,
         )  # fmt: skip
 
 

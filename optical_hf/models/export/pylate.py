@@ -14,8 +14,9 @@ from typing import Any
 from safetensors.torch import save_file
 
 from optical_hf.files import write_text, write_whole
-from optical_hf.models.export.export_check import check_export, rename_general_class
+from optical_hf.models.export.export_check import check_export
 from optical_hf.models.loading import new_projection
+from optical_hf.models.standard_layout import rename_general_class
 from optical_hf.models.student_folder import student_folder
 from optical_hf.models.tokens import Encoder
 from optical_hf.models.views import backbone, token_projection

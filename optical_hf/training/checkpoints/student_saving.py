@@ -1,10 +1,12 @@
 """Write a student where others load it, and read its weights back from a checkpoint.
 
-The layout is that of sentence-transformers, adapters included; nothing here is a format of ours.
+The layout is that of sentence-transformers, adapters included, in the order of modules that servers read (standard_layout.py).
+Nothing here is a format of ours.
 """
 
 import copy
 import json
+import logging
 import os
 import re
 from pathlib import Path
@@ -15,11 +17,14 @@ from sentence_transformers.sentence_transformer.modules import WeightedLayerPool
 from torch import Tensor
 
 from optical_hf.files import expand_path
-from optical_hf.models import Encoder, backbone
+from optical_hf.models import Encoder, backbone, kind_of
 from optical_hf.models.known_languages import write_languages
 from optical_hf.models.layers import check_same_layers, keep_hidden_states
+from optical_hf.models.standard_layout import standard_obstacle, tokens_first, write_standard
 from optical_hf.models.student_folder import student_folder
 from optical_hf.training.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS, has_adapter, load_adapter, merged
+
+logger = logging.getLogger(__name__)
 
 
 def merge_and_save(model: Encoder, folder: str | Path) -> None:
@@ -39,7 +44,10 @@ def merge_and_save(model: Encoder, folder: str | Path) -> None:
 
 
 def save_student(model: Encoder, folder: str | Path, state_dict: dict[str, Tensor] | None = None) -> None:
-    """Save a student as sentence-transformers saves it: complete, or not at all.
+    """Save a student as sentence-transformers and servers read it: complete, or not at all.
+
+    A one-vector student is saved in the order Transformer, 1_Pooling, 2_Dense, 3_Normalize; one whose vectors would be others there
+    (a teacher that pools by max, averaged layers) is saved as it is, with a warning.
 
     It is written beside its place, and the folders then change names. A full disk or a kill leaves the student that was there, or
     the new one, whole.
@@ -87,6 +95,12 @@ def write_student(
         # With it, transformers takes the folder for a whole model and looks for the backbone's weights in it.
         (folder / "config.json").unlink(missing_ok=True)
         keep_hidden_states(folder)
+    if kind_of(model) == "vector":
+        obstacle = standard_obstacle(folder)
+        if obstacle is None:
+            write_standard(folder)
+        elif card:
+            logger.warning("servers such as text-embeddings-inference would misread this student: %s", obstacle)
 
 
 def load_weights(model: Encoder, folder: str | Path) -> None:
@@ -101,7 +115,7 @@ def load_weights(model: Encoder, folder: str | Path) -> None:
         raise ValueError(
             f"{str(folder)!r} is not a checkpoint of a student: it has no modules.json; give a checkpoint-N folder"
         )
-    entries = json.loads(modules.read_text(encoding="utf-8"))
+    entries = tokens_first(json.loads(modules.read_text(encoding="utf-8")))
     saved, own = [entry["type"].rsplit(".", 1)[-1] for entry in entries], [type(module).__name__ for module in model]
     if saved != own:
         raise ValueError(
