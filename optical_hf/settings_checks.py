@@ -1,8 +1,28 @@
 """Checks of what a caller chooses: names from a list, whole numbers, lists rather than texts."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import fields, replace
+from difflib import get_close_matches
+from inspect import signature
 from numbers import Integral
-from typing import Any
+from typing import Any, TypeVar
+
+Settings = TypeVar("Settings")
+
+
+def with_fields(settings: Settings, given: Mapping[str, Any], function: Callable[..., Any]) -> Settings:
+    """A dataclass of settings with the keywords that were given to a function.
+
+    Raises:
+        TypeError: for a keyword that is no field.
+    """
+    known = [field.name for field in fields(settings)]  # type: ignore[arg-type]
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, [*known, *signature(function).parameters], n=1)
+            meant = f"did you mean {near[0]!r}?" if near else f"settings are {', '.join(known)}"
+            raise TypeError(f"{function.__name__} got an unexpected keyword argument {name!r}; {meant}")
+    return replace(settings, **given)  # type: ignore[type-var]
 
 
 def check_choices(**chosen: tuple[Any, Collection[str]]) -> None:

@@ -116,7 +116,7 @@ def align(
         float, typer.Option(rich_help_panel=CONTRAST, help="Share of its texts that are --query-texts.")
     ] = 0.25,
     cache: Annotated[
-        Path | None, typer.Option(help="Folder for the vectors read: a fit that was stopped goes on from it.")
+        Path | None, typer.Option(help="Folder for what is read: a fit that was stopped goes on from it.")
     ] = None,
     kind: options.StudentKind = None,
     layers: options.Layers = None,

@@ -1,5 +1,6 @@
 """Teachers and students: load them, search them by one vector a text or one a token, fit them in closed form."""
 
+from optical_hf.models.alignment.alignment_settings import AlignmentSettings
 from optical_hf.models.alignment.fit_alignment import AlignmentReport, fit_alignment
 from optical_hf.models.layers import Layers, averaged_layers, layer_average
 from optical_hf.models.loading import build_student, load_student, load_teacher
@@ -22,6 +23,7 @@ from optical_hf.models.views import (
 
 __all__ = [
     "AlignmentReport",
+    "AlignmentSettings",
     "Encoder",
     "Kind",
     "Layers",

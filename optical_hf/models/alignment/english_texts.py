@@ -42,18 +42,17 @@ class EnglishTexts:
     device: torch.device
 
     def index(
-        self, documents: Documents | None, held_out: int, tokens_per_text: int | None
+        self, chosen: Dataset | None, held_out: int, tokens_per_text: int | None
     ) -> tuple[DocumentTokens | None, DocumentVectors | None, list[str]]:
         """The documents to fit on, the vectors of those held out, at most a tenth, and the texts of the first.
 
         Args:
-            documents: as `fit_alignment` takes them; None gives None.
+            chosen: from `sample_documents`; None gives None.
             held_out: documents to hold out.
             tokens_per_text: content tokens kept of a document; None keeps none.
         """
-        if documents is None:
+        if chosen is None:
             return None, None, []
-        chosen = sample_documents(documents, self.count + held_out, self.seed, self.teacher.reader.width)
         if tokens_per_text is None:
             read = DocumentTokens(read_documents(chosen, self.student, self.teacher))
         else:

@@ -9,7 +9,7 @@ from accelerate.utils import broadcast
 from datasets import Dataset, IterableDataset
 
 from optical_hf.models import Encoder, fit_alignment, kind_of, token_projection
-from optical_hf.models.alignment.fit_alignment import Method
+from optical_hf.models.alignment.alignment_report import Method
 from optical_hf.models.loading import new_projection
 from optical_hf.models.teachers.teacher import Teacher
 from optical_hf.training.arguments import OTDistillationArguments

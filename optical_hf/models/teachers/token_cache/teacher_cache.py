@@ -79,7 +79,7 @@ class TeacherCache(StoredTeacher):
         Args:
             teacher: the encoder; texts are read as its queries are, prompt and length limit included.
             texts: texts, or a table of bitext, of which `source` is taken, and `relevant_document` as `documents` where it has one.
-                A text that comes twice is kept once.
+                A text that comes twice is kept once. May be empty where there are `documents`.
             folder: where caches lie, one subfolder an encoder (and prompt, length, dtype); others are left alone.
             documents: texts that the teacher reads as documents, for training with a column `relevant_document`.
             dtype: "float16", or "int8" with a float32 scale for each token, in half the space.
@@ -99,7 +99,7 @@ class TeacherCache(StoredTeacher):
         texts = renamed_column(texts, "document", RELEVANT) if isinstance(texts, Dataset) else texts
         if documents is None and isinstance(texts, Dataset) and RELEVANT in texts.column_names:
             documents = texts
-        wanted: dict[Task, list[str]] = {"query": texts_of(texts, "source")}
+        wanted: dict[Task, list[str]] = {"query": texts_of(texts, "source")} if texts or documents is None else {}
         if documents is not None:
             read_as: Task = "document" if identity.document else "query"
             wanted[read_as] = [*wanted.get(read_as, []), *texts_of(documents, RELEVANT)]
