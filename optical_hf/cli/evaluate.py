@@ -9,6 +9,7 @@ from rich.console import Console
 
 from optical_hf.cli import shared_options as options
 from optical_hf.cli.ending import WrongUsageError, usage
+from optical_hf.cli.index_collections import index_collection
 from optical_hf.cli.named_collections import collections_of
 from optical_hf.data import load_bitext
 from optical_hf.evaluation import (
@@ -29,6 +30,7 @@ from optical_hf.languages import canonical_language
 from optical_hf.models import load_teacher
 from optical_hf.models.translation.seq2seq import Translator
 from optical_hf.reading.bad_rows import OnBadRow
+from optical_hf.stores import open_store
 
 
 def evaluate(
@@ -38,14 +40,26 @@ def evaluate(
             help="File of queries and their English documents: swh-eng.tsv.gz, test.de.gz "
             "(with test.en.gz beside it), so=FILE, or so=FILE:2,1 by columns; give the option again for more. "
             "A further column 'english' (JSON lines, Parquet, so=FILE:question,passage) is the English original of each query, "
-            "which teacher_english and student_english read."
+            "which teacher_english and student_english read. With --index: files of queries with ids, sw=topics.tsv."
+        ),
+    ] = None,
+    index: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=options.INDEX,
+            help="The index to search: the URL of a store (docs/stores.md), or a file of texts and vectors. Needs --qrels.",
+        ),
+    ] = None,
+    qrels: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=options.INDEX,
+            help="Which document of --index answers which query, by their ids, as TREC or BEIR write it.",
         ),
     ] = None,
     teacher: Annotated[
         str | None,
-        typer.Option(
-            help="Encodes the documents: a hub id or a folder. Needed except with --compare, as are --student and --queries."
-        ),
+        typer.Option(help="Encodes the documents: a hub id or a folder. Needed except with --index or --compare."),
     ] = None,
     student: Annotated[str | None, typer.Option(help="Encodes the queries; any sentence-transformers model.")] = None,
     other: Annotated[
@@ -113,16 +127,21 @@ def evaluate(
     Example: optical-hf evaluate --teacher sentence-transformers/all-MiniLM-L6-v2 --student students/e5
     --queries swh-eng.tsv.gz --queries test.de.gz --html report.html
 
+    The index one has: optical-hf evaluate --student students/e5 --index "postgresql://ann@localhost/shop?table=docs&text=body"
+    --queries sw=topics.sw.tsv --queries de=topics.de.tsv --qrels qrels.txt
+
     Two saved reports: optical-hf evaluate --compare first.json second.json
     """
     if compare is not None:
-        if queries or teacher or student or json or markdown or html or runs:
+        if queries or teacher or student or index or json or markdown or html or runs:
             raise WrongUsageError("--compare reads two reports and prints: leave the other options out")
         return print_comparison(*compare)
     with usage():
-        systems = named_systems(system, untrained, [*(translator or []), *(dictionary or [])])
-        if not (queries and teacher and (student or "student" not in systems)):
-            raise ValueError("expected --teacher, --student and --queries (or --compare A.json B.json)")
+        systems = named_systems(system, untrained, [*(translator or []), *(dictionary or [])], teacher is not None)
+        if (index is None) != (qrels is None):
+            raise ValueError("--index and --qrels belong together: the one is searched, the other says what is right")
+        if not (queries and (teacher or index) and (student or "student" not in systems)):
+            raise ValueError("expected --teacher (or --index), --student and --queries (or --compare A.json B.json)")
         counts = options.pair_counts("--pairs", pairs)
         models = named_students(student, other)
         high, low = ([canonical_language(code) for code in group or []] or None for group in (high, low))
@@ -134,8 +153,13 @@ def evaluate(
     if runs is not None:
         check_folder(runs)
     translators = named_translators(translator, dictionary, on_bad_row)
-    collections = collections_of(queries, limit, on_bad_row=on_bad_row)
-    english = load_teacher(teacher)
+    store = None if index is None else open_store(index)
+    collections = (
+        collections_of(queries, limit, on_bad_row=on_bad_row)
+        if store is None or qrels is None
+        else [index_collection(store, queries, qrels, limit, on_bad_row)]
+    )
+    english = None if teacher is None else load_teacher(teacher)
     loaded = {name: load_teacher(path, query_prompt=query_prompt, role="student") for name, path in models.items()}
     # Beside a student it is read with that one's prompt.
     alone = untrained is not None and query_prompt is not None and "student" not in loaded
@@ -145,7 +169,7 @@ def evaluate(
         systems.insert(1, "own_index")
     report = evaluate_retrieval(
         loaded.pop("student", None), english, collections, systems=None if default else systems, models=loaded, untrained=before,
-        translator=translators, settings=settings,
+        indexes={} if store is None else {collections[0].name: store}, translator=translators, settings=settings,
     )  # fmt: skip
     print_report(report)
     write_report(report, json, markdown, html, counts)
@@ -155,19 +179,22 @@ def evaluate(
     return None
 
 
-def named_systems(systems: list[str] | None, untrained: str | None, translator: list[str] | None) -> list[str]:
+def named_systems(
+    systems: list[str] | None, untrained: str | None, translator: list[str] | None, teacher: bool = True
+) -> list[str]:
     """The systems to evaluate; an untrained checkpoint or a translator that was named is there to be evaluated.
 
-    By default the checkpoint also gets an index of its own. English queries of the student stand beside the teacher's.
+    By default the checkpoint also gets an index of its own. English queries of the student stand beside the teacher's. What the
+    checkpoint finds in the teacher's index needs the teacher, for its width.
     """
     default = ["student", "own_index"] if untrained else ["student"]
     named = [name.replace("-", "_") for name in systems or default]
     options.check_known("--system", named, get_args(SystemName))
-    if untrained and "untrained" not in named:
+    if untrained and teacher and "untrained" not in named:
         named.append("untrained")
     if translator and not {"translate_query", "bm25"} & set(named):
         named.append("translate_query")
-    if "student_english" in named and "teacher_english" not in named:
+    if "student_english" in named and teacher and "teacher_english" not in named:
         named.append("teacher_english")
     return named
 

@@ -1,9 +1,7 @@
 """`EvaluationSettings`: how an evaluation searches, scores and runs; models and data are not settings."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from difflib import get_close_matches
-from inspect import signature
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,8 @@ from optical_hf.files import check_folder
 from optical_hf.models.teachers.vector_teacher import VectorTeacher
 from optical_hf.models.text_length import check_length
 from optical_hf.models.views import Encoder, token_projection
-from optical_hf.settings_checks import check_counts, check_cutoffs, check_lists
+from optical_hf.settings_checks import check_counts, check_cutoffs, check_lists, with_fields
+from optical_hf.stores.document_store import DocumentStore
 from optical_hf.stores.engine_names import EngineName, engine_named
 from optical_hf.stores.search_engine import SearchEngine
 
@@ -113,13 +112,24 @@ class EvaluationSettings:
         Raises:
             TypeError: for a keyword that is no field.
         """
-        known = [field.name for field in fields(self)]
-        for name in given:
-            if name not in known:
-                near = get_close_matches(name, [*known, *signature(function).parameters], n=1)
-                meant = f"did you mean {near[0]!r}?" if near else f"settings are {', '.join(known)}"
-                raise TypeError(f"{function.__name__} got an unexpected keyword argument {name!r}; {meant}")
-        return replace(self, **given)
+        return with_fields(self, given, function)
+
+    def for_indexes(self, stores: Mapping[str, DocumentStore]) -> "EvaluationSettings":
+        """These settings with the search that the indexes can do.
+
+        Raises:
+            ValueError: where they do not agree with each other, or with the search that was asked for.
+        """
+        kinds: dict[str, Search] = {name: "maxsim" if s.late_interaction else "vector" for name, s in stores.items()}
+        if not kinds:
+            return self
+        search = self.search or next(iter(kinds.values()))
+        if odd := next((name for name, kind in kinds.items() if kind != search), None):
+            raise ValueError(
+                f"the index of {odd} is searched by {kinds[odd]} and not by {search}: evaluate indexes of one kind at a time, and "
+                "leave search out"
+            )
+        return replace(self, search=search)
 
     def for_models(self, *models: Encoder | VectorTeacher | None) -> "EvaluationSettings":
         """These settings with the search decided, by the first of the models that is there where it is None."""

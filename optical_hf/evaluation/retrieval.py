@@ -19,12 +19,14 @@ from optical_hf.evaluation.report.recovery import score_english, score_recovery
 from optical_hf.evaluation.report.retrieval_report import Queries, RetrievalReport, SystemResult
 from optical_hf.evaluation.searching import Found
 from optical_hf.evaluation.session import Session, Vectors, has_image_queries, has_images
+from optical_hf.evaluation.store_index import StoreIndex, open_indexes
 from optical_hf.evaluation.systems import System, SystemName, resolve_systems
 from optical_hf.evaluation.translate.translators import Translator, Translators, translator_of
 from optical_hf.metrics.ranking import recall_at_k
 from optical_hf.models.teachers.vector_teacher import VectorTeacher
 from optical_hf.models.tokens import Encoder
 from optical_hf.settings_checks import check_lists, check_vectors
+from optical_hf.stores.document_store import DocumentStore
 from optical_hf.stores.engine_names import engine_named
 
 logger = logging.getLogger(__name__)
@@ -39,6 +41,7 @@ def evaluate_retrieval(
     models: Mapping[str, Encoder] | None = None,
     query_vectors: Mapping[str, Mapping[str, Vectors]] | None = None,
     document_vectors: Mapping[str, Vectors] | None = None,
+    indexes: Mapping[str, str | DocumentStore] | None = None,
     translator: Translator | str | Path | Translators | None = None,
     untrained: Encoder | str | Path | None = None,
     settings: EvaluationSettings | None = None,
@@ -53,7 +56,7 @@ def evaluate_retrieval(
     Args:
         student: reads the queries; None where only other systems are evaluated.
         teacher: encodes the documents, and English queries for the ceiling; or the vectors of both, from `load_vectors`. None if
-            `document_vectors` has all documents.
+            `document_vectors` or `indexes` has all documents.
         collections: what is searched. Languages that share documents or images belong in one collection: they are then
             resampled together. A language that occurs in several collections is scored over all of them.
         systems: of "student", "untrained", "own_index" (re-indexing), "teacher", "teacher_english" (the ceiling),
@@ -63,6 +66,8 @@ def evaluate_retrieval(
         models: further students by name, side by side with the others.
         query_vectors: system -> collection -> vectors of the queries, in their order; the model is then not used.
         document_vectors: collection -> vectors of the documents, in their order.
+        indexes: collection -> the index that its documents are in, as the URL of a store or open. It is searched in place of
+            vectors of the teacher, at its own width and precision; `load_index_collection` makes its collection.
         translator: for systems that read translations the collection does not have: the hub id or folder of a
             transformers translation model, your own function of (texts, language) that returns translations, or for each
             language one of these or the .tsv file of a dictionary ({"de": ..., "so": "so.tsv"}; `learn_dictionaries`).
@@ -91,15 +96,16 @@ def evaluate_retrieval(
     """
     models, given = models or {}, query_vectors or {}
     settings = (settings or EvaluationSettings()).changed(fields, evaluate_retrieval)
-    settings = settings.for_models(student, teacher, *models.values())
     listed = checked_collections(collections)
+    stores = open_indexes(indexes or {}, document_vectors or {}, listed)
+    settings = settings.for_indexes(stores).for_models(student, teacher, *models.values())
     systems, untrained, own = with_own_index(systems, student, untrained, listed)
     resolved = resolve_systems(student, teacher, systems, models, untrained)
     check_vectors(given, document_vectors or {}, [s.name for s in resolved if not s.readings], [c.name for c in listed])
     queries = list_queries(listed, settings.shared_groups)
     tiers, no_gap = choose_tiers(queries.languages, queries.groups, settings.high, settings.low, settings.middle)
     translate = None if translator is None else translator_of(translator, progress=settings.progress)
-    session = Session(listed, teacher, settings, document_vectors or {}, translate)
+    session = Session(listed, teacher, settings, document_vectors or {}, stores, translate)
     for system in resolved:
         session.read(system, given.get(system.name, {}))
     found = {}
@@ -136,6 +142,7 @@ def evaluate_retrieval(
             "search": settings.search,
             "engine": engine_name,
             "exact": engine.exact,
+            **({"indexes": {name: StoreIndex(store, {}).about() for name, store in stores.items()}} if stores else {}),
             "recall_of_exact": {name: float(np.mean(shares)) for name, shares in session.agreement.items()},
             "k": list(settings.k),
             **own,

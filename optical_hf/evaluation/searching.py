@@ -17,6 +17,7 @@ from scipy.sparse import csr_array
 from optical_hf.evaluation.encode.encoding import Encoded
 from optical_hf.evaluation.encode.processes import Processes
 from optical_hf.metrics.ranking import ranks_from_scores
+from optical_hf.stores.exact_search import ExactSearch
 from optical_hf.stores.search_engine import Index, SearchResult, merge_results
 from optical_hf.stores.vectors import VectorSet
 
@@ -41,6 +42,10 @@ class Searchable(NamedTuple):
 
     documents: Encoded
     index: Index
+
+    def exactly(self, queries: VectorSet, count: int, processes: Processes) -> SearchResult:
+        """The best documents by comparing each."""
+        return self._replace(index=ExactSearch().index(self.documents.store)).best(queries, count, processes)
 
     def best(self, queries: VectorSet, count: int, processes: Processes) -> SearchResult:
         """The best documents of any queries, `count` of them where there are so many; positions are rows of the collection."""

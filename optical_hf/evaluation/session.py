@@ -16,13 +16,14 @@ from optical_hf.evaluation.encode.processes import Processes
 from optical_hf.evaluation.evaluation_settings import EvaluationSettings
 from optical_hf.evaluation.own_index import reading_with
 from optical_hf.evaluation.searching import Found, Searchable, found_within
+from optical_hf.evaluation.store_index import StoreIndex
 from optical_hf.evaluation.systems import System, query_texts
 from optical_hf.models.teachers.vector_teacher import VectorTeacher
 from optical_hf.models.tokens import Encoder
 from optical_hf.models.translation.seq2seq import Translator
 from optical_hf.stores.bm25_search import Bm25Search
+from optical_hf.stores.document_store import DocumentStore
 from optical_hf.stores.engine_names import engine_named
-from optical_hf.stores.exact_search import ExactSearch
 from optical_hf.stores.rank_fusion import fuse_ranks
 from optical_hf.stores.search_engine import SearchResult
 from optical_hf.stores.vectors import VectorSet, VectorStore
@@ -45,6 +46,7 @@ class Session:
     teacher: Encoder | VectorTeacher | None
     settings: EvaluationSettings
     document_vectors: Mapping[str, Vectors] = field(default_factory=dict)
+    indexes: Mapping[str, DocumentStore] = field(default_factory=dict)
     translator: Translator | None = None
     agreement: dict[str, list[float]] = field(default_factory=dict)
     _kept: dict[tuple[str, ...], Any] = field(default_factory=dict)
@@ -130,15 +132,16 @@ class Session:
         self._note_agreement(system, searchable, queries, best)
         return best
 
-    def _note_agreement(self, system: System, searchable: Searchable, queries: VectorSet, best: SearchResult) -> None:
-        if not self.engine.exact:
+    def _note_agreement(
+        self, system: System, searchable: Searchable | StoreIndex, queries: VectorSet, best: SearchResult
+    ) -> None:
+        if isinstance(searchable, StoreIndex) or not self.engine.exact:
             self.agreement.setdefault(system.name, []).append(self._agreement(searchable, queries, best))
 
-    def _agreement(self, searchable: Searchable, queries: VectorSet, best: SearchResult) -> float:
+    def _agreement(self, searchable: Searchable | StoreIndex, queries: VectorSet, best: SearchResult) -> float:
         """Share of the exact search's documents that the engine found, over queries spread over the collection."""
         rows, depth = torch.arange(0, len(queries), max(1, len(queries) // COMPARED)), self.settings.depth
-        exact = searchable._replace(index=ExactSearch().index(searchable.documents.store))
-        expected = exact.best(queries.pick(rows), depth, self.processes).positions
+        expected = searchable.exactly(queries.pick(rows), depth, self.processes).positions
         pairs = zip(best.positions[rows, :depth].tolist(), expected.tolist(), strict=True)
         return sum(len({*got} & {*wanted}) / len(wanted) for got, wanted in pairs) / len(rows)
 
@@ -161,8 +164,10 @@ class Session:
     def _queries(self, model: Encoder | VectorTeacher, items: Sequence[Any], what: str) -> VectorSet:
         return self.encoding.encode(model, items, "query", what, self.processes).in_item_order(self.processes)
 
-    def _of_teacher(self, collection: RetrievalCollection) -> Searchable:
-        def make() -> Searchable:
+    def _of_teacher(self, collection: RetrievalCollection) -> Searchable | StoreIndex:
+        def make() -> Searchable | StoreIndex:
+            if (store := self.indexes.get(collection.name)) is not None:
+                return StoreIndex.of(store, collection)
             if (given := self.document_vectors.get(collection.name)) is None:
                 return self._index(self._encoded(collection, _needed(self.teacher, "the teacher")))
             vectors = self.encoding.given(given, len(collection.documents), f"the documents of {collection.name}")

@@ -243,6 +243,11 @@ def describe(report: RetrievalReport) -> str:
         f"search by {settings['search']}, engine {settings['engine']} ({kind}); ties count against the system.",
         f"Intervals: {settings['rounds']:,} bootstrap rounds by group, seed {settings['seed']}.",
     ]
+    for name, index in settings.get("indexes", {}).items():
+        parts.append(
+            f"{name} is searched in its own index, {index['store']} {index['table']}".rstrip()
+            + f" ({index['width']} numbers a vector, {index['precision']}, by {index['metric']})."
+        )
     if own := settings.get("own_index"):
         tried = ", ".join(f"{document!r} {percent(mean)}" for document, mean in own["tried"].items())
         parts.append(
