@@ -3,15 +3,19 @@
     python .ci/readme.py command WORD     print the one command of the README that contains WORD
     python .ci/readme.py blocks FILE...   run every ```python block of the files, all blocks of a file in one process
 
-Blocks name models by their hub ids and bitext by the names of the real files. Where ../shared and the encoders are present, the ids
-are read from disk and the files are found; where they are not, blocks that need them are said to be skipped.
+Blocks name models by their hub ids and files as a user has them. Where ../shared and the encoders are present, the ids are read
+from disk, and small files of real sentences are made under the names of the blocks. Where they are not, blocks that need them
+are said to be skipped.
 """
 
+import gzip
 import os
 import re
 import subprocess
 import sys
 import tempfile
+import zipfile
+from itertools import islice
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -21,12 +25,31 @@ HUB = {
     "sentence-transformers/all-MiniLM-L6-v2": MODELS / "all-MiniLM-L6-v2",
     "intfloat/multilingual-e5-small": MODELS / "multilingual-e5-small",
 }
-FILES = {
-    "documents.txt.gz": "multi30k/test_2017_mscoco.en.gz",
-    "mar-eng.tsv.gz": "tatoeba_v1/mar-eng.tsv.gz",
-    "swh-eng.tsv.gz": "tatoeba_v1/swh-eng.tsv.gz",
-    "fin-eng.tsv.gz": "tatoeba_v1/fin-eng.tsv.gz",
-}
+ROWS = 300
+"""Pairs of bitext, and documents, that stand in for a user's."""
+
+
+def write_bitext(place: Path) -> None:
+    """An archive as Anki has it: English, Marathi, attribution."""
+    with gzip.open(SHARED / "tatoeba_train/mar-eng.tsv.gz", "rt", encoding="utf-8") as lines:
+        pairs = [line.rstrip("\n").split("\t") for line in islice(lines, ROWS)]
+    with zipfile.ZipFile(place, "w") as archive:
+        archive.writestr("mar.txt", "".join(f"{english}\t{foreign}\tTatoeba\n" for foreign, english in pairs))
+
+
+def write_index(place: Path) -> None:
+    """Texts and their vectors by the teacher."""
+    from datasets import Dataset  # noqa: PLC0415
+    from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+
+    with gzip.open(SHARED / "tatoeba_v1/mar-eng.tsv.gz", "rt", encoding="utf-8") as lines:
+        texts = list(dict.fromkeys(line.rstrip("\n").split("\t")[1] for line in islice(lines, ROWS)))
+    teacher = SentenceTransformer(str(HUB["sentence-transformers/all-MiniLM-L6-v2"]), device="cpu")
+    Dataset.from_dict({"text": texts, "vector": teacher.encode(texts).tolist()}).to_parquet(place)
+
+
+FILES = {"mar-eng.zip": write_bitext, "index.parquet": write_index}
+"""What blocks read -> how a small one is made."""
 
 
 def blocks(file: Path, language: str) -> list[str]:
@@ -51,8 +74,9 @@ def run(file: Path) -> None:
     for name, folder in HUB.items():
         code = code.replace(name, str(folder))
     with tempfile.TemporaryDirectory() as folder:
-        for name, path in FILES.items():
-            (Path(folder) / name).symlink_to((SHARED / path).resolve())
+        for name, write in FILES.items():
+            if name in code:
+                write(Path(folder) / name)
         subprocess.run([sys.executable, "-c", code], check=True, cwd=folder)
     print(f"{file}: {len(blocks(file, 'python'))} blocks ran")
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import vector_sets
 from adapter_maps import low_rank_affine, procrustes, residual_mlp
 from torch import Tensor
 from torch.nn.functional import linear
@@ -49,6 +50,7 @@ parser.add_argument(
 )
 parser.add_argument("--others", type=int, default=0, help="among so many captions and sentences instead")
 parser.add_argument("--seen", type=int, default=10_000, help="with --others: documents of the index that a fit reads")
+parser.add_argument("--gap", metavar="SET", help="print the R@1 gap of 'Tatoeba v1' too; two seeds or more")
 parser.add_argument("--by-language", action="store_true", help="print each language too")
 options = parser.parse_args()
 encode = Encoders(options.models, options.vectors)
@@ -271,7 +273,10 @@ def row(name: str, found: Hits, own: Hits, seconds: float | None) -> str:
     for name_of_set in SETS:
         places = [place for place in whole if place[0] == name_of_set]
         cells.append(f"{100 * sum(found[place][1].mean() for place in places) / len(places):.1f}")
-    return f"| {name} | {' | '.join(cells)} | {'' if seconds is None else f'{seconds:.0f}'} |"
+    whole_row = f"| {name} | {' | '.join(cells)} | {'' if seconds is None else f'{seconds:.0f}'} |"
+    if not options.gap or math.isnan(mean):
+        return whole_row
+    return f"{whole_row}\n    {vector_sets.gap(found, whole, options.gap, len(options.seeds))}"
 
 
 own = re_indexing()

@@ -14,9 +14,11 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from optical_hf import load_bitext
+from optical_hf.languages import language_info
 from optical_hf.metrics.bootstrap import resampled_means
 from optical_hf.metrics.observations import observe
-from optical_hf.metrics.seeds import ratio_over_seeds
+from optical_hf.metrics.seeds import over_seeds, ratio_over_seeds
+from optical_hf.metrics.tiers import split_tiers
 from optical_hf.models.alignment.own_rank import SAME, own_rank, text_numbers
 from optical_hf.models.alignment.ridge_regression import NormalEquations
 from optical_hf.models.teachers.token_cache.cache_shards import text_hash
@@ -114,6 +116,24 @@ def recovery(found: Hits, own: Hits, whole: dict[tuple[str, str], Queries], plac
     weights_L = np.full(len(seen.languages), 1 / len(seen.languages))
     estimate = ratio_over_seeds(seen, resampled_means(seen, 2000, seed=0), weights_L).estimate(0.95)
     return f"{estimate.value:.0%}, {100 * (estimate.low or 0):.0f} to {100 * (estimate.high or 0):.0f}"
+
+
+def gap(found: Hits, whole: dict[tuple[str, str], Queries], name: str, seeds: int) -> str:
+    """R@1 of the high- minus that of the low-resource languages (classes 4 and 5, 0 to 2), in points, over seeds and queries."""
+    places = [place for place in whole if place[0] == name]
+    runs_NQ = np.concatenate(
+        [np.broadcast_to(found[place][0], (seeds, found[place][0].shape[1])) for place in places], axis=1
+    )
+    languages = [place[1] for place in places for _ in whole[place].foreign]
+    texts = [text for place in places for text in whole[place].documents]
+    tiers = split_tiers({code: language_info(code).tier for _, code in places}, high_from=4, low_to=2)
+    seen = observe(list(runs_NQ), languages, texts, least=1)
+    signs = [(code in tiers.high) / len(tiers.high) - (code in tiers.low) / len(tiers.low) for code in seen.languages]
+    estimate = over_seeds(seen, resampled_means(seen, 2000, seed=0), np.array(signs)).estimate(0.95)
+    groups = f"{' '.join(tiers.high)} - {' '.join(tiers.low)}"
+    return (
+        f"gap {groups}: {100 * estimate.value:.1f} [{100 * (estimate.low or 0):.1f}, {100 * (estimate.high or 0):.1f}]"
+    )
 
 
 def ridge(source_ND: Tensor, target_NK: Tensor) -> tuple[Tensor, Tensor]:

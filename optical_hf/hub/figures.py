@@ -1,6 +1,6 @@
 """The figures of a model card, from a report as a plain dict: the hub's evaluation results, R@1, recovery, English, the gap.
 
-The dict is what `RetrievalReport.to_dict` returns (schema version 1, docs/evaluation.md).
+The dict is what `RetrievalReport.to_dict` returns (schema version 1, docs/reference/report.md).
 """
 
 from collections.abc import Mapping, Sequence

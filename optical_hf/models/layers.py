@@ -56,7 +56,7 @@ def default_layers(transformer: Transformer, kind: Kind) -> Layers | None:
     """What a new student reads: its last layer alone, or, where tokens are searched, a quarter of the last but two as well.
 
     The last layer is made for what a backbone was trained on, a vector a text; the one below says more about its token, which is
-    worth 2 to 3 points of MaxSim and costs the one vector a little (docs/benchmarks/alignment.md).
+    worth 2 to 3 points of MaxSim and costs the one vector a little (docs/log/2026-11/alignment.md).
     """
     count = getattr(transformer.model.config.get_text_config(), "num_hidden_layers", None)
     if kind != "late_interaction" or not isinstance(count, int) or count < DEEP:

@@ -65,7 +65,7 @@ def preprocess_queries(model: Encoder, texts: Sequence[str]) -> dict[str, Any]:
 def empty_ids(tokenizer: PreTrainedTokenizerBase, size: int) -> tuple[int, ...]:
     """Ids of the pieces that carry no content: special tokens, but not the unknown one, and punctuation.
 
-    What leaving both out of the plans is worth: docs/benchmarks/alignment.md. `size` is `len(tokenizer)`: a tokenizer whose
+    What leaving both out of the plans is worth: docs/log/2026-11/alignment.md. `size` is `len(tokenizer)`: a tokenizer whose
     vocabulary was trimmed or extended is read again, not remembered.
     """
     special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}

@@ -1,6 +1,6 @@
 """The recipe of `optical-hf train`: what it sets where nothing else is said.
 
-The learning rate and the start were compared on sets kept for choosing (docs/benchmarks/backbone.md), with all-MiniLM-L6-v2 and
+The learning rate and the start were compared on sets kept for choosing (docs/log/2026-11/backbone.md), with all-MiniLM-L6-v2 and
 multilingual-e5-small; the other values are those of that comparison.
 """
 

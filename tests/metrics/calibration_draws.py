@@ -2,7 +2,7 @@
 
 A query's value comes from a normal score: its group's difficulty, its own and its system's part. Hits are 1 where the score
 is below a threshold; graded values are Phi of a shifted score, whose mean is known in closed form. Of 400 experiments a
-world, as docs/metrics.md has them:
+world, as docs/log/2026-11/intervals.md has them:
 
     python tests/metrics/calibration_draws.py 400
 """

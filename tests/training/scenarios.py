@@ -54,7 +54,7 @@ def two_epochs_of_uneven_batches(folder: Path, processes: int) -> list[float]:
     )  # fmt: skip
     run.train()
     assert run.state.global_step == 6
-    # The texts that fill up the last batches of two processes count in the mean of a batch; see docs/training.md.
+    # The texts that fill up the last batches of two processes count in the mean of a batch; see docs/tutorials/many_gpus.md.
     assert run.evaluate()["eval_loss"] == pytest.approx(sum(losses(run)) / 6, rel=0.05)
     return losses(run)
 

@@ -71,7 +71,7 @@ class TestCollapse:
             self.look(CollapseDetector(every=1), line_BD, vectors(32), 2)
 
     def test_the_high_cosine_of_an_encoder_that_is_not_trained_is_no_collapse(self):
-        """multilingual-e5-small: mean cosine 0.78, effective rank 0.7 of the teacher's (docs/faults.md)."""
+        """multilingual-e5-small: mean cosine 0.78, effective rank 0.7 of the teacher's (docs/log/2026-11/guards.md)."""
         student_BD = vectors(32, common=1.9)
         assert spread(student_BD).mean_cosine > 0.75
         self.look(CollapseDetector(every=1), student_BD, vectors(32, seed=1), 50)

@@ -1,4 +1,4 @@
-"""`RetrievalReport`: the results of an evaluation as data, and as JSON of schema version 1 (docs/evaluation.md).
+"""`RetrievalReport`: the results of an evaluation as data, and as JSON of schema version 1 (docs/reference/report.md).
 
 Ranks are kept by query, so that two systems can be compared by a paired test, in one report or in two.
 """
@@ -91,7 +91,7 @@ class RetrievalReport:
         return sorted(set(self.queries.languages), key=lambda code: (-language_info(code).tier, code))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON, as docs/evaluation.md describes them."""
+        """Plain values, ready for JSON, as docs/reference/report.md describes them."""
         return {
             "schema": SCHEMA,
             "version": VERSION,

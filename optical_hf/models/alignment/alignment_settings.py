@@ -116,7 +116,7 @@ class AlignmentSettings:
         return with_fields(self, given, function)
 
     def started(self, teacher: Teacher, by_tokens: bool) -> "AlignmentSettings":
-        """These settings with the start decided: what wins where it can be had (docs/benchmarks/alignment.md).
+        """These settings with the start decided: what wins where it can be had (docs/log/2026-11/alignment.md).
 
         Args:
             teacher: the teacher.

@@ -15,7 +15,7 @@ from optical_hf.models.alignment.map_descent import ContrastiveSettings
 from optical_hf.models.alignment.own_rank import first_of_each
 
 PASSES_OF_ENGLISH = 20
-"""Without bitext more passes over few documents forget the other languages (docs/benchmarks/alignment.md)."""
+"""Without bitext more passes over few documents forget the other languages (docs/log/2026-11/alignment.md)."""
 
 
 def of_english(settings: ContrastiveSettings, *kinds: DocumentVectors | None) -> ContrastiveSettings:

@@ -2,7 +2,7 @@
 
 A fold is a share of the English texts, or a language. Pairs like those of the fit want a smaller penalty than a language
 without bitext does. The maps come from sums alone; a sample of pooled vectors is searched. Squared error would be cheaper, but
-it chooses ten times the penalty that retrieval wants (docs/benchmarks/alignment.md).
+it chooses ten times the penalty that retrieval wants (docs/log/2026-11/alignment.md).
 
 Shapes: R rows, S rows of the sample, D student width, K teacher width.
 """

@@ -3,7 +3,7 @@
 Two numbers of the vectors X of a batch, normalised, texts in rows: the mean cosine of two different texts, and the effective
 rank exp(H(p)), p the singular values of X divided by their sum (Roy and Vetterli, EUSIPCO 2007). Encoders have a high
 mean cosine before they are trained, and captions are alike by themselves, so both are read against the teacher's vectors of
-the same texts; docs/faults.md has what was measured.
+the same texts; docs/log/2026-11/guards.md has what was measured.
 
 Shapes: B texts, D width.
 """

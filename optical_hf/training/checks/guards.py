@@ -1,6 +1,6 @@
 """What is looked at before the first step, and in each batch, so that a silent mistake in the data is an error with its fix.
 
-Where the thresholds come from: docs/faults.md.
+Where the thresholds come from: docs/log/2026-11/guards.md.
 
 Shapes: B pairs, N student tokens, M teacher tokens, D width.
 """
