@@ -8,7 +8,7 @@ from rich.console import Console
 
 from optical_hf.cli.ending import usage
 from optical_hf.files import check_new_folder
-from optical_hf.models.export.convert import Layout, convert_student
+from optical_hf.models.export.conversion import Layout, convert_student
 
 
 def convert(

@@ -1,7 +1,8 @@
 """`optical-hf card`: the model card of a saved student, with the figures of a report, and the push to the hub."""
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -32,6 +33,9 @@ def card(
     license: Annotated[str | None, typer.Option(help="As the hub calls it: apache-2.0.")] = None,
     dataset: Annotated[list[str] | None, typer.Option(help="Hub id of a data set it was trained on.")] = None,
     push_to: Annotated[str | None, typer.Option(help="Push the student with this card to owner/name.")] = None,
+    with_teacher: Annotated[
+        bool, typer.Option("--with-teacher", help="Push the teacher too: one model for queries and documents.")
+    ] = False,
     private: Annotated[bool | None, typer.Option(help="Make the repository private.")] = None,
 ) -> None:
     """Write a student's model card: what it is, how to load it, how well it finds. Nothing that is not given is guessed.
@@ -43,6 +47,8 @@ def card(
         weighted = parse_losses(losses) if losses else None
         if push_to is not None:
             checked_repo_id(push_to)
+        if with_teacher and (push_to is None or teacher is None):
+            raise ValueError("--with-teacher pushes both towers: give --teacher and --push-to too")
         if license is not None:
             checked_licence(license)
     student = expand_path(student)
@@ -50,13 +56,17 @@ def card(
         raise NotADirectoryError(f"no folder {str(student)!r}: give the folder of a saved student")
     check_file(student / "README.md")
     figures = None if report is None else RetrievalReport.from_json(report).to_dict()
-    text = model_card(
-        load_teacher(str(student)), repo_id=push_to, teacher=teacher, base_model=base_model,
-        bitext=pairs, report=figures, system=system, license=license,
-        losses=weighted, datasets=dataset or (),
+    describe = partial(
+        model_card, load_teacher(str(student), role="student"), repo_id=push_to, teacher=teacher, base_model=base_model,
+        bitext=pairs, report=figures, system=system, license=license, losses=weighted, datasets=dataset or (),
     )  # fmt: skip
-    write_text(student / "README.md", text)
+    write_text(student / "README.md", describe())
     console = Console(highlight=False)
     console.print(f"The card is in {student / 'README.md'}")
     if push_to is not None:
-        console.print(f"Pushed: {push_student(student, push_to, private=private)}")
+        both: dict[str, Any] = (
+            {"with_teacher": load_teacher(teacher), "card": describe(both_towers=True)}
+            if with_teacher and teacher
+            else {}
+        )
+        console.print(f"Pushed: {push_student(student, push_to, private=private, **both)}")

@@ -45,6 +45,7 @@ def model_card(
     system: str | None = None,
     license: str | None = None,
     datasets: Sequence[str] = (),
+    both_towers: bool = False,
 ) -> str:
     """Write the model card (README.md) of a student; what is not given is left out, nothing is guessed.
 
@@ -60,6 +61,7 @@ def model_card(
         system: the system of the report that is this student; None takes the one called "student", or the only one.
         license: the student's licence as the hub calls it, such as "apache-2.0".
         datasets: hub ids of the data sets it was trained on. Paths of this machine are left out.
+        both_towers: the folder holds the teacher too (`save_towers`): the card says `encode_query` and `encode_document`.
 
     Returns:
         The card, YAML metadata and Markdown.
@@ -111,6 +113,7 @@ def model_card(
         title=title,
         teacher=teacher,
         languages=[_named(code) for code in languages],
+        both_towers=both_towers,
         one_vector=kind_of(student) != "late_interaction",
         width=embedding_width(student),
         facts=_facts(student, teacher, origin, losses),

@@ -16,10 +16,11 @@ from huggingface_hub.utils import validate_repo_id
 from optical_hf.files import expand_path, write_text
 from optical_hf.hub.card import checked_repo_id, model_card
 from optical_hf.hub.public_names import is_local
-from optical_hf.models import Encoder
+from optical_hf.models import Encoder, load_teacher
 from optical_hf.models.layers import keep_hidden_states
 from optical_hf.models.module_files import module_files
 from optical_hf.models.standard_layout import standard_obstacle, write_standard
+from optical_hf.models.two_towers import write_towers
 
 try:
     from huggingface_hub.utils import httpx
@@ -32,7 +33,7 @@ ADAPTER_CONFIG = "adapter_config.json"
 # Weights of an earlier push that a loader would take in place of, or on top of, those of this one.
 STALE = [
     ADAPTER_CONFIG, "adapter_model.safetensors", "model.safetensors", "model.safetensors.index.json",
-    "model-*-of-*.safetensors", "config.json", "[0-9]_*/*",
+    "model-*-of-*.safetensors", "config.json", "[0-9]_*/*", "router_config.json", "query_*/*", "document_*/*",
 ]  # fmt: skip
 WAITS = (1.0, 2.0, 4.0)
 """Seconds before each new try after a 5xx: `huggingface_hub` tries uploads again by itself, but not every call."""
@@ -47,6 +48,7 @@ def push_student(
     revision: str | None = None,
     card: str | None = None,
     adapter_base: str | None = None,
+    with_teacher: Encoder | None = None,
     commit_message: str = "Add student",
 ) -> str:
     """Upload a student, or the folder it was saved in, to the hub; repository and branch are made where missing.
@@ -70,6 +72,8 @@ def push_student(
         card: README.md to push, from `model_card`; None pushes the folder's own, and for a student one that says what
             the student itself shows.
         adapter_base: hub id of the backbone that an adapter was trained on; None takes the one the adapter names.
+        with_teacher: the teacher, to push as well: `encode_query` of the one hub id is then the student and `encode_document` the
+            teacher (`optical_hf.models.save_towers`). Servers and `AutoModel` read a push without it.
         commit_message: first line of the commit.
 
     Returns:
@@ -89,7 +93,13 @@ def push_student(
     if token is not None and not (token and token.isascii() and token.isprintable() and " " not in token):
         raise ValueError("the hub token is empty or has spaces, line ends or letters outside ASCII in it: copy it anew")
     with tempfile.TemporaryDirectory() as staging:
-        if isinstance(student_or_folder, (str, Path)):
+        if with_teacher is not None:
+            student = student_or_folder
+            if isinstance(student, (str, Path)):
+                student = load_teacher(student, role="student")
+            write_towers(student, with_teacher, Path(staging), card=False)
+            card = card or model_card(student, repo_id=repo_id, both_towers=True)
+        elif isinstance(student_or_folder, (str, Path)):
             for file in student_files(student_or_folder):
                 target = staging / file.relative_to(expand_path(student_or_folder))
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -121,7 +131,7 @@ def student_files(folder: str | Path) -> list[Path]:
             f"no student in {str(folder)!r}: it has no modules.json; give a folder that trainer.save_model wrote"
         )
     files = sorted(module_files(folder, LOADED_SUFFIXES, NEVER_PUSHED))
-    if not any(p.parent == folder and p.suffix == ".safetensors" for p in files):
+    if not any(p.suffix == ".safetensors" and (p.parent == folder or "Transformer" in p.parent.name) for p in files):
         raise ValueError(
             f"the student in {str(folder)!r} has no model.safetensors: pickled weights are not pushed, because loading "
             "them can run anything; load it and save it again with save_pretrained"

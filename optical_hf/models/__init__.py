@@ -9,6 +9,7 @@ from optical_hf.models.teachers.vector_teacher import VectorTeacher, load_vector
 from optical_hf.models.tokens import TokenSet, iter_token_sets, preprocess, preprocess_queries, token_set
 from optical_hf.models.translation.from_english import load_translators
 from optical_hf.models.translation.seq2seq import load_translator
+from optical_hf.models.two_towers import save_towers
 from optical_hf.models.views import (
     Encoder,
     Kind,
@@ -48,6 +49,7 @@ __all__ = [
     "load_vectors",
     "preprocess",
     "preprocess_queries",
+    "save_towers",
     "token_projection",
     "token_set",
 ]

@@ -32,6 +32,7 @@ from optical_hf.models.teacher_space import teacher_space
 from optical_hf.models.teachers.teacher import Teacher
 from optical_hf.models.text_length import check_length, keep_within_positions, set_max_seq_length
 from optical_hf.models.tokens import Encoder
+from optical_hf.models.two_towers import tower
 from optical_hf.models.views import (
     KINDS,
     Kind,
@@ -60,7 +61,7 @@ def load_teacher(
 
     Args:
         name_or_path: a hub id or a folder: a sentence-transformers model, a ColBERT checkpoint (Stanford, PyLate or
-            sentence-transformers layout), or a bare transformers encoder.
+            sentence-transformers layout), or a bare transformers encoder. Of a folder with both towers, the teacher.
         kind: "vector" or "late_interaction"; None takes what the checkpoint is. A one-vector model loaded as late
             interaction is searched with its own token vectors, at their own width.
         device: torch device; None lets sentence-transformers choose.
@@ -109,7 +110,8 @@ def load_student(
     Weights are loaded in float32, whatever type they are stored in: half precision is for the arguments `fp16` and `bf16`.
 
     Args:
-        name_or_path: a hub id or a folder; any encoder `AutoModel` loads, or a sentence-transformers model.
+        name_or_path: a hub id or a folder; any encoder `AutoModel` loads, or a sentence-transformers model. Of a folder with
+            both towers, the student.
         teacher: the teacher, for its width, its kind and its pooling; or vectors of one, from `load_vectors`.
         kind: "vector" or "late_interaction"; None takes the teacher's. The same weights serve both in the end.
         layers: hidden layers of the backbone whose average the projection reads, 0 the word embeddings; `[10, 12]`, or weights
@@ -250,7 +252,7 @@ def _load(
     except UNREADABLE as error:
         reason = missing_module_file(path) or " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"cannot read the {role} {str(name_or_path)!r}: {reason[:400]}") from error
-    who = f"the {role} {str(name_or_path)!r}"
+    who, model = f"the {role} {str(name_or_path)!r}", tower(model, role)
     put_projection_on_tokens(model)
     check_finite(model, who)
     keep_within_positions(model, who)

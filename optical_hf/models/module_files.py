@@ -39,12 +39,15 @@ def module_files(folder: Path, suffixes: Collection[str], without: Collection[st
     """The files of a model's folder and of the folders of its modules, so none of checkpoints beside them.
 
     Args:
-        folder: of the model; modules.json names its modules.
+        folder: of the model; modules.json names its modules, and router_config.json those of both towers.
         suffixes: endings of the files wanted.
         without: names of files that are left out, beside hidden ones.
     """
     modules = folder / "modules.json"
     listed = json.loads(modules.read_text(encoding="utf-8")) if modules.is_file() else []
-    inside = (path for module in listed if module["path"] for path in (folder / module["path"]).rglob("*"))
+    router = folder / "router_config.json"
+    routed = json.loads(router.read_text(encoding="utf-8"))["types"] if router.is_file() else {}
+    parts = [*(module["path"] for module in listed if module["path"]), *routed]
+    inside = (path for part in parts for path in (folder / part).rglob("*"))
     found = [path for path in (*folder.iterdir(), *inside) if path.suffix in suffixes and path.is_file()]
     return [path for path in found if path.name not in without and path.name[0] != "."]

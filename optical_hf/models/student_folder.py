@@ -8,7 +8,8 @@ from optical_hf.folders import WholeFolder
 
 OPENED_BY = ("adapter_config.json", "config.json", "modules.json")
 READ = (
-    *OPENED_BY, "config_sentence_transformers.json", "sentence_bert_config.json", "model*.safetensors*", "adapter_model.*",
+    *OPENED_BY, "router_config.json", "config_sentence_transformers.json",
+    "sentence_bert_config.json", "model*.safetensors*", "adapter_model.*",
     "pytorch_model*", "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "spiece.model",
     "sentencepiece.bpe.model", "*processor_config.json", "chat_template*",
 )  # fmt: skip

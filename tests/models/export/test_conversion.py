@@ -10,7 +10,7 @@ from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 
 from optical_hf.cli import main
 from optical_hf.models import as_late_interaction, load_student, token_projection
-from optical_hf.models.export.convert import convert_student
+from optical_hf.models.export.conversion import convert_student
 from optical_hf.training import save_student
 
 TEXTS = ["ein roter Ball", "zwei Hunde"]
