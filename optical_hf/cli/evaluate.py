@@ -141,7 +141,9 @@ def evaluate(
         if (index is None) != (qrels is None):
             raise ValueError("--index and --qrels belong together: the one is searched, the other says what is right")
         if not (queries and (teacher or index) and (student or "student" not in systems)):
-            raise ValueError("expected --teacher (or --index), --student and --queries (or --compare A.json B.json)")
+            raise ValueError(
+                "expected --teacher, --student and --queries (or --index in place of --teacher, or --compare A.json B.json)"
+            )
         counts = options.pair_counts("--pairs", pairs)
         models = named_students(student, other)
         high, low = ([canonical_language(code) for code in group or []] or None for group in (high, low))

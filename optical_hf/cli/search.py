@@ -22,6 +22,7 @@ from optical_hf.search import (
     write_run,
 )
 from optical_hf.search.explanation import check_explanation
+from optical_hf.search.student_search import Words
 from optical_hf.search.token_alignment import By
 from optical_hf.stores.rank_fusion import CONSTANT
 from optical_hf.stores.search_engine import Search
@@ -62,9 +63,22 @@ def search(
     cache: Annotated[Path | None, typer.Option(help="Folder for the vectors that the teacher gives.")] = None,
     hybrid: Annotated[
         bool,
-        typer.Option("--hybrid", help="Fuse with BM25 of the same words; reads all texts of the index at each start."),
+        typer.Option("--hybrid", help="Fuse with a search of the same words, by reciprocal rank."),
     ] = False,
+    words: Annotated[
+        Words,
+        typer.Option(
+            help="Of --hybrid: bm25 reads all texts of the index at each start; store is the full-text search of PostgreSQL or "
+            "LanceDB."
+        ),
+    ] = "bm25",
     fusion: Annotated[int, typer.Option(min=1, help="Constant of reciprocal rank fusion, for --hybrid.")] = CONSTANT,
+    rerank: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Compare the first so many documents again by MaxSim; --teacher reads their texts as tokens."
+        ),
+    ] = 0,
     explain: Annotated[
         int, typer.Option(min=0, help="Show, word by word, why the first so many documents of each query were found.")
     ] = 0,
@@ -108,8 +122,9 @@ def search(
     opened = open_index(index, teacher=reader, search=by, cache=cache)
     model = load_teacher(student, query_prompt=query_prompt, role="student")
     answers = student_search(
-        model, opened, asked, top=top, language=code, hybrid=hybrid, fusion=fusion, batch_size=batch_size, check=check
-    )
+        model, opened, asked, top=top, language=code, hybrid=hybrid, words=words, fusion=fusion, rerank=rerank, teacher=reader,
+        batch_size=batch_size, check=check,
+    )  # fmt: skip
     if run is not None:
         return write_run(answers, run)
     aligned = align_words(model, answers, reader=reader, documents=explain, by=explain_by) if explain else []
@@ -119,6 +134,6 @@ def search(
         print_answers(answers)
         print_explanation(aligned)
     else:
-        words = {(one.query.id, one.document.id): one.links for one in aligned}
-        print(json_lines(answers, words), end="")
+        links = {(one.query.id, one.document.id): one.links for one in aligned}
+        print(json_lines(answers, links), end="")
     return None

@@ -6,6 +6,7 @@ Shapes: Q queries, R rows, D width.
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal, get_args
 
 from tqdm.auto import tqdm
 
@@ -17,18 +18,23 @@ from optical_hf.models.tokens import Encoder
 from optical_hf.search.answers import Answer, FoundDocument
 from optical_hf.search.index_match import check_index, index_notes
 from optical_hf.search.language_notes import language_notes
+from optical_hf.search.maxsim_reranking import reranked
 from optical_hf.search.open_index import IndexSource, open_index
 from optical_hf.search.query_list import Query, as_queries
-from optical_hf.search.word_index import DEPTH, WordIndex
-from optical_hf.settings_checks import check_counts
+from optical_hf.search.word_index import WordIndex
+from optical_hf.settings_checks import check_choices, check_counts
 from optical_hf.stores.document_store import cut_vectors
 from optical_hf.stores.rank_fusion import CONSTANT
 from optical_hf.stores.search_engine import Search
+from optical_hf.stores.text_search import fuse_hits, text_search_of
 
 logger = logging.getLogger(__name__)
 
+Words = Literal["bm25", "store"]
 AT_ONCE = 512
 """Queries that are searched together."""
+DEPTH = 100
+"""Documents of each search that are fused, at least."""
 
 
 def student_search(
@@ -43,7 +49,9 @@ def student_search(
     search: Search | None = None,
     cache: str | Path | None = None,
     hybrid: bool = False,
+    words: Words = "bm25",
     fusion: int = CONSTANT,
+    rerank: int = 0,
     batch_size: int = 64,
     check: bool = True,
     progress: bool = True,
@@ -62,8 +70,12 @@ def student_search(
         teacher: reads the documents of an index without vectors; with `search` and `cache` as `open_index` takes them.
         search: by one vector a text, or one a token.
         cache: a folder for the vectors that the teacher gives.
-        hybrid: fuse what the student finds with BM25 of the same queries, by reciprocal rank. All texts of the index are read.
-        fusion: the constant of that: the higher, the less the first ranks count.
+        hybrid: fuse what the student finds with what the words of the same queries find, by reciprocal rank.
+        words: how words are searched: "bm25" reads all texts of the index into memory; "store" is the full-text search of
+            PostgreSQL or LanceDB.
+        fusion: the constant of the fusion: the higher, the less the first ranks count.
+        rerank: documents of each query that are compared again by MaxSim: the teacher reads their texts, one vector a token. For
+            an index of one vector a text; 0 leaves it out.
         batch_size: queries in one forward pass.
         check: let the student read a few documents of the index, to see that it was made for this index.
         progress: show a bar of progress.
@@ -72,13 +84,15 @@ def student_search(
         An answer for each query, in their order, with the best documents first.
 
     Raises:
-        ValueError: no queries, an index that cannot be read, or vectors that are wider than the student's.
+        ValueError: no queries, an index that cannot be read, vectors that are wider than the student's, words that the store
+            cannot search, or `rerank` without a teacher or in an index of tokens.
 
     Example:
         >>> for answer in student_search("students/e5", "index.parquet", "habari za leo"):  # doctest: +SKIP
         ...     print(answer.documents[0].text)
     """
-    check_counts(top=top, batch_size=batch_size, fusion=fusion)
+    check_counts(top=top, batch_size=batch_size, fusion=fusion, **({"rerank": rerank} if rerank else {}))
+    check_choices(words=(words, get_args(Words)))
     listed = as_queries(queries, language)
     if not isinstance(student, Encoder):
         student = load_teacher(student, query_prompt=query_prompt, role="student")
@@ -86,7 +100,14 @@ def student_search(
     check_index(student, opened)
     for note in (*language_notes(student, listed), *(index_notes(student, opened) if check else ())):
         logger.warning("%s", note)
-    words = WordIndex.of(opened) if hybrid else None
+    if rerank and (teacher is None or opened.late_interaction):
+        told = (
+            "the index is searched by its tokens already"
+            if opened.late_interaction
+            else "it needs the teacher (teacher=)"
+        )
+        raise ValueError(f"rerank={rerank} lets the teacher read what was found, token by token: {told}")
+    by_words = (WordIndex.of(opened) if words == "bm25" else text_search_of(opened)) if hybrid else None
     encoding = Encoding("maxsim" if opened.late_interaction else "vector", batch_size=batch_size, progress=False)
     answers: list[Answer] = []
     with tqdm(total=len(listed), desc="Searching", disable=not bars_shown(progress and len(listed) > AT_ONCE)) as bar:
@@ -95,8 +116,12 @@ def student_search(
             texts = [query.text for query in part]
             vectors = encoding.encode(student, texts, "query", "the queries", Processes()).in_item_order(Processes())
             vectors = vectors if opened.late_interaction else cut_vectors(vectors, opened.width)
-            hits = opened.search(vectors, top if words is None else max(top, DEPTH))
-            hits = hits if words is None else words.fused(texts, hits, top, fusion)
+            first = max(top, rerank)
+            hits = opened.search(vectors, first if by_words is None else max(first, DEPTH))
+            if by_words is not None:
+                hits = fuse_hits([hits, by_words.search_texts(texts, max(first, DEPTH))], first, fusion)
+            if teacher is not None and rerank:
+                hits = reranked(student, teacher, texts, hits, top, batch_size)
             for query, *found in zip(part, *hits, strict=True):
                 answers.append(Answer(query, [FoundDocument(*one) for one in zip(*found, strict=True)]))
             bar.update(len(part))

@@ -5,6 +5,8 @@ import pytest
 import tiny_pairs
 
 from optical_hf import RetrievalCollection, evaluate_retrieval, student_search
+from optical_hf.search import open_index
+from optical_hf.stores.document_store import StoreHits
 from optical_hf.stores.rank_fusion import FIRST
 
 
@@ -38,3 +40,29 @@ def test_fusion_is_a_system_of_an_evaluation():
 def test_the_constant_is_checked(searched):
     with pytest.raises(ValueError, match="fusion"):
         student_search(*searched, "mbwa", hybrid=True, fusion=0)
+
+
+class Words:
+    """The index of a fixture, as a store with a full-text search of its own."""
+
+    def __init__(self, store):
+        self.store = store
+
+    def __getattr__(self, name):
+        return getattr(self.store, name)
+
+    def search_texts(self, queries, k):
+        return StoreHits([["7"]] * len(queries), [[1.0]] * len(queries), [["found by the store"]] * len(queries))
+
+
+def test_the_words_may_be_those_of_the_store(searched, own_cache):
+    student, table = searched
+    query = tiny_pairs.bitext()["target"][0]
+    store = Words(open_index(table))
+    alone = student_search(student, store, query, top=3)[0].documents
+    both = student_search(student, store, query, top=len(table), hybrid=True, words="store")[0].documents
+    assert {alone[0].id, "7"} == {found.id for found in both[:2]}
+    with pytest.raises(ValueError, match="take BM25"):
+        student_search(student, open_index(table), query, hybrid=True, words="store")
+    with pytest.raises(ValueError, match="words: expected one of bm25, store"):
+        student_search(student, store, query, hybrid=True, words="all")

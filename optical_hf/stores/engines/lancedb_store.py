@@ -3,7 +3,7 @@
 Columns of float16, float32 and of bits (uint8, Hamming distance), and lists of vectors (MaxSim, by cosine).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,27 @@ class LanceStore:
             ids.append(list(map(str, found[self.id].to_pylist())))
             texts.append([text or "" for text in found[self.location.text].to_pylist()])
             scores.append([self._score(distance, len(part)) for distance in found["_distance"].to_pylist()])
+        return StoreHits(ids, scores, texts)
+
+    def search_texts(self, queries: Sequence[str], k: int) -> StoreHits:
+        """The k rows with the highest BM25 of each query, along the table's full-text index.
+
+        Raises:
+            ValueError: where the column of the texts has none.
+        """
+        match_query, column = import_extra("lancedb.query", "search", "LanceDB").MatchQuery, self.location.text
+        if not any(one.index_type == "FTS" and column in one.columns for one in self.table.list_indices()):
+            raise ValueError(
+                f"{self.location}: {column!r} has no full-text index: make one, table.create_fts_index({column!r}), or take BM25"
+            )
+        ids, scores, texts = [], [], []
+        for query in queries:
+            with engine_faults(self.location):
+                search = self.table.search(match_query(query, column), query_type="fts").limit(k)
+                found = search.with_row_id(True).select([self.id, column, "_score"]).to_arrow()
+            ids.append(list(map(str, found[self.id].to_pylist())))
+            scores.append(found["_score"].to_pylist())
+            texts.append([text or "" for text in found[column].to_pylist()])
         return StoreHits(ids, scores, texts)
 
     def add(self, rows: StoreRows) -> None:

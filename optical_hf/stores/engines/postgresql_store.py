@@ -35,6 +35,7 @@ from optical_hf.stores.engines.engine_faults import (
     unpacked_signs,
     vector_column,
 )
+from optical_hf.stores.engines.postgresql_queries import BY_WORDS, CHANGES, COLUMNS, INDEX
 from optical_hf.stores.store_location import StoreLocation
 from optical_hf.stores.vectors import VectorSet
 
@@ -51,17 +52,6 @@ CLASSES: dict[str, Metric] = {
     "bit_hamming_ops": "cosine",
 }
 """What an index compares by. Hamming distance orders as the cosine of signs does."""
-COLUMNS = """
-SELECT a.attname, format_type(a.atttypid, a.atttypmod),
-       EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisprimary AND i.indnatts = 1
-               AND a.attnum = ANY (i.indkey))
-FROM pg_attribute a WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"""
-INDEX = """
-SELECT c.opcname FROM pg_index i JOIN pg_opclass c ON c.oid = i.indclass[0]
-JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-JOIN pg_class k ON k.oid = i.indexrelid JOIN pg_am m ON m.oid = k.relam
-WHERE i.indrelid = %s::regclass AND a.attname = %s AND m.amname IN ('hnsw', 'ivfflat')"""
-CHANGES = "SELECT n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables WHERE relid = %s::regclass"
 
 
 @dataclass
@@ -123,6 +113,19 @@ class PostgresqlStore:
         return StoreHits(
             [[row[0] for row in rows] for rows in found], scores, [[row[1] or "" for row in rows] for rows in found]
         )
+
+    def search_texts(self, queries: Sequence[str], k: int) -> StoreHits:
+        """The k rows whose text shares most with each query: any of its words, as `ts_rank` weighs them, long texts less."""
+        words = self.location.options.get("words")
+        text = self.sql.SQL("to_tsvector('english', {})").format(self.sql.Identifier(self.location.text))
+        query = self.sql.SQL(BY_WORDS).format(
+            id=self._id(), text=self._text(self.location.text), table=self.table,
+            words=self.sql.Identifier(words) if words else text,
+        )  # fmt: skip
+        with engine_faults(self.location, self.secret), self.connection.transaction():
+            found = [self.connection.execute(query, {"q": one, "k": k}, prepare=True).fetchall() for one in queries]
+        ids, texts, scores = ([[row[place] for row in rows] for rows in found] for place in range(3))
+        return StoreHits(ids, scores, [[text or "" for text in row] for row in texts])
 
     def add(self, rows: StoreRows) -> None:
         """Append rows in one transaction: all of them or none."""
@@ -260,7 +263,7 @@ def _connected(location: StoreLocation) -> tuple[Any, Any, str | None]:
     sql = import_extra("psycopg.sql", "postgresql", "PostgreSQL")
     secret = secret_of(location, KEY)
     user = f"{quote(location.user, safe='')}@" if location.user else ""
-    options = {name: value for name, value in location.options.items() if name != "metric"}
+    options = {name: value for name, value in location.options.items() if name not in ("metric", "words")}
     with engine_faults(location, secret):
         connection = psycopg.connect(
             f"postgresql://{user}{location.place}", autocommit=True,
