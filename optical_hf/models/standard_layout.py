@@ -71,11 +71,14 @@ def write_standard(folder: Path) -> None:
         if places[kind] != path:
             _move(folder / places[kind], folder / path)
         entries.append({"idx": number, "name": str(number), "path": path, "type": NAMES + kind})
+    behind = "module_input_name" not in dense or dense["module_input_name"] == "sentence_embedding"
+    own = pooling.get("embedding_dimension", pooling.get("word_embedding_dimension"))
     mode = _pooling_mode(pooling)
+    modes = mode if isinstance(mode, list) else [mode]
     _write(
         folder / "1_Pooling" / "config.json",
-        {"word_embedding_dimension": dense["in_features"]}
-        | {key: mode == name for name, key in POOLINGS.items()}
+        {"word_embedding_dimension": own if behind else dense["in_features"]}
+        | {key: name in modes for name, key in POOLINGS.items()}
         | {"include_prompt": pooling.get("include_prompt", True)},
     )
     for name in ("module_input_name", "module_output_name"):  # the pooled vector, where nothing is said
