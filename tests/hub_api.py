@@ -11,7 +11,7 @@ import json
 import uuid
 from dataclasses import dataclass, field
 
-LARGE_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".pkl")
+LARGE_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".pkl", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Repo:
     """Branches by name, each a list of (commit id, files by path, message), the newest last."""
 
     private: bool
+    kind: str = "model"
     branches: dict[str, list[tuple[str, dict[str, bytes], str]]] = field(default_factory=dict)
 
     def at(self, revision: str) -> tuple[str, dict[str, bytes]] | None:
@@ -98,6 +99,8 @@ class HubApi:
         wanted = json.loads(request.body)
         if not self._signed(request):
             raise Refusal(401, "Invalid username or password.")
+        if wanted.get("type") == "space" and not wanted.get("sdk"):
+            raise Refusal(400, "A Space needs its sdk")
         repo_id = f"{wanted.get('organization') or 'tester'}/{wanted['name']}"
         _check_owner(repo_id)
         answer = {"url": f"{self.endpoint}/{repo_id}", "name": repo_id}
@@ -108,11 +111,13 @@ class HubApi:
             {".gitattributes": b"*.safetensors filter=lfs diff=lfs merge=lfs -text\n"},
             "initial commit",
         )
-        self.repos[repo_id] = Repo(wanted.get("visibility") == "private", {"main": [first]})
+        self.repos[repo_id] = Repo(
+            wanted.get("visibility") == "private", wanted.get("type", "model"), {"main": [first]}
+        )
         return answer
 
     def _branch(self, request: Request) -> object:
-        repo_id, branch = _between(request.path, "/api/models/", "/branch/")
+        repo_id, branch = _between(_in_api(request), "", "/branch/")
         repo = self._writable(request, repo_id)
         if branch in repo.branches:
             raise Refusal(409, f"Reference already exists: {branch}")
@@ -123,7 +128,7 @@ class HubApi:
         return {"errors": [], "warnings": []}
 
     def _preupload(self, request: Request) -> object:
-        repo_id, revision = _between(request.path, "/api/models/", "/preupload/")
+        repo_id, revision = _between(_in_api(request), "", "/preupload/")
         found = self._writable(request, repo_id).at(revision)
         if found is None:
             raise Refusal(404, f"Invalid rev id: {revision}", "RevisionNotFound")
@@ -137,7 +142,7 @@ class HubApi:
         return {"files": answers}
 
     def _batch(self, request: Request) -> object:
-        repo_id = request.path.removeprefix("/").removesuffix(".git/info/lfs/objects/batch")
+        repo_id = request.path.removeprefix("/").removeprefix("spaces/").removesuffix(".git/info/lfs/objects/batch")
         self._writable(request, repo_id)
         objects = []
         for entry in json.loads(request.body)["objects"]:
@@ -164,7 +169,7 @@ class HubApi:
         return {}
 
     def _commit(self, request: Request) -> object:
-        repo_id, branch = _between(request.path, "/api/models/", "/commit/")
+        repo_id, branch = _between(_in_api(request), "", "/commit/")
         repo = self._writable(request, repo_id)
         if branch not in repo.branches:
             raise Refusal(404, f"Invalid rev id: {branch}", "RevisionNotFound")
@@ -190,14 +195,14 @@ class HubApi:
     # -- reading
 
     def _info(self, request: Request) -> object:
-        repo_id, _, revision = request.path.removeprefix("/api/models/").partition("/revision/")
+        repo_id, _, revision = _in_api(request).partition("/revision/")
         commit, files = self._commit_of(request, repo_id, revision or "main")
         siblings = [{"rfilename": path} for path in sorted(files)]
         private = self.repos[repo_id].private
         return {"_id": repo_id, "id": repo_id, "sha": commit, "private": private, "siblings": siblings, "tags": []}
 
     def _tree(self, request: Request) -> object:
-        repo_id, rest = _between(request.path, "/api/models/", "/tree/")
+        repo_id, rest = _between(_in_api(request), "", "/tree/")
         revision, _, folder = rest.partition("/")
         files = self._commit_of(request, repo_id, revision)[1]
         prefix = f"{folder}/" if folder else ""
@@ -226,6 +231,11 @@ class HubApi:
 def _check_owner(repo_id: str) -> None:
     if not repo_id.startswith("tester/"):
         raise Refusal(403, "You don't have the rights to write under that namespace")
+
+
+def _in_api(request: Request) -> str:
+    """The path behind the kind of repository, as a model and a Space are not called alike in the tests."""
+    return request.path.removeprefix("/api/models/").removeprefix("/api/spaces/")
 
 
 def _between(path: str, start: str, middle: str) -> tuple[str, str]:

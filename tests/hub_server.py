@@ -12,19 +12,19 @@ from urllib.parse import unquote, urlsplit
 
 from hub_api import HubApi, Refusal, Request
 
-MODEL = r"^/api/models/[^/]+/[^/]+"
+REPO = r"^/api/(models|spaces)/[^/]+/[^/]+"
 ROUTES = (
     (("PUT",), r"^/storage/", "upload"),
     (("GET", "HEAD"), r"^/storage/", "download"),
     (("POST",), r"^/api/repos/create$", "create"),
     (("POST",), r"^/api/validate-yaml$", "validate"),
-    (("POST",), rf"{MODEL}/preupload/", "preupload"),
-    (("POST",), rf"{MODEL}/commit/", "commit"),
-    (("POST",), rf"{MODEL}/branch/", "branch"),
+    (("POST",), rf"{REPO}/preupload/", "preupload"),
+    (("POST",), rf"{REPO}/commit/", "commit"),
+    (("POST",), rf"{REPO}/branch/", "branch"),
     (("POST",), r"\.git/info/lfs/objects/batch$", "batch"),
     (("POST",), r"\.git/info/lfs/verify$", "verify"),
-    (("GET",), rf"{MODEL}/tree/", "tree"),
-    (("GET",), rf"{MODEL}(/revision/|$)", "info"),
+    (("GET",), rf"{REPO}/tree/", "tree"),
+    (("GET",), rf"{REPO}(/revision/|$)", "info"),
     (("GET", "HEAD"), r"^/[^/]+/[^/]+/resolve/", "resolve"),
 )
 

@@ -20,6 +20,7 @@ EXCEPTIONS = {
     "evaluation/report/html_page.py: savefig": "into memory",
     "evaluation/encode/encoding.py: save": "VectorSet.save writes whole",
     "hub/push.py: copyfile": "into a temporary folder",
+    "hub/space.py: copyfile": "into a temporary folder",
     "models/tiny.py: write_text": "into a temporary folder that is read at once",
     "models/tiny.py: save_file": "into a temporary folder that is read at once",
     "scenes/entities_export.py: write_text": "into a folder that is renamed when all of its files are there",

@@ -6,6 +6,7 @@ import typer
 
 from optical_hf.cli.advise import advise
 from optical_hf.cli.align import align
+from optical_hf.cli.app_page import app_page
 from optical_hf.cli.check import check
 from optical_hf.cli.convert import convert
 from optical_hf.cli.data import data_app
@@ -32,6 +33,7 @@ app.command(context_settings=RAW_ARGUMENTS, add_help_option=False)(train)
 app.command()(check)
 app.command()(evaluate)
 app.command()(search)
+app.command("app")(app_page)
 app.command()(study)
 app.command()(card)
 app.command()(convert)

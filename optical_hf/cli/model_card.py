@@ -1,4 +1,4 @@
-"""`optical-hf card`: the model card of a saved student, with the figures of a report, and the push to the hub."""
+"""`optical-hf card`: the model card of a saved student, a Space to try it, and the push of both to the hub."""
 
 from functools import partial
 from pathlib import Path
@@ -11,11 +11,15 @@ from optical_hf.cli.ending import usage
 from optical_hf.cli.shared_options import pair_counts
 from optical_hf.evaluation import RetrievalReport
 from optical_hf.files import check_file, expand_path, write_text
-from optical_hf.hub import model_card, push_student
+from optical_hf.hub import model_card, push_student, write_space
+from optical_hf.hub import push_space as push_space_folder
 from optical_hf.hub.card import checked_repo_id
 from optical_hf.hub.licences import checked_licence
 from optical_hf.losses import parse_losses
 from optical_hf.models import load_teacher
+from optical_hf.stores import open_store
+
+SPACE = "A Space to try it"
 
 
 def card(
@@ -37,18 +41,46 @@ def card(
         bool, typer.Option("--with-teacher", help="Push the teacher too: one model for queries and documents.")
     ] = False,
     private: Annotated[bool | None, typer.Option(help="Make the repository private.")] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=SPACE,
+            help="Write the folder of a Space owner/name, STUDENT-space; with --index, and --push-to or --hub-id.",
+        ),
+    ] = None,
+    index: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=SPACE,
+            help="The index, as for search: the Space has its rows, of a server its URL without the password.",
+        ),
+    ] = None,
+    hub_id: Annotated[
+        str | None,
+        typer.Option(rich_help_panel=SPACE, help="Where the student lies on the hub already; else --push-to."),
+    ] = None,
+    push_space: Annotated[
+        bool, typer.Option("--push-space", rich_help_panel=SPACE, help="Push the Space, too.")
+    ] = False,
 ) -> None:
     """Write a student's model card: what it is, how to load it, how well it finds. Nothing that is not given is guessed.
 
     Example: optical-hf card students/e5 --report report.json --teacher sentence-transformers/all-MiniLM-L6-v2 --license mit
+
+    A page to try it: optical-hf card students/e5 --hub-id me/e5-so --space me/try-e5-so --index index.parquet
     """
     with usage():
         pairs = pair_counts("--bitext", bitext)
         weighted = parse_losses(losses) if losses else None
-        if push_to is not None:
-            checked_repo_id(push_to)
+        repo_id = push_to or hub_id
+        for name in filter(None, (push_to, hub_id, space)):
+            checked_repo_id(name)
         if with_teacher and (push_to is None or teacher is None):
             raise ValueError("--with-teacher pushes both towers: give --teacher and --push-to too")
+        if space is not None and not (index and repo_id):
+            raise ValueError("--space needs the --index to search, and where the student lies: --push-to or --hub-id")
+        if space is None and (index or push_space):
+            raise ValueError("--index and --push-space belong to a Space: name it, --space owner/name")
         if license is not None:
             checked_licence(license)
     student = expand_path(student)
@@ -57,7 +89,7 @@ def card(
     check_file(student / "README.md")
     figures = None if report is None else RetrievalReport.from_json(report).to_dict()
     describe = partial(
-        model_card, load_teacher(str(student), role="student"), repo_id=push_to, teacher=teacher, base_model=base_model,
+        model_card, load_teacher(str(student), role="student"), repo_id=repo_id, teacher=teacher, base_model=base_model,
         bitext=pairs, report=figures, system=system, license=license, losses=weighted, datasets=dataset or (),
     )  # fmt: skip
     write_text(student / "README.md", describe())
@@ -70,3 +102,11 @@ def card(
             else {}
         )
         console.print(f"Pushed: {push_student(student, push_to, private=private, **both)}")
+    if space is not None:
+        folder = student.with_name(f"{student.resolve().name}-space")
+        write_space(
+            folder, space, str(repo_id), open_store(str(index)), teacher=teacher, report=figures, license=license
+        )
+        console.print(f"The Space is in {folder}")
+        if push_space:
+            console.print(f"Pushed: {push_space_folder(folder, space, private=private)}")

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from optical_hf.cli import shared_options as options
 from optical_hf.cli.ending import usage
 from optical_hf.files import check_file
 from optical_hf.languages import canonical_language
@@ -30,13 +31,7 @@ from optical_hf.stores.search_engine import Search
 
 def search(
     student: Annotated[str, typer.Option(help="The student: a hub id or a folder.")],
-    index: Annotated[
-        str,
-        typer.Option(
-            help="The English index: qdrant://, postgresql://, milvus://, lancedb:// (docs/stores.md), or a file of texts and "
-            "vectors: x.parquet, x.jsonl, file://x.jsonl?id=ID&text=BODY&vector=V, texts with x.npy or x.faiss beside them."
-        ),
-    ],
+    index: options.IndexName,
     query: Annotated[list[str] | None, typer.Argument(help="Queries, each in quotation marks.")] = None,
     queries: Annotated[
         Path | None,

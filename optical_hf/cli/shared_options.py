@@ -29,6 +29,13 @@ DOCUMENTS = typer.Option(
     help="English documents of the index, with their vectors or without: x.txt, x.jsonl, x.csv, x.parquet, x.npy or x.faiss "
     "beside its texts, a LanceDB folder, the URL of a store (docs/stores.md).",
 )
+IndexName = Annotated[
+    str,
+    typer.Option(
+        help="The English index: qdrant://, postgresql://, milvus://, lancedb:// (docs/stores.md), or a file of texts and "
+        "vectors: x.parquet, x.jsonl, file://x.jsonl?id=ID&text=BODY&vector=V, texts with x.npy or x.faiss beside them."
+    ),
+]
 DocumentFiles = Annotated[list[str] | None, DOCUMENTS]
 QueryTexts = Annotated[
     list[str] | None, typer.Option(help="English queries, such as a query log: files as for --documents.")

@@ -3,7 +3,9 @@
 import logging
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path, PureWindowsPath
+from typing import Any
 
 logger = logging.getLogger(__name__)
 
@@ -40,3 +42,17 @@ def last_part(name: str) -> str:
         ('test.so', 'Tatoeba (so)')
     """
     return PureWindowsPath(name).name or "unnamed" if is_local(name) else name
+
+
+def public_values(value: Any) -> Any:
+    """Plain values, such as those of JSON, in which every path is its last part; ids are left as they are.
+
+    Example:
+        >>> public_values({"documents": {"/home/me/test.so": 400}, "ids": ["a/b/1"]})
+        {'documents': {'test.so': 400}, 'ids': ['a/b/1']}
+    """
+    if isinstance(value, str):
+        return last_part(value)
+    if isinstance(value, Mapping):
+        return {last_part(key): part if key == "ids" else public_values(part) for key, part in value.items()}
+    return [public_values(part) for part in value] if isinstance(value, list | tuple) else value

@@ -1,31 +1,26 @@
 """Upload a student to the Hugging Face Hub: exactly the files that others need to load it, and its card.
 
-`huggingface_hub` talks to the hub. This file decides what goes up. An error is one line that never shows the token.
+`upload.py` talks to the hub. This file decides what goes up. An error is one line that never shows the token.
 """
 
 import json
 import shutil
 import tempfile
-import time
 from pathlib import Path
 
-from huggingface_hub import HfApi, metadata_load
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from huggingface_hub import metadata_load
+from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
 from optical_hf.files import expand_path, write_text
 from optical_hf.hub.card import checked_repo_id, model_card
 from optical_hf.hub.public_names import is_local
+from optical_hf.hub.upload import Upload, hub_api, upload
 from optical_hf.models import Encoder, load_teacher
 from optical_hf.models.layers import keep_hidden_states
 from optical_hf.models.module_files import module_files
 from optical_hf.models.standard_layout import standard_obstacle, write_standard
 from optical_hf.models.two_towers import write_towers
-
-try:
-    from huggingface_hub.utils import httpx
-except ImportError:  # huggingface_hub before 1.31
-    import httpx
 
 LOADED_SUFFIXES = frozenset({".safetensors", ".json", ".txt", ".model", ".jinja", ".py", ".md", ".png", ".svg"})
 NEVER_PUSHED = frozenset({"training_args.json", "trainer_state.json"})
@@ -35,8 +30,6 @@ STALE = [
     ADAPTER_CONFIG, "adapter_model.safetensors", "model.safetensors", "model.safetensors.index.json",
     "model-*-of-*.safetensors", "config.json", "[0-9]_*/*", "router_config.json", "query_*/*", "document_*/*",
 ]  # fmt: skip
-WAITS = (1.0, 2.0, 4.0)
-"""Seconds before each new try after a 5xx: `huggingface_hub` tries uploads again by itself, but not every call."""
 
 
 def push_student(
@@ -90,8 +83,7 @@ def push_student(
         'https://huggingface.co/me/e5-so/commit/...'
     """
     checked_repo_id(repo_id)
-    if token is not None and not (token and token.isascii() and token.isprintable() and " " not in token):
-        raise ValueError("the hub token is empty or has spaces, line ends or letters outside ASCII in it: copy it anew")
+    api = hub_api(token)
     with tempfile.TemporaryDirectory() as staging:
         if with_teacher is not None:
             student = student_or_folder
@@ -114,9 +106,7 @@ def push_student(
         if card is not None:
             write_text(Path(staging, "README.md"), card)
         _check_card(Path(staging, "README.md"))
-        return _upload(
-            HfApi(token=token, library_name="optical-hf"), staging, repo_id, private, revision, commit_message
-        )
+        return upload(api, Upload(staging, repo_id, private, revision, commit_message, STALE))
 
 
 def student_files(folder: str | Path) -> list[Path]:
@@ -180,51 +170,3 @@ def _base_on_the_hub(folder: Path, base: str | None) -> None:
     (folder / "config.json").unlink(missing_ok=True)
     keep_hidden_states(folder)
     write_text(place, json.dumps({**config, "base_model_name_or_path": base}, indent=2) + "\n")
-
-
-def _upload(
-    api: HfApi, folder: str, repo_id: str, private: bool | None, revision: str | None, commit_message: str
-) -> str:
-    """Push, and again after a 5xx: a repository that is there already is taken, an unchanged file is skipped."""
-    for wait in (*WAITS, None):
-        try:
-            return _push(api, folder, repo_id, private, revision, commit_message)
-        except HfHubHTTPError as error:
-            if error.response.status_code < 500 or wait is None:
-                raise _explained(error, repo_id) from None
-            time.sleep(wait)
-        except httpx.TransportError as error:  # its text may quote a header, so only its name is shown
-            raise ConnectionError(f"cannot reach the hub at {api.endpoint} ({type(error).__name__})") from None
-    raise AssertionError("the last attempt returns or raises")
-
-
-def _push(
-    api: HfApi, folder: str, repo_id: str, private: bool | None, revision: str | None, commit_message: str
-) -> str:
-    repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
-    if private and not api.model_info(repo_id).private:
-        raise ValueError(
-            f"{repo_id!r} is there already and public: private=True does not hide it, everybody would see the "
-            "student; make it private in its settings on the hub, or push to another name"
-        )
-    if revision is not None:
-        api.create_branch(repo_id, branch=revision, exist_ok=True)
-    commit = api.upload_folder(
-        repo_id=repo_id, folder_path=folder, commit_message=commit_message, revision=revision, delete_patterns=STALE
-    )
-    return commit.commit_url
-
-
-def _explained(error: HfHubHTTPError, repo_id: str) -> Exception:
-    """What the hub answered, in one line, without the token."""
-    status = error.response.status_code
-    if status in (401, 403):
-        return ValueError(
-            f"the hub refused the token for {repo_id!r} ({status}): log in with `hf auth login`, or pass a token that "
-            f"may write to {repo_id!r}"
-        )
-    if status < 500:
-        return ValueError(f"the hub refused {repo_id!r} ({status}): {' '.join((error.server_message or '').split())}")
-    return ConnectionError(
-        f"the hub answered {status} to the push of {repo_id!r}, {len(WAITS) + 1} times: nothing was committed; try later"
-    )

@@ -9,6 +9,7 @@ from torch.nn.functional import normalize
 from optical_hf.evaluation.encode.encoding import Encoding
 from optical_hf.evaluation.encode.processes import Processes
 from optical_hf.models.alignment.own_rank import own_rank, same_targets, text_numbers
+from optical_hf.models.prompts import Role
 from optical_hf.models.teacher_space import embedding_width
 from optical_hf.models.tokens import Encoder
 from optical_hf.stores.document_store import DocumentStore, cut_vectors
@@ -21,13 +22,17 @@ ONE_LENGTH = 1e-2
 """How far lengths of vectors may be from each other, relatively, to count as one."""
 
 
-def check_index(student: Encoder, index: DocumentStore) -> None:
-    """Raise ValueError where the student's vectors are narrower than those of the index; wider ones are cut (Matryoshka)."""
-    width = embedding_width(student)
+def check_index(model: Encoder, index: DocumentStore, role: Role = "student") -> None:
+    """Raise ValueError where a model's vectors are narrower than those of the index; wider ones are cut (Matryoshka)."""
+    width = embedding_width(model)
     if width < index.width:
         raise ValueError(
-            f"the student's vectors are {width} wide and those of {index.location} {index.width}: expected a student that was made "
-            "for this index; fit one with optical-hf align --documents, and the teacher that made the index"
+            f"the {role}'s vectors are {width} wide and those of {index.location} {index.width}: "
+            + {
+                "student": "expected a student that was made for this index; fit one with optical-hf align --documents, and the "
+                "teacher that made the index",
+                "teacher": "expected the teacher that made this index",
+            }[role]
         )
 
 

@@ -23,10 +23,10 @@ from optical_hf.search.open_index import IndexSource, open_index
 from optical_hf.search.query_list import Query, as_queries
 from optical_hf.search.word_index import WordIndex
 from optical_hf.settings_checks import check_choices, check_counts
-from optical_hf.stores.document_store import cut_vectors
+from optical_hf.stores.document_store import DocumentStore, cut_vectors
 from optical_hf.stores.rank_fusion import CONSTANT
 from optical_hf.stores.search_engine import Search
-from optical_hf.stores.text_search import fuse_hits, text_search_of
+from optical_hf.stores.text_search import TextSearch, fuse_hits, text_search_of
 
 logger = logging.getLogger(__name__)
 
@@ -108,20 +108,59 @@ def student_search(
         )
         raise ValueError(f"rerank={rerank} lets the teacher read what was found, token by token: {told}")
     by_words = (WordIndex.of(opened) if words == "bm25" else text_search_of(opened)) if hybrid else None
-    encoding = Encoding("maxsim" if opened.late_interaction else "vector", batch_size=batch_size, progress=False)
+    return search_index(
+        student, opened, listed, top=top, words=by_words, fusion=fusion, teacher=teacher, rerank=rerank,
+        batch_size=batch_size, progress=progress,
+    )  # fmt: skip
+
+
+def search_index(
+    reader: Encoder,
+    index: DocumentStore,
+    queries: Sequence[Query],
+    *,
+    top: int = 10,
+    words: TextSearch | None = None,
+    fusion: int = CONSTANT,
+    teacher: Encoder | None = None,
+    rerank: int = 0,
+    batch_size: int = 64,
+    progress: bool = True,
+) -> list[Answer]:
+    """Search an index that is open with a model that is loaded, without a warning; `student_search` does this and more.
+
+    Args:
+        reader: reads the queries: a student, or the teacher of the index.
+        index: what `open_index` returned.
+        queries: from `as_queries`.
+        top: documents of each query.
+        words: what searches the words of the same queries, to be fused by reciprocal rank.
+        fusion: the constant of that.
+        teacher: reads the documents that are compared again by MaxSim.
+        rerank: how many of each query are; 0 for none.
+        batch_size: queries in one forward pass.
+        progress: show a bar of progress.
+
+    Returns:
+        An answer for each query, in their order, with the best documents first.
+
+    Raises:
+        ValueError: vectors that cannot be compared with those of the index.
+    """
+    encoding = Encoding("maxsim" if index.late_interaction else "vector", batch_size=batch_size, progress=False)
     answers: list[Answer] = []
-    with tqdm(total=len(listed), desc="Searching", disable=not bars_shown(progress and len(listed) > AT_ONCE)) as bar:
-        for start in range(0, len(listed), AT_ONCE):
-            part = listed[start : start + AT_ONCE]
+    with tqdm(total=len(queries), desc="Searching", disable=not bars_shown(progress and len(queries) > AT_ONCE)) as bar:
+        for start in range(0, len(queries), AT_ONCE):
+            part = queries[start : start + AT_ONCE]
             texts = [query.text for query in part]
-            vectors = encoding.encode(student, texts, "query", "the queries", Processes()).in_item_order(Processes())
-            vectors = vectors if opened.late_interaction else cut_vectors(vectors, opened.width)
+            vectors = encoding.encode(reader, texts, "query", "the queries", Processes()).in_item_order(Processes())
+            vectors = vectors if index.late_interaction else cut_vectors(vectors, index.width)
             first = max(top, rerank)
-            hits = opened.search(vectors, first if by_words is None else max(first, DEPTH))
-            if by_words is not None:
-                hits = fuse_hits([hits, by_words.search_texts(texts, max(first, DEPTH))], first, fusion)
+            hits = index.search(vectors, first if words is None else max(first, DEPTH))
+            if words is not None:
+                hits = fuse_hits([hits, words.search_texts(texts, max(first, DEPTH))], first, fusion)
             if teacher is not None and rerank:
-                hits = reranked(student, teacher, texts, hits, top, batch_size)
+                hits = reranked(reader, teacher, texts, hits, top, batch_size)
             for query, *found in zip(part, *hits, strict=True):
                 answers.append(Answer(query, [FoundDocument(*one) for one in zip(*found, strict=True)]))
             bar.update(len(part))
