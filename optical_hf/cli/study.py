@@ -104,11 +104,11 @@ def do_runs(config: StudyConfig, entries: list[RunFolder], console: Console) -> 
 
 def print_grid(config: StudyConfig, entries: list[RunFolder]) -> None:
     """Print every run with its status and what it will take."""
-    rows = read_bitext(config.bitext)
+    pairs = len(read_bitext(config.bitext)) if config.bitext else 0
     sets = read_collections(list(config.collections.values()))
     queries = sum(len(entry.queries) for entry in sets)
     documents = sum(len(part.documents) for entry in sets for part in entry.parts)
-    costs = estimates([entry.run for entry in entries], entries, len(rows), queries, documents)
+    costs = estimates([entry.run for entry in entries], entries, pairs, queries, documents)
     table = Table(title=config.name, title_justify="left")
     for head in ("run", "status", "TFLOP", "minutes"):
         table.add_column(head, justify="left" if head in ("run", "status") else "right", no_wrap=head != "run")
@@ -119,6 +119,6 @@ def print_grid(config: StudyConfig, entries: list[RunFolder]) -> None:
     left = sum(cost.seconds for entry, cost in zip(entries, costs, strict=True) if entry.status != "done")
     console.print(
         f"{len(entries)} runs, {sum(entry.status != 'done' for entry in entries)} of them to do: about {left / 60:.0f} minutes. "
-        f"{len(rows):,} pairs of bitext, {queries:,} queries. Operations are rough; minutes follow the runs that are done, and "
+        f"{pairs:,} pairs of bitext, {queries:,} queries. Operations are rough; minutes follow the runs that are done, and "
         "where there are none, the speed of a matrix product, which no training reaches."
     )

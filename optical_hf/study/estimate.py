@@ -65,17 +65,21 @@ def estimates(
 
 
 def _learnt_documents(run: RunConfig, documents: int) -> int:
-    """Documents that the fit of a run reads; as many as it takes at most, where they are in files."""
-    if run.documents is None or run.system.alignment in ("none", "transport"):
+    """Documents and query texts that the fit of a run reads; as many as it takes at most, where they are in files."""
+    if run.system.alignment in ("none", "transport"):
         return 0
     most = int({**run.system.fit, **run.system.arguments}.get("max_documents", MAX_DOCUMENTS))
-    return most if run.documents.files is not None else min(most, documents)
+    asked = 0 if run.query_texts is None else most
+    if run.documents is None:
+        return asked
+    return asked + (most if run.documents.files is not None else min(most, documents))
 
 
 def _flops(run: RunConfig, weights: dict[tuple[str, bool], int], pairs: int, texts: int) -> float:
     if run.student is None:
         return 0.0
     text = 2.0 * weights[run.student.name, run.own_index] * TOKENS
+    pairs = 0 if run.system.no_bitext else pairs
     learnt = min(pairs, run.size * len(run.bitext)) if run.size else pairs
     fit = text * learnt if run.system.alignment != "none" else 0.0
     train = 0.0

@@ -52,8 +52,9 @@ class RunConfig:
         rounds: of the bootstrap.
         own_index: whether this is re-indexing: the student is a whole checkpoint, untrained, which reads the documents too.
         documents: index documents that the student learns from; None for none.
+        query_texts: English queries that it learns from; None for none.
         contents: hashes of what is read (`study.run.contents`), by part: teacher, student, translator, bitext, documents,
-            collection NAME. A part that has one is known by it, and by its path no more.
+            query_texts, collection NAME. A part that has one is known by it, and by its path no more.
     """
 
     teacher: TeacherSpec
@@ -68,6 +69,7 @@ class RunConfig:
     rounds: int = 10_000
     own_index: bool = False
     documents: DocumentsSpec | None = None
+    query_texts: DocumentsSpec | None = None
     contents: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -89,6 +91,10 @@ class RunConfig:
             )
             if self.documents.files is None:
                 values["documents"] = SEARCHED
+        if self.query_texts is not None:
+            del values["system"]["query_texts"]
+            known = "query_texts" in self.contents
+            values["query_texts"] = None if known else _given({**values["query_texts"], "name": None})
         values["collections"] = [
             _given({**entry, **(dict.fromkeys(PATHS) if COLLECTION + entry["name"] in self.contents else {})})
             for entry in values["collections"]
@@ -101,7 +107,8 @@ class RunConfig:
         """One line for people."""
         parts = [self.teacher.name, self.student.name if self.student else NO_STUDENT, self.system.name]
         if self.system.trained:
-            parts.append("all pairs" if self.size is None else f"{self.size:,} pairs a language")
+            read = "all pairs" if self.size is None else f"{self.size:,} pairs a language"
+            parts.append("no bitext" if self.system.no_bitext else read)
         if self.budget is not None:
             parts.append(self.budget.name)
         return " / ".join([*parts, f"seed {self.seed}"] if self.system.trained else parts)
@@ -147,6 +154,7 @@ def _product(config: StudyConfig, grid: GridSpec) -> Iterator[RunConfig]:
                 max_seq_length=config.max_seq_length,
                 rounds=config.rounds,
                 documents=_documents(config, config.systems[system]),
+                query_texts=config.query_texts.get(config.systems[system].query_texts or ""),
             )
         )
 
@@ -182,6 +190,7 @@ def re_indexing_of(config: StudyConfig, runs: Sequence[RunConfig]) -> Iterator[R
             collections=tuple(spec for name, spec in config.collections.items() if name in searched),
             own_index=True,
             documents=None,
+            query_texts=None,
         )
 
 
@@ -198,8 +207,10 @@ def without_idle_parts(run: RunConfig) -> RunConfig:
         run = replace(run, student=None)
     if not run.system.losses:
         run = replace(run, budget=None)
+    if not run.system.trained or run.system.no_bitext:
+        run = replace(run, size=None, bitext=run.bitext if run.student and run.student.trim else {})
     if not run.system.trained:
-        run = replace(run, size=None, seed=0, bitext=run.bitext if run.student and run.student.trim else {})
+        run = replace(run, seed=0)
     elif run.size is None and not run.system.losses and run.system.alignment != "contrastive":
         run = replace(run, seed=0)  # all pairs, and nothing is drawn
     return run

@@ -97,6 +97,8 @@ class SystemSpec:
         losses: what gradient steps minimise, as for `optical-hf train --losses`; None takes no gradient step.
         documents: index documents that it learns from too: a name of the study's `documents`, or "searched", those of the
             collections that the run searches.
+        query_texts: English queries that it learns from too: a name of the study's `query_texts`.
+        no_bitext: learn from these English texts alone; needs `documents`.
         fit: options of `fit_alignment`, for a system without gradient steps.
         arguments: options of `OTDistillationArguments`, for a system with gradient steps.
         reads: "text": the student reads the query. "english" or "translation": no student; the teacher reads that column of the
@@ -111,6 +113,8 @@ class SystemSpec:
     alignment: Literal["none", "ridge", "transport", "contrastive"] = "none"
     losses: str | None = None
     documents: str | None = None
+    query_texts: str | None = None
+    no_bitext: bool = False
     fit: dict[str, Any] = field(default_factory=dict)
     arguments: dict[str, Any] = field(default_factory=dict)
     reads: Literal["text", "english", "translation"] = "text"
@@ -125,9 +129,15 @@ class SystemSpec:
             raise ValueError("a translator belongs to reads: translation")
         if self.fit and (self.losses or self.alignment == "none"):
             raise ValueError("fit belongs to a closed form alone: set alignment and leave out losses, or use arguments")
-        if self.documents and not self.losses and self.alignment in ("none", "transport"):
+        for name in ("documents", "query_texts"):
+            given = getattr(self, name)
+            if given and not self.losses and self.alignment in ("none", "transport"):
+                raise ValueError(
+                    f"{name}: {given} is for students that learn from them: set alignment: contrastive or ridge, or losses"
+                )
+        if self.no_bitext and (not self.documents or self.alignment == "transport" or self.learns_dictionaries):
             raise ValueError(
-                f"documents: {self.documents} is for students that learn from them: set alignment: contrastive or ridge, or losses"
+                "no_bitext is for students that learn from documents alone: set documents, and no transport"
             )
         if self.arguments and not self.losses:
             raise ValueError("arguments are those of gradient steps: set losses, or use fit")
@@ -197,8 +207,10 @@ class StudyConfig:
         students: by name.
         systems: by name.
         bitext: language -> files, as for `optical-hf train --bitext`; [foreign file, English file] for one in two files.
+            Empty where no system learns from it.
         collections: by name.
         documents: sets of index documents by name, for `documents` of a system.
+        query_texts: sets of English queries by name, for `query_texts` of a system.
         budgets: by name; needed where systems take gradient steps.
         sizes: pairs of each language at most; None takes all.
         seeds: of the choice of pairs and of training.
@@ -221,9 +233,10 @@ class StudyConfig:
     teachers: Annotated[dict[str, TeacherSpec], NOT_EMPTY]
     students: Annotated[dict[str, StudentSpec], NOT_EMPTY]
     systems: Annotated[dict[str, SystemSpec], NOT_EMPTY]
-    bitext: Annotated[Bitext, NOT_EMPTY]
     collections: Annotated[dict[str, CollectionSpec], NOT_EMPTY]
+    bitext: Bitext = field(default_factory=dict)
     documents: dict[str, DocumentsSpec] = field(default_factory=dict)
+    query_texts: dict[str, DocumentsSpec] = field(default_factory=dict)
     budgets: dict[str, BudgetSpec] = field(default_factory=dict)
     sizes: Sizes = (None,)
     seeds: tuple[int, ...] = (0,)
@@ -251,17 +264,21 @@ class StudyConfig:
                     raise ValueError(f"{where}: {name!r} is not defined; known are {', '.join(getattr(self, axis))}")
         if SEARCHED in self.documents:
             raise ValueError(f"documents: {SEARCHED} are those of the collections that a run searches: rename yours")
-        for name, spec in self.documents.items():
-            if spec.files is None:
-                raise ValueError(f"documents: {name}: files is missing: name files or folders of texts")
-        for name, system in self.systems.items():
-            if system.documents not in (None, SEARCHED, *self.documents):
-                raise ValueError(
-                    f"systems: {name}: documents: {system.documents!r} is not defined; known are "
-                    f"{', '.join([SEARCHED, *self.documents])}"
-                )
+        for part, always in (("documents", (SEARCHED,)), ("query_texts", ())):
+            known = (*always, *getattr(self, part))
+            if empty := next((name for name, spec in getattr(self, part).items() if spec.files is None), None):
+                raise ValueError(f"{part}: {empty}: files is missing: name files or folders of texts")
+            for name, system in self.systems.items():
+                if (given := getattr(system, part)) not in (None, *known):
+                    raise ValueError(
+                        f"systems: {name}: {part}: {given!r} is not defined; known are {', '.join(known) or 'none'}"
+                    )
         if OWN_INDEX in self.systems:
             raise ValueError(f"systems: {OWN_INDEX} is re-indexing, which a study adds itself: rename yours")
+        if not self.bitext and any(system.trained and not system.no_bitext for system in self.systems.values()):
+            raise ValueError(
+                "bitext: expected at least one language, as some systems learn from it (no_bitext: true does not)"
+            )
         if not self.budgets and any(system.losses for system in self.systems.values()):
             raise ValueError("budgets: expected at least one, as some systems take gradient steps")
         groups = Counter(chain.from_iterable(set(group or ()) for group in (self.high, self.low, self.middle)))

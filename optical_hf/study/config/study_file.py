@@ -29,8 +29,9 @@ def load_study(path: str | Path, given: Mapping[str, str] | None = None) -> Stud
             values[part] = {str(name): _named(str(name), entry) for name, entry in values[part].items()}
         elif part == "budgets" and values.get(part) is None:
             values.pop(part, None)
-    if isinstance(values.get("documents"), dict):
-        values["documents"] = {name: _named(str(name), _listed(entry)) for name, entry in values["documents"].items()}
+    for part in ("documents", "query_texts"):
+        if isinstance(values.get(part), dict):
+            values[part] = {name: _named(str(name), _listed(entry)) for name, entry in values[part].items()}
     if isinstance(values.get("bitext"), dict):
         values["bitext"] = {
             code: [files] if isinstance(files, str) else files for code, files in values["bitext"].items()
@@ -44,7 +45,7 @@ def load_study(path: str | Path, given: Mapping[str, str] | None = None) -> Stud
 
 
 def _listed(entry: object) -> object:
-    """A set of documents as a mapping with a list of files: `passages.txt` and `[a.txt, b.txt]` are such too."""
+    """A set of texts as a mapping with a list of files: `passages.txt` and `[a.txt, b.txt]` are such too."""
     entry = {"files": entry} if isinstance(entry, str | list) else entry
     if isinstance(entry, dict) and isinstance(entry.get("files"), str):
         entry = {**entry, "files": [entry["files"]]}

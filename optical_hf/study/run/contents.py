@@ -115,6 +115,10 @@ class Contents:
             parts["documents"] = self._once(
                 f"documents {documents}", lambda: digest_of_documents(read_documents(documents))
             )
+        if (queries := run.query_texts) is not None:
+            parts["query_texts"] = self._once(
+                f"documents {queries}", lambda: digest_of_documents(read_documents(queries))
+            )
         for spec in run.collections:
             parts[COLLECTION + spec.name] = self._once(
                 f"collection {spec}", lambda spec=spec: digest_of_set(read_collections([spec])[0])

@@ -1,9 +1,10 @@
-"""The index documents that the student of a run learns from: of files, or those that its collections search.
+"""The English texts that the student of a run learns from: index documents, of files or those that its collections search; queries.
 
 Where the index has one vector a document, these are the targets: the vectors that the evaluation searches.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from datasets import Dataset, concatenate_datasets
 
@@ -11,6 +12,7 @@ from optical_hf.losses import parse_losses
 from optical_hf.models import Encoder, kind_of
 from optical_hf.models.alignment.index_documents import MAX_DOCUMENTS, TEXT, VECTOR, sample_documents
 from optical_hf.models.teacher_space import embedding_width
+from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.stores.documents.document_sentences import cut_sentences
 from optical_hf.stores.vectors import VectorSet
 from optical_hf.study.config.grid import RunConfig
@@ -46,6 +48,42 @@ def documents_of(run: RunConfig, teacher: Encoder, sets: Sequence[EvaluationSet]
     return sample_documents(documents, count, run.seed, embedding_width(teacher))
 
 
+def query_texts_of(run: RunConfig, teacher: Encoder) -> Dataset | None:
+    """The English queries a run learns from, chosen as its documents are; None where it learns from none."""
+    if run.query_texts is None:
+        return None
+    queries = read_documents(run.query_texts)
+    check_as_named(run, {"query_texts": digest_of_documents(queries)})
+    count = {**run.system.fit, **run.system.arguments}.get("max_documents", MAX_DOCUMENTS)
+    return sample_documents(queries.select_columns([TEXT]), count, run.seed, embedding_width(teacher), "query_texts")
+
+
+def teacher_tokens(
+    run: RunConfig,
+    teacher: Encoder,
+    bitext: Dataset | None,
+    documents: Dataset | None,
+    query_texts: Dataset | None,
+    folder: Path,
+) -> TeacherCache:
+    """The cache of all that the teacher reads for a run.
+
+    Args:
+        run: the run.
+        teacher: the teacher.
+        bitext: the pairs of this run; None without bitext.
+        documents: of the index; None for none.
+        query_texts: English queries; None for none.
+        folder: of the caches.
+    """
+    as_queries, as_documents = read_by_the_teacher(run, teacher, documents)
+    texts = [] if bitext is None else list(bitext["source"][:])
+    texts += [*as_queries, *([] if query_texts is None else query_texts[TEXT][:])]
+    if documents is not None and not texts and not as_documents:
+        as_documents = documents[TEXT][:1]  # the vectors of all are given, and a cache of no text cannot be
+    return TeacherCache.build(teacher, texts, folder, documents=as_documents or None, progress=False)
+
+
 def _table(texts: list[str], vectors: VectorSet) -> Dataset:
     given = {VECTOR: list(vectors.vectors.numpy())} if vectors.lengths is None else {}
     return Dataset.from_dict({TEXT: texts, **given})
@@ -64,10 +102,11 @@ def read_by_the_teacher(run: RunConfig, teacher: Encoder, documents: Dataset | N
     return texts if needs_tokens else [], texts if unknown else []
 
 
-def read_by_the_student(run: RunConfig, documents: Dataset | None) -> list[str]:
-    """The texts of documents that a fit has the student read: whole, and by sentence where they are cut."""
+def read_by_the_student(run: RunConfig, documents: Dataset | None, query_texts: Dataset | None = None) -> list[str]:
+    """The English texts that a fit has the student read: documents whole, and by sentence where they are cut; and queries."""
+    asked = [] if query_texts is None else list(query_texts[TEXT][:])
     if documents is None:
-        return []
+        return asked
     texts = documents[TEXT][:]
     cut = run.system.fit.get("document_sentences", False)
-    return [*texts, *(sentence for text in texts if cut for sentence in cut_sentences(text))]
+    return [*asked, *texts, *(sentence for text in texts if cut for sentence in cut_sentences(text))]

@@ -27,7 +27,6 @@ from optical_hf.evaluation.evaluation_settings import EvaluationSettings
 from optical_hf.evaluation.translate.dictionary import learn_dictionaries
 from optical_hf.files import write_text
 from optical_hf.models import Encoder, load_student, load_teacher
-from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.models.text_length import set_max_seq_length, text_length
 from optical_hf.models.translation.seq2seq import Translator
 from optical_hf.stores.vectors import VectorSet
@@ -35,7 +34,7 @@ from optical_hf.study.config.grid import COLLECTION, RunConfig
 from optical_hf.study.config.study_config import StudentSpec
 from optical_hf.study.run.contents import Contents, check_as_named, digest_of_rows, digest_of_set
 from optical_hf.study.run.frozen_backbone import backbone_from, backbone_tokens
-from optical_hf.study.run.index_texts import documents_of, read_by_the_teacher
+from optical_hf.study.run.index_texts import documents_of, query_texts_of, teacher_tokens
 from optical_hf.study.run.parent_process import end_with_parent
 from optical_hf.study.run.re_indexing import re_index, whole_checkpoint
 from optical_hf.study.run.run_cost import Meter, kept_folder, peak_memory, reset_peak_memory, versions
@@ -58,6 +57,7 @@ class RunResult:
         measures: MAP, nDCG@10 and P@10 by collection and language in runs of 0.1; the reports hold them since.
         pairs: bitext pairs by language.
         documents: index documents it learnt from.
+        query_texts: English queries it learnt from.
         steps: gradient steps taken.
         parameters: of the student's backbone.
         backbone_parameters: of them, those that are not the matrix of the vocabulary.
@@ -74,6 +74,7 @@ class RunResult:
     measures: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     pairs: dict[str, int] = field(default_factory=dict)
     documents: int = 0
+    query_texts: int = 0
     steps: int = 0
     parameters: int = 0
     backbone_parameters: int = 0
@@ -101,7 +102,8 @@ def execute(run: RunConfig, folder: Path, workspace: Path, *, keep_student: bool
             read["student"] = contents.model(run.student.path)
         check_as_named(run, read)
         rows = _bitext(run)
-        bitext = sample_bitext(rows, run.size, run.seed) if rows is not None and run.system.trained else None
+        learns = run.system.trained and not run.system.no_bitext
+        bitext = sample_bitext(rows, run.size, run.seed) if rows is not None and learns else None
         if bitext is not None:
             result.pairs = pairs_by_language(bitext)
         student, translator = None, run.system.translator
@@ -111,18 +113,13 @@ def execute(run: RunConfig, folder: Path, workspace: Path, *, keep_student: bool
         elif run.student is not None:
             student = _load_student(run, run.student, teacher, rows, sets, kept)
             result.parameters, result.backbone_parameters = parameters_of(student)
-            if bitext is not None:
+            if run.system.trained:
                 documents = documents_of(run, teacher, sets, lambda entry: _index_of(run, teacher, entry, kept))
-                result.documents = len(documents or ())
-                as_queries, as_documents = read_by_the_teacher(run, teacher, documents)
-                cache = TeacherCache.build(
-                    teacher,
-                    [*bitext["source"][:], *as_queries],
-                    kept / "tokens",
-                    documents=as_documents or None,
-                    progress=False,
-                )
-                result.steps, result.log = train_student(run, student, cache, bitext, documents, folder, kept, meter)
+                queries = query_texts_of(run, teacher)
+                result.documents, result.query_texts = len(documents or ()), len(queries or ())
+                cache = teacher_tokens(run, teacher, bitext, documents, queries, kept / "tokens")
+                texts = (bitext, documents, queries)
+                result.steps, result.log = train_student(run, student, cache, *texts, folder, kept, meter)
             student.eval()
         elif run.system.learns_dictionaries and bitext is not None:
             with meter.part("fit", count=False):

@@ -26,8 +26,9 @@ def train_student(
     run: RunConfig,
     student: Encoder,
     teacher: TeacherCache,
-    bitext: Dataset,
+    bitext: Dataset | None,
     documents: Dataset | None,
+    query_texts: Dataset | None,
     folder: Path,
     kept: Path,
     meter: Meter,
@@ -38,8 +39,9 @@ def train_student(
         run: its system, budget and seed are read.
         student: from `load_student`.
         teacher: the cache that holds the English sides, and the documents that are read.
-        bitext: the pairs of this run.
+        bitext: the pairs of this run; None without bitext.
         documents: of the index; None for none.
+        query_texts: English queries; None for none.
         folder: for what the trainer writes.
         kept: where the runs of the study keep what they share.
         meter: gets the parts "fit" and "train".
@@ -52,14 +54,19 @@ def train_student(
     """
     if run.system.alignment != "none":
         with meter.part("fit"):
-            start_projection(run, student, teacher, bitext, documents, kept, meter)
+            start_projection(run, student, teacher, bitext, documents, query_texts, kept, meter)
     if run.budget is None or run.system.losses is None:
         return 0, []
     args = _arguments(run, folder)
 
     def make_trainer() -> OTDistillationTrainer:
         return OTDistillationTrainer(
-            model=student, teacher=teacher, args=args, train_dataset=bitext, documents=documents
+            model=student,
+            teacher=teacher,
+            args=args,
+            train_dataset=bitext,
+            documents=documents,
+            query_texts=query_texts,
         )
 
     budget = None
