@@ -21,7 +21,6 @@ from optical_hf.models.teachers.teacher import Teacher
 from optical_hf.tables import RELEVANT
 
 BATCH = 64
-MOST_REPEATS = 20
 Kind: TypeAlias = Literal["document", "query", "relevance"]
 NAMES: dict[Kind, str] = {"query": "query texts", "document": "documents", "relevance": "relevance pairs"}
 
@@ -44,8 +43,7 @@ def with_texts(
         texts: in a random order, from `sample_documents`, or `sample_pairs`.
         teacher: of the index.
         kind: what they are.
-        share: of all rows that are the further ones. Where there are too few of them beside a table, each is repeated, at most
-            `MOST_REPEATS` times.
+        share: of all rows that are the further ones; of a table that has too few of them, all.
         seed: of the mixture of a stream.
         device: the teacher's.
         progress: show a progress bar.
@@ -53,10 +51,9 @@ def with_texts(
     Raises:
         ValueError: where vectors are not finite.
     """
-    wanted = most_rows(len(rows), share) if isinstance(rows, Dataset) else len(texts)
-    more = english_rows(texts.select(range(min(len(texts), wanted))), teacher, kind, device, progress)
-    if wanted > len(more):
-        more = more.select(np.resize(np.arange(len(more)), min(wanted, MOST_REPEATS * len(more))))
+    if isinstance(rows, Dataset):
+        texts = texts.select(range(min(len(texts), most_rows(len(rows), share))))
+    more = english_rows(texts, teacher, kind, device, progress)
     if rows is None:
         return more
     if RELEVANT in (rows.column_names or []):  # what they are to find is their own vector
