@@ -59,5 +59,5 @@ def test_the_study_of_the_documentation_can_be_read(tmp_path: Path) -> None:
     path.write_text(page.split("```yaml\n")[1].split("```")[0], encoding="utf-8")
     config = load_study(path, {"data": "/data"})
     assert config.bitext["so"] == (("/data/train.so.gz", "/data/train-so.en.gz"),)
-    # 1 ceiling; ridge: 2 students x 2 sizes x 3 seeds; MSE, transport, documents: at two budgets each; re-indexing
-    assert len(runs_of(config)) == 1 + 12 + 3 * 2 * 12 + 1
+    # 1 ceiling; ridge, MSE at one budget, contrastive, with documents: 2 students x 2 sizes x 3 seeds each; re-indexing
+    assert len(runs_of(config)) == 1 + 4 * 12 + 1
