@@ -1,5 +1,7 @@
 """What cannot be meant is one line on the standard error and status 2, in every verb, before anything is read."""
 
+from pathlib import Path
+
 import pytest
 from cli.test_cli import run
 
@@ -64,7 +66,7 @@ WRONG = {
     "card, loss": (["card", "S", "--losses", "transprt=1"], "transport"),
     "card, repository": (["card", "S", "--push-to", "a b"], "owner/name"),
     "convert, layout": (["convert", "S", "OUT", "--to", "onx"], "onnx"),
-    "convert, full folder": (["convert", "S", "."], "not an empty folder"),
+    "convert, full folder": (["convert", "S", str(Path(__file__).parent)], "not an empty folder"),
     "data, unknown verb": (["data", "fly"], "fly"),
     "data check, no file": (["data", "check"], "bitext"),
     "data check, rule": (["data", "check", "so=x.tsv", "--drop", "foo", "--output", "out"], "duplicate"),
