@@ -2,8 +2,8 @@
 
 python examples/benchmarks/one_query.py {library,onnx,int8} FOLDER TEXTS.json VECTORS.npy
 
-FOLDER is what `optical-hf convert --to onnx` wrote; int8 reads `onnx/model_int8.onnx` in it. TEXTS.json is a list of queries. With
-ONNX neither torch nor transformers is imported: onnxruntime and tokenizers alone.
+Run by serving.py in a process of its own. FOLDER is what `optical-hf convert --to onnx` wrote; int8 reads `onnx/model_int8.onnx`
+in it. TEXTS.json is a list of queries. With ONNX neither torch nor transformers is imported: onnxruntime and tokenizers alone.
 """
 
 import json

@@ -45,11 +45,12 @@ def standard_obstacle(folder: Path) -> str | None:
     if kinds not in (TOKENS_FIRST, STANDARD):
         return f"it is made of {', '.join(kinds)}, and servers know {', '.join(STANDARD)} alone"
     places = {_kind(entry): folder / entry["path"] for entry in _read(folder / "modules.json")}
-    dense = _read(places["Dense"] / "config.json")
+    dense, mode = _read(places["Dense"] / "config.json"), _pooling_mode(_read(places["Pooling"] / "config.json"))
+    if not isinstance(mode, str):
+        return f"it pools by {' and '.join(mode)}, and the file that servers read does not keep their order"
     if kinds == STANDARD:
         return None
-    linear = dense["activation_function"].endswith(".Identity")
-    return order_obstacle(_pooling_mode(_read(places["Pooling"] / "config.json")), linear, dense["bias"])
+    return order_obstacle(mode, dense["activation_function"].endswith(".Identity"), dense["bias"])
 
 
 def write_standard(folder: Path) -> None:
@@ -74,11 +75,10 @@ def write_standard(folder: Path) -> None:
     behind = "module_input_name" not in dense or dense["module_input_name"] == "sentence_embedding"
     own = pooling.get("embedding_dimension", pooling.get("word_embedding_dimension"))
     mode = _pooling_mode(pooling)
-    modes = mode if isinstance(mode, list) else [mode]
     _write(
         folder / "1_Pooling" / "config.json",
         {"word_embedding_dimension": own if behind else dense["in_features"]}
-        | {key: name in modes for name, key in POOLINGS.items()}
+        | {key: name == mode for name, key in POOLINGS.items()}
         | {"include_prompt": pooling.get("include_prompt", True)},
     )
     for name in ("module_input_name", "module_output_name"):  # the pooled vector, where nothing is said
@@ -126,11 +126,10 @@ def _drop_empty_prompts(place: Path) -> None:
     _write(place, settings | {"prompts": prompts})
 
 
-def _pooling_mode(config: dict[str, Any]) -> object:
-    if "pooling_mode" in config:
-        return config["pooling_mode"]
-    named = [name for name, key in POOLINGS.items() if config.get(key)] or ["mean"]
-    return named[0] if len(named) == 1 else named
+def _pooling_mode(config: dict[str, Any]) -> str | list[str]:
+    """The name of the pooling, or of several."""
+    named = config.get("pooling_mode") or [name for name, key in POOLINGS.items() if config.get(key)] or ["mean"]
+    return named[0] if isinstance(named, list | tuple) and len(named) == 1 else named
 
 
 def _kind(entry: dict[str, Any]) -> str:

@@ -65,6 +65,7 @@ WRONG = {
     "card, pairs": (["card", "S", "--bitext", "mr"], "so=5101"),
     "card, loss": (["card", "S", "--losses", "transprt=1"], "transport"),
     "card, repository": (["card", "S", "--push-to", "a b"], "owner/name"),
+    "card, both towers": (["card", "S", "--with-teacher"], "--push-to"),
     "convert, layout": (["convert", "S", "OUT", "--to", "onx"], "onnx"),
     "convert, full folder": (["convert", "S", str(Path(__file__).parent)], "not an empty folder"),
     "data, unknown verb": (["data", "fly"], "fly"),

@@ -144,6 +144,25 @@ def test_a_folder_of_the_order_before_loads_with_its_weights_and_can_be_put_in_o
     assert np.abs(SentenceTransformer(str(tmp_path)).encode_query(TEXTS) - wanted).max() < 1e-5
 
 
+def test_several_poolings_are_refused_and_left_as_they_are(tmp_path):
+    body = backbone(tiny_pairs.backbone())
+    model = SentenceTransformer(modules=[body, Pooling(24, ("mean", "max")), Dense(48, 32), Normalize()], device="cpu")
+    wanted = model.encode(TEXTS)
+    model.save_pretrained(str(tmp_path))
+    with pytest.raises(ValueError, match="pools by mean and max"):
+        write_standard(tmp_path)
+    assert np.abs(SentenceTransformer(str(tmp_path)).encode(TEXTS) - wanted).max() < 1e-6
+
+
+def test_a_checkpoint_that_is_in_order_keeps_its_activation(tmp_path):
+    body = backbone(tiny_pairs.backbone())
+    model = SentenceTransformer(modules=[body, Pooling(24, "cls"), Dense(24, 32), Normalize()], device="cpu")
+    wanted = model.encode(TEXTS)
+    model.save_pretrained(str(tmp_path))
+    write_standard(tmp_path)
+    assert np.abs(SentenceTransformer(str(tmp_path)).encode(TEXTS) - wanted).max() < 1e-5
+
+
 def test_max_pooling_is_refused_or_saved_as_it_is_with_a_warning(tmp_path, caplog):
     student, teacher = student_of("max")
     wanted = student.encode_query(TEXTS)
