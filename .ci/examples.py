@@ -13,10 +13,23 @@ DATA = Path(os.environ.get("OPTICAL_HF_SHARED", ROOT.parent / "shared")) / "data
 MODELS = Path(os.environ.get("OPTICAL_HF_MODELS", Path.home() / ".cache" / "optical-hf-models"))
 REAL = {"data": str(DATA), "minilm": str(MODELS / "all-MiniLM-L6-v2"), "e5": str(MODELS / "multilingual-e5-small")}
 CPU = "examples/accelerate/cpu.yaml"
+TINY = [
+    "--teacher",
+    "{out}/tiny_teacher",
+    "--student",
+    "{out}/tiny_student",
+    "--bitext",
+    "{out}/de-en.tsv",
+    "{out}/so-en.tsv",
+    "--max_seq_length",
+    "64",
+]
 RUNS = {
     "train_bitext.py": [
-        ["python", "examples/train_bitext.py", "--max_steps", "4", "--output_dir", "{out}/one"],
-        ["accelerate", "launch", "--config_file", CPU, "examples/train_bitext.py", "--max_steps=4", "--output_dir={out}/two"],
+        ["python", "examples/train_bitext.py", "examples/recipes/default.yaml", *TINY, "--max_steps", "4",
+         "--output_dir", "{out}/one"],
+        ["accelerate", "launch", "--config_file", CPU, "examples/train_bitext.py", "examples/recipes/optical.yaml", *TINY,
+         "--max_steps=4", "--output_dir={out}/two"],
     ],
     "clip_student.py": [
         ["python", "examples/clip_student.py", "{data}/emoji_image_text", "--text", "{minilm}", "--student", "{e5}",
@@ -32,9 +45,25 @@ RUNS = {
     ],
 }  # fmt: skip
 
+
+def write_tiny(folder: Path) -> None:
+    """Encoders with random weights and a little bitext, in place of hub ids and a user's files."""
+    from optical_hf.models.tiny import tiny_encoder  # noqa: PLC0415
+    from optical_hf.scenes import scenes_bitext  # noqa: PLC0415
+
+    bitext = scenes_bitext({"de": 400, "so": 100}, seed=0)
+    tiny_encoder(bitext["source"], width=64, vocabulary_size=500).save(str(folder / "tiny_teacher"))
+    tiny_encoder(bitext["target"], width=64, vocabulary_size=1000, seed=1).save(str(folder / "tiny_student"))
+    for code in ("de", "so"):
+        rows = [row for row in bitext if row["language"] == code]
+        lines = "".join(f"{row['target']}\t{row['source']}\n" for row in rows)
+        (folder / f"{code}-en.tsv").write_text(lines, encoding="utf-8")
+
+
 missing = {path.name for path in (ROOT / "examples").glob("*.py")} ^ set(RUNS)
 if missing:
     raise SystemExit(f"examples without a run, or runs without an example: {sorted(missing)}")
+write_tiny(Path(sys.argv[1]))
 for commands in RUNS.values():
     for words in commands:
         real = any("{data}" in word or "{minilm}" in word or "{e5}" in word for word in words)

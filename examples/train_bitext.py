@@ -1,42 +1,64 @@
-"""Distil a student on bitext, on one process or many.
+"""Train a student on bitext, the documents of an index, or both, on one process or many.
 
-    python examples/train_bitext.py --output_dir runs/scenes
-    accelerate launch examples/train_bitext.py --output_dir runs/scenes                        # all GPUs of a machine
-    accelerate launch --config_file examples/accelerate/cpu.yaml examples/train_bitext.py     # two processes on a CPU
-    accelerate launch --config_file examples/accelerate/fsdp2.yaml examples/train_bitext.py   # weights shared out over GPUs
+    python examples/train_bitext.py --teacher sentence-transformers/all-MiniLM-L6-v2 --student intfloat/multilingual-e5-small \\
+        --query_prompt "query: " --bitext mar-eng.tsv.gz --documents index.parquet --output_dir students/mr
+    python examples/train_bitext.py examples/recipes/late_interaction.yaml --bitext mar-eng.tsv.gz --output_dir students/late
+    accelerate launch examples/train_bitext.py ...                                             # all GPUs of a machine
+    accelerate launch --config_file examples/accelerate/cpu.yaml examples/train_bitext.py ...  # two processes on a CPU
 
-Runs anywhere as it is: the bitext is the package's synthetic scenes, the teacher and the student are tiny encoders with
-random weights. For a real student put the four lines under "Yours" in place of the four under "Anyone's".
+Options after a YAML file replace those in it. Every flag of OTDistillationArguments works, and of transformers.TrainingArguments.
+`optical-hf train` is the same with more options; this file is for those who want to change it.
 """
 
-from transformers import HfArgumentParser
+import sys
+from dataclasses import dataclass
 
-from optical_hf import OTDistillationArguments, OTDistillationTrainer
-from optical_hf.models import build_student
-from optical_hf.models.tiny import tiny_encoder
-from optical_hf.scenes import scenes_bitext
+from peft import LoraConfig
 
-# Arguments: every flag of OTDistillationArguments, and so of transformers.TrainingArguments
-parser = HfArgumentParser(OTDistillationArguments)
-parser.set_defaults(output_dir="runs/scenes", max_steps=20, per_device_train_batch_size=16, learning_rate=1e-3)
-parser.set_defaults(logging_steps=1, report_to="none", save_strategy="no")
-(args,) = parser.parse_args_into_dataclasses()
+from optical_hf import (
+    OTDistillationArguments,
+    OTDistillationTrainer,
+    load_bitext,
+    load_documents,
+    load_student,
+    load_teacher,
+)
+from optical_hf.cli.config_file import parse_options
+from optical_hf.training.recipe import recipe_beside
 
-# Anyone's
-bitext = scenes_bitext({"de": 400, "so": 100, "mr": 100}, seed=0)
-teacher = tiny_encoder(bitext["source"], width=64, vocabulary_size=500).requires_grad_(False).eval()
-student = build_student(tiny_encoder(bitext["target"], width=64, vocabulary_size=1000, seed=1), teacher)
-# Yours
-# bitext = load_bitext(["train.de.gz", "mar-eng.tsv.gz"])
-# teacher = load_teacher("sentence-transformers/all-MiniLM-L6-v2")
-# student = load_student("intfloat/multilingual-e5-small", teacher)
 
-trainer = OTDistillationTrainer(model=student, teacher=teacher, args=args, train_dataset=bitext)
+@dataclass
+class ScriptArguments:
+    teacher: str
+    student: str
+    bitext: list[str] | None = None
+    documents: list[str] | None = None
+    query_prompt: str | None = None
+    max_seq_length: int = 128
+    lora_rank: int | None = None
+
+
+# Arguments: what is given, and the recipe for the rest
+script, args = parse_options("train", (ScriptArguments, OTDistillationArguments), sys.argv[1:], recipe_beside)
+
+# Data and models: hub ids, files, stores
+bitext = load_bitext(script.bitext) if script.bitext else None
+documents = load_documents(script.documents) if script.documents else None
+teacher = load_teacher(script.teacher)
+student = load_student(script.student, teacher, query_prompt=script.query_prompt, max_seq_length=script.max_seq_length)
+
+# Training
+peft_config = LoraConfig(r=script.lora_rank, target_modules="all-linear") if script.lora_rank else None
+trainer = OTDistillationTrainer(
+    model=student, teacher=teacher, args=args, train_dataset=bitext, documents=documents, peft_config=peft_config
+)
 trainer.train()
 trainer.save_model()
 
 if trainer.is_world_process_zero():
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    print(f"loss {losses[0]:.4f} -> {losses[-1]:.4f}; the student is in {args.output_dir}")
+    print(
+        f"loss {losses[0]:.4f} -> {losses[-1]:.4f}; the student is in {args.output_dir}" if losses else args.output_dir
+    )
 
 trainer.accelerator.end_training()  # leaves the process group; a process that ends without may abort
