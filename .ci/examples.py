@@ -14,16 +14,9 @@ MODELS = Path(os.environ.get("OPTICAL_HF_MODELS", Path.home() / ".cache" / "opti
 REAL = {"data": str(DATA), "minilm": str(MODELS / "all-MiniLM-L6-v2"), "e5": str(MODELS / "multilingual-e5-small")}
 CPU = "examples/accelerate/cpu.yaml"
 TINY = [
-    "--teacher",
-    "{out}/tiny_teacher",
-    "--student",
-    "{out}/tiny_student",
-    "--bitext",
-    "{out}/de-en.tsv",
-    "{out}/so-en.tsv",
-    "--max_seq_length",
-    "64",
-]
+    "--teacher", "{out}/tiny_teacher", "--student", "{out}/tiny_student", "--bitext", "{out}/de-en.tsv", "{out}/so-en.tsv",
+    "--max_seq_length", "64",
+]  # fmt: skip
 RUNS = {
     "train_bitext.py": [
         ["python", "examples/train_bitext.py", "examples/recipes/default.yaml", *TINY, "--max_steps", "4",

@@ -56,9 +56,6 @@ trainer.train()
 trainer.save_model()
 
 if trainer.is_world_process_zero():
-    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    print(
-        f"loss {losses[0]:.4f} -> {losses[-1]:.4f}; the student is in {args.output_dir}" if losses else args.output_dir
-    )
+    print(f"the student is in {args.output_dir}")
 
 trainer.accelerator.end_training()  # leaves the process group; a process that ends without may abort

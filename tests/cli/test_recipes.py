@@ -6,6 +6,7 @@ import pytest
 
 from optical_hf.cli.train import parse_train
 from optical_hf.settings import read_yaml
+from optical_hf.training.recipe import RECIPE
 
 RECIPES = sorted((Path(__file__).parents[2] / "examples" / "recipes").glob("*.yaml"))
 
@@ -21,6 +22,15 @@ def test_a_recipe_is_read(path: Path, tmp_path: Path) -> None:
     assert (chosen.teacher, chosen.student) == (stated["teacher"], stated["student"])
     assert (args.max_steps, args.learning_rate) == (stated["max_steps"], stated["learning_rate"])
     assert [loss.name for loss, _ in args.loss_weights.items()] == [stated["losses"].split("(")[0]]
+
+
+def test_the_default_recipe_is_that_of_train(tmp_path: Path) -> None:
+    files = ["--bitext", "mar-eng.tsv", "--output", str(tmp_path)]
+    _, written = parse_train([str(RECIPES[0]), *files])
+    _, plain = parse_train(["--teacher", "T", "--student", "S", *files])
+    assert written.loss_weights == plain.loss_weights
+    for name in RECIPE.keys() - {"losses"}:
+        assert getattr(written, name) == getattr(plain, name)
 
 
 def test_what_follows_a_recipe_replaces_it(tmp_path: Path) -> None:
