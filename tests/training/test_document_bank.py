@@ -109,7 +109,7 @@ def test_a_text_without_a_finite_vector_is_named_before_the_first_step(tmp_path)
     run = trainer(tmp_path)
     ids = run.teacher.tokenizer(run.train_dataset["source"][0], add_special_tokens=False)["input_ids"]
     run.teacher.model[0].model.get_input_embeddings().weight.data[ids[-1]] = float("nan")
-    with pytest.raises(ValueError, match="of 70 English texts of the document bank are not finite"):
+    with pytest.raises(ValueError, match="of 70 English texts of the bank are not finite"):
         run.train()
     assert run.state.global_step == 0
 

@@ -53,7 +53,7 @@ def test_training_learns_from_them_beside_query_texts(tmp_path):
     )
     made.train()
     kinds = [row["id"].partition("-")[0] for row in made.train_dataset if row["vector"] is not None]
-    assert kinds.count("query") == kinds.count("relevance") == 4  # 2 % each of 184, documents repeated
+    assert kinds.count("query") == kinds.count("relevance") == 2  # 2 % each of 100
     assert made.texts.relevance_pairs is None
 
 

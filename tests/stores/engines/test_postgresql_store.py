@@ -20,7 +20,7 @@ ODD = 'Odd "name"; DROP TABLE docs'
 def database(postgresql):
     """Tables that psycopg filled, as a user's own program does."""
     with psycopg.connect(f"postgresql://{USER}:{PASSWORD}@{postgresql}/postgres", autocommit=True) as connection:
-        connection.execute("CREATE EXTENSION vector")
+        connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
         connection.execute(
             f"CREATE TABLE docs (key int PRIMARY KEY, body text, head text, full_ vector({WIDTH}), "
             f"half halfvec({WIDTH}), bits bit({WIDTH}), loose vector)"
