@@ -11,11 +11,11 @@ from safetensors.torch import save_file
 from optical_hf import load_documents
 from optical_hf.cli import main
 from optical_hf.evaluation.encode.encoding import Encoding
-from optical_hf.evaluation.encode.processes import Processes
 from optical_hf.kept_files import kept_files
 from optical_hf.models.alignment.pooled_texts import PooledTexts
 from optical_hf.models.teachers.teacher import EncoderTeacher
 from optical_hf.models.teachers.token_cache import TeacherCache
+from optical_hf.processes import Processes
 
 
 @pytest.fixture

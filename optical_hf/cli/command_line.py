@@ -39,7 +39,7 @@ def main() -> None:
         _tell_failure(error)
     finally:
         # Where loading was interrupted it is missing, and to import it now would break on half a torch.
-        processes = sys.modules.get("optical_hf.evaluation.encode.processes")
+        processes = sys.modules.get("optical_hf.processes")
         if processes is not None:
             processes.leave_processes()
     sys.exit(status)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from optical_hf.evaluation.encode.encoding import Encoded
-from optical_hf.evaluation.encode.processes import Processes
 from optical_hf.metrics.ranking import ranks_from_scores
+from optical_hf.processes import Processes
 from optical_hf.stores.exact_search import ExactSearch
 from optical_hf.stores.search_engine import Index, SearchResult, merge_results
 from optical_hf.stores.vectors import VectorSet

@@ -12,7 +12,6 @@ import torch
 
 from optical_hf.data import RetrievalCollection
 from optical_hf.evaluation.encode.encoding import Encoded
-from optical_hf.evaluation.encode.processes import Processes
 from optical_hf.evaluation.evaluation_settings import EvaluationSettings
 from optical_hf.evaluation.own_index import reading_with
 from optical_hf.evaluation.searching import Found, Searchable, found_within
@@ -21,6 +20,7 @@ from optical_hf.evaluation.systems import System, query_texts
 from optical_hf.models.teachers.vector_teacher import VectorTeacher
 from optical_hf.models.tokens import Encoder
 from optical_hf.models.translation.seq2seq import Translator
+from optical_hf.processes import Processes
 from optical_hf.stores.bm25_search import Bm25Search
 from optical_hf.stores.document_store import DocumentStore
 from optical_hf.stores.engine_names import engine_named

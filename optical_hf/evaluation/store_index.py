@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from optical_hf.data import RetrievalCollection
-from optical_hf.evaluation.encode.processes import Processes
+from optical_hf.processes import Processes
 from optical_hf.settings_checks import check_names
 from optical_hf.stores.document_store import DocumentStore, cut_vectors
 from optical_hf.stores.exact_search import ExactSearch

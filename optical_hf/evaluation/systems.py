@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from optical_hf.data import RetrievalCollection
-from optical_hf.evaluation.encode.processes import Processes
 from optical_hf.evaluation.own_index import Reading, own_index_encoder, readings
 from optical_hf.models.layers import averaged_layers, layer_average
 from optical_hf.models.loading import build_student, load_teacher
@@ -30,6 +29,7 @@ from optical_hf.models.text_length import set_max_seq_length
 from optical_hf.models.tokens import Encoder
 from optical_hf.models.translation.seq2seq import Translator
 from optical_hf.models.views import token_projection
+from optical_hf.processes import Processes
 from optical_hf.settings_checks import check_lists
 
 SystemName = Literal[

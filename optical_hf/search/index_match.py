@@ -7,11 +7,11 @@ import torch
 from torch.nn.functional import normalize
 
 from optical_hf.evaluation.encode.encoding import Encoding
-from optical_hf.evaluation.encode.processes import Processes
 from optical_hf.models.alignment.own_rank import own_rank, same_targets, text_numbers
 from optical_hf.models.prompts import Role
 from optical_hf.models.teacher_space import embedding_width
 from optical_hf.models.tokens import Encoder
+from optical_hf.processes import Processes
 from optical_hf.stores.document_store import DocumentStore, cut_vectors
 from optical_hf.stores.vectors import VectorSet
 

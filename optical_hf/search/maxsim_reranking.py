@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import torch
 
 from optical_hf.evaluation.encode.encoding import Encoding
-from optical_hf.evaluation.encode.processes import Processes
 from optical_hf.models.tokens import Encoder
+from optical_hf.processes import Processes
 from optical_hf.stores.document_store import StoreHits
 from optical_hf.stores.exact_search import ExactSearch
 from optical_hf.stores.vectors import VectorStore

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from optical_hf.evaluation.encode.encoding import Encoding
-from optical_hf.evaluation.encode.processes import Processes
 from optical_hf.evaluation.evaluation_settings import by_cosine, default_search
 from optical_hf.evaluation.searching import Searchable
 from optical_hf.models.tokens import Encoder
+from optical_hf.processes import Processes
 from optical_hf.stores.document_store import (
     ROWS_AT_ONCE,
     DocumentStore,

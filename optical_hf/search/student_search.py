@@ -12,9 +12,9 @@ from tqdm.auto import tqdm
 
 from optical_hf.bars import bars_shown
 from optical_hf.evaluation.encode.encoding import Encoding
-from optical_hf.evaluation.encode.processes import Processes
 from optical_hf.models.loading import load_teacher
 from optical_hf.models.tokens import Encoder
+from optical_hf.processes import Processes
 from optical_hf.search.answers import Answer, FoundDocument
 from optical_hf.search.index_match import check_index, index_notes
 from optical_hf.search.language_notes import language_notes

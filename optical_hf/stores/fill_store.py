@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
+from optical_hf.processes import Processes
 from optical_hf.settings_checks import check_counts
 from optical_hf.stores.document_store import Metric, StoreRows
 from optical_hf.stores.engines.engine_faults import NoTableError
@@ -61,15 +62,17 @@ def fill_store(
 ) -> int:
     """Write texts and their vectors to a store; where an earlier call was stopped, write the rest.
 
+    Under `accelerate launch` each process encodes its share of a batch, and the first one writes.
+
     Args:
         url: of the store, as `open_store` takes it; the table is made where it is missing. Not `file://`.
         texts: all of them, in the same order at each call.
         encode: gives the vectors of a batch of texts, (R, D): `teacher.encode_document`.
-        batch_size: texts that are encoded and written together: what a killed fill loses at most.
+        batch_size: texts that are encoded and written together, by all processes: what a killed fill loses at most.
         metric: what a new table compares by.
 
     Returns:
-        How many texts were encoded by this call.
+        How many texts were encoded by this call, by all processes.
 
     Raises:
         ValueError: a store that cannot be reached or written to; one that holds other texts; token vectors.
@@ -89,22 +92,41 @@ def fill_store(
         raise ValueError(f"{location}: is not filled; expected one of {', '.join(f'{name}://' for name in FILLED)}")
     fill = FILLED[location.scheme]
     location = replace(location, id=location.id or fill.id, vector=location.vector or fill.vector)
-    store, done = None, 0
-    try:
+    processes, store = Processes.started(), None
+
+    def begun() -> int:
+        nonlocal store
         with suppress(NoTableError):
             store = fill.open(location)
-            done = _done(location, store, texts)
+            return _done(location, store, texts)
+        return 0
+
+    def write(start: int, batch: list[str], vectors: VectorSet) -> None:
+        nonlocal store
+        store = store or fill.make(location, vectors.width, metric)
+        store.add(StoreRows(list(map(str, range(start, start + len(batch)))), batch, vectors))
+
+    try:
+        done = processes.agreed(begun)
         for start in range(done, len(texts), batch_size):
             batch = list(texts[start : start + batch_size])
-            vectors = VectorSet.of(encode(batch)).check("the texts")
-            if vectors.lengths is not None or len(vectors) != len(batch):
-                raise ValueError(f"expected {len(batch)} vectors, one a text, from encode, got {len(vectors)} items")
-            store = store or fill.make(location, vectors.width, metric)
-            store.add(StoreRows(list(map(str, range(start, start + len(batch)))), list(batch), vectors))
+            vectors = _encoded(encode, batch, processes)
+            processes.agreed(partial(write, start, batch, vectors))
     finally:
         if store is not None:
             store.close()
     return len(texts) - done
+
+
+def _encoded(encode: Callable[[list[str]], Any], batch: list[str], processes: Processes) -> VectorSet:
+    """The vectors of a batch, on every process; each encodes a piece of it."""
+    size = -(-len(batch) // processes.count)
+    mine = batch[processes.rank * size : (processes.rank + 1) * size]
+    parts = processes.gather(VectorSet.of(encode(mine)) if mine else None)
+    vectors = VectorSet.join([part for part in parts if part is not None]).check("the texts")
+    if vectors.lengths is not None or len(vectors) != len(batch):
+        raise ValueError(f"expected {len(batch)} vectors, one a text, from encode, got {len(vectors)} items")
+    return vectors
 
 
 def _done(location: StoreLocation, store: Fillable, texts: Sequence[str]) -> int:

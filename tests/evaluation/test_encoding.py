@@ -15,7 +15,7 @@ from sentence_transformers import SentenceTransformer
 
 from optical_hf.evaluation import evaluate_retrieval, systems
 from optical_hf.evaluation.encode.encoding import Encoding
-from optical_hf.evaluation.encode.processes import Processes, leave_processes
+from optical_hf.processes import Processes, leave_processes
 from optical_hf.stores.exact_search import ExactSearch
 from optical_hf.stores.vectors import VectorSet, VectorStore
 

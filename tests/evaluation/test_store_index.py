@@ -8,8 +8,8 @@ from datasets import Dataset
 from optical_hf.data import RetrievalCollection
 from optical_hf.data.collections.index_collection import load_index_collection, read_judgements
 from optical_hf.evaluation import evaluate_retrieval
-from optical_hf.evaluation.encode.processes import Processes
 from optical_hf.evaluation.store_index import StoreIndex
+from optical_hf.processes import Processes
 from optical_hf.stores import open_store
 from optical_hf.stores.document_store import StoreHits, StoreRows, check_queries
 from optical_hf.stores.store_location import StoreLocation

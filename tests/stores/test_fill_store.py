@@ -5,8 +5,10 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from forked import forked
 from index_rows import COUNT, TEXTS, check_store, vectors
 
+from optical_hf.processes import leave_processes
 from optical_hf.stores import open_store
 from optical_hf.stores.fill_store import fill_store
 
@@ -80,3 +82,32 @@ def test_wrong_vectors_and_places_are_refused(tmp_path):
         fill_store(f"file://{tmp_path}/x.parquet", TEXTS, Encoder())
     with pytest.raises(ValueError, match="batch_size"):
         fill_store(url, TEXTS, Encoder(), batch_size=0)
+
+
+def fill_as_rank(folder, most: int = COUNT) -> None:
+    encoder = Encoder(most)
+    written = fill_store(f"faiss://{folder}/x.faiss", TEXTS, encoder, batch_size=51)
+    print(f"read {encoder.read} of {written}")
+    leave_processes()
+
+
+def refuse_as_rank(folder) -> None:
+    try:
+        fill_store(f"faiss://{folder}/x.faiss", TEXTS[::-1], Encoder())
+    except ValueError as error:
+        print("refused" if "another index" in str(error) else error)
+    leave_processes()
+
+
+@pytest.mark.slow
+def test_processes_share_the_reading_and_one_writes(tmp_path):
+    pytest.importorskip("faiss", reason="no faiss")
+    shared = {"processes": 2, "environment": {"ACCELERATE_USE_CPU": "1"}}
+    codes, log = forked(tmp_path / "log", fill_as_rank, tmp_path, **shared)
+    assert codes == [0, 0], log
+    read = [int(line.split()[1]) for line in log.splitlines() if line.startswith("read")]
+    assert sum(read) == COUNT
+    assert min(read) > COUNT // 3
+    check_store(open_store(f"faiss://{tmp_path}/x.faiss"))
+    codes, log = forked(tmp_path / "log", refuse_as_rank, tmp_path, **shared)
+    assert (codes, log.split().count("refused")) == ([0, 0], 2), log

@@ -17,12 +17,12 @@ import torch
 from torch import Tensor
 
 from optical_hf.bars import bars_shown
-from optical_hf.evaluation.encode.processes import Processes
 from optical_hf.models.fingerprint import encoder_fingerprint
 from optical_hf.models.teachers.vector_teacher import VectorTeacher
 from optical_hf.models.text_length import text_length
 from optical_hf.models.tokens import Encoder
 from optical_hf.models.views import as_late_interaction, as_vector
+from optical_hf.processes import Processes
 from optical_hf.settings_checks import check_choices, check_counts
 from optical_hf.stores.search_engine import Search
 from optical_hf.stores.vectors import VectorSet, VectorStore

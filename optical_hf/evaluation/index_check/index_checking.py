@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from datasets import Dataset
 
 from optical_hf.evaluation.encode.encoding import Encoding
-from optical_hf.evaluation.encode.processes import Processes
 from optical_hf.evaluation.index_check.check_result import IndexCheck, Tried
 from optical_hf.evaluation.index_check.index_sample import IndexSample, sample_of_store, sample_of_table
 from optical_hf.evaluation.index_check.teacher_settings import Setting, lengths_to_try, own_setting, settings_to_try
@@ -16,6 +15,7 @@ from optical_hf.evaluation.index_check.vector_fit import fit_of
 from optical_hf.evaluation.own_index import Reading, encoder_names, reading_with
 from optical_hf.models.teacher_space import embedding_width
 from optical_hf.models.tokens import Encoder
+from optical_hf.processes import Processes
 from optical_hf.stores import open_store
 from optical_hf.stores.document_store import DocumentStore
 from optical_hf.stores.vectors import VectorSet

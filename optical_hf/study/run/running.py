@@ -22,13 +22,13 @@ from accelerate import PartialState
 from datasets import Dataset
 
 from optical_hf.evaluation import RetrievalReport, evaluate_retrieval
-from optical_hf.evaluation.encode.processes import Processes, leave_processes
 from optical_hf.evaluation.evaluation_settings import EvaluationSettings
 from optical_hf.evaluation.translate.dictionary import learn_dictionaries
 from optical_hf.files import write_text
 from optical_hf.models import Encoder, load_student, load_teacher
 from optical_hf.models.text_length import set_max_seq_length, text_length
 from optical_hf.models.translation.seq2seq import Translator
+from optical_hf.processes import Processes, leave_processes
 from optical_hf.stores.vectors import VectorSet
 from optical_hf.study.config.grid import COLLECTION, RunConfig
 from optical_hf.study.config.study_config import StudentSpec

@@ -1,8 +1,8 @@
-"""The processes that share an evaluation, as `accelerate launch` or torchrun started them."""
+"""The processes that share a job, as `accelerate launch` or torchrun started them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 from accelerate import PartialState
@@ -27,6 +27,21 @@ class Processes:
     def share(self, parts: Sequence[T]) -> list[T]:
         """This process's parts: every `count`-th."""
         return list(parts[self.rank :: self.count])
+
+    def agreed(self, work: Callable[[], T]) -> T:
+        """What `work` gives on the first process, which alone does it; an error there is raised on all."""
+        found, error = None, None
+        if self.rank == 0:
+            try:
+                found = work()
+            except Exception as raised:
+                if self.count == 1:
+                    raise
+                error = raised
+        found, error = self.gather((found, error))[0]
+        if error is not None:
+            raise error
+        return cast(T, found)
 
     def gather(self, value: T) -> list[T]:
         """The values of all processes, in the order of their numbers; all of them must call this."""
