@@ -26,7 +26,7 @@ from sentence_transformers.sentence_transformer.losses import MSELoss
 from torch import Tensor
 from torch.nn.functional import normalize
 from transformers import TrainerCallback
-from vector_sets import TEST, TRAIN, Encoders, Queries, hits, queries, ridge, unseen_pairs
+from vector_sets import TEST, TRAIN, Encoders, Queries, queries, r_at_1, ridge, unseen_pairs
 
 from optical_hf import OTDistillationArguments, OTDistillationTrainer, load_student, load_teacher
 from optical_hf.models.alignment.contrastive_map import ContrastiveRows, fit_contrastive
@@ -104,10 +104,6 @@ def contrastive_start(pairs: Dataset, own_ND: Tensor, vector_NK: Tensor) -> tupl
     found = fit_contrastive(kinds, negatives_MK, start, ContrastiveSettings(seed=options.seed))
     assert found.bias_K is not None
     return found.weight_KD, found.bias_K
-
-
-def r_at_1(query_QK: Tensor, document_SK: Tensor, texts: list[str]) -> float:
-    return float(100 * hits(query_QK.cpu().float(), document_SK, texts).mean())
 
 
 def figures(read: Any) -> dict[tuple[str, str, str], float]:

@@ -21,7 +21,7 @@ from datasets import Dataset
 from torch import Tensor
 from torch.nn.functional import normalize
 from transformers import TrainerCallback
-from vector_sets import TEST, TRAIN, Encoders, Queries, hits, queries, ridge, test_texts, unseen_pairs
+from vector_sets import TEST, TRAIN, Encoders, Queries, queries, r_at_1, ridge, test_texts, unseen_pairs
 
 from optical_hf import OTDistillationArguments, OTDistillationTrainer, load_student, load_teacher
 from optical_hf.models.alignment.contrastive_map import ContrastiveRows, fit_contrastive
@@ -89,10 +89,6 @@ def contrastive_start() -> tuple[Tensor, Tensor]:
     return found.weight_KD, found.bias_K
 
 
-def r_at_1(query_QK: Tensor, document_SK: Tensor, rows: Queries) -> float:
-    return float(100 * hits(query_QK.float(), document_SK, rows.documents).mean())
-
-
 def line(name: str, student: Any, seconds: float) -> str:
     """R@1 of each language's questions, of the questions in English, and of the teacher's documents."""
     student.eval()
@@ -102,7 +98,7 @@ def line(name: str, student: Any, seconds: float) -> str:
         document_SK = encode.teacher(rows.documents)
         for cell, side in zip(cells, (rows.foreign, rows.english), strict=True):
             read = student.encode_query(side[: options.queries], convert_to_tensor=True, show_progress_bar=False)
-            cell.append(r_at_1(read, document_SK, rows))
+            cell.append(r_at_1(read, document_SK, rows.documents))
     student.max_seq_length = length
     student.train()
     own, own_english = (sum(side) / len(side) for side in bars)
@@ -157,8 +153,10 @@ for rows in tested.values():
     own = [encode.student(rows.documents, prompt) for prompt in ("query: ", "passage: ")]
     for bar, side in zip(bars, (rows.foreign, rows.english), strict=True):
         query_QD = encode.student(side)[: options.queries]
-        bar.append(max(r_at_1(query_QD, one, rows) for one in own))
-    of_teacher.append(r_at_1(encode.teacher(rows.english)[: options.queries], encode.teacher(rows.documents), rows))
+        bar.append(max(r_at_1(query_QD, one, rows.documents) for one in own))
+    of_teacher.append(
+        r_at_1(encode.teacher(rows.english)[: options.queries], encode.teacher(rows.documents), rows.documents)
+    )
 means = [sum(bar) / len(bar) for bar in bars]
 print(
     f"{len(foreign)} pairs, {len(asked)} pairs of questions, {len(passages)} passages, {len(texts)} with their sentences\n"

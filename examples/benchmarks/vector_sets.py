@@ -100,6 +100,11 @@ def hits(query_SK: Tensor, document_CK: Tensor, texts: list[str]) -> np.ndarray:
     return (own_rank(query_SK @ document_CK.T, same_SC) == 1).numpy().astype(float)
 
 
+def r_at_1(query_SK: Tensor, document_CK: Tensor, texts: list[str]) -> float:
+    """Their share in percent."""
+    return float(100 * hits(query_SK.cpu().float(), document_CK, texts).mean())
+
+
 Hits = dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]
 """By set and language: the foreign query and the English one, (N, S) of N seeds."""
 
