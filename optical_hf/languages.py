@@ -10,6 +10,7 @@ fall together (Twi and Akan).
 
 import difflib
 import re
+import warnings
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
@@ -40,12 +41,18 @@ _JOSHI_2020 = {
 
 
 class LanguageInfo(NamedTuple):
-    """What is known of a language: canonical code, English name, ISO 15924 script, resource class (0 to 5) as `tier`."""
+    """What is known of a language: canonical code, English name, ISO 15924 script, class (0 to 5) of Joshi et al. 2020."""
 
     code: str
     name: str
     script: str | None
-    tier: int
+    resource_class: int
+
+    @property
+    def tier(self) -> int:
+        """`resource_class` under its old name."""
+        warnings.warn("language_info().tier is now called resource_class", FutureWarning, stacklevel=2)
+        return self.resource_class
 
 
 @lru_cache(maxsize=4096)
@@ -116,13 +123,13 @@ def language_info(code: str) -> LanguageInfo:
 
     Example:
         >>> language_info("som")
-        LanguageInfo(code='so', name='Somali', script='Latn', tier=1)
+        LanguageInfo(code='so', name='Somali', script='Latn', resource_class=1)
     """
     canonical = canonical_language(code)
     language = Language.get(canonical)
-    tier = _joshi_tiers().get(canonical.split("-")[0], 0)
+    resource_class = _joshi_classes().get(canonical.split("-")[0], 0)
     name = "Tagalog" if canonical == "tl" else language.display_name()
-    return LanguageInfo(canonical, name, _usual_script(language), tier)
+    return LanguageInfo(canonical, name, _usual_script(language), resource_class)
 
 
 def _parse(code: str) -> Language:
@@ -168,7 +175,7 @@ def _unknown(code: str) -> ValueError:
 @lru_cache(maxsize=1)
 def _look_alikes() -> dict[str, str]:
     """Two- and three-letter codes of the languages above class 0, each with its canonical code."""
-    codes = sorted(_joshi_tiers())
+    codes = sorted(_joshi_classes())
     return {code: code for code in codes} | {Language.get(code).to_alpha3(): code for code in codes}
 
 
@@ -182,5 +189,5 @@ def _usual_script(language: Language) -> str | None:
 
 
 @lru_cache(maxsize=1)
-def _joshi_tiers() -> dict[str, int]:
-    return {code: tier for tier, codes in _JOSHI_2020.items() for code in codes.split()}
+def _joshi_classes() -> dict[str, int]:
+    return {code: level for level, codes in _JOSHI_2020.items() for code in codes.split()}

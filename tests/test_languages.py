@@ -58,15 +58,17 @@ def test_any_text_is_a_language_or_a_value_error(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "tier"),
+    ("code", "resource_class"),
     # The classes of Joshi et al. 2020, table 1 and its list.
     [
         *(("en", 5), ("de", 5), ("fi", 4), ("cs", 4), ("tl", 3), ("id", 3), ("sw", 2), ("mr", 2), ("ti", 2)),
         *(("so", 1), ("ig", 1), ("dal", 0), ("aa", 0)),
     ],
 )
-def test_tiers_are_those_of_joshi_et_al(code: str, tier: int) -> None:
-    assert language_info(code).tier == tier
+def test_classes_are_those_of_joshi_et_al(code: str, resource_class: int) -> None:
+    assert language_info(code).resource_class == resource_class
+    with pytest.warns(FutureWarning, match="now called resource_class"):
+        assert language_info(code).tier == resource_class
 
 
 def test_info_names_language_and_script() -> None:

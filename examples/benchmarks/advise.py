@@ -25,7 +25,7 @@ from torch.nn.functional import linear, normalize
 
 from optical_hf import load_bitext
 from optical_hf.evaluation.advice import AdviceRule
-from optical_hf.evaluation.report.language_scores import choose_tiers
+from optical_hf.evaluation.report.language_scores import choose_resource_groups
 from optical_hf.metrics.paired_level import PairedLevel, paired_level
 from optical_hf.models.alignment.contrastive_map import ContrastiveRows, fit_contrastive
 from optical_hf.models.alignment.map_descent import ContrastiveSettings
@@ -125,8 +125,10 @@ def hits(pairs: Pairs, asked_Q: np.ndarray, query_SD: Tensor, document_QD: Tenso
 def levels(pairs: Pairs, asked_Q: np.ndarray, mine: np.ndarray, bar: np.ndarray) -> dict[str, PairedLevel]:
     """Recovery by language and for the group that `advise` judges."""
     languages, groups = pairs.languages_Q[asked_Q], pairs.text_Q[asked_Q].numpy()
-    tiers, _ = choose_tiers(languages.tolist(), groups.astype(str).tolist(), None, None)
-    sets = {code: [code] for code in np.unique(languages)} | {"judged": tiers.low if tiers else np.unique(languages)}
+    resource_groups, _ = choose_resource_groups(languages.tolist(), groups.astype(str).tolist(), None, None)
+    sets = {code: [code] for code in np.unique(languages)} | {
+        "judged": resource_groups.low if resource_groups else np.unique(languages)
+    }
     rows = {name: np.isin(languages, list(codes)) for name, codes in sets.items()}
     return {
         name: paired_level(mine[row], bar[row], languages[row], groups[row], rounds=2000) for name, row in rows.items()

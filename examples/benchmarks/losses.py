@@ -2,8 +2,8 @@
 
 Bitext, teacher, student and groups are those of a study file. The student learns from --size pairs a language, each loss from
 the same closed form, at each learning rate, without and with a document bank where it reads one. Asked are --held-out pairs a
-language that were not drawn, among the English sides of all languages. Prints mean R@1 of the low and of the high tier, in percent,
-and the seconds of the steps.
+language that were not drawn, among the English sides of all languages. Prints mean R@1 of the low- and of the
+high-resource group, in percent, and the seconds of the steps.
 
 OMP_NUM_THREADS=1 python examples/benchmarks/losses.py examples/benchmarks/claim_small.yaml "late MiniLM" "e5 12 layers" \\
     pooled_mse kl_maxsim pooled_mse=1.0,kl_maxsim=0.01 --set data=DATA --set models=MODELS --set late=runs/late
@@ -94,11 +94,11 @@ with tempfile.TemporaryDirectory() as folder:
             OTDistillationTrainer(model=student, teacher=cache, args=args, train_dataset=drawn).train()
         seconds = time.perf_counter() - clock
         present = set(collection.languages)
-        high, low = ([code for code in tier or () if code in present] for tier in (config.high, config.low))
+        high, low = ([code for code in group or () if code in present] for group in (config.high, config.low))
         report = evaluate_retrieval(
             student.eval(), teacher, collection, search=search, high=high, low=low, middle=present - {*high, *low},
             progress=False,
         )  # fmt: skip
         gap = report.systems["student"].gap
-        shown = (percent(*(gap[tier][end] for end in ("value", "low", "high"))) for tier in ("low_mean", "high_mean"))
+        shown = (percent(*(gap[group][end] for end in ("value", "low", "high"))) for group in ("low_mean", "high_mean"))
         print(f"| {losses or 'no steps'} | {rate} | {' | '.join(shown)} | {seconds:.0f} |", flush=True)

@@ -44,19 +44,19 @@ def queries(layout, images):
     return hits.ravel(), np.broadcast_to(names[:, None], shape).ravel(), groups.ravel(), names
 
 
-def tiers(names):
+def resource_groups(names):
     return {"high": list(names[LANGUAGES // 2 :]), "low": list(names[: LANGUAGES // 2])}
 
 
 def ours(hits, languages, groups, names, rounds):
-    report = cross_lingual_gap(hits, languages, groups=groups, rounds=rounds, **tiers(names))
+    report = cross_lingual_gap(hits, languages, groups=groups, rounds=rounds, **resource_groups(names))
     return report.gap.high - report.gap.low
 
 
 def our_comparison(hits, languages, groups, names, rounds):
     """The paired test of the same size, against a system that differs in a tenth of the hits."""
     other = np.where(np.random.default_rng(2).random(len(hits)) < 0.1, 1 - hits, hits)
-    result = compare_systems(hits, other, languages, groups=groups, rounds=rounds, **tiers(names))
+    result = compare_systems(hits, other, languages, groups=groups, rounds=rounds, **resource_groups(names))
     return result.gap_change.high - result.gap_change.low
 
 

@@ -17,8 +17,8 @@ from optical_hf import load_bitext
 from optical_hf.languages import language_info
 from optical_hf.metrics.bootstrap import resampled_means
 from optical_hf.metrics.observations import observe
+from optical_hf.metrics.resource_groups import split_resource_groups
 from optical_hf.metrics.seeds import over_seeds, ratio_over_seeds
-from optical_hf.metrics.tiers import split_tiers
 from optical_hf.models.alignment.own_rank import SAME, own_rank, text_numbers
 from optical_hf.models.alignment.ridge_regression import NormalEquations
 from optical_hf.models.teachers.token_cache.cache_shards import text_hash
@@ -131,11 +131,17 @@ def gap(found: Hits, whole: dict[tuple[str, str], Queries], name: str, seeds: in
     )
     languages = [place[1] for place in places for _ in whole[place].foreign]
     texts = [text for place in places for text in whole[place].documents]
-    tiers = split_tiers({code: language_info(code).tier for _, code in places}, high_from=4, low_to=2)
+    resource_groups = split_resource_groups(
+        {code: language_info(code).resource_class for _, code in places}, high_from=4, low_to=2
+    )
     seen = observe(list(runs_NQ), languages, texts, least=1)
-    signs = [(code in tiers.high) / len(tiers.high) - (code in tiers.low) / len(tiers.low) for code in seen.languages]
+    signs = [
+        (code in resource_groups.high) / len(resource_groups.high)
+        - (code in resource_groups.low) / len(resource_groups.low)
+        for code in seen.languages
+    ]
     estimate = over_seeds(seen, resampled_means(seen, 2000, seed=0), np.array(signs)).estimate(0.95)
-    groups = f"{' '.join(tiers.high)} - {' '.join(tiers.low)}"
+    groups = f"{' '.join(resource_groups.high)} - {' '.join(resource_groups.low)}"
     return (
         f"gap {groups}: {100 * estimate.value:.1f} [{100 * (estimate.low or 0):.1f}, {100 * (estimate.high or 0):.1f}]"
     )

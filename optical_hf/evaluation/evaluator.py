@@ -11,7 +11,7 @@ from sentence_transformers.base.evaluation import BaseEvaluator
 from optical_hf.data import RetrievalCollection
 from optical_hf.evaluation.evaluation_settings import EvaluationSettings
 from optical_hf.evaluation.own_index import own_index_encoder, untrained_checkpoint
-from optical_hf.evaluation.report.language_scores import choose_tiers
+from optical_hf.evaluation.report.language_scores import choose_resource_groups
 from optical_hf.evaluation.retrieval import best_reading, checked_collections, list_queries, with_own_index
 from optical_hf.evaluation.session import Session
 from optical_hf.evaluation.systems import System, resolve_systems
@@ -66,7 +66,7 @@ class RetrievalEvaluator(BaseEvaluator):
         self.collections, self.teacher = checked_collections(collections), teacher
         queries = list_queries(self.collections)
         self.languages = np.array(queries.languages)
-        self.tiers, _ = choose_tiers(
+        self.resource_groups, _ = choose_resource_groups(
             queries.languages, queries.groups, self.settings.high, self.settings.low, self.settings.middle
         )
         self.primary_metric = f"R@{self.settings.k[0]}/mean"
@@ -102,7 +102,7 @@ class RetrievalEvaluator(BaseEvaluator):
         levels = self._levels(ranks)
         own = self._levels(found) if (found := self._re_indexed(model)) is not None else {}
         metrics |= {f"recovery{name}": levels[name] / level for name, level in own.items() if level >= LEAST}
-        if self.tiers is not None:
+        if self.resource_groups is not None:
             metrics |= {f"R@1{name}": levels[name] for name in ("_high", "_low")}
             metrics["R@1_gap"] = levels["_high"] - levels["_low"]
         metrics = self.prefix_name_to_metrics(metrics, self.name)
@@ -143,8 +143,8 @@ class RetrievalEvaluator(BaseEvaluator):
         """R@1 of each language as "/de", and means over languages as "/mean", and "_high" and "_low" where there are groups."""
         means = self._means(recall_at_k(ranks, 1))
         levels = {f"/{code}": mean for code, mean in means.items()} | {"/mean": float(np.mean(list(means.values())))}
-        if self.tiers is not None:
-            groups = {"_high": self.tiers.high, "_low": self.tiers.low}
+        if self.resource_groups is not None:
+            groups = {"_high": self.resource_groups.high, "_low": self.resource_groups.low}
             levels |= {name: float(np.mean([means[code] for code in codes])) for name, codes in groups.items()}
         return levels
 

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from optical_hf.evaluation.report.language_scores import (
     Bootstrap,
     LanguageResult,
-    choose_tiers,
+    choose_resource_groups,
     score_gap,
     score_languages,
 )
@@ -110,7 +110,7 @@ def evaluate_regions(
     check_widths(asked, VectorStore.of(found), found)
     languages = np.array([canonical_language(code) for code in phrases.languages])
     groups = np.array([str(image) for image in phrases.images])
-    tiers, no_gap = choose_tiers(languages.tolist(), groups.tolist(), high, low, middle)
+    resource_groups, no_gap = choose_resource_groups(languages.tolist(), groups.tolist(), high, low, middle)
 
     rows_of: dict[str, list[int]] = {}
     for row, image in enumerate(regions.images):
@@ -131,7 +131,8 @@ def evaluate_regions(
     return RegionReport(
         languages=scores,
         box_recall={code: float(np.isfinite(ranks[languages == code]).mean()) for code in scores},
-        gap=tiers and score_gap(ranks, languages, groups, tiers=tiers, bootstrap=bootstrap),
+        gap=resource_groups
+        and score_gap(ranks, languages, groups, resource_groups=resource_groups, bootstrap=bootstrap),
         no_gap=no_gap,
         ranks=ranks,
     )

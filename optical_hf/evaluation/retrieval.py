@@ -14,7 +14,7 @@ from optical_hf.evaluation.evaluation_settings import EvaluationSettings
 from optical_hf.evaluation.own_index import checkpoint_name, own_index_encoder, untrained_checkpoint
 from optical_hf.evaluation.report.cutoffs import score_cutoffs
 from optical_hf.evaluation.report.graded_measures import graded_measures
-from optical_hf.evaluation.report.language_scores import choose_tiers, score_gap, score_languages
+from optical_hf.evaluation.report.language_scores import choose_resource_groups, score_gap, score_languages
 from optical_hf.evaluation.report.recovery import score_english, score_recovery
 from optical_hf.evaluation.report.retrieval_report import Queries, RetrievalReport, SystemResult
 from optical_hf.evaluation.searching import Found
@@ -103,7 +103,9 @@ def evaluate_retrieval(
     resolved = resolve_systems(student, teacher, systems, models, untrained)
     check_vectors(given, document_vectors or {}, [s.name for s in resolved if not s.readings], [c.name for c in listed])
     queries = list_queries(listed, settings.shared_groups)
-    tiers, no_gap = choose_tiers(queries.languages, queries.groups, settings.high, settings.low, settings.middle)
+    resource_groups, no_gap = choose_resource_groups(
+        queries.languages, queries.groups, settings.high, settings.low, settings.middle
+    )
     translate = None if translator is None else translator_of(translator, progress=settings.progress)
     session = Session(listed, teacher, settings, document_vectors or {}, stores, translate)
     for system in resolved:
@@ -124,7 +126,8 @@ def evaluate_retrieval(
         results[name] = SystemResult(
             languages=scores,
             mean=float(np.mean([score.recall_at_1.value for score in scores.values()])),
-            gap=tiers and score_gap(ranks[name], *asked, tiers=tiers, bootstrap=bootstrap, ceiling=ceiling),
+            gap=resource_groups
+            and score_gap(ranks[name], *asked, resource_groups=resource_groups, bootstrap=bootstrap, ceiling=ceiling),
             ranks=ranks[name],
             first=[
                 names[row] if row >= 0 else None
@@ -136,7 +139,7 @@ def evaluate_retrieval(
     return RetrievalReport(
         systems=results,
         queries=queries,
-        tiers=tiers,
+        resource_groups=resource_groups,
         no_gap=no_gap,
         settings={
             "search": settings.search,
@@ -150,7 +153,7 @@ def evaluate_retrieval(
             "versions": {name: version(name) for name in ("torch", "transformers", "sentence-transformers")},
         },
         documents={collection.name: len(collection.documents) for collection in listed},
-        recovery=score_recovery(ranks, ["student", "hybrid", *models], *asked, tiers, bootstrap),
+        recovery=score_recovery(ranks, ["student", "hybrid", *models], *asked, resource_groups, bootstrap),
         english=score_english(ranks, *asked, settings.margin, bootstrap),
         cutoffs=score_cutoffs(found, ["student", *models], asked[0], settings.confidence),
         found={name: {c.name: part for c, part in zip(listed, parts, strict=True)} for name, parts in found.items()},

@@ -1,6 +1,6 @@
 """The figures of a model card, from a report as a plain dict: the hub's evaluation results, R@1, recovery, English, the gap.
 
-The dict is what `RetrievalReport.to_dict` returns (schema version 1, docs/reference/report.md).
+The dict is what `RetrievalReport.to_dict` returns (schema version 2, docs/reference/report.md).
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from optical_hf.languages import language_info
 Report = Mapping[str, Any]
 
 
-PARTS = ("systems", "documents", "tiers", "no_gap", "settings")
+PARTS = ("systems", "documents", "resource_groups", "no_gap", "settings")
 
 
 def checked_report(report: Any) -> Report:
@@ -61,13 +61,13 @@ def eval_results(report: Report, system: str) -> list[EvalResult]:
 def recall_table(report: Report) -> str:
     """R@1 in percent with intervals, a row a language, a column a system of the report."""
     systems = {name: report["systems"][name] for name in _side_by_side(list(report["systems"]))}
-    tiers = {code: tier for tier, members in (report["tiers"] or {}).items() for code in members}
+    groups = {code: group for group, members in (report["resource_groups"] or {}).items() for code in members}
     rows = []
     for code in dict.fromkeys(code for system in systems.values() for code in system["languages"]):
         found = [system["languages"].get(code) for system in systems.values()]
         queries = next(language["queries"] for language in found if language)
         levels = [_percent(language["recall_at_1"]) if language else "–" for language in found]
-        rows.append([f"{language_info(code).name} ({code})", tiers.get(code, "–"), f"{queries:,}", *levels])
+        rows.append([f"{language_info(code).name} ({code})", groups.get(code, "–"), f"{queries:,}", *levels])
     rows.append(["mean over languages", "", "", *(f"{100 * system['mean']:.1f}" for system in systems.values())])
     note = f"R@1 in percent, with {100 * report['settings']['confidence']:g} % intervals, on {_collections(report)}."
     return f"{note}\n\n{table(['language', 'group', 'queries', *map(last_part, systems)], rows)}"

@@ -25,14 +25,14 @@ from optical_hf.metrics.bootstrap import (
 )
 from optical_hf.metrics.observations import observe
 from optical_hf.metrics.resampling import Floats
-from optical_hf.metrics.tiers import Tier, Tiers, checked_tiers
+from optical_hf.metrics.resource_groups import ResourceGroup, ResourceGroups, checked_resource_groups
 
 
 @dataclass(frozen=True)
 class LanguageScore:
     """One language of a gap report."""
 
-    tier: Tier
+    resource_group: ResourceGroup
     queries: int
     groups: int
     mean: Estimate
@@ -73,7 +73,7 @@ class Statistics(NamedTuple):
     spread_R: Floats
 
 
-def gap_statistics(means_RL: Floats, languages: Sequence[str], tiers: Tiers) -> Statistics:
+def gap_statistics(means_RL: Floats, languages: Sequence[str], resource_groups: ResourceGroups) -> Statistics:
     """The figures of the gap from language means.
 
     high = mean over the high-resource group, low = mean over the low-resource group, gap = high - low,
@@ -82,14 +82,18 @@ def gap_statistics(means_RL: Floats, languages: Sequence[str], tiers: Tiers) -> 
     Args:
         means_RL: (R, L) language means.
         languages: (L,) their names; languages in no group are left out.
-        tiers: The groups of languages.
+        resource_groups: The groups of languages.
 
     Returns:
         Each figure as (R,); the relative gap is NaN where the high-resource mean is 0.
     """
     high_RL, low_RL, all_RL = (
         means_RL[:, [column for column, language in enumerate(languages) if language in chosen]]
-        for chosen in (set(tiers.high), set(tiers.low), {*tiers.high, *tiers.low, *tiers.middle})
+        for chosen in (
+            set(resource_groups.high),
+            set(resource_groups.low),
+            {*resource_groups.high, *resource_groups.low, *resource_groups.middle},
+        )
     )
     high_R, low_R = high_RL.mean(axis=1), low_RL.mean(axis=1)
     gap_R = high_R - low_R
@@ -147,7 +151,7 @@ def cross_lingual_gap(
     names = observations.languages
     if isinstance(reference, str) and reference not in names:
         raise ValueError(f"no query bears the reference's label {reference!r}; the languages are {', '.join(names)}.")
-    tiers = checked_tiers([name for name in names if name != reference], high, low, middle)
+    resource_groups = checked_resource_groups([name for name in names if name != reference], high, low, middle)
 
     means_L = observations.means_SL()[0]
     resampled_RL = resampled_means(observations, rounds, seed)[:, 0]
@@ -156,9 +160,9 @@ def cross_lingual_gap(
         name: _Figure(means_L[column], resampled_RL[:, column], alone_LL[column]) for column, name in enumerate(names)
     }
     parts = (
-        gap_statistics(means_L[None], names, tiers),
-        gap_statistics(resampled_RL, names, tiers),
-        _weights(means_L, names, tiers),
+        gap_statistics(means_L[None], names, resource_groups),
+        gap_statistics(resampled_RL, names, resource_groups),
+        _weights(means_L, names, resource_groups),
     )
     high_mean, low_mean, gap, relative_gap, worst, spread = (
         _Figure(value[0], resampled_R, weights_L) for value, resampled_R, weights_L in zip(*parts, strict=True)
@@ -181,7 +185,7 @@ def cross_lingual_gap(
 
     scores = {
         name: LanguageScore(
-            tier=tiers.tier(name),
+            resource_group=resource_groups.group_of(name),
             queries=int(observations.queries[column]),
             groups=int(observations.groups[column]),
             mean=mean(name),
@@ -232,10 +236,10 @@ def _known(reference: float | None, languages: int) -> _Figure | None:
     return _Figure(float(reference), np.array(float(reference)), np.zeros(languages))
 
 
-def _weights(means_L: Floats, languages: Sequence[str], tiers: Tiers) -> Statistics:
+def _weights(means_L: Floats, languages: Sequence[str], resource_groups: ResourceGroups) -> Statistics:
     """How each figure changes with the language means (L,), up to a factor, for `sample_behind`."""
-    high_L, low_L = (np.isin(languages, tier) / len(tier) for tier in (tiers.high, tiers.low))
-    counted_L = np.isin(languages, [*tiers.high, *tiers.low, *tiers.middle])
+    high_L, low_L = (np.isin(languages, group) / len(group) for group in (resource_groups.high, resource_groups.low))
+    counted_L = np.isin(languages, [*resource_groups.high, *resource_groups.low, *resource_groups.middle])
     apart_L = (means_L - means_L[counted_L].mean()) * counted_L
     worst_L = np.where(counted_L & (means_L == means_L[counted_L].min()), 1.0, 0.0)
     spread_L = apart_L if apart_L.any() else counted_L.astype(np.float64)

@@ -19,15 +19,15 @@ from optical_hf.metrics.bootstrap import Estimate, checked_confidence, linear_es
 from optical_hf.metrics.naming import first_few
 from optical_hf.metrics.observations import Block, Observations, observe
 from optical_hf.metrics.resampling import Floats, signed_sums
+from optical_hf.metrics.resource_groups import ResourceGroup, ResourceGroups, checked_resource_groups
 from optical_hf.metrics.sign_test import PValue, SignTest, sign_test
-from optical_hf.metrics.tiers import Tier, Tiers, checked_tiers
 
 
 @dataclass(frozen=True)
 class LanguageChange:
     """One language of a comparison."""
 
-    tier: Tier
+    resource_group: ResourceGroup
     queries: int
     groups: int
     mean: float
@@ -104,8 +104,8 @@ def compare_systems(
     confidence = checked_confidence(confidence)
     observations = observe([hits, other_hits], languages, groups)
     names = observations.languages
-    tiers = checked_tiers(names, high, low, middle)
-    contrast_L = gap_contrast(names, tiers)
+    resource_groups = checked_resource_groups(names, high, low, middle)
+    contrast_L = gap_contrast(names, resource_groups)
     means_SL = observations.means_SL()
     differences = observations.difference()
     resampled_RL = resampled_means(differences, rounds, seed)[:, 0]
@@ -114,7 +114,7 @@ def compare_systems(
     return SystemComparison(
         languages={
             name: LanguageChange(
-                tier=tiers.tier(name),
+                resource_group=resource_groups.group_of(name),
                 queries=int(observations.queries[column]),
                 groups=int(observations.groups[column]),
                 mean=float(means_SL[0, column]),
@@ -199,10 +199,10 @@ def align_queries(queries: Sequence[str], other_queries: Sequence[str]) -> NDArr
     return np.array([position[query] for query in queries], dtype=np.intp)
 
 
-def gap_contrast(languages: Sequence[str], tiers: Tiers) -> Floats:
+def gap_contrast(languages: Sequence[str], resource_groups: ResourceGroups) -> Floats:
     """(L,) weights with which language means make the gap: 1 / |high|, -1 / |low|, 0 for the middle."""
-    weight = {"high": 1 / len(tiers.high), "low": -1 / len(tiers.low), "middle": 0.0}
-    return np.array([weight[tiers.tier(language)] for language in languages])
+    weight = {"high": 1 / len(resource_groups.high), "low": -1 / len(resource_groups.low), "middle": 0.0}
+    return np.array([weight[resource_groups.group_of(language)] for language in languages])
 
 
 def _sign_tests(difference: Observations, contrast_L: Floats, rounds: int, seed: int) -> list[PValue]:

@@ -40,9 +40,10 @@ def test_json_round_trip_keeps_every_figure(report, tmp_path):
 
 def test_the_schema_is_the_documented_one(report):
     values = report.to_dict()
-    assert (values["schema"], values["version"]) == ("optical_hf.retrieval_report", 1)
+    assert (values["schema"], values["version"]) == ("optical_hf.retrieval_report", 2)
     assert list(values) == [
-        "schema", "version", "settings", "documents", "tiers", "no_gap", "queries", "systems", "recovery", "english", "cutoffs",
+        "schema", "version", "settings", "documents", "resource_groups", "no_gap", "queries", "systems", "recovery", "english",
+        "cutoffs",
     ]  # fmt: skip
     student = values["systems"]["student"]
     assert list(student) == ["languages", "mean", "gap", "ranks", "first"]
@@ -55,12 +56,21 @@ def test_the_schema_is_the_documented_one(report):
     ("change", "message"),
     [
         ({"schema": "other"}, "expected a report of the schema"),
-        ({"version": 2}, "expected version 1"),
+        ({"version": 3}, "expected version 2"),
     ],
 )
 def test_other_schemas_are_refused(report, change, message):
     with pytest.raises(ValueError, match=message):
         RetrievalReport.from_json(json.dumps(report.to_dict() | change))
+
+
+def test_a_report_of_version_1_is_read(report):
+    old = {**report.to_dict(), "version": 1, "tiers": report.to_dict()["resource_groups"]}
+    for name in ("resource_groups", "recovery", "english", "cutoffs"):
+        del old[name]
+    again = RetrievalReport.from_dict(json.loads(json.dumps(old)))
+    assert again.resource_groups == report.resource_groups is not None
+    assert again.recovery == {}
 
 
 def test_a_file_that_is_no_report(tmp_path):

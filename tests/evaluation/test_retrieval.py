@@ -201,8 +201,8 @@ def test_several_collections_with_groups_of_their_own(student, teacher, collecti
     assert report.systems["student"].languages["de"].groups == 16
 
 
-def test_tiers_are_joshi_s_unless_given_and_one_tier_alone_is_no_gap(student, teacher, collection):
-    assert evaluate_retrieval(student, teacher, collection, **QUIET).tiers == (("de",), ("so",), ())
+def test_groups_are_joshi_s_unless_given_and_one_group_alone_is_no_gap(student, teacher, collection):
+    assert evaluate_retrieval(student, teacher, collection, **QUIET).resource_groups == (("de",), ("so",), ())
     alone = evaluate_retrieval(student, teacher, collection.select("de"), **QUIET)
     assert alone.systems["student"].gap is None
     assert "at least two languages" in alone.no_gap

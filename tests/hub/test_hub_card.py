@@ -160,9 +160,9 @@ class TestCard:
 
     def test_a_report_without_a_gap_says_why(self, student: Encoder, report: dict):
         system = {**report["systems"]["student"], "gap": None}
-        bare = {**report, "systems": {"mine": system}, "tiers": None, "no_gap": "only one tier"}
+        bare = {**report, "systems": {"mine": system}, "resource_groups": None, "no_gap": "only one group"}
         card = model_card(student, report=bare)
-        assert "No R@1 gap: only one tier." in card
+        assert "No R@1 gap: only one group." in card
         assert len(ModelCard(card).data.eval_results) == 2
 
     def test_a_folder_is_no_base_model(self, student: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

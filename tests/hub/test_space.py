@@ -68,7 +68,7 @@ def test_a_report_goes_in_without_the_paths_of_this_machine(tmp_path, index):
     parts = {
         "systems": {"student": {}},
         "documents": {"/home/me/test.so": 3},
-        "tiers": None,
+        "resource_groups": None,
         "no_gap": "",
         "settings": {},
     }

@@ -16,12 +16,12 @@ import numpy as np
 from scipy.stats import norm
 
 from optical_hf.metrics.gap import cross_lingual_gap, gap_statistics
+from optical_hf.metrics.resource_groups import ResourceGroups
 from optical_hf.metrics.significance import compare_systems
-from optical_hf.metrics.tiers import Tiers
 
 NAMES = tuple(f"l{i}" for i in range(6))
-TIERS = Tiers(NAMES[:3], NAMES[3:])
-OPTIONS = {"high": TIERS.high, "low": TIERS.low}
+RESOURCE_GROUPS = ResourceGroups(NAMES[:3], NAMES[3:])
+OPTIONS = {"high": RESOURCE_GROUPS.high, "low": RESOURCE_GROUPS.low}
 ENGLISH = "teacher"
 LEVELS = (0.7, 0.65, 0.6, 0.35, 0.3, 0.25)
 CEILING = 0.8
@@ -86,7 +86,7 @@ def holds(estimate, truth):
 
 def coverage(world, draws, rng, rounds=400):
     """The share of intervals that hold the truth, by figure; those of languages together."""
-    figures = gap_statistics(np.array(LEVELS)[None], NAMES, TIERS)
+    figures = gap_statistics(np.array(LEVELS)[None], NAMES, RESOURCE_GROUPS)
     truth = dict(
         zip(["high_mean", "low_mean", "gap", "relative_gap", "worst", "spread"], np.ravel(figures), strict=True)
     )

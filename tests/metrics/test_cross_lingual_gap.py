@@ -13,7 +13,7 @@ import optical_hf.metrics
 from optical_hf.metrics.gap import cross_lingual_gap
 
 FOLDER = Path(optical_hf.metrics.__file__).parent / "cross_lingual_gap"
-TIERS = {"high": ["de"], "low": ["mr", "so"]}
+RESOURCE_GROUPS = {"high": ["de"], "low": ["mr", "so"]}
 
 
 @pytest.fixture
@@ -36,8 +36,10 @@ def queries():
 
 def test_numbers_are_those_of_the_function(metric, queries):
     hits, languages, groups = queries
-    expected = cross_lingual_gap(hits, languages, groups=groups, rounds=300, seed=3, **TIERS).to_dict()
-    assert metric.compute(hits=hits, languages=languages, groups=groups, rounds=300, seed=3, **TIERS) == expected
+    expected = cross_lingual_gap(hits, languages, groups=groups, rounds=300, seed=3, **RESOURCE_GROUPS).to_dict()
+    assert (
+        metric.compute(hits=hits, languages=languages, groups=groups, rounds=300, seed=3, **RESOURCE_GROUPS) == expected
+    )
 
 
 def test_batches_and_single_queries_add_up(metric, queries):
@@ -45,23 +47,23 @@ def test_batches_and_single_queries_add_up(metric, queries):
     metric.add_batch(hits=hits[:250], languages=languages[:250], groups=groups[:250])
     for hit, language, group in zip(hits[250:], languages[250:], groups[250:], strict=True):
         metric.add(hits=hit, languages=language, groups=group)
-    expected = cross_lingual_gap(hits, languages, groups=groups, rounds=300, reference=0.9, **TIERS).to_dict()
-    assert metric.compute(rounds=300, reference=0.9, **TIERS) == expected
+    expected = cross_lingual_gap(hits, languages, groups=groups, rounds=300, reference=0.9, **RESOURCE_GROUPS).to_dict()
+    assert metric.compute(rounds=300, reference=0.9, **RESOURCE_GROUPS) == expected
 
 
 def test_groups_may_be_left_out_but_not_of_some_batches(metric, queries):
     hits, languages, groups = queries
-    expected = cross_lingual_gap(hits, languages, rounds=300, **TIERS).to_dict()
-    assert metric.compute(hits=hits, languages=languages, rounds=300, **TIERS) == expected
+    expected = cross_lingual_gap(hits, languages, rounds=300, **RESOURCE_GROUPS).to_dict()
+    assert metric.compute(hits=hits, languages=languages, rounds=300, **RESOURCE_GROUPS) == expected
     metric.add_batch(hits=hits, languages=languages, groups=groups)
     metric.add_batch(hits=hits[:7], languages=languages[:7])
     with pytest.raises(ValueError, match="7 of 307 queries have no group"):
-        metric.compute(**TIERS)
+        metric.compute(**RESOURCE_GROUPS)
 
 
 def test_errors_come_through(metric):
     with pytest.raises(ValueError, match="1 of 2 languages are in no group: ti"):
-        metric.compute(hits=[1, 0, 1, 0], languages=["de", "de", "ti", "ti"], **TIERS)
+        metric.compute(hits=[1, 0, 1, 0], languages=["de", "de", "ti", "ti"], **RESOURCE_GROUPS)
 
 
 @pytest.mark.slow

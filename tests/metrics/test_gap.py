@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 
 from optical_hf.metrics.gap import cross_lingual_gap
-from optical_hf.metrics.tiers import split_tiers
+from optical_hf.metrics.resource_groups import split_resource_groups
 
-TIERS = {"high": ["de", "fr"], "low": ["mr", "so"]}
+RESOURCE_GROUPS = {"high": ["de", "fr"], "low": ["mr", "so"]}
 
 
 def captions(groups=120, a_group=3, seed=0, languages=("de", "fr", "mr", "so"), levels=(0.8, 0.7, 0.4, 0.3)):
@@ -27,7 +27,7 @@ def test_figures_are_those_of_a_plain_loop():
     rng = np.random.default_rng(5)
     keep = rng.random(len(hits)) < np.where(languages == "so", 0.4, 0.9)  # uneven: languages still count alike
     hits, languages, groups = hits[keep], languages[keep], groups[keep]
-    report = cross_lingual_gap(hits, languages, groups=groups, rounds=200, **TIERS)
+    report = cross_lingual_gap(hits, languages, groups=groups, rounds=200, **RESOURCE_GROUPS)
     means = {name: hits[languages == name].mean() for name in ("de", "fr", "mr", "so")}
     for name, score in report.languages.items():
         assert score.mean.value == pytest.approx(means[name], rel=1e-12)
@@ -43,7 +43,7 @@ def test_figures_are_those_of_a_plain_loop():
 
 def test_intervals_are_those_of_a_loop_over_resampled_groups():
     hits, languages, groups = captions(groups=60)
-    report = cross_lingual_gap(hits, languages, groups=groups, rounds=4000, **TIERS)
+    report = cross_lingual_gap(hits, languages, groups=groups, rounds=4000, **RESOURCE_GROUPS)
     totals_GL = np.stack(
         [[hits[(groups == g) & (languages == name)].sum() for name in ("de", "fr", "mr", "so")] for g in range(60)]
     )
@@ -77,14 +77,14 @@ def width(estimate):
 
 def test_grouping_widens_levels_and_narrows_the_gap_where_languages_rise_and_fall_together():
     hits, languages, groups = captions()
-    grouped = cross_lingual_gap(hits, languages, groups=groups, rounds=2000, **TIERS)
-    alone = cross_lingual_gap(hits, languages, rounds=2000, **TIERS)
+    grouped = cross_lingual_gap(hits, languages, groups=groups, rounds=2000, **RESOURCE_GROUPS)
+    alone = cross_lingual_gap(hits, languages, rounds=2000, **RESOURCE_GROUPS)
     own = cross_lingual_gap(
         hits,
         languages,
         groups=[f"{name}{group}" for name, group in zip(languages, groups, strict=True)],
         rounds=2000,
-        **TIERS,
+        **RESOURCE_GROUPS,
     )
     assert width(grouped.low_mean) > 1.2 * width(alone.low_mean)
     assert width(own.gap) > 1.2 * width(grouped.gap)
@@ -93,17 +93,20 @@ def test_grouping_widens_levels_and_narrows_the_gap_where_languages_rise_and_fal
 
 def test_order_of_queries_and_names_of_groups_do_not_matter():
     hits, languages, groups = captions()
-    expected = cross_lingual_gap(hits, languages, groups=groups, rounds=500, **TIERS).to_dict()
+    expected = cross_lingual_gap(hits, languages, groups=groups, rounds=500, **RESOURCE_GROUPS).to_dict()
     order = np.random.default_rng(0).permutation(len(hits))
     names = np.array([f"image-{997 * group % 120}" for group in groups])
-    moved = cross_lingual_gap(hits[order], languages[order], groups=names[order], rounds=500, **TIERS).to_dict()
+    moved = cross_lingual_gap(
+        hits[order], languages[order], groups=names[order], rounds=500, **RESOURCE_GROUPS
+    ).to_dict()
     assert json.dumps(moved) == json.dumps(expected)
 
 
 def test_the_seed_decides_the_draws_and_nothing_else():
     hits, languages, groups = captions()
     one, same, other = (
-        cross_lingual_gap(hits, languages, groups=groups, rounds=500, seed=seed, **TIERS) for seed in (0, 0, 1)
+        cross_lingual_gap(hits, languages, groups=groups, rounds=500, seed=seed, **RESOURCE_GROUPS)
+        for seed in (0, 0, 1)
     )
     assert one == same
     assert one.gap != other.gap
@@ -127,23 +130,25 @@ def test_the_teachers_english_is_drawn_with_the_images_it_shares():
     assert fixed.spread.value == pytest.approx(report.spread.value)
 
 
-def test_the_middle_tier_is_reported_and_not_counted():
+def test_the_middle_group_is_reported_and_not_counted():
     hits, languages, _ = captions()
     levels = {"de": 5, "fr": 3, "mr": 2, "so": 1}
-    report = cross_lingual_gap(hits, languages, rounds=100, **split_tiers(levels, high_from=4, low_to=2)._asdict())
-    assert report.languages["fr"].tier == "middle"
+    report = cross_lingual_gap(
+        hits, languages, rounds=100, **split_resource_groups(levels, high_from=4, low_to=2)._asdict()
+    )
+    assert report.languages["fr"].resource_group == "middle"
     assert report.high_mean.value == hits[languages == "de"].mean()
 
 
 def test_languages_of_different_groups_are_drawn_apart_and_may_differ_in_size():
     hits, languages, groups = captions(groups=40)
     few = (languages != "so") | (groups < 5)  # 5 of 40 images have Somali: some rounds draw none of them
-    report = cross_lingual_gap(hits[few], languages[few], groups=groups[few], rounds=2000, **TIERS)
+    report = cross_lingual_gap(hits[few], languages[few], groups=groups[few], rounds=2000, **RESOURCE_GROUPS)
     assert report.languages["so"].groups == 5
     assert 0 <= report.languages["so"].mean.low <= report.languages["so"].mean.value <= report.languages["so"].mean.high
 
 
-def test_a_high_tier_that_finds_nothing_has_no_relative_gap():
+def test_a_high_group_that_finds_nothing_has_no_relative_gap():
     report = cross_lingual_gap([0, 0, 1, 0], ["de", "de", "so", "so"], high=["de"], low=["so"], rounds=50)
     assert np.isnan(report.relative_gap.value)
     assert json.loads(json.dumps(report.to_dict(), allow_nan=False))["relative_gap"] == {

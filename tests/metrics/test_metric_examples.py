@@ -7,7 +7,7 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "name", ["bootstrap", "gap", "naming", "ranking", "seeds", "sign_test", "significance", "tiers"]
+    "name", ["bootstrap", "gap", "naming", "ranking", "seeds", "sign_test", "significance", "resource_groups"]
 )
 def test_examples_run(name):
     result = doctest.testmod(import_module(f"optical_hf.metrics.{name}"))

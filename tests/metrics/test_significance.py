@@ -10,7 +10,7 @@ from scipy import stats
 from optical_hf.metrics.gap import cross_lingual_gap
 from optical_hf.metrics.significance import align_queries, compare_systems, holm
 
-TIERS = {"high": ["de", "fr"], "low": ["mr", "so"]}
+RESOURCE_GROUPS = {"high": ["de", "fr"], "low": ["mr", "so"]}
 NAMES = np.array(["de", "fr", "mr", "so"])
 
 
@@ -75,8 +75,8 @@ def test_many_independent_hits_are_mcnemars_mid_p_test():
 
 def test_differences_and_gaps_are_those_of_the_systems_reports():
     hits, other, languages, groups = two_systems(better=(0.0, 0.05, 0.1, 0.2))
-    result = compare_systems(hits, other, languages, groups=groups, rounds=500, **TIERS)
-    mine, theirs = (cross_lingual_gap(x, languages, groups=groups, rounds=10, **TIERS) for x in (hits, other))
+    result = compare_systems(hits, other, languages, groups=groups, rounds=500, **RESOURCE_GROUPS)
+    mine, theirs = (cross_lingual_gap(x, languages, groups=groups, rounds=10, **RESOURCE_GROUPS) for x in (hits, other))
     assert result.gap == pytest.approx(mine.gap.value)
     assert result.other_gap == pytest.approx(theirs.gap.value)
     assert result.gap_change.value == pytest.approx(mine.gap.value - theirs.gap.value)
@@ -87,12 +87,12 @@ def test_differences_and_gaps_are_those_of_the_systems_reports():
     json.dumps(result.to_dict(), allow_nan=False)
 
 
-def test_a_gain_in_the_low_tier_alone_changes_the_gap_and_a_common_gain_does_not():
-    common = compare_systems(*two_systems()[:3], groups=two_systems()[3], rounds=2000, **TIERS)
+def test_a_gain_in_the_low_group_alone_changes_the_gap_and_a_common_gain_does_not():
+    common = compare_systems(*two_systems()[:3], groups=two_systems()[3], rounds=2000, **RESOURCE_GROUPS)
     assert all(change.p_holm < 0.01 for change in common.languages.values())
     assert common.gap_p_value > 0.05
     hits, other, languages, groups = two_systems(better=(0, 0, 0.1, 0.1))
-    low_only = compare_systems(hits, other, languages, groups=groups, rounds=2000, **TIERS)
+    low_only = compare_systems(hits, other, languages, groups=groups, rounds=2000, **RESOURCE_GROUPS)
     assert low_only.gap_p_value < 0.01
     assert low_only.gap_change.high < 0
     assert low_only.languages["so"].p_holm < 0.01 < low_only.languages["de"].p_holm
@@ -100,8 +100,8 @@ def test_a_gain_in_the_low_tier_alone_changes_the_gap_and_a_common_gain_does_not
 
 def test_swapping_the_systems_turns_the_signs_and_leaves_the_p_values():
     hits, other, languages, groups = two_systems(better=(0, 0.02, 0.02, 0.05))
-    there = compare_systems(hits, other, languages, groups=groups, rounds=1000, **TIERS)
-    back = compare_systems(other, hits, languages, groups=groups, rounds=1000, **TIERS)
+    there = compare_systems(hits, other, languages, groups=groups, rounds=1000, **RESOURCE_GROUPS)
+    back = compare_systems(other, hits, languages, groups=groups, rounds=1000, **RESOURCE_GROUPS)
     assert back.gap_change.value == -there.gap_change.value
     for name in NAMES:
         assert back.languages[name].difference.value == -there.languages[name].difference.value
@@ -110,7 +110,7 @@ def test_swapping_the_systems_turns_the_signs_and_leaves_the_p_values():
 
 def test_a_system_compared_with_itself_differs_nowhere():
     hits, _, languages, groups = two_systems()
-    result = compare_systems(hits, hits, languages, groups=groups, rounds=200, **TIERS)
+    result = compare_systems(hits, hits, languages, groups=groups, rounds=200, **RESOURCE_GROUPS)
     assert result.gap_p_value == 1.0
     assert {(change.p_value, change.p_holm) for change in result.languages.values()} == {(1.0, 1.0)}
     assert result.gap_change.low == result.gap_change.high == 0.0
@@ -138,7 +138,7 @@ def test_five_queries_that_all_improve_are_not_significant_however_many_stay_as_
 
 
 def test_holm_runs_over_languages_and_gap():
-    result = compare_systems(*two_systems(better=(0, 0.02, 0.03, 0.05))[:3], rounds=500, **TIERS)
+    result = compare_systems(*two_systems(better=(0, 0.02, 0.03, 0.05))[:3], rounds=500, **RESOURCE_GROUPS)
     p_values = [*(change.p_value for change in result.languages.values()), result.gap_p_value]
     corrected = [*(change.p_holm for change in result.languages.values()), result.gap_p_holm]
     assert corrected == holm(p_values).tolist()
@@ -190,7 +190,7 @@ def test_systems_with_other_queries_are_named(queries, others, message):
         align_queries(queries, others)
 
 
-def test_systems_of_other_length_or_tiers_are_named():
+def test_systems_of_other_length_or_groups_are_named():
     with pytest.raises(ValueError, match=r"shapes are \(4,\), \(3,\), \(4,\).*align_queries"):
         compare_systems([1, 0, 1, 0], [1, 0, 1], ["de", "de", "so", "so"], high=["de"], low=["so"])
     with pytest.raises(ValueError, match="in no group: so"):

@@ -54,7 +54,7 @@ def run(
     report = RetrievalReport(
         systems={"student": SystemResult(found, 0.0, None, ranks, [None] * len(ids))},
         queries=Queries(ids, ["C"] * len(ids), languages.tolist(), groups.tolist()),
-        tiers=None, no_gap="not asked", settings={}, documents={"C": GROUPS},
+        resource_groups=None, no_gap="not asked", settings={}, documents={"C": GROUPS},
     )  # fmt: skip
     searched = tuple(replace(COLLECTION, name=name, limit=len(name)) for name in collections)
     learnt = (CONFIG.budgets["B"], {"de": ("x",)}, 500, seed)

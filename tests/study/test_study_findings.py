@@ -119,7 +119,7 @@ def test_changes_of_the_gap_by_size_are_corrected_over_all_that_the_study_shows(
 
 
 @pytest.mark.parametrize(
-    ("lists", "tiers"),
+    ("lists", "resource_groups"),
     [
         ({"high": ("de",), "low": ("so",)}, {"de": "high", "so": "low", "mr": "middle"}),
         ({"high": None, "low": ("so",)}, {"de": "high", "so": "low", "mr": "high"}),
@@ -129,14 +129,16 @@ def test_changes_of_the_gap_by_size_are_corrected_over_all_that_the_study_shows(
     ],
 )
 def test_groups_are_those_of_an_evaluation_and_stand_in_the_table(
-    lists: dict, tiers: dict[str, str], tmp_path: Path
+    lists: dict, resource_groups: dict[str, str], tmp_path: Path
 ) -> None:
     config = replace(CONFIG, **lists)
     done = run(tmp_path, "large", "MSE", {"de": 0.9, "so": 0.3, "mr": 0.5})
     rows = read_table(config, [done]).rows.to_dict("records")
-    assert {row["language"]: row["tier"] for row in rows if row.get("language")} == tiers
+    assert {row["language"]: row["resource_group"] for row in rows if row.get("language")} == resource_groups
     levels = {"de": 0.9, "so": 0.3, "mr": 0.5}
-    mean = {name: np.mean([levels[code] for code in levels if tiers[code] == name]) for name in ("high", "low")}
+    mean = {
+        name: np.mean([levels[code] for code in levels if resource_groups[code] == name]) for name in ("high", "low")
+    }
     (gap,) = (row["value"] for row in rows if row["metric"] == "R@1 gap")
     assert gap == pytest.approx(mean["high"] - mean["low"])
 
@@ -145,7 +147,7 @@ def test_languages_of_one_group_have_no_gap(tmp_path: Path) -> None:
     done = run(tmp_path, "large", "MSE", {"so": 0.3, "mr": 0.5})
     for lists in ({"high": None, "low": ("so", "mr")}, {"high": ("de",), "low": None}, {"high": None, "low": None}):
         rows = read_table(replace(CONFIG, **lists), [done]).rows.to_dict("records")
-        assert {row["tier"] for row in rows} == {"low"}
+        assert {row["resource_group"] for row in rows} == {"low"}
 
 
 @pytest.mark.slow

@@ -60,7 +60,7 @@ def test_a_study_from_its_file_to_its_report(study_values: dict, loaded: Written
         assert 0 <= row["low"] <= row["value"] <= row["high"] <= 1
         assert row["queries"] == 12
         assert row["language_pairs"] == 12
-        assert row["tier"] == ("high" if row["language"] == "de" else "low")
+        assert row["resource_group"] == ("high" if row["language"] == "de" else "low")
         assert row["steps"] == (2 if row["system"] == "MSE" else 0)
         assert row["flops"] > 0
         assert row["seconds"] > 0
@@ -70,9 +70,9 @@ def test_a_study_from_its_file_to_its_report(study_values: dict, loaded: Written
     by_student = {row["student"]: row for row in recalls}
     assert by_student["whole"]["backbone_parameters"] > by_student["short"]["backbone_parameters"]
     gaps = {row["metric"]: row for row in rows if row["student"] == "whole" and row["language"] is None}
-    low = [row["value"] for row in recalls if row["student"] == "whole" and row["tier"] == "low"]
-    assert gaps["R@1 low tier"]["value"] == pytest.approx(sum(low) / 2)
-    assert gaps["R@1 gap"]["value"] == pytest.approx(gaps["R@1 high tier"]["value"] - sum(low) / 2)
+    low = [row["value"] for row in recalls if row["student"] == "whole" and row["resource_group"] == "low"]
+    assert gaps["R@1 low group"]["value"] == pytest.approx(sum(low) / 2)
+    assert gaps["R@1 gap"]["value"] == pytest.approx(gaps["R@1 high group"]["value"] - sum(low) / 2)
 
     html, markdown = page.read_text(encoding="utf-8"), (output / "report.md").read_text(encoding="utf-8")
     pictures = sorted(path.name for path in (output / "plots").glob("*.svg"))

@@ -15,7 +15,7 @@ from optical_hf.evaluation.report.plot_style import language_label
 from optical_hf.evaluation.report.report_tables import DASH, Table, percent, print_table, with_interval
 from optical_hf.files import write_text
 from optical_hf.metrics.paired_level import PairedLevel
-from optical_hf.metrics.tiers import Tiers
+from optical_hf.metrics.resource_groups import ResourceGroups
 
 SCHEMA = 1
 TITLES = {
@@ -38,7 +38,7 @@ class Advice:
         judged: whose recovery the verdict is about: "low" (the low-resource group), "all" (all languages) or "en".
         recovery: R@1 of the map in the teacher's index beside that of re-indexing, by language; for "high", "low" and "all",
             means over languages; and for "en", first sentences of documents.
-        tiers: the groups of languages; None where there are not both.
+        resource_groups: the groups of languages; None where there are not both.
         costs: of keeping the index and of re-indexing.
         sample: how many `documents`, `fitted_documents`, `fitted_pairs` and searched texts (`searched`) there were.
         own_index: which checkpoint and which prompts re-indexing was measured with.
@@ -50,7 +50,7 @@ class Advice:
     decision: Decision
     judged: str
     recovery: dict[str, PairedLevel]
-    tiers: Tiers | None
+    resource_groups: ResourceGroups | None
     costs: AdviceCosts
     sample: dict[str, int]
     own_index: Mapping[str, Any]
@@ -61,9 +61,10 @@ class Advice:
     def to_dict(self) -> dict[str, Any]:
         """The advice as plain values."""
         rows = {name: level.to_dict() for name, level in self.recovery.items()}
-        tiers = self.tiers and self.tiers._asdict()
+        groups = self.resource_groups and self.resource_groups._asdict()
         return {
-            **asdict(self), "schema": SCHEMA, "decision": self.decision._asdict(), "recovery": rows, "tiers": tiers,
+            **asdict(self), "schema": SCHEMA, "decision": self.decision._asdict(), "recovery": rows,
+            "resource_groups": groups,
         }  # fmt: skip
 
     def to_json(self, path: str | PathLike[str]) -> None:
@@ -87,9 +88,9 @@ def recovery_table(advice: Advice) -> Table:
     rows = []
     for name, level in sorted(advice.recovery.items(), key=lambda row: ORDER.get(row[0], 0)):
         label = MEANS[name] if name in MEANS else language_label(name)
-        tier = advice.tiers.tier(name) if advice.tiers and name not in ORDER else ""
+        group = advice.resource_groups.group_of(name) if advice.resource_groups and name not in ORDER else ""
         share = DASH if level.ratio is None else with_interval(level.ratio)
-        rows.append([label, tier, f"{level.queries:,}", percent(level.mean), percent(level.other_mean), share])
+        rows.append([label, group, f"{level.queries:,}", percent(level.mean), percent(level.other_mean), share])
     sample = advice.sample
     title = f"Predicted recovery in percent, from {sample['fitted_pairs']:,} pairs and {sample['fitted_documents']:,} documents"
     note = (

@@ -23,12 +23,12 @@ from optical_hf.evaluation.advice.advice_sample import ENGLISH, AdviceSample, dr
 from optical_hf.evaluation.advice.reading_speed import AdviceCosts, seconds_a_text
 from optical_hf.evaluation.advice.sample_vectors import index_vectors, read_index
 from optical_hf.evaluation.own_index import own_index_encoder, reading_with, readings
-from optical_hf.evaluation.report.language_scores import Bootstrap, choose_tiers
+from optical_hf.evaluation.report.language_scores import Bootstrap, choose_resource_groups
 from optical_hf.evaluation.report.retrieval_report import RetrievalReport
 from optical_hf.evaluation.retrieval import evaluate_retrieval
 from optical_hf.metrics.paired_level import PairedLevel, paired_level
 from optical_hf.metrics.ranking import recall_at_k
-from optical_hf.metrics.tiers import Tiers
+from optical_hf.metrics.resource_groups import ResourceGroups
 from optical_hf.models.alignment.fit_alignment import fit_alignment
 from optical_hf.models.alignment.index_documents import MAX_DOCUMENTS, Documents, sample_documents
 from optical_hf.models.teacher_space import embedding_width
@@ -112,7 +112,7 @@ def advise(
     own = own_index_encoder(untrained, student, str(student.device))
     width = teacher.width if isinstance(teacher, VectorTeacher) else embedding_width(teacher)
     sample = draw_sample(sample_documents(documents, max_documents, seed, width), bitext, pairs, held_out, seed)
-    tiers = _tiers(sample, high, low)
+    resource_groups = _resource_groups(sample, high, low)
     with ExitStack() as limits:
         for model in (student, teacher, own):
             if not isinstance(model, VectorTeacher):
@@ -122,13 +122,13 @@ def advise(
             student, teacher, own, sample, batch_size, fit_seconds=fit_seconds,
             documents=len(documents) if index_size is None else index_size, pairs=0 if bitext is None else len(bitext),
         )  # fmt: skip
-    recovery = _recovery(report, tiers, Bootstrap(seed=seed))
+    recovery = _recovery(report, resource_groups, Bootstrap(seed=seed))
     judged = next(name for name in ("low", "all", ENGLISH) if name in recovery)
     return Advice(
         decision=rule.decide(recovery[judged].ratio, JUDGED[judged], costs.reindexing_seconds),
         judged=judged,
         recovery=recovery,
-        tiers=tiers,
+        resource_groups=resource_groups,
         costs=costs,
         sample={
             "documents": len(sample.documents),
@@ -155,10 +155,12 @@ def _check_models(student: Encoder, teacher: Encoder | VectorTeacher) -> None:
         raise ValueError("the student has no token projection to fit: load it with load_student(path, teacher)")
 
 
-def _tiers(sample: AdviceSample, high: Collection[str] | None, low: Collection[str] | None) -> Tiers | None:
+def _resource_groups(
+    sample: AdviceSample, high: Collection[str] | None, low: Collection[str] | None
+) -> ResourceGroups | None:
     """The groups of the foreign languages, None where there are not both."""
     spoken = sample.foreign.languages
-    return choose_tiers(spoken, sample.foreign.answers, high, low)[0] if spoken else None
+    return choose_resource_groups(spoken, sample.foreign.answers, high, low)[0] if spoken else None
 
 
 def _measure(
@@ -232,13 +234,15 @@ def _costs(
     )
 
 
-def _recovery(report: RetrievalReport, tiers: Tiers | None, bootstrap: Bootstrap) -> dict[str, PairedLevel]:
+def _recovery(
+    report: RetrievalReport, resource_groups: ResourceGroups | None, bootstrap: Bootstrap
+) -> dict[str, PairedLevel]:
     """R@1 of the student beside re-indexing by language, for the means of the groups and of all, and for English."""
     languages_Q, groups_Q = np.array(report.queries.languages), np.array(report.queries.groups)
     hits, own_hits = (recall_at_k(report.systems[name].ranks, 1) for name in ("student", "own_index"))
     foreign = [code for code in report.languages if code != ENGLISH]
     sets = {code: [code] for code in foreign}
-    sets |= {"high": list(tiers.high), "low": list(tiers.low)} if tiers else {}
+    sets |= {"high": list(resource_groups.high), "low": list(resource_groups.low)} if resource_groups else {}
     sets |= {"all": foreign} if foreign else {}
     sets |= {ENGLISH: [ENGLISH]} if ENGLISH in report.languages else {}
 

@@ -57,7 +57,7 @@ class Comparison:
         tests = self.tests
         rows = [
             [
-                language_label(code), change.tier, percent(change.mean), percent(change.other_mean),
+                language_label(code), change.resource_group, percent(change.mean), percent(change.other_mean),
                 *self._beside(code), with_interval(change.difference), corrected(change.p_holm, change.test),
             ]
             for code, change in ((code, tests.languages[code]) for code in by_resources(list(tests.languages)))
@@ -103,14 +103,14 @@ def compare_reports(
         0.012
     """
     other = report if other is None else other
-    if report.tiers is None:
+    if report.resource_groups is None:
         raise ValueError(f"there are no two groups of languages to compare: {report.no_gap}")
     order = align_queries(_query_names(report), _query_names(other))
     tests = compare_systems(
         recall_at_k(_ranks(report, system), 1),
         recall_at_k(_ranks(other, other_system), 1)[order],
         report.queries.languages,
-        **report.tiers._asdict(),
+        **report.resource_groups._asdict(),
         groups=report.queries.groups,
         confidence=report.settings["confidence"],
         rounds=rounds,

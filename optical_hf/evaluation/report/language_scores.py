@@ -13,7 +13,7 @@ from optical_hf.metrics.bootstrap import Estimate, checked_confidence, grouped_l
 from optical_hf.metrics.gap import cross_lingual_gap
 from optical_hf.metrics.observations import observe
 from optical_hf.metrics.ranking import recall_at_k, reciprocal_rank
-from optical_hf.metrics.tiers import Tiers, checked_tiers, split_tiers
+from optical_hf.metrics.resource_groups import ResourceGroups, checked_resource_groups, split_resource_groups
 from optical_hf.settings_checks import check_counts, check_lists
 
 HIGH_FROM, LOW_TO = 4, 2
@@ -54,13 +54,13 @@ class Bootstrap:
             raise ValueError(f"seed: expected a whole number of at least 0, got {self.seed!r}")
 
 
-def choose_tiers(
+def choose_resource_groups(
     languages: Sequence[str],
     groups: Sequence[str],
     high: Collection[str] | None,
     low: Collection[str] | None,
     middle: Collection[str] = (),
-) -> tuple[Tiers | None, str | None]:
+) -> tuple[ResourceGroups | None, str | None]:
     """The high- and the low-resource group of languages; or None and the reason why there is no gap.
 
     Lists that the user gives must fit the queries; of one list, the other is the rest. Without lists the groups follow the
@@ -82,10 +82,10 @@ def choose_tiers(
     if high is None and low is None:
         if len(present) < 2:
             return None, f"a gap needs queries in at least two languages, there is only {present[0]}"
-        levels = {language: language_info(language).tier for language in present}
-        tiers = split_tiers(levels, high_from=HIGH_FROM, low_to=LOW_TO)
-        for name, tier in (("high", tiers.high), ("low", tiers.low)):
-            if not tier:
+        levels = {language: language_info(language).resource_class for language in present}
+        resource_groups = split_resource_groups(levels, high_from=HIGH_FROM, low_to=LOW_TO)
+        for name, group in (("high", resource_groups.high), ("low", resource_groups.low)):
+            if not group:
                 return None, (
                     f"no language of the {name}-resource group (Joshi et al. 2020, high from class {HIGH_FROM}, low to {LOW_TO}) "
                     f"has a query: the queries are in {', '.join(present)}; name the groups with high=[...] and low=[...]"
@@ -95,11 +95,13 @@ def choose_tiers(
         high = None if high is None else [canonical_language(code) for code in high]
         low = None if low is None else [canonical_language(code) for code in low]
         rest = [language for language in present if language not in {*(high or ()), *(low or ()), *middle}]
-        tiers = checked_tiers(present, rest if high is None else high, rest if low is None else low, middle)
+        resource_groups = checked_resource_groups(
+            present, rest if high is None else high, rest if low is None else low, middle
+        )
     observe(
         [np.zeros(len(languages))], languages, groups
     )  # what the bootstrap cannot use is an error before the encoding
-    return tiers, None
+    return resource_groups, None
 
 
 def score_languages(
@@ -136,7 +138,7 @@ def score_gap(
     languages: NDArray[np.str_],
     groups: NDArray[np.str_],
     *,
-    tiers: Tiers,
+    resource_groups: ResourceGroups,
     bootstrap: Bootstrap,
     ceiling: NDArray[np.float64] | None = None,
 ) -> dict[str, Any]:
@@ -146,7 +148,7 @@ def score_gap(
         ranks: (Q,) of the system.
         languages: (Q,).
         groups: (Q,).
-        tiers: from `choose_tiers`.
+        resource_groups: from `choose_resource_groups`.
         bootstrap: settings of the intervals.
         ceiling: (Q,) ranks of the teacher on the English queries, to which the gap is reported as well.
     """
@@ -158,7 +160,7 @@ def score_gap(
     return cross_lingual_gap(
         hits,
         named,
-        **tiers._asdict(),
+        **resource_groups._asdict(),
         groups=grouped,
         reference=None if ceiling is None else CEILING,
         **asdict(bootstrap),

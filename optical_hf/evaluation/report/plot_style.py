@@ -65,7 +65,7 @@ def by_resources(codes: Sequence[str]) -> list[str]:
         >>> by_resources(["so", "de", "so"])
         ['de', 'so']
     """
-    return sorted(set(codes), key=lambda code: (-language_info(code).tier, code))
+    return sorted(set(codes), key=lambda code: (-language_info(code).resource_class, code))
 
 
 def legend(figure: "Figure", panel: "Axes", where: str = "outside upper left") -> None:

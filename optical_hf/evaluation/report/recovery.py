@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from optical_hf.evaluation.report.language_scores import Bootstrap
 from optical_hf.metrics.paired_level import PairedLevel, paired_level
 from optical_hf.metrics.ranking import recall_at_k
+from optical_hf.metrics.resource_groups import ResourceGroups
 from optical_hf.metrics.significance import holm
-from optical_hf.metrics.tiers import Tiers
 
 Ranks = NDArray[np.float64]
 MEAN = "mean"
@@ -25,7 +25,7 @@ def score_recovery(
     students: Sequence[str],
     languages: NDArray[np.str_],
     groups: NDArray[np.str_],
-    tiers: Tiers | None,
+    resource_groups: ResourceGroups | None,
     bootstrap: Bootstrap,
 ) -> dict[str, dict[str, Any]]:
     """R@1 of each student as a share of that of `own_index`, by language, and for the means of both groups of languages.
@@ -35,7 +35,7 @@ def score_recovery(
         students: the systems that search the teacher's index with the query as it is.
         languages: (Q,).
         groups: (Q,).
-        tiers: the groups of languages; None without a gap.
+        resource_groups: the groups of languages; None without a gap.
         bootstrap: settings of the intervals and tests.
 
     Returns:
@@ -45,8 +45,8 @@ def score_recovery(
     if "own_index" not in ranks:
         return {}
     sets = {code: [code] for code in dict.fromkeys(languages.tolist())}
-    for name in () if tiers is None else ("high", "low"):
-        sets[name] = [code for code in getattr(tiers, name) if code in sets]
+    for name in () if resource_groups is None else ("high", "low"):
+        sets[name] = [code for code in getattr(resource_groups, name) if code in sets]
     return {
         name: _paired(ranks[name], ranks["own_index"], sets, languages, groups, bootstrap)
         for name in students

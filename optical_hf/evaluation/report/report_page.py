@@ -53,7 +53,7 @@ def write_html(
     if compare is not None:
         first, second = compare
         limit = limit or max(30, len(report.languages))
-        if report.tiers is not None:
+        if report.resource_groups is not None:
             parts.append(compare_reports(report, system=first, other_system=second).table())
         parts += [disagreement_table(report, first, second, limit), disagreement_table(report, second, first, limit)]
     write_page(path, title, describe(report), parts)

@@ -46,9 +46,9 @@ def plot_recall(report: RetrievalReport) -> "Figure":
     for row, code in enumerate(languages):
         if row % 2:
             axes.axhspan(row - 0.5, row + 0.5, color="#f5f5f5", zorder=0)
-        if report.tiers is not None:
+        if report.resource_groups is not None:
             place = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": 7, "color": GREY}
-            axes.text(1.01, row, report.tiers.tier(code), **place)
+            axes.text(1.01, row, report.resource_groups.group_of(code), **place)
     _percent_scale(axes, f"R@1 in percent, {100 * report.settings['confidence']:g} % bootstrap intervals by group")
     if len(languages) > MANY:
         axes.tick_params(axis="x", top=True, labeltop=True)
@@ -140,7 +140,7 @@ def plot_bitext(report: RetrievalReport, pairs: Mapping[str, int]) -> "Figure":
 def plots(report: RetrievalReport, pairs: Mapping[str, int] | None = None) -> "dict[str, Figure]":
     """Every plot of a report by its heading: R@1, the gap where there is one, the bitext where pairs are given."""
     figures = {"R@1 by language": plot_recall(report)}
-    if report.tiers is not None:
+    if report.resource_groups is not None:
         figures["The gap"] = plot_gap(report)
     if pairs is not None:
         figures["R@1 against bitext"] = plot_bitext(report, pairs)

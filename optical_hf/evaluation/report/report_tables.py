@@ -102,9 +102,9 @@ def recall_table(report: RetrievalReport) -> Table:
     rows = []
     for code in report.languages:
         results = [system.languages[code] for system in systems]
-        tier = report.tiers.tier(code) if report.tiers else DASH
+        group = report.resource_groups.group_of(code) if report.resource_groups else DASH
         levels = [with_interval(result.recall_at_1) for result in results]
-        rows.append([language_label(code), tier, f"{results[0].queries:,}", *levels])
+        rows.append([language_label(code), group, f"{results[0].queries:,}", *levels])
     means = [percent(system.mean) for system in systems]
     rows.append(["mean over languages", "", f"{len(report.queries.ids):,}", *means])
     title = f"R@1 in percent, with {100 * report.settings['confidence']:g} % intervals"
@@ -182,7 +182,7 @@ def _ordered(report: RetrievalReport, rows: dict[str, Any]) -> list[tuple[str, A
 def _labels(report: RetrievalReport, key: str) -> tuple[str, str]:
     """The first two cells of a row: the language and its group, or which mean it is."""
     if key in report.languages:
-        return language_label(key), report.tiers.tier(key) if report.tiers else DASH
+        return language_label(key), report.resource_groups.group_of(key) if report.resource_groups else DASH
     return ("mean over languages", "") if key == "mean" else (f"{key}-resource group", key)
 
 
@@ -259,8 +259,8 @@ def describe(report: RetrievalReport) -> str:
     if settings["recall_of_exact"]:
         shares = ", ".join(f"{name} {100 * share:.1f} %" for name, share in settings["recall_of_exact"].items())
         parts.append(f"Of the exact search's first {settings['depth']} documents the engine finds: {shares}.")
-    if report.tiers is not None:
-        named = [f"{name} {', '.join(tier)}" for name, tier in report.tiers._asdict().items() if tier]
+    if report.resource_groups is not None:
+        named = [f"{name} {', '.join(group)}" for name, group in report.resource_groups._asdict().items() if group]
         parts.append(f"Groups of languages by resources: {'; '.join(named)}.")
     if report.no_gap:
         parts.append(f"No gap: {report.no_gap}.")

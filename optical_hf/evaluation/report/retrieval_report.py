@@ -1,4 +1,4 @@
-"""`RetrievalReport`: the results of an evaluation as data, and as JSON of schema version 1 (docs/reference/report.md).
+"""`RetrievalReport`: the results of an evaluation as data, and as JSON of schema version 2 (docs/reference/report.md).
 
 Ranks are kept by query, so that two systems can be compared by a paired test, in one report or in two.
 """
@@ -17,10 +17,10 @@ from optical_hf.evaluation.searching import Found
 from optical_hf.files import expand_path, write_text
 from optical_hf.languages import language_info
 from optical_hf.metrics.bootstrap import Estimate
-from optical_hf.metrics.tiers import Tiers
+from optical_hf.metrics.resource_groups import ResourceGroups
 
 SCHEMA = "optical_hf.retrieval_report"
-VERSION = 1
+VERSION = 2  # 1 named the resource groups `tiers`
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class RetrievalReport:
     Args:
         systems: result by system, in the order in which they were named.
         queries: their ids, collections, languages and groups.
-        tiers: languages of the high-resource, the low-resource and the middle group; None without a gap.
+        resource_groups: languages of the high-resource, the low-resource and the middle group; None without a gap.
         no_gap: why there is no gap; None where there is one.
         settings: search, engine, depth, cutoffs, confidence, rounds, seed, versions.
         documents: number of documents by collection.
@@ -75,7 +75,7 @@ class RetrievalReport:
 
     systems: dict[str, SystemResult]
     queries: Queries
-    tiers: Tiers | None
+    resource_groups: ResourceGroups | None
     no_gap: str | None
     settings: dict[str, Any]
     documents: dict[str, int]
@@ -88,7 +88,7 @@ class RetrievalReport:
     @property
     def languages(self) -> list[str]:
         """Languages from the most to the least resources (class of Joshi et al. 2020), then by code."""
-        return sorted(set(self.queries.languages), key=lambda code: (-language_info(code).tier, code))
+        return sorted(set(self.queries.languages), key=lambda code: (-language_info(code).resource_class, code))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON, as docs/reference/report.md describes them."""
@@ -97,7 +97,7 @@ class RetrievalReport:
             "version": VERSION,
             "settings": self.settings,
             "documents": self.documents,
-            "tiers": None if self.tiers is None else {name: list(tier) for name, tier in self.tiers._asdict().items()},
+            "resource_groups": self.resource_groups and self.resource_groups._asdict(),
             "no_gap": self.no_gap,
             "queries": asdict(self.queries),
             "systems": {name: _system_dict(result) for name, result in self.systems.items()},
@@ -117,16 +117,17 @@ class RetrievalReport:
             raise ValueError(
                 f"expected a report of the schema {SCHEMA!r}, got {values.get('schema')!r}: not a retrieval report"
             )
-        if values.get("version") != VERSION:
+        version = values.get("version")
+        if version not in (1, VERSION):
             raise ValueError(
-                f"expected version {VERSION} of {SCHEMA}, got {values.get('version')!r}: it would be misread; "
+                f"expected version {VERSION} of {SCHEMA}, got {version!r}: it would be misread; "
                 "update optical-hf or evaluate again"
             )
-        tiers = values["tiers"]
+        groups = values["tiers" if version == 1 else "resource_groups"]
         return cls(
             systems={name: _system(result) for name, result in values["systems"].items()},
             queries=Queries(**values["queries"]),
-            tiers=None if tiers is None else Tiers(**{name: tuple(tier) for name, tier in tiers.items()}),
+            resource_groups=groups and ResourceGroups(**{name: tuple(codes) for name, codes in groups.items()}),
             no_gap=values["no_gap"],
             settings=dict(values["settings"]),
             documents=dict(values["documents"]),

@@ -15,7 +15,7 @@ from optical_hf.metrics.gap import cross_lingual_gap
 UNGROUPED = ""
 
 DESCRIPTION = """
-Zero-shot R@1 gap between high- and low-resource languages: level of each language and tier, gap, relative gap, worst
+Zero-shot R@1 gap between high- and low-resource languages: level of each language and group, gap, relative gap, worst
 language and spread, each with a bootstrap interval resampled by group.
 """
 

@@ -84,8 +84,8 @@ def system_sentences(test: SystemTest) -> Iterator[str]:
     setting = f" ({ours.setting})" if ours.setting else ""
     head = f"{ours.teacher}, {ours.student}: {ours.system} against {other.system}{setting}"
     if test.languages:
-        low = {key: change for key, change in test.languages.items() if change.tier == "low"}
-        rest = {key: change for key, change in test.languages.items() if change.tier != "low"}
+        low = {key: change for key, change in test.languages.items() if change.resource_group == "low"}
+        rest = {key: change for key, change in test.languages.items() if change.resource_group != "low"}
         yield f"{head}: {_tally(low, 'low-resource')}; {_tally(rest, 'other')} (p corrected over {test.family} tests)."
     if test.gaps:
         changes = "; ".join(
@@ -115,16 +115,16 @@ def _share(share: Recovery) -> str:
     return f"{100 * level.ratio.value:.1f} %{interval} of {OWN_INDEX} {where} ({verdict}, {p_value(share.p_holm)})"
 
 
-def _tally(changes: dict[tuple[str, str], LanguageChange], tier: str) -> str:
+def _tally(changes: dict[tuple[str, str], LanguageChange], group: str) -> str:
     """In how many (collection, language) pairs R@1 is higher, lower, or no difference was detected, and how large it may be."""
     if not changes:
-        return f"no {tier} language to compare"
+        return f"no {group} language to compare"
     significant = {key: change for key, change in changes.items() if change.p_holm < SIGNIFICANT}
     higher = [key for key, change in significant.items() if change.difference.value > 0]
     lower = [key for key, change in significant.items() if change.difference.value < 0]
     rest = [change.difference for key, change in changes.items() if key not in significant]
     parts = [
-        f"higher R@1 in {len(higher)} of {len(changes)} {tier} tests{_named(higher)}",
+        f"higher R@1 in {len(higher)} of {len(changes)} {group} tests{_named(higher)}",
         f"lower in {len(lower)}{_named(lower)}",
     ]
     if rest:

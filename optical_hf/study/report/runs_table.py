@@ -14,7 +14,7 @@ from optical_hf.evaluation.report.language_scores import HIGH_FROM, LOW_TO
 from optical_hf.files import write_whole
 from optical_hf.languages import language_info
 from optical_hf.metrics.ranking import recall_at_k
-from optical_hf.metrics.tiers import Tier, Tiers, split_tiers
+from optical_hf.metrics.resource_groups import ResourceGroup, ResourceGroups, split_resource_groups
 from optical_hf.study.config.grid import NO_STUDENT, RunConfig
 from optical_hf.study.config.study_config import StudyConfig
 from optical_hf.study.report.study_table import ALL, QUERY, StudyTable, gap_of
@@ -28,7 +28,7 @@ SCHEMA = pa.schema(
         *[(name, TEXT) for name in ("study", "run", "status", "error", "teacher", "student", "system", "losses")],
         *[(name, TEXT) for name in ("alignment", "budget")],
         *[(name, WHOLE) for name in ("size", "seed", "pairs", "documents")],
-        *[(name, TEXT) for name in ("collection", "language", "tier")],
+        *[(name, TEXT) for name in ("collection", "language", "resource_group")],
         ("language_pairs", WHOLE),
         ("metric", TEXT),
         *[(name, REAL) for name in ("value", "low", "high")],
@@ -72,17 +72,23 @@ def write_table(table: StudyTable, path: Path) -> None:
     write_whole(path, lambda beside: pq.write_table(rows, beside))
 
 
-def tier_of(config: StudyConfig, code: str) -> Tier:
+def resource_group_of(config: StudyConfig, code: str) -> ResourceGroup:
     """The group of a language: as the study lists it, else by its class (Joshi et al. 2020).
 
     With one list alone the other languages are the other group; with two they are in neither. As in `evaluate_retrieval`.
     """
-    listed: dict[Tier, tuple[str, ...]] = {"high": config.high or (), "low": config.low or (), "middle": config.middle}
+    listed: dict[ResourceGroup, tuple[str, ...]] = {
+        "high": config.high or (),
+        "low": config.low or (),
+        "middle": config.middle,
+    }
     for name, codes in listed.items():
         if code in codes:
             return name
     if config.high is None and config.low is None:
-        return split_tiers({code: language_info(code).tier}, high_from=HIGH_FROM, low_to=LOW_TO).tier(code)
+        return split_resource_groups(
+            {code: language_info(code).resource_class}, high_from=HIGH_FROM, low_to=LOW_TO
+        ).group_of(code)
     if config.high is None:
         return "high"
     return "low" if config.low is None else "middle"
@@ -170,7 +176,7 @@ def _figures(
             known = {
                 "collection": collection,
                 "language": code,
-                "tier": tier_of(config, code),
+                "resource_group": resource_group_of(config, code),
                 "language_pairs": result.pairs.get(code, 0),
                 "queries": language.queries,
                 "groups": language.groups,
@@ -186,12 +192,14 @@ def _figures(
 
 def _gap(config: StudyConfig, collection: str, hits: pd.Series) -> Iterator[dict[str, Any]]:
     """The rows of the gap in one place, and of the two means it is made of."""
-    tier = {code: tier_of(config, code) for code in hits.index.unique("language")}
-    tiers = Tiers(*(tuple(code for code in tier if tier[code] == name) for name in Tiers._fields))
-    gap = gap_of(hits, tiers, config.rounds)
+    group = {code: resource_group_of(config, code) for code in hits.index.unique("language")}
+    resource_groups = ResourceGroups(
+        *(tuple(code for code in group if group[code] == name) for name in ResourceGroups._fields)
+    )
+    gap = gap_of(hits, resource_groups, config.rounds)
     if gap is None:
         return
     known = {"collection": collection, "queries": len(hits), "groups": hits.index.unique("group").size}
-    estimates = {"R@1 high tier": gap.high_mean, "R@1 low tier": gap.low_mean, "R@1 gap": gap.gap}
+    estimates = {"R@1 high group": gap.high_mean, "R@1 low group": gap.low_mean, "R@1 gap": gap.gap}
     for metric, estimate in estimates.items():
         yield {**known, "metric": metric, "value": estimate.value, "low": estimate.low, "high": estimate.high}

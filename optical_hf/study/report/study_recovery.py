@@ -86,7 +86,7 @@ def _of_condition(table: StudyTable, one: Condition, place: str, collections: Se
     runs = [*table.common_seeds(one, own, collections)[0].values(), table.conditions[own][0]]
     hits = table.hits_in(collections, runs)
     for group in ("high", "low"):
-        mine = hits[hits.index.get_level_values("language").isin(getattr(table.tiers, group))]
+        mine = hits[hits.index.get_level_values("language").isin(getattr(table.resource_groups, group))]
         if len(mine):
             columns_SQ, languages, groups = mine.to_numpy().T, labels(mine, "language"), labels(mine, "group")
             level = paired_level(columns_SQ[:-1].mean(axis=0), columns_SQ[-1], languages, groups, rounds=table.rounds)

@@ -83,7 +83,7 @@ def describe(table: StudyTable) -> str:
         )
     queries = table.hits.groupby(level="collection", sort=False).size()
     sets = ", ".join(f"{name} ({count:,} queries)" for name, count in queries.items())
-    groups = "; ".join(f"{name} {', '.join(codes)}" for name, codes in table.tiers._asdict().items() if codes)
+    groups = "; ".join(f"{name} {', '.join(codes)}" for name, codes in table.resource_groups._asdict().items() if codes)
     return (
         f"{progress}. Collections: {sets or 'none yet'}. Ties count against the system. Intervals are of {table.rounds:,} "
         "bootstrap rounds by group. Tests are paired sign tests by group, of these runs; hits are averaged over seeds. "

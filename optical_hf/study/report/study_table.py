@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from optical_hf.metrics.gap import GapReport, cross_lingual_gap
-from optical_hf.metrics.tiers import Tiers
+from optical_hf.metrics.resource_groups import ResourceGroups
 from optical_hf.study.config.grid import NO_STUDENT
 from optical_hf.study.config.study_config import OWN_INDEX
 
@@ -79,10 +79,10 @@ class StudyTable:
         return int(self.rows["rounds"].iloc[0])
 
     @cached_property
-    def tiers(self) -> Tiers:
+    def resource_groups(self) -> ResourceGroups:
         """The groups of all languages."""
-        of = self.rows.dropna(subset=["language"]).set_index("language")["tier"].to_dict()
-        return Tiers(*(tuple(code for code in of if of[code] == name) for name in Tiers._fields))
+        of = self.rows.dropna(subset=["language"]).set_index("language")["resource_group"].to_dict()
+        return ResourceGroups(*(tuple(code for code in of if of[code] == name) for name in ResourceGroups._fields))
 
     @cached_property
     def _searched(self) -> dict[str, set[str]]:
@@ -134,7 +134,7 @@ class StudyTable:
         """The gap of a condition on these collections; None where it did not search them all or they have no gap."""
         if not set(collections) <= set(self.collections(self.conditions[condition])):
             return None
-        return gap_of(self.mean_hits(condition, collections), self.tiers, self.rounds)
+        return gap_of(self.mean_hits(condition, collections), self.resource_groups, self.rounds)
 
     def versions(self) -> list[str]:
         """Names and versions of all that the finished runs ran with."""
@@ -186,16 +186,16 @@ def labels(hits: pd.DataFrame | pd.Series, level: str) -> list[str]:
     return hits.index.get_level_values(level).tolist()
 
 
-def groups_of(hits: pd.DataFrame | pd.Series, tiers: Tiers) -> Tiers | None:
+def groups_of(hits: pd.DataFrame | pd.Series, resource_groups: ResourceGroups) -> ResourceGroups | None:
     """The groups of the languages of these rows; None where they have no gap, because one of the groups has no language."""
     present = set(labels(hits, "language"))
-    cut = Tiers(*(tuple(code for code in tier if code in present) for tier in tiers))
+    cut = ResourceGroups(*(tuple(code for code in group if code in present) for group in resource_groups))
     return cut if cut.high and cut.low else None
 
 
-def gap_of(hits: pd.Series, tiers: Tiers, rounds: int) -> GapReport | None:
+def gap_of(hits: pd.Series, resource_groups: ResourceGroups, rounds: int) -> GapReport | None:
     """The gap in these hits; None where they have none."""
-    groups = groups_of(hits, tiers)
+    groups = groups_of(hits, resource_groups)
     if groups is None:
         return None
     return cross_lingual_gap(

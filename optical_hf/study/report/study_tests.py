@@ -16,6 +16,7 @@ import pandas as pd
 
 from optical_hf.metrics.bootstrap import Estimate, linear_estimate, resampled_means
 from optical_hf.metrics.observations import observe
+from optical_hf.metrics.resource_groups import ResourceGroups
 from optical_hf.metrics.seeds import over_seeds
 from optical_hf.metrics.sign_test import SignTest
 from optical_hf.metrics.significance import (
@@ -25,7 +26,6 @@ from optical_hf.metrics.significance import (
     gap_contrast,
     holm,
 )
-from optical_hf.metrics.tiers import Tiers
 from optical_hf.study.config.grid import NO_STUDENT
 from optical_hf.study.report.study_table import ALL, Condition, StudyTable, groups_of, labels
 
@@ -133,19 +133,19 @@ def _system_test(table: StudyTable, ours: Condition, other: Condition) -> System
     there = table.collections(table.conditions[other])
     names = [name for name in table.collections(table.conditions[ours]) if name in there]
     hits = pd.concat([table.paired(ours, other, [name]) for name in names])
-    groups, languages = groups_of(hits, table.tiers), {}
+    groups, languages = groups_of(hits, table.resource_groups), {}
     if groups is not None:
         places = [
             f"{name}\t{code}" for name, code in zip(labels(hits, "collection"), labels(hits, "language"), strict=True)
         ]
         of = dict(zip(places, labels(hits, "language"), strict=True))
-        sides = Tiers(*(tuple(place for place, code in of.items() if code in group) for group in groups))
+        sides = ResourceGroups(*(tuple(place for place, code in of.items() if code in group) for group in groups))
         changes = _compared(hits, places, sides, table.rounds).languages
         languages = {tuple(place.split("\t")): change for place, change in changes.items()}
     return SystemTest(ours, other, languages, list(gap_tests(table, ours, other)))
 
 
-def _compared(hits: pd.DataFrame, languages: Sequence[str], groups: Tiers, rounds: int) -> SystemComparison:
+def _compared(hits: pd.DataFrame, languages: Sequence[str], groups: ResourceGroups, rounds: int) -> SystemComparison:
     ours, other = hits["ours"].to_numpy(), hits["other"].to_numpy()
     return compare_systems(ours, other, languages, **groups._asdict(), groups=labels(hits, "group"), rounds=rounds)
 
@@ -180,7 +180,7 @@ def gap_tests(table: StudyTable, ours: Condition, other: Condition) -> Iterator[
         places[ALL] = shared
     for name, collections in places.items():
         hits = table.paired(ours, other, collections)
-        groups = groups_of(hits, table.tiers)
+        groups = groups_of(hits, table.resource_groups)
         if groups is None:
             continue
         tests = _compared(hits, labels(hits, "language"), groups, table.rounds)
@@ -196,7 +196,7 @@ def gap_tests(table: StudyTable, ours: Condition, other: Condition) -> Iterator[
         )
 
 
-def _low_change(hits: pd.DataFrame, groups: Tiers, rounds: int) -> Estimate:
+def _low_change(hits: pd.DataFrame, groups: ResourceGroups, rounds: int) -> Estimate:
     """The change of the mean R@1 of the low-resource group, with its bootstrap interval by group."""
     pair = [hits["ours"].to_numpy(), hits["other"].to_numpy()]
     changes = observe(pair, labels(hits, "language"), labels(hits, "group")).difference()
@@ -220,7 +220,7 @@ def gap_change_over_seeds(
     fixed = next(iter(second.values()))
     runs = [*(first[seed] for seed in seeds), *(second[seed] if learns else fixed for seed in seeds)]
     hits = table.hits_in(collections, runs)
-    groups = groups_of(hits, table.tiers)
+    groups = groups_of(hits, table.resource_groups)
     assert groups is not None, "the gap itself was computed before its change over seeds"
     columns = list(hits.to_numpy().T)
     changes = observe(columns, labels(hits, "language"), labels(hits, "group")).difference()

@@ -44,7 +44,7 @@ def test_every_language_and_group_is_there(advice):
         "de": 20, "mr": 20, "so": 20, "high": 20, "low": 40, "all": 60, "en": 20,
     }  # fmt: skip
     assert advice.judged == "low"
-    assert (advice.tiers.high, advice.tiers.low) == (("de",), ("mr", "so"))
+    assert (advice.resource_groups.high, advice.resource_groups.low) == (("de",), ("mr", "so"))
     assert (advice.sample["documents"], advice.sample["fitted_documents"], advice.sample["fitted_pairs"]) == (
         120,
         100,
@@ -71,7 +71,7 @@ def test_the_json_holds_all_of_it(advice, tmp_path):
     assert kept["decision"] == advice.decision._asdict()
     assert kept["recovery"]["all"]["queries"] == 60
     assert kept["rule"]["threshold"] == 0.95
-    assert kept["tiers"]["low"] == ["mr", "so"]
+    assert kept["resource_groups"]["low"] == ["mr", "so"]
     assert kept["own_index"]["document_prompt"] == ""
 
 

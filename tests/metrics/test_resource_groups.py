@@ -1,15 +1,15 @@
-"""Tiers from classes, counts and lists, and every way in which a language can be lost."""
+"""Resource groups from classes, counts and lists, and every way in which a language can be lost."""
 
 import pytest
 
-from optical_hf.metrics.tiers import Tiers, checked_tiers, split_tiers
+from optical_hf.metrics.resource_groups import ResourceGroups, checked_resource_groups, split_resource_groups
 
 
 def test_joshi_classes_and_bitext_counts_split_alike():
     classes = {"de": 5, "fi": 4, "id": 3, "mr": 2, "so": 1}
-    assert split_tiers(classes, high_from=4, low_to=2) == Tiers(("de", "fi"), ("mr", "so"), ("id",))
+    assert split_resource_groups(classes, high_from=4, low_to=2) == ResourceGroups(("de", "fi"), ("mr", "so"), ("id",))
     pairs = {"de": 10**8, "mr": 20_000, "so": 4_000, "fi": 10**7}
-    assert split_tiers(pairs, high_from=10**6, low_to=10**5) == Tiers(("de", "fi"), ("mr", "so"), ())
+    assert split_resource_groups(pairs, high_from=10**6, low_to=10**5) == ResourceGroups(("de", "fi"), ("mr", "so"), ())
 
 
 @pytest.mark.parametrize(
@@ -21,13 +21,13 @@ def test_joshi_classes_and_bitext_counts_split_alike():
 )
 def test_levels_that_do_not_split_are_named(levels, thresholds, message):
     with pytest.raises(ValueError, match=message):
-        split_tiers(levels, high_from=thresholds[0], low_to=thresholds[1])
+        split_resource_groups(levels, high_from=thresholds[0], low_to=thresholds[1])
 
 
 def test_lists_may_name_languages_without_queries():
-    tiers = checked_tiers(["so", "de"], ["de", "fr"], ["so", "mr"])
-    assert tiers == Tiers(("de",), ("so",), ())
-    assert [tiers.tier(language) for language in ("de", "so")] == ["high", "low"]
+    resource_groups = checked_resource_groups(["so", "de"], ["de", "fr"], ["so", "mr"])
+    assert resource_groups == ResourceGroups(("de",), ("so",), ())
+    assert [resource_groups.group_of(language) for language in ("de", "so")] == ["high", "low"]
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,6 @@ def test_lists_may_name_languages_without_queries():
         (["de", "so"], "de", ["so"], r"high: expected a list, got 'de'; write \['de'\]"),
     ],
 )
-def test_tiers_that_lose_a_language_are_named(present, high, low, message):
+def test_groups_that_lose_a_language_are_named(present, high, low, message):
     with pytest.raises(ValueError, match=message):
-        checked_tiers(present, high, low)
+        checked_resource_groups(present, high, low)

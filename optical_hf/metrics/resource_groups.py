@@ -9,24 +9,24 @@ from typing import Literal, NamedTuple
 
 from optical_hf.settings_checks import check_lists
 
-Tier = Literal["high", "middle", "low"]
+ResourceGroup = Literal["high", "middle", "low"]
 
 
-class Tiers(NamedTuple):
+class ResourceGroups(NamedTuple):
     """Languages by resource group; the middle one is reported but is in neither mean."""
 
     high: tuple[str, ...]
     low: tuple[str, ...]
     middle: tuple[str, ...] = ()
 
-    def tier(self, language: str) -> Tier:
+    def group_of(self, language: str) -> ResourceGroup:
         """The group a language is in."""
         if language in self.high:
             return "high"
         return "low" if language in self.low else "middle"
 
 
-def split_tiers(levels: Mapping[str, float], *, high_from: float, low_to: float) -> Tiers:
+def split_resource_groups(levels: Mapping[str, float], *, high_from: float, low_to: float) -> ResourceGroups:
     """Split languages by a number that grows with their resources.
 
     high = {l : level_l >= high_from}, low = {l : level_l <= low_to}, middle = the rest
@@ -37,14 +37,14 @@ def split_tiers(levels: Mapping[str, float], *, high_from: float, low_to: float)
         low_to: The greatest level of the low-resource group, below `high_from`.
 
     Returns:
-        The groups; `cross_lingual_gap(hits, languages, **split_tiers(...)._asdict())` takes them.
+        The groups; `cross_lingual_gap(hits, languages, **split_resource_groups(...)._asdict())` takes them.
 
     Raises:
         ValueError: Thresholds that overlap, or a level that is missing.
 
     Example:
-        >>> split_tiers({"de": 5, "fi": 4, "mr": 2, "id": 3}, high_from=4, low_to=2)
-        Tiers(high=('de', 'fi'), low=('mr',), middle=('id',))
+        >>> split_resource_groups({"de": 5, "fi": 4, "mr": 2, "id": 3}, high_from=4, low_to=2)
+        ResourceGroups(high=('de', 'fi'), low=('mr',), middle=('id',))
     """
     if not low_to < high_from:
         raise ValueError(f"low_to must be below high_from, but {low_to} >= {high_from} puts a language in both groups.")
@@ -56,12 +56,12 @@ def split_tiers(levels: Mapping[str, float], *, high_from: float, low_to: float)
         )
     high = tuple(language for language, level in levels.items() if level >= high_from)
     low = tuple(language for language, level in levels.items() if level <= low_to)
-    return Tiers(high, low, tuple(language for language in levels if language not in {*high, *low}))
+    return ResourceGroups(high, low, tuple(language for language in levels if language not in {*high, *low}))
 
 
-def checked_tiers(
+def checked_resource_groups(
     present: Collection[str], high: Collection[str], low: Collection[str], middle: Collection[str] = ()
-) -> Tiers:
+) -> ResourceGroups:
     """The resource groups of the languages that are present, each in exactly one.
 
     Args:
@@ -87,11 +87,11 @@ def checked_tiers(
             "They would have been left out of the gap. Add each to high or low, or to middle to report it without "
             "counting it."
         )
-    tiers = Tiers(*(tuple(sorted(set(tier) & set(present))) for tier in (high, low, middle)))
-    for name, languages, wanted in (("high", tiers.high, high), ("low", tiers.low, low)):
+    resource_groups = ResourceGroups(*(tuple(sorted(set(group) & set(present))) for group in (high, low, middle)))
+    for name, languages, wanted in (("high", resource_groups.high, high), ("low", resource_groups.low, low)):
         if not languages:
             raise ValueError(
                 f"no language of the {name}-resource group has a query: named are {', '.join(sorted(wanted)) or 'none'}, "
                 f"and the queries are in {', '.join(sorted(present))}. A gap needs a language on either side."
             )
-    return tiers
+    return resource_groups
