@@ -87,12 +87,6 @@ def test_a_cache_fills_it_as_its_teacher_does(trained, tmp_path):
     assert torch.allclose(cached.bank.vectors_KD, trained.bank.vectors_KD, atol=2e-3)
 
 
-def test_teachers_by_language_fill_one_together(trained, tmp_path):
-    run = trainer(tmp_path, dict.fromkeys(sorted(set(tiny_pairs.bitext()["language"])), tiny_pairs.pair()[1]))
-    run.train()
-    assert losses(run) == pytest.approx(losses(trained), rel=1e-4)
-
-
 def test_of_a_stream_it_holds_the_first(tmp_path):
     run = trainer(tmp_path, dataset=tiny_pairs.bitext().to_iterable_dataset(), max_steps=1)
     run.train()

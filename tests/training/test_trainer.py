@@ -213,6 +213,8 @@ def test_what_does_not_fit_is_refused(tmp_path):
     student, teacher = tiny_pairs.pair()
     with pytest.raises(ValueError, match="same object"):
         OTDistillationTrainer(model=student, teacher=student, args=arguments(tmp_path))
+    with pytest.raises(ValueError, match=r"expected a sentence-transformers .* got str"):
+        OTDistillationTrainer(model=student, teacher="a/path", args=arguments(tmp_path))
     with pytest.raises(ValueError, match="no token projection"):
         OTDistillationTrainer(model=tiny_pairs.backbone(), teacher=teacher, args=arguments(tmp_path))
     with pytest.raises(ValueError, match="student is narrower"):

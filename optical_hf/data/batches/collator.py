@@ -20,7 +20,6 @@ class PairCollator:
     Attributes:
         student: tokenizes the `target` sides, as the student reads queries.
         teacher: tokenizes the `source` (English) sides, as the teacher reads queries.
-        by_language: `teacher` takes the languages of the pairs beside the texts, and so does `relevant`.
         relevant: tokenizes the relevant documents, as the teacher reads documents; None reads them as `teacher` does.
         needs_tokens: False leaves the teacher's side of rows with a `vector` unread: for losses on one vector.
 
@@ -35,7 +34,6 @@ class PairCollator:
 
     student: Preprocess
     teacher: Callable[..., dict[str, Any]]
-    by_language: bool = False
     relevant: Callable[..., dict[str, Any]] | None = None
     needs_tokens: bool = True
 
@@ -55,7 +53,6 @@ class PairCollator:
                     f"a pair has an empty or missing side (columns {sorted(row)}, id {row.get('id')!r}): expected text in 'source' "
                     "(English) and 'target'; load bitext with optical_hf.load_bitext, or rename the columns"
                 )
-        languages = [language_of(row) for row in rows]
         vectors = _vectors([row.get("vector") for row in rows])
         known_B = ~vectors["vectors"].isnan().any(dim=1) if vectors else torch.zeros(len(rows), dtype=torch.bool)
         has_relevant_B = torch.tensor([bool(row.get(RELEVANT)) for row in rows])
@@ -67,9 +64,7 @@ class PairCollator:
             )
 
         def features(read: Callable[..., dict[str, Any]], column: str, read_B: torch.Tensor) -> dict[str, Any]:
-            places = read_B.nonzero().flatten().tolist()
-            beside = [[languages[place] for place in places]] if self.by_language else []
-            return read([rows[place][column] for place in places], *beside)
+            return read([rows[place][column] for place in read_B.nonzero().flatten().tolist()])
 
         read_B = torch.ones_like(known_B) if self.needs_tokens else ~known_B
         batch: dict[str, Any] = {
@@ -90,7 +85,7 @@ class PairCollator:
             **vectors,
             "targets": torch.tensor([_number(row["target"]) for row in rows]),
             "ids": [row.get("id", "") for row in rows],
-            "languages": languages,
+            "languages": [language_of(row) for row in rows],
         }
 
 

@@ -134,7 +134,7 @@ def read_pooled(
     rows = iter(bitext)
     while window := list(islice(rows, WINDOW)):
         languages, english = [language_of(row) for row in window], [row["source"] for row in window]
-        target_BK, text_B = teacher(english, languages), text_numbers(english)
+        target_BK, text_B = teacher(english), text_numbers(english)
         read.add(student([row["target"] for row in window]), target_BK, languages, text_B)
         if also_english:
             read.add_english(student(english), target_BK, text_B)

@@ -35,15 +35,14 @@ from optical_hf.models.alignment.pooled_texts import PooledTexts
 from optical_hf.models.alignment.projection_fit import assign_projection, checked_projection, fit_closed_form
 from optical_hf.models.alignment.token_rows import DocumentTokens, PackedPairs, token_rows
 from optical_hf.models.known_languages import record_languages
-from optical_hf.models.teachers.language_teachers import AnyTeacher, as_teacher
-from optical_hf.models.teachers.teacher import EncoderTeacher, Teacher
+from optical_hf.models.teachers.teacher import EncoderTeacher, Teacher, as_teacher
 from optical_hf.models.tokens import Encoder
 from optical_hf.models.views import as_backbone, kind_of
 
 
 def fit_alignment(
     student: Encoder,
-    teacher: AnyTeacher,
+    teacher: Encoder | Teacher,
     bitext: Bitext | None = None,
     *,
     documents: Documents | None = None,
@@ -57,8 +56,8 @@ def fit_alignment(
 
     Args:
         student: from `load_student`; its `token_projection` gets new weights, nothing else moves.
-        teacher: the frozen teacher, of the width the projection gives; or a token cache of one, its vectors (`load_vectors`), or a
-            dict of teachers by language (all of these without `held_out`).
+        teacher: the frozen teacher, of the width the projection gives; or a token cache of one, or its vectors
+            (`load_vectors`); the last two without `held_out`.
         bitext: rows with `source` (English), `target` and maybe `language`: from `load_bitext`, or anything that can be iterated
             again ("transport" reads it once a round where its tokens exceed `memory_budget`). None needs `documents`.
         documents: English texts of the index: a list, or a `Dataset` with a column `text` and maybe `vector` (from
@@ -186,7 +185,7 @@ def _encoder_of(teacher: Teacher, asked: str) -> Encoder:
     """The teacher's own model."""
     if not isinstance(teacher, EncoderTeacher):
         raise ValueError(
-            f"{asked} needs the teacher itself, and a cache or teachers by language came: pass the teacher, or take held_out=0 and "
+            f"{asked} needs the teacher itself, and its cache or its vectors came: pass the teacher, or take held_out=0 and "
             "plans='direct' or start='transport'"
         )
     return teacher.model

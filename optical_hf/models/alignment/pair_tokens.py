@@ -101,7 +101,7 @@ class PairTokenReader:
             while window := list(islice(rows, WINDOW * self.batch_size)):
                 window.sort(key=lambda row: len(row["target"]))
                 codes, english = [language_of(row) for row in window], [row["source"] for row in window]
-                teachers = self.teacher.iter_token_sets(english, codes, self.batch_size)
+                teachers = self.teacher.iter_token_sets(english, self.batch_size)
                 for start, found in zip(range(0, len(window), self.batch_size), teachers, strict=True):
                     batch = slice(start, start + self.batch_size)
                     teacher, text_B = self._moved(found), text_numbers(english[batch])

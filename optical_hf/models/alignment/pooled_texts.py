@@ -60,20 +60,18 @@ class PooledTexts:
         self.batch_size, self.device, self.progress = batch_size, device or torch.device("cpu"), progress
         self._fingerprint = reader.fingerprint if folder is not None else ""
 
-    def __call__(self, texts: Sequence[str], languages: Sequence[str] = (), task: Task = "query") -> Tensor:
+    def __call__(self, texts: Sequence[str], task: Task = "query") -> Tensor:
         """The vectors (N, D) of `texts`, in float32.
 
         Args:
             texts: at least one.
-            languages: of the pairs they come from, for teachers by language.
             task: whether the texts are read as queries or as documents.
 
         Raises:
             ValueError: for vectors that are not finite.
         """
-        rows = list(zip(texts, languages or [""] * len(texts), strict=True))
-        distinct = sorted(dict.fromkeys(rows), key=lambda row: len(row[0]))
-        places = {row: place for place, row in enumerate(distinct)}
+        distinct = sorted(dict.fromkeys(texts), key=len)
+        places = {text: place for place, text in enumerate(distinct)}
         parts = []
         with tqdm(total=len(distinct), desc=f"The {self.whose} reads", disable=not bars_shown(self.progress)) as bar:
             for start in range(0, len(distinct), CHUNK):
@@ -81,21 +79,20 @@ class PooledTexts:
                 bar.update(len(parts[-1]))
         found_ND = torch.cat(parts).to(self.device)
         check_finite(found_ND, self.whose)
-        return found_ND[torch.tensor([places[row] for row in rows], device=self.device)]
+        return found_ND[torch.tensor([places[text] for text in texts], device=self.device)]
 
-    def _chunk(self, rows: list[tuple[str, str]], task: Task) -> Tensor:
+    def _chunk(self, texts: list[str], task: Task) -> Tensor:
         """The vectors of one file's texts, from the file or from the reader."""
         place = None
         if self.folder is not None:
-            place = self.folder / f"{digest_of([self._fingerprint, self.pooling, task, rows])}.safetensors"
+            place = self.folder / f"{digest_of([self._fingerprint, self.pooling, task, texts])}.safetensors"
             try:
                 return load_tensors(place)["vectors"]
             except FileNotFoundError:
                 pass
             except DamagedTensorsError as error:
                 logger.warning("%s", error)
-        texts, languages = map(list, zip(*rows, strict=True))
-        tokens = self.reader.iter_token_sets(texts, languages if any(languages) else (), self.batch_size, task)
+        tokens = self.reader.iter_token_sets(texts, self.batch_size, task)
         found_ND = torch.cat([pooled(batch, self.pooling).float().cpu() for batch in tokens])
         if place is not None:
             save_tensors(place, {"vectors": found_ND})

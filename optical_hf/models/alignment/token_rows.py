@@ -92,7 +92,7 @@ def read_document_tokens(
     read_as: tuple[tuple[Teacher, Task], ...] = ((student, "query"), (teacher, "document"))
     for reader, task in read_as:
         packs, vectors = [], []
-        for found in reader.iter_token_sets([texts[place] for place in order], (), batch_size, task):
+        for found in reader.iter_token_sets([texts[place] for place in order], batch_size, task):
             tokens = TokenSet(*(tensor.to(device) for tensor in found))
             packs.append(PackedTokens.of_set(tokens, tokens_per_text))
             vectors.append(pooled(tokens, teacher.pooling).float())

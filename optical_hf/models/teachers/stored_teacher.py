@@ -21,7 +21,7 @@ class StoredTeacher(Teacher):
             ValueError: where a text is not there, naming it.
         """
 
-    def features(self, texts: Sequence[str], languages: Sequence[str] = (), *, task: Task = "query") -> Features:
+    def features(self, texts: Sequence[str], *, task: Task = "query") -> Features:
         """The tokens as a dict of tensors, in place of the features a tokenizer gives: what a collator wants.
 
         `PairCollator(student=..., teacher=teacher.features)` reads the teacher's side from disk, in the loaders.

@@ -1,4 +1,4 @@
-"""The `Teacher` that training and the closed form read: an encoder, a token cache, or several by language.
+"""The `Teacher` that training and the closed form read: an encoder, a token cache, or an index's own vectors.
 
 A teacher with one vector a text and no tokens is one too: its token set is that vector alone.
 
@@ -46,12 +46,11 @@ class Teacher(ABC):
         """A hash that differs between teachers with different vectors."""
 
     @abstractmethod
-    def features(self, texts: Sequence[str], languages: Sequence[str] = (), *, task: Task = "query") -> Features:
+    def features(self, texts: Sequence[str], *, task: Task = "query") -> Features:
         """What is read of a batch of texts before the vectors are made: a collator calls this in a loader's process.
 
         Args:
             texts: English texts.
-            languages: of the pairs they come from; only teachers by language look at it.
             task: whether the texts are read as queries or as documents.
         """
 
@@ -63,14 +62,12 @@ class Teacher(ABC):
         """Raise ValueError where it cannot read some of the texts, before the first is read; an encoder reads all."""
         return
 
-    def iter_token_sets(
-        self, texts: Sequence[str], languages: Sequence[str] = (), batch_size: int = 64, task: Task = "query"
-    ) -> Iterator[TokenSet]:
+    def iter_token_sets(self, texts: Sequence[str], batch_size: int = 64, task: Task = "query") -> Iterator[TokenSet]:
         """The token sets of texts, a padded batch at a time, in the order of the texts."""
         device = self.encoders[0].device if self.encoders else torch.device("cpu")
         for start in range(0, len(texts), batch_size):
-            batch = slice(start, start + batch_size)
-            yield self.token_set(send_to_device(self.features(texts[batch], languages[batch], task=task), device), task)
+            features = self.features(texts[start : start + batch_size], task=task)
+            yield self.token_set(send_to_device(features, device), task)
 
 
 class EncoderTeacher(Teacher):
@@ -100,7 +97,7 @@ class EncoderTeacher(Teacher):
         """The hash of all that decides its vectors."""
         return encoder_fingerprint(self.model)
 
-    def features(self, texts: Sequence[str], languages: Sequence[str] = (), *, task: Task = "query") -> Features:
+    def features(self, texts: Sequence[str], *, task: Task = "query") -> Features:
         """The texts as the model's tokenizer cuts them, prompt and length limit included."""
         return preprocess(self.model, texts, task)
 
@@ -109,8 +106,15 @@ class EncoderTeacher(Teacher):
         """The token set that the model computes."""
         return token_set(self.model, dict(features), self.model(dict(features), task=task), task)
 
-    def iter_token_sets(
-        self, texts: Sequence[str], languages: Sequence[str] = (), batch_size: int = 64, task: Task = "query"
-    ) -> Iterator[TokenSet]:
+    def iter_token_sets(self, texts: Sequence[str], batch_size: int = 64, task: Task = "query") -> Iterator[TokenSet]:
         """The token sets of texts; the model is in eval mode meanwhile."""
         return iter_token_sets(self.model, texts, batch_size=batch_size, task=task)
+
+
+def as_teacher(teacher: Encoder | Teacher) -> Teacher:
+    """A `Teacher` as it is, an encoder as one.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    return teacher if isinstance(teacher, Teacher) else EncoderTeacher(teacher)

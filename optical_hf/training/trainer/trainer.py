@@ -26,7 +26,7 @@ from optical_hf.losses import Loss, TextBank, loss_names, loss_terms, losses_tex
 from optical_hf.models import Encoder, preprocess, token_set
 from optical_hf.models.alignment.index_documents import Documents
 from optical_hf.models.known_languages import record_languages
-from optical_hf.models.teachers.language_teachers import AnyTeacher, as_teacher
+from optical_hf.models.teachers.teacher import Teacher, as_teacher
 from optical_hf.renamed import renamed_column
 from optical_hf.tables import RELEVANT, check_table
 from optical_hf.training.adapters import put_adapter
@@ -54,8 +54,7 @@ class OTDistillationTrainer(StudentTrainer):
     Args:
         model: the student, from `load_student`.
         teacher: the frozen teacher, from `load_teacher`; one copy a device, never wrapped, never in a checkpoint. Or a
-            `TeacherCache` that holds the English sides: the teacher is then not loaded at all. Or a dict of either
-            by language, all of one width.
+            `TeacherCache` that holds the English sides: the teacher is then not loaded at all.
         args: an `OTDistillationArguments`.
         losses: losses and their weights, your own among them, in place of `args.losses`.
         train_dataset: bitext with columns `source` (English) and `target`, from `load_bitext`; where relevance is known,
@@ -92,7 +91,7 @@ class OTDistillationTrainer(StudentTrainer):
     def __init__(
         self,
         model: Encoder,
-        teacher: AnyTeacher,
+        teacher: Encoder | Teacher,
         args: OTDistillationArguments,
         train_dataset: Dataset | IterableDataset | None = None,
         eval_dataset: Dataset | IterableDataset | dict[str, Dataset] | None = None,
@@ -138,7 +137,7 @@ class OTDistillationTrainer(StudentTrainer):
         freeze(model, args.freeze_embeddings)
         put_adapter(model, peft_config, args.seed)
         collator = data_collator or PairCollator(
-            partial(preprocess, model, task="query"), teacher.features, True, partial(teacher.features, task="document"),
+            partial(preprocess, model, task="query"), teacher.features, partial(teacher.features, task="document"),
             needs_tokens=compares_tokens(self.losses),
         )  # fmt: skip
         super().__init__(

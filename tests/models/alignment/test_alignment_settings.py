@@ -5,7 +5,7 @@ import tiny_pairs
 import torch
 
 from optical_hf.models import AlignmentSettings, fit_alignment, token_projection
-from optical_hf.models.teachers.language_teachers import as_teacher
+from optical_hf.models.teachers.teacher import as_teacher
 
 
 def test_one_object_is_as_good_as_names_which_go_before_it():

@@ -234,15 +234,6 @@ def test_query_texts_without_pairs_or_with_plans():
         fit_alignment(student, teacher, tiny_pairs.bitext(), query_texts=["who?"], query_share=1, **QUICK)
 
 
-def test_teachers_by_language_cannot_read_documents_and_can_use_given_vectors():
-    student, teacher = tiny_pairs.pair()
-    teachers = dict.fromkeys(("de", "so", "mr"), teacher)
-    with pytest.raises(ValueError, match="documents and query texts have none"):
-        fit_alignment(student, teachers, tiny_pairs.bitext(), documents=texts(), **QUICK)
-    given = with_vectors(teacher, texts())
-    assert fit_alignment(student, teachers, tiny_pairs.bitext(), documents=given, **QUICK).documents == len(texts())
-
-
 def test_what_cannot_be_read_is_refused_and_the_student_stays():
     student, teacher = tiny_pairs.pair()
     before = token_projection(student).linear.weight.detach().clone()

@@ -11,7 +11,6 @@ from sentence_transformers.sentence_transformer.modules import Pooling
 
 from optical_hf.models import as_backbone, as_late_interaction, as_vector, build_student, fit_alignment, iter_token_sets
 from optical_hf.models.alignment.pair_tokens import LINEAR, PairTokenReader, pooled
-from optical_hf.models.teachers.language_teachers import TeachersByLanguage
 from optical_hf.models.teachers.teacher import EncoderTeacher
 from optical_hf.models.teachers.token_cache import TeacherCache
 
@@ -35,16 +34,6 @@ def test_pooled_tokens_are_what_sentence_transformers_pools(side: str, mode: str
     cache = TeacherCache.build(model, TEXTS, tmp_path, progress=False)
     assert cache.identity.pooling == mode
     torch.testing.assert_close(pooled(cache.lookup(TEXTS), mode), expected_BD, atol=2e-3, rtol=2e-3)
-
-
-@pytest.mark.parametrize("mode", LINEAR)
-def test_teachers_that_pad_on_different_sides_are_joined(mode: str):
-    left, right = padded(tiny_pairs.teacher(), "left", mode, False), padded(tiny_pairs.teacher(), "right", mode, False)
-    teachers = TeachersByLanguage({"de": left, "so": right})
-    tokens = teachers.token_set(teachers.features(TEXTS, ["de", "so", "de"]))
-    first, last = left.encode([TEXTS[0], TEXTS[2]], convert_to_tensor=True)
-    [middle] = right.encode([TEXTS[1]], convert_to_tensor=True)
-    torch.testing.assert_close(pooled(tokens, mode), torch.stack([first, middle, last]))
 
 
 @pytest.mark.parametrize("mode", ["cls", "lasttoken"])

@@ -11,7 +11,7 @@ from tiny_pairs import backbone, bitext
 from optical_hf import OTDistillationArguments, OTDistillationTrainer, fit_alignment, load_vectors
 from optical_hf.losses import Transport
 from optical_hf.models import VectorTeacher, build_student
-from optical_hf.models.teachers.language_teachers import as_teacher
+from optical_hf.models.teachers.teacher import as_teacher
 from optical_hf.models.teachers.vector_lengths import is_unit
 
 ENGLISH = sorted(set(bitext()["source"][:]))
