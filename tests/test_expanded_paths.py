@@ -33,7 +33,6 @@ from optical_hf.evaluation import (
 from optical_hf.files import expand_name
 from optical_hf.hub import student_files
 from optical_hf.models import load_student, load_teacher
-from optical_hf.models.export.pylate import save_pylate
 from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.scenes import export_flickr30k_entities, generate_scenes
 from optical_hf.study import load_study
@@ -170,7 +169,6 @@ class Echo:
 
 WRITTEN: dict[str, Callable[[str], object]] = {
     "save_student": lambda at: save_student(tiny_pairs.pair()[0], at),
-    "save_pylate": lambda at: save_pylate(tiny_pairs.pair()[0], at),
     "TeacherCache.build": lambda at: TeacherCache.build(tiny_pairs.teacher(), ["a dog"], at, progress=False),
     "export_flickr30k_entities": lambda at: export_flickr30k_entities(generate_scenes(2), at, images=False),
     "report.to_json": lambda at: report().to_json(f"{at}/report.json"),

@@ -18,7 +18,7 @@ def convert(
         Layout,
         typer.Option(
             help="standard: as text-embeddings-inference and vLLM read it. tokens: the projection before the pooling. "
-            "onnx: a graph from token ids to vectors beside the weights. pylate: for PyLate."
+            "onnx: a graph from token ids to vectors beside the weights."
         ),
     ] = "standard",
 ) -> None:

@@ -116,8 +116,8 @@ def load_student(
         kind: "vector" or "late_interaction"; None takes the teacher's. The same weights serve both in the end.
         layers: hidden layers of the backbone whose average the projection reads, 0 the word embeddings; `[10, 12]`, or weights
             `{10: 1, 12: 3}`, which are not trained. None takes what a checkpoint was saved with, else the last layer; for a
-            late-interaction student of 6 layers or more the last but two beside it, with a third of its weight. PyLate and ONNX
-            have no place for an average: give the last layer alone for them, `[12]`.
+            late-interaction student of 6 layers or more the last but two beside it, with a third of its weight. ONNX has
+            no place for an average: give the last layer alone for it, `[12]`.
         max_seq_length: tokens kept of a text, at most the backbone's positions; None keeps the checkpoint's limit.
         query_prompt: put in front of every text the student reads, in training, alignment and search, and saved with it;
             `"query: "` for E5. None takes what the checkpoint states, with a warning where its family wants one; "" none.

@@ -25,7 +25,6 @@ from optical_hf.models import (
     token_set,
 )
 from optical_hf.models.export.onnx_export import save_onnx
-from optical_hf.models.export.pylate import save_pylate
 from optical_hf.models.teachers.token_cache.cache_identity import CacheIdentity
 from optical_hf.training import merge_and_save, save_student
 
@@ -186,10 +185,8 @@ def test_other_layers_than_the_projection_was_fitted_to_are_refused(tmp_path):
     assert build_student(plain, teacher, layers=[3]) is plain
 
 
-def test_layouts_without_such_a_module_are_refused(monkeypatch, tmp_path):
+def test_a_layout_without_such_a_module_is_refused(monkeypatch, tmp_path):
     student, _ = averaged()
-    with pytest.raises(ValueError, match="for which PyLate has no place"):
-        save_pylate(student, tmp_path / "pylate")
     monkeypatch.setattr("optical_hf.models.export.onnx_export.import_extra", lambda *names: None)
     with pytest.raises(ValueError, match="for which the graph has no place"):
         save_onnx(student, tmp_path / "onnx")

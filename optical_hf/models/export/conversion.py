@@ -1,4 +1,4 @@
-"""Write a saved student in another layout: the order of servers, the Dense on tokens, ONNX, PyLate."""
+"""Write a saved student in another layout: the order of servers, the Dense on tokens, ONNX."""
 
 from os import PathLike
 from pathlib import Path
@@ -6,15 +6,14 @@ from typing import Literal
 
 from optical_hf.files import check_new_folder
 from optical_hf.models.export.onnx_export import save_onnx
-from optical_hf.models.export.pylate import save_pylate
 from optical_hf.models.known_languages import write_languages
 from optical_hf.models.loading import load_teacher
 from optical_hf.models.standard_layout import write_standard
 from optical_hf.models.student_folder import student_folder
 from optical_hf.settings_checks import check_choices
 
-Layout = Literal["standard", "tokens", "onnx", "pylate"]
-LAYOUTS: tuple[Layout, ...] = ("standard", "tokens", "onnx", "pylate")
+Layout = Literal["standard", "tokens", "onnx"]
+LAYOUTS: tuple[Layout, ...] = ("standard", "tokens", "onnx")
 
 
 def convert_student(
@@ -26,8 +25,7 @@ def convert_student(
         student: its folder, as this version or 0.1 or sentence-transformers wrote it, or its hub id.
         folder: where to; must not exist, or be empty.
         layout: "standard", Transformer, 1_Pooling, 2_Dense, 3_Normalize, as text-embeddings-inference and vLLM read it; "tokens",
-            the Dense before the pooling, as sentence-transformers writes what is in memory; "onnx" and "pylate" as `save_onnx` and
-            `save_pylate` write them.
+            the Dense before the pooling, as sentence-transformers writes what is in memory; "onnx" as `save_onnx` writes it.
         device: torch device; None lets sentence-transformers choose.
 
     Returns:
@@ -46,8 +44,6 @@ def convert_student(
     model = load_teacher(student, device=device, role="student")
     if layout == "onnx":
         save_onnx(model, place)
-    elif layout == "pylate":
-        save_pylate(model, place)
     else:
 
         def write(staging: Path) -> None:
