@@ -31,6 +31,7 @@ from optical_hf.models import load_teacher
 from optical_hf.models.translation.seq2seq import Translator
 from optical_hf.reading.bad_rows import OnBadRow
 from optical_hf.stores import open_store
+from optical_hf.stores.text_search import Words
 
 
 def evaluate(
@@ -92,6 +93,13 @@ def evaluate(
         ),
     ] = None,
     search: options.SearchBy = None,
+    words: Annotated[
+        Words,
+        typer.Option(
+            rich_help_panel=options.INDEX,
+            help="Of the system hybrid: bm25 reads all texts; store is the full-text search of PostgreSQL or LanceDB.",
+        ),
+    ] = "bm25",
     high: Annotated[
         list[str] | None,
         typer.Option(help="Language of the high-resource group; repeat it. Default: Joshi et al. classes."),
@@ -106,6 +114,9 @@ def evaluate(
     limit: options.PairLimit = None,
     on_bad_row: options.BadRow = "error",
     batch_size: Annotated[int, typer.Option(min=1, help="Texts in a batch.")] = 64,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder for vectors: what was read is not read again, and a killed run goes on.")
+    ] = None,
     max_seq_length: options.MaxSeqLength = None,
     query_prompt: Annotated[
         str | None, typer.Option(help="Text in front of every query the students read, in place of the one they state.")
@@ -144,12 +155,17 @@ def evaluate(
             raise ValueError(
                 "expected --teacher, --student and --queries (or --index in place of --teacher, or --compare A.json B.json)"
             )
+        if words == "store" and (index is None or "hybrid" not in systems):
+            raise ValueError(
+                "--words says how the system hybrid searches the words of --index: give --index and --system hybrid"
+            )
         counts = options.pair_counts("--pairs", pairs)
         models = named_students(student, other)
         high, low = ([canonical_language(code) for code in group or []] or None for group in (high, low))
         settings = EvaluationSettings(
-            search=search, high=high, low=low, batch_size=batch_size, margin=margin / 100, max_seq_length=max_seq_length
-        )
+            search=search, high=high, low=low, batch_size=batch_size, margin=margin / 100, max_seq_length=max_seq_length,
+            words=words, folder=cache,
+        )  # fmt: skip
     for file in filter(None, (json, markdown, html)):
         check_file(file)
     if runs is not None:

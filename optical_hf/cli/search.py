@@ -23,10 +23,10 @@ from optical_hf.search import (
     write_run,
 )
 from optical_hf.search.explanation import check_explanation
-from optical_hf.search.student_search import Words
 from optical_hf.search.token_alignment import By
 from optical_hf.stores.rank_fusion import CONSTANT
 from optical_hf.stores.search_engine import Search
+from optical_hf.stores.text_search import Words
 
 
 def search(
@@ -109,6 +109,8 @@ def search(
         if explanation is not None:
             explain = explain or 1
             check_explanation(explanation, explain * len(asked))
+        if words == "store" and not hybrid:
+            raise ValueError("--words says how --hybrid searches words: give --hybrid too")
         if explain and run is not None:
             raise ValueError("--run writes a file of ids and scores: leave --explain out")
     for file in filter(None, (run, explanation)):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from sentence_transformers import MultiVectorEncoder
 from sentence_transformers.sentence_transformer.modules import Pooling
@@ -14,10 +14,11 @@ from optical_hf.files import check_folder
 from optical_hf.models.teachers.vector_teacher import VectorTeacher
 from optical_hf.models.text_length import check_length
 from optical_hf.models.views import Encoder, token_projection
-from optical_hf.settings_checks import check_counts, check_cutoffs, check_lists, with_fields
+from optical_hf.settings_checks import check_choices, check_counts, check_cutoffs, check_lists, with_fields
 from optical_hf.stores.document_store import DocumentStore
 from optical_hf.stores.engine_names import EngineName, engine_named
 from optical_hf.stores.search_engine import SearchEngine
+from optical_hf.stores.text_search import Words
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class EvaluationSettings:
             below it, is infinite.
         k: cutoffs of R@k.
         fusion: the constant of reciprocal rank fusion, for the system "hybrid": the higher, the less the first ranks count.
+        words: what "hybrid" searches words by: "bm25" over the texts of the collection, or "store", the full-text search of its
+            index (`indexes=`), which PostgreSQL and LanceDB have.
         high: languages of the high-resource group. None takes classes 4 and 5 of Joshi et al. 2020, or what `low` leaves.
         low: languages of the low-resource group. None takes classes 0 to 2, or what `high` leaves.
         middle: languages to report that are in neither group.
@@ -63,6 +66,7 @@ class EvaluationSettings:
     depth: int = 100
     k: Sequence[int] = (1, 5, 10)
     fusion: int = 60
+    words: Words = "bm25"
     high: Collection[str] | None = None
     low: Collection[str] | None = None
     middle: Collection[str] = ()
@@ -81,6 +85,7 @@ class EvaluationSettings:
     def __post_init__(self) -> None:
         check_cutoffs(self.k, self.depth)
         check_counts(fusion=self.fusion)
+        check_choices(words=(self.words, get_args(Words)))
         if not 0 <= self.margin < 1:
             raise ValueError(f"margin: expected a share from 0 to below 1, 0.01 for one point, got {self.margin!r}")
         check_lists(high=self.high, low=self.low, middle=self.middle)

@@ -26,6 +26,7 @@ from optical_hf.stores.document_store import DocumentStore
 from optical_hf.stores.engine_names import engine_named
 from optical_hf.stores.rank_fusion import fuse_ranks
 from optical_hf.stores.search_engine import SearchResult
+from optical_hf.stores.text_search import text_search_of
 from optical_hf.stores.vectors import VectorSet, VectorStore
 
 T = TypeVar("T")
@@ -56,6 +57,12 @@ class Session:
         self.settings.check_length(self.teacher)
         _, self.engine = engine_named(self.settings.engine, self.encoding.search)
         self.processes = Processes.started() if self.settings.sharded else Processes()
+        for name in [collection.name for collection in self.collections if self.settings.words == "store"]:
+            if name not in self.indexes:
+                raise ValueError(
+                    f"words='store' searches an index, and {name} has none: give it in indexes=, or take 'bm25'"
+                )
+            text_search_of(self.indexes[name])
 
     def read(self, system: System, vectors: Mapping[str, Vectors]) -> None:
         """Get the texts that a system reads, translated where need be: what they lack is said before encoding begins.
@@ -94,6 +101,10 @@ class Session:
     def _by_words(self, collection: RetrievalCollection, system: System, count: int) -> SearchResult:
         if "text" not in collection.documents.column_names or has_image_queries(collection):
             raise ValueError(f"BM25 compares words: {collection.name} has images; leave out {system.name}")
+        if system.name == "hybrid" and self.settings.words == "store":
+            store = self._of_teacher(collection)
+            assert isinstance(store, StoreIndex)
+            return store.by_words(self._texts(collection, system), count)
         index = self._once(("words", collection.name), lambda: Bm25Search().index(collection.documents["text"][:]))
         return index.search(self._texts(collection, system), count)
 

@@ -17,10 +17,11 @@ from torch.nn.functional import normalize
 from optical_hf.data import RetrievalCollection
 from optical_hf.processes import Processes
 from optical_hf.settings_checks import check_names
-from optical_hf.stores.document_store import DocumentStore, cut_vectors
+from optical_hf.stores.document_store import DocumentStore, StoreHits, cut_vectors
 from optical_hf.stores.exact_search import ExactSearch
 from optical_hf.stores.open_store import open_store
 from optical_hf.stores.search_engine import SearchResult
+from optical_hf.stores.text_search import text_search_of
 from optical_hf.stores.vectors import VectorSet
 
 logger = logging.getLogger(__name__)
@@ -54,18 +55,29 @@ class StoreIndex:
         Raises:
             ValueError: queries that the store cannot compare, or ids that none of the collection's documents has.
         """
-        hits = self.store.search(self._cut(queries), min(count, self.store.count))
+        return self._placed(self.store.search(self._cut(queries), min(count, self.store.count)))
+
+    def by_words(self, texts: Sequence[str], count: int) -> SearchResult:
+        """The best documents by the store's own full-text search, as `best` gives them.
+
+        Raises:
+            ValueError: a store that has none, or ids that none of the collection's documents has.
+        """
+        return self._placed(text_search_of(self.store).search_texts(texts, min(count, self.store.count)))
+
+    def _placed(self, hits: StoreHits) -> SearchResult:
+        """Hits as rows of the collection."""
         most = max(map(len, hits.ids), default=0)
-        found = SearchResult.empty(len(queries), most)
+        found = SearchResult.empty(len(hits.ids), most)
         for row, (ids, scores) in enumerate(zip(hits.ids, hits.scores, strict=True)):
             found.scores[row, : len(ids)] = torch.tensor(scores)
             found.positions[row, : len(ids)] = torch.tensor(
                 [self.row_of.get(key, -1) for key in ids], dtype=torch.int64
             )
         if most and not (found.positions >= 0).any():
-            known = next(iter(self.row_of))
+            known, first = next(iter(self.row_of)), next(ids[0] for ids in hits.ids if ids)
             raise ValueError(
-                f"{self.store.location} found {hits.ids[0][0]!r}, an id that no document of the collection has (one is {known!r}): "
+                f"{self.store.location} found {first!r}, an id that no document of the collection has (one is {known!r}): "
                 "name the column of the ids with ?id="
             )
         return found

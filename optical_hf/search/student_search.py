@@ -6,7 +6,7 @@ Shapes: Q queries, R rows, D width.
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from tqdm.auto import tqdm
 
@@ -26,11 +26,10 @@ from optical_hf.settings_checks import check_choices, check_counts
 from optical_hf.stores.document_store import DocumentStore, cut_vectors
 from optical_hf.stores.rank_fusion import CONSTANT
 from optical_hf.stores.search_engine import Search
-from optical_hf.stores.text_search import TextSearch, fuse_hits, text_search_of
+from optical_hf.stores.text_search import TextSearch, Words, fuse_hits, text_search_of
 
 logger = logging.getLogger(__name__)
 
-Words = Literal["bm25", "store"]
 AT_ONCE = 512
 """Queries that are searched together."""
 DEPTH = 100

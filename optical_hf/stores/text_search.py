@@ -4,13 +4,16 @@ Shapes: Q queries, K results.
 """
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 
 from optical_hf.stores.document_store import DocumentStore, StoreHits
 from optical_hf.stores.rank_fusion import fuse_ranks
 from optical_hf.stores.search_engine import SearchResult
+
+Words = Literal["bm25", "store"]
+"""How words are searched: by BM25 over all texts, in memory, or by the full-text search of the store."""
 
 
 @runtime_checkable

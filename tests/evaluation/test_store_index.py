@@ -86,6 +86,33 @@ def test_a_hit_that_is_no_document_keeps_its_place(caplog):
     assert "has 40 rows and x has 39 documents" in caplog.text
 
 
+class Words(Memory):
+    """A store with a full-text search of its own, which finds one document by the word mbwa and else nothing."""
+
+    def search_texts(self, queries, k):
+        ids = [["d7"] if "mbwa" in query else [] for query in queries]
+        return StoreHits(ids, [[1.0] * len(row) for row in ids], [[""] * len(row) for row in ids])
+
+
+def test_a_hybrid_takes_the_words_of_the_store():
+    rows, asked = [f"d{n}" for n in range(40)], ["mbwa", "paka"]
+    documents = Dataset.from_dict({"id": rows, "text": [f"text {n}" for n in range(40)]})
+    queries = Dataset.from_dict({"id": asked, "text": asked, "language": ["sw"] * 2, "group": asked})
+    collection = RetrievalCollection("x", queries, documents, {"mbwa": {"d7": 1}, "paka": {"d1": 1}})
+    vectors = {"x": NUMBERS[[20, 1]]}
+    given = {"systems": ["student", "hybrid"], "query_vectors": {"student": vectors, "hybrid": vectors}, **QUIET}
+    report = evaluate_retrieval(None, None, collection, indexes={"x": Words("cosine")}, words="store", **given)
+    assert report.systems["student"].ranks.tolist() == [np.inf, 1]
+    assert report.systems["hybrid"].ranks.tolist() == [2, 1]
+    for more, told in (
+        ({"indexes": {"x": Memory("cosine")}}, "take BM25"),
+        ({"document_vectors": {"x": NUMBERS}}, "words='store' searches an index, and x has none"),
+        ({"indexes": {"x": Words("cosine")}, "words": "all"}, "words: expected one of bm25, store"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            evaluate_retrieval(None, None, collection, **{"words": "store", **given, **more})
+
+
 def test_ids_that_nobody_knows_are_an_error():
     index = StoreIndex(Memory("dot"), {"other": 0})
     with pytest.raises(ValueError, match="an id that no document of the collection has"):

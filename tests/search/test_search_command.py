@@ -5,6 +5,7 @@ import json
 import pytest
 import tiny_pairs
 
+from optical_hf import student_search
 from optical_hf.cli import main
 from optical_hf.training import save_student
 
@@ -49,9 +50,38 @@ def test_a_file_of_queries_becomes_a_run(folder, monkeypatch, capsys):
     assert [row[0] for row in rows] == ["q1"] * 3 + ["q2"] * 3
 
 
+@pytest.mark.slow
+def test_words_are_fused_and_the_first_documents_compared_again(searched, folder, monkeypatch, capsys):
+    student, table = searched
+    query, name = tiny_pairs.bitext()["target"][0], "Xochitl Quetzalcoatl"
+    named = table.add_item({"text": f"{name} was here", "vector": [-x for x in table[0]["vector"]]})
+    named.to_parquet(folder / "index.parquet")
+    tiny_pairs.teacher().save_pretrained(str(folder / "teacher"))
+    asked = (query, f"wer ist {name}?", "--top", "3")
+
+    def found(*more):
+        assert not search(monkeypatch, folder, *asked, *more)
+        rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        return [[one["text"] for one in row["documents"]] for row in rows]
+
+    alone, both = found(), found("--hybrid", "--fusion", "20")
+    assert (named["text"][-1] in alone[1], named["text"][-1] in both[1]) == (False, True)
+    again = found("--rerank", "8", "--teacher", folder / "teacher")
+    answers = student_search(student, named, list(asked[:2]), top=3, rerank=8, teacher=tiny_pairs.teacher())
+    assert again == [[one.text for one in answer.documents] for answer in answers]
+    assert again != alone
+    run = ("--hybrid", "--rerank", "8", "--teacher", folder / "teacher", "--run", folder / "x.run")
+    assert not search(monkeypatch, folder, *asked, *run)
+    assert [line.split()[3] for line in (folder / "x.run").read_text().splitlines()] == ["1", "2", "3"] * 2
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        (("mbwa", "--rerank", "5"), "it needs the teacher"),
+        (("mbwa", "--words", "store"), "give --hybrid too"),
+        (("mbwa", "--hybrid", "--words", "store"), "take BM25"),
+        (("mbwa", "--hybrid", "--words", "all"), "'bm25', 'store'"),
         ((), "expected queries"),
         (("mbwa", "--queries", "x.tsv"), "expected queries"),
         (("mbwa", "--language", "xx!"), "unknown language"),
