@@ -98,6 +98,7 @@ class RetrievalEvaluator(BaseEvaluator):
             means = self._means(recall_at_k(ranks, k))
             metrics |= {f"R@{k}/{language}": mean for language, mean in means.items()}
             metrics[f"R@{k}/mean"] = float(np.mean(list(means.values())))
+        metrics["R@1_worst"] = min(self._means(recall_at_k(ranks, 1)).values())
         metrics["MRR/mean"] = float(np.mean(list(self._means(reciprocal_rank(ranks)).values())))
         levels = self._levels(ranks)
         own = self._levels(found) if (found := self._re_indexed(model)) is not None else {}

@@ -24,7 +24,6 @@ RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
     "sampling_max_repeats": ("1 or more", lambda value: value >= 1),
     "tokens_per_batch": ("1 or more", lambda value: value >= 1),
     "early_stopping_patience": ("1 or more", lambda value: value >= 1),
-    "early_stopping_threshold": ("0 or more and less than 1", lambda value: 0 <= value < 1),
 }
 
 NO_PREDICTIONS = "a student gives no predictions to compute metrics of; leave it out, and pass evaluators"

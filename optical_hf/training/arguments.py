@@ -52,10 +52,8 @@ class OTDistillationArguments(TrainingArguments):
         freeze_embeddings: Do not train the student's word embeddings, which are most of the weights of a multilingual student.
         on_bad_batch: Where the loss is not finite: stop with the ids of the pairs, or skip the step.
         on_collapse: Where the student gives nearly all texts one vector: stop, warn or ignore.
-        early_stopping: Stop early on the R@1 of the worst language (worst) or on the gap at no lower mean (gap), as evaluators
-            report them; none trains to the end.
-        early_stopping_patience: Evaluations in a row without progress after which the run stops.
-        early_stopping_threshold: How much R@1, in [0, 1], must move to count as progress.
+        early_stopping_patience: Stop after so many evaluations in a row without progress of `metric_for_best_model`, such as
+            R@1_worst, R@1_gap or reproduced; the default trains to the end.
         checkpoint_on_sigterm: Write a checkpoint when SIGTERM comes, then end.
         remove_unused_columns: Kept off: the collator chooses the columns.
 
@@ -82,9 +80,7 @@ class OTDistillationArguments(TrainingArguments):
     freeze_embeddings: bool = False
     on_bad_batch: Literal["stop", "skip"] = "stop"
     on_collapse: Literal["stop", "warn", "ignore"] = "stop"
-    early_stopping: Literal["none", "worst", "gap"] = "none"
-    early_stopping_patience: int = 3
-    early_stopping_threshold: float = 0.0
+    early_stopping_patience: int | None = None
     checkpoint_on_sigterm: bool = True
     remove_unused_columns: bool = False
 
@@ -106,9 +102,10 @@ class OTDistillationArguments(TrainingArguments):
         check_own(self, OTDistillationArguments.__annotations__)
         check_inherited(self)
         self.loss_weights  # noqa: B018  (raises where the text cannot be read)
-        if self.early_stopping != "none" and self.eval_strategy == "no":
+        if self.early_stopping_patience and (self.eval_strategy == "no" or not self.metric_for_best_model):
             raise ValueError(
-                f"early_stopping={self.early_stopping!r} without evaluations never stops: set eval_strategy='steps' and eval_steps"
+                "early_stopping_patience without evaluations of a metric never stops: set eval_strategy='steps', eval_steps and "
+                "metric_for_best_model"
             )
         if self.on_bad_batch == "skip" and self.deepspeed_plugin is not None:
             raise ValueError(

@@ -87,7 +87,7 @@ class TestFinished:
     @pytest.mark.parametrize("ours", [True, False])
     def test_a_run_that_stopped_early_has_come_to_its_end(self, tmp_path, caplog, ours):
         def run(patience=2):
-            early = {"early_stopping": "worst", "early_stopping_patience": patience} if ours else {}
+            early = {"early_stopping_patience": patience} if ours else {}
             return trainer(
                 tmp_path, evaluators=lambda _: {"R@1/so": 0.5}, eval_strategy="steps", eval_steps=1, max_steps=8,
                 metric_for_best_model="eval_R@1/so", load_best_model_at_end=True, **early,

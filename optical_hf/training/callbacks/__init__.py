@@ -4,7 +4,6 @@ from optical_hf.training.callbacks.bad_batches import BadBatchError, BadBatches
 from optical_hf.training.callbacks.batch import BatchCallback, TrainingBatch, batch_callbacks
 from optical_hf.training.callbacks.collapse import CollapseDetector, CollapseError
 from optical_hf.training.callbacks.defaults import default_callbacks
-from optical_hf.training.callbacks.stopping import LanguageEarlyStopping
 from optical_hf.training.callbacks.termination import CheckpointOnTermination
 from optical_hf.training.callbacks.transport_diagnostics import TransportDiagnostics
 
@@ -15,7 +14,6 @@ __all__ = [
     "CheckpointOnTermination",
     "CollapseDetector",
     "CollapseError",
-    "LanguageEarlyStopping",
     "TrainingBatch",
     "TransportDiagnostics",
     "batch_callbacks",

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
-from transformers import TrainerCallback
+from transformers import EarlyStoppingCallback, TrainerCallback
 
 from optical_hf.losses import Loss, Transport
 from optical_hf.training.arguments import OTDistillationArguments
 from optical_hf.training.callbacks.bad_batches import BadBatches
 from optical_hf.training.callbacks.collapse import CollapseDetector
-from optical_hf.training.callbacks.stopping import LanguageEarlyStopping
 from optical_hf.training.callbacks.termination import CheckpointOnTermination
 from optical_hf.training.callbacks.transport_diagnostics import TransportDiagnostics
 
@@ -33,9 +32,8 @@ def default_callbacks(
     transport = next((loss for loss in losses or args.loss_weights if isinstance(loss, Transport)), None)
     if transport is not None:
         chosen.append(TransportDiagnostics(transport))
-    if args.early_stopping != "none":
-        threshold = args.early_stopping_threshold
-        chosen.append(LanguageEarlyStopping(args.early_stopping, args.early_stopping_patience, threshold))
+    if args.early_stopping_patience is not None:
+        chosen.append(EarlyStoppingCallback(args.early_stopping_patience))
     if args.checkpoint_on_sigterm and not getattr(args, "enable_jit_checkpoint", False):
         chosen.append(CheckpointOnTermination())
     kinds = {type(callback) for callback in given}

@@ -16,7 +16,6 @@ from transformers.trainer_utils import TrainOutput
 
 from optical_hf.models import Encoder, token_projection
 from optical_hf.training.arguments import OTDistillationArguments
-from optical_hf.training.callbacks import LanguageEarlyStopping
 from optical_hf.training.callbacks.agreement import is_main_process
 from optical_hf.training.checkpoints.checkpoint_io import StudentTrainer
 from optical_hf.training.checkpoints.checkpoints import STATE, lacks_states, saved_arguments
@@ -144,8 +143,6 @@ def run_ended(state: TrainerState, args: TrainingArguments, callbacks: Iterable[
     elif state.epoch is not None and state.epoch >= args.num_train_epochs:
         return f"num_train_epochs={args.num_train_epochs:g} were trained"
     for callback in callbacks:
-        if isinstance(callback, LanguageEarlyStopping) and callback.without_progress(state) >= callback.patience:
-            return f"early stopping ended the run at step {state.global_step}"
         if isinstance(callback, EarlyStoppingCallback):
             kept = state.stateful_callbacks.get("EarlyStoppingCallback", {})
             kept = kept[0] if isinstance(kept, list) else kept
