@@ -2,9 +2,8 @@
 
 import json
 import logging
-import math
 from pathlib import Path
-from typing import Annotated, cast, get_args
+from typing import Annotated, cast
 
 import typer
 from datasets import Dataset
@@ -16,7 +15,7 @@ from optical_hf.cli.relevance_files import load_relevance
 from optical_hf.data import load_bitext
 from optical_hf.evaluation.index_check import check_table_of_documents
 from optical_hf.files import check_folder, write_text
-from optical_hf.models import fit_alignment, load_student, load_teacher
+from optical_hf.models import AlignmentSettings, fit_alignment, load_student, load_teacher
 from optical_hf.models.alignment.alignment_report import Method, Plans, Start
 from optical_hf.models.alignment.index_documents import MAX_DOCUMENTS
 from optical_hf.models.alignment.ridge_penalty import Selection
@@ -137,17 +136,12 @@ def align(
     --query-prompt "query: " --documents index.jsonl --bitext swh-eng.tsv.gz --bitext train.de.gz --output students/e5
     """
     with usage():
-        penalty = _penalty(regularisation)
         averaged = _layers(layers, context.args)
-        if not 0 < epsilon < math.inf:
-            raise ValueError(f"--epsilon is {epsilon}: expected a number above 0")
-        for flag, share in (
-            ("document-share", document_share),
-            ("pseudo-foreign", pseudo_foreign),
-            ("query-share", query_share),
-        ):
-            if not 0 <= share <= 1:
-                raise ValueError(f"--{flag} is {share}: expected a number from 0 to 1")
+        settings = AlignmentSettings(
+            method=method, plans=plans, rounds=rounds, epsilon=epsilon, regularisation=_penalty(regularisation),
+            also_english=also_english, steps=steps, document_share=document_share, pseudo_foreign=pseudo_foreign,
+            max_documents=max_documents, document_sentences=document_sentences, query_share=query_share, cache=cache, seed=seed,
+        )  # fmt: skip
         if not bitext and not documents:
             raise ValueError("there is nothing to fit on: give --bitext, --documents, or both")
         if documents and method == "transport":
@@ -171,11 +165,8 @@ def align(
         logger.info("%s has a fitted projection, which is the start; --start ridge begins anew", student)
     report = fit_alignment(
         learner, english, rows, documents=index, query_texts=asked,
-        relevance_pairs=load_relevance(relevance, on_bad_row), query_share=query_share,
-        document_sentences=document_sentences, method=method, plans=plans, rounds=rounds, epsilon=epsilon, regularisation=penalty,
-        also_english=also_english, start=start, steps=steps, document_share=document_share, pseudo_foreign=pseudo_foreign,
-        max_documents=max_documents, held_out=min(held_out, len(rows) // 10) if rows is not None else held_out, cache=cache,
-        seed=seed,
+        relevance_pairs=load_relevance(relevance, on_bad_row), settings=settings, start=start,
+        held_out=min(held_out, len(rows) // 10) if rows is not None else held_out,
     )  # fmt: skip
     save_student(learner, output)
     write_text(output / "alignment.json", json.dumps(report.to_dict(), indent=2) + "\n")
@@ -216,14 +207,7 @@ def _layers(first: list[int] | None, rest: list[str]) -> list[int] | None:
 
 def _penalty(given: str) -> float | Selection:
     """A number, or how to choose one."""
-    if given in get_args(Selection):
-        return cast(Selection, given)
     try:
-        number = float(given)
+        return float(given)
     except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise ValueError(
-            f"--regularisation is {given!r}: expected a number above 0, held_out_pairs or held_out_language"
-        )
-    return number
+        return cast(Selection, given)

@@ -10,7 +10,7 @@ from optical_hf.models.alignment.ridge_penalty import Selection
 RANGES: dict[str, tuple[type, float, str]] = {
     "rounds": (Integral, 1, "a whole number from 1 up"),
     "epsilon": (Real, 0, "a number above 0"),
-    "regularisation": (Real, 0, "a number above 0, or how to choose it"),
+    "regularisation": (Real, 0, "a number above 0, held_out_pairs or held_out_language"),
     "pooled_weight": (Real, 0, "a number from 0 up, or None to have it chosen"),
     "held_out": (Integral, 0, "a whole number from 0 up"),
     "batch_size": (Integral, 1, "a whole number from 1 up"),
