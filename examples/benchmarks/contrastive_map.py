@@ -15,13 +15,14 @@ import argparse
 import math
 import time
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 import torch
 import vector_sets
 from adapter_maps import low_rank_affine, procrustes, residual_mlp
+from reporting_sets import reporting_sets
 from torch import Tensor
 from torch.nn.functional import linear
 from vector_sets import TEST, TRAIN, Encoders, Hits, Queries, hits, other_texts, queries, recovery, ridge, unseen_pairs
@@ -43,6 +44,10 @@ parser.add_argument("--steps", type=int, default=600, help="gradient steps")
 parser.add_argument(
     "--seeds", type=int, nargs="+", default=[0], help="of the rows of each step; figures are means over them"
 )
+parser.add_argument(
+    "--reporting", action="store_true", help="the sets that nothing was chosen on, in place of the others"
+)
+parser.add_argument("--layers", type=int, help="the student's first layers alone; re-indexing keeps all")
 parser.add_argument("--sets", nargs="+", help="test sets, such as 'AfriQA dev'; all by default")
 parser.add_argument("--only", nargs="+", default=[""], help="systems of these names, or whose name holds one of these")
 parser.add_argument(
@@ -53,17 +58,19 @@ parser.add_argument("--seen", type=int, default=10_000, help="with --others: doc
 parser.add_argument("--gap", metavar="SET", help="print the R@1 gap of 'Tatoeba v1' too; two seeds or more")
 parser.add_argument("--by-language", action="store_true", help="print each language too")
 options = parser.parse_args()
+if options.reporting and options.among:
+    parser.error("--among is for the sets that settings are chosen on: leave out --reporting")
 encode = Encoders(options.models, options.vectors)
-student, teacher = encode.student, encode.teacher
+student, teacher = partial(encode.student, layers=options.layers), encode.teacher
 torch.set_num_threads(1)
-
-
+sets = reporting_sets(options.data) if options.reporting else {p: queries(options.data / f) for p, f in TEST.items()}
 whole = {
-    place: Queries(*(side[: options.test] for side in queries(options.data / path)))
-    for place, path in TEST.items()
+    place: Queries(*(side[: options.test] for side in rows))
+    for place, rows in sets.items()
     if place[0] in (options.sets or [place[0]])
 }
 SETS = list(dict.fromkeys(name for name, _ in whole))
+tested = {text for rows in sets.values() for side in rows for text in side}
 
 
 @cache
@@ -72,8 +79,9 @@ def bitext() -> tuple[Tensor, Tensor, Tensor]:
     sides: list[list[Tensor]] = [[], [], []]
     for path in TRAIN.values():
         foreign, english = unseen_pairs(options.data, path, options.pairs)
+        kept = [row for row, pair in enumerate(zip(foreign, english, strict=True)) if not tested.intersection(pair)]
         for side, found in zip(sides, (student(foreign), student(english), teacher(english)), strict=True):
-            side.append(found)
+            side.append(found[kept])
     return torch.cat(sides[0]), torch.cat(sides[1]), torch.cat(sides[2])
 
 
@@ -84,12 +92,9 @@ def others() -> tuple[list[str], Tensor, Tensor]:
         texts = other_texts(options.data, options.others)
         return texts, student(texts), teacher(texts)
     if options.among:
-        return english_sides(), bitext()[1], bitext()[2]
+        sides = (unseen_pairs(options.data, path, options.pairs)[1] for path in TRAIN.values())
+        return [english for side in sides for english in side], bitext()[1], bitext()[2]
     return [], torch.empty(0, student([""]).shape[1]), torch.empty(0, teacher([""]).shape[1])
-
-
-def english_sides() -> list[str]:
-    return [english for path in TRAIN.values() for english in unseen_pairs(options.data, path, options.pairs)[1]]
 
 
 @cache
@@ -230,12 +235,12 @@ def of_map(system: Callable[[str, int], Map]) -> tuple[Hits, float]:
 
 def re_indexing() -> Hits:
     found: Hits = {}
+    beside = others()[0]
+    other_OD, prompts = encode.student(beside or [""])[: len(beside)], ("query: ", "passage: ")[: 1 if beside else 2]
     for place, rows in whole.items():
-        beside, other_OD, _ = others()
-        prompts = ("query: ",) if options.among or options.others else ("query: ", "passage: ")
-        own = [torch.cat([student(rows.documents, prompt), other_OD]) for prompt in prompts]
+        own = [torch.cat([encode.student(rows.documents, prompt), other_OD]) for prompt in prompts]
         foreign, english = (
-            max((hits(student(side), documents, rows.documents + beside) for documents in own), key=np.mean)[None]
+            max((hits(encode.student(side), one, rows.documents + beside) for one in own), key=np.mean)[None]
             for side in (rows.foreign, rows.english)
         )
         found[place] = (foreign, english)
@@ -247,10 +252,8 @@ def of_teacher() -> Hits:
     found: Hits = {}
     for place, rows in whole.items():
         document_CK = torch.cat([teacher(rows.documents), other_OK])
-        found[place] = (
-            np.full((1, 1), np.nan),
-            hits(teacher(rows.english), document_CK, rows.documents + beside)[None],
-        )
+        english = hits(teacher(rows.english), document_CK, rows.documents + beside)
+        found[place] = (np.full((1, 1), np.nan), english[None])
     return found
 
 

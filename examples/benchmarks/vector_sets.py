@@ -162,9 +162,9 @@ class Encoders:
         self.folders, self.kept = models, folder
         self.models: dict[str, SentenceTransformer] = {}
 
-    def student(self, texts: list[str], prompt: str = "query: ") -> Tensor:
-        """Of multilingual-e5-small behind a prompt."""
-        return self("multilingual-e5-small", [prompt + text for text in texts])
+    def student(self, texts: list[str], prompt: str = "query: ", layers: int | None = None) -> Tensor:
+        """Of multilingual-e5-small behind a prompt; of its first layers alone."""
+        return self("multilingual-e5-small" + (f"/{layers}" if layers else ""), [prompt + text for text in texts])
 
     def teacher(self, texts: list[str]) -> Tensor:
         """Of all-MiniLM-L6-v2."""
@@ -178,7 +178,9 @@ class Encoders:
         if place and place.exists():
             return torch.load(place, weights_only=True)
         if name not in self.models:
-            whole = SentenceTransformer(str(self.folders / name), device="cpu")
+            folder, _, layers = name.partition("/")
+            config = {"num_hidden_layers": int(layers)} if layers else {}
+            whole = SentenceTransformer(str(self.folders / folder), device="cpu", config_kwargs=config)
             self.models[name] = SentenceTransformer(modules=[whole[0], whole[1]], device="cpu")
             self.models[name].max_seq_length = 128
         found = self.models[name].encode(texts, convert_to_tensor=True, show_progress_bar=False).float()
