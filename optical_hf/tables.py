@@ -30,7 +30,7 @@ def check_table(table: Any, columns: Sequence[str] = (), what: str = "the bitext
         what: what to call it.
 
     Raises:
-        ValueError: for a dictionary of splits, or a column that is missing.
+        ValueError: for a dictionary of splits or of columns, a text, or a column that is missing.
 
     Example:
         >>> from datasets import Dataset
@@ -42,6 +42,9 @@ def check_table(table: Any, columns: Sequence[str] = (), what: str = "the bitext
             f"{what}: expected one table, got a {type(table).__name__} with the splits {', '.join(splits) or 'none'}; "
             f"choose a split, such as data[{splits[0] if splits else 'train'!r}]"
         )
+    if isinstance(table, (Mapping, str)):
+        made = "datasets.Dataset.from_dict(...) makes one of columns" if isinstance(table, Mapping) else "it is a text"
+        raise ValueError(f"{what}: expected a table or a list of rows, got a {type(table).__name__}; {made}")
     names = getattr(table, "column_names", None)
     if names and (missing := [name for name in columns if name not in names]):
         raise ValueError(

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from datasets import Dataset
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -274,7 +275,7 @@ else:
             options.models / "multilingual-e5-small", teacher, query_prompt=options.prefix, device="cpu"
         )
         with torch.enable_grad():
-            fit_alignment(student, teacher, pairs, **given)
+            fit_alignment(student, teacher, Dataset.from_dict(pairs), **given)
         foreign = of_model(student, "other", options.prefix.split())
         both = {code: (english[code], foreign[code]) for code in corpus}
         table(f"Teacher and student of {given['method']}", both, 0, SIMALIGN | PLANS)
