@@ -26,7 +26,7 @@ def check_table(table: Any, columns: Sequence[str] = (), what: str = "the bitext
 
     Args:
         table: a `Dataset`, an `IterableDataset`, or a list of rows, of which nothing is checked.
-        columns: the columns it must have.
+        columns: the columns it must have; with any, a dictionary of columns and a text are refused too.
         what: what to call it.
 
     Raises:
@@ -42,7 +42,7 @@ def check_table(table: Any, columns: Sequence[str] = (), what: str = "the bitext
             f"{what}: expected one table, got a {type(table).__name__} with the splits {', '.join(splits) or 'none'}; "
             f"choose a split, such as data[{splits[0] if splits else 'train'!r}]"
         )
-    if isinstance(table, (Mapping, str)):
+    if columns and isinstance(table, (Mapping, str)):
         made = "datasets.Dataset.from_dict(...) makes one of columns" if isinstance(table, Mapping) else "it is a text"
         raise ValueError(f"{what}: expected a table or a list of rows, got a {type(table).__name__}; {made}")
     names = getattr(table, "column_names", None)
