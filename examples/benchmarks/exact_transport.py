@@ -1,6 +1,6 @@
 """Solvers of the unregularised optimum on unpadded pairs, beside POT in the same run: time, and distance from `ot.emd`.
 
-    OMP_NUM_THREADS=1 python examples/benchmarks/exact_transport.py [--batch 64 --tokens 16 32]
+    OMP_NUM_THREADS=1 python examples/benchmarks/exact_transport.py [--batch 64 --tokens 16]
 
 Costs are cosine distances of noisy shuffled copies in 32 dimensions; all pairs of a batch have one size. POT's batched proximal
 solver (`ot.batch.solve_batch(method="proximal")`, new in 0.9.7) runs with its default of one inner iteration and with 10; without
@@ -23,7 +23,7 @@ from optical_hf.ot import solve
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--batch", type=int, default=64)
-parser.add_argument("--tokens", type=int, nargs="+", default=[16, 32])
+parser.add_argument("--tokens", type=int, nargs="+", default=[16])
 parser.add_argument("--iterations", type=int, default=1000)
 parser.add_argument("--rounds", type=int, default=3)
 options = parser.parse_args()
