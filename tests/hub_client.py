@@ -5,6 +5,7 @@ What each student gave before it was pushed is left in a folder.
 
 import json
 import logging
+import os
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ from sentence_transformers import SentenceTransformer
 from tiny_pairs import backbone as tiny_backbone
 from tiny_pairs import bitext, pair, teacher
 
+from optical_hf.cli.app import app
 from optical_hf.hub import model_card, push_student
-from optical_hf.models import Encoder, as_late_interaction, backbone, build_student, token_projection
+from optical_hf.models import Encoder, as_late_interaction, backbone, build_student, load_student, token_projection
 from optical_hf.training import OTDistillationArguments, OTDistillationTrainer, merged
 
 TEXTS = list(bitext(8)["target"])
@@ -100,11 +102,37 @@ def layouts(folder: Path, token: str) -> None:
         leave(folder, name, student)
 
 
+def published(folder: Path, token: str) -> None:
+    """The whole way on the command line: train and push, measure, write the card and push again."""
+    os.environ["HF_TOKEN"] = token
+    teacher().save_pretrained(str(folder / "teacher"))
+    tiny_backbone().save_pretrained(str(folder / "backbone"))
+    files = []
+    for code in ("de", "so"):
+        rows = [row for row in bitext() if row["language"] == code]
+        files.append(folder / f"{code}-en.tsv")
+        files[-1].write_text("".join(f"{row['target']}\t{row['source']}\n" for row in rows), encoding="utf-8")
+    student, report = str(folder / "published"), str(folder / "report.json")
+    models = ["--teacher", str(folder / "teacher"), "--student"]
+    measured = [word for file in files for word in ("--queries", str(file))]
+    made = ["--base-model", "tester/backbone", "--bitext", "de=48", "--bitext", "so=24", "--dataset", "tester/pairs"]
+    for words in (
+        ["train", *models, str(folder / "backbone"), "--bitext", *map(str, files), "--output", student, "--max_steps", "2",
+         "--alignment", "ridge", "--report_to", "none", "--use_cpu", "--push_to_hub", "--hub_model_id", "tester/published"],
+        ["evaluate", *models, student, "--untrained", str(folder / "backbone"), *measured, "--high", "de", "--low", "so",
+         "--limit", "24", "--json", report],
+        ["card", student, "--report", report, "--teacher", "tester/teacher", *made, "--license", "apache-2.0",
+         "--push-to", "tester/published"],
+    ):  # fmt: skip
+        app(words, prog_name="optical-hf", standalone_mode=False)
+    leave(folder, "published", load_student(student, teacher()))
+
+
 def push_all(folder: Path, token: str, endpoint: str) -> None:
     """Be a client of the hub at `endpoint`, with a home of its own: no token and no cache from outside."""
     logging.basicConfig(level=logging.DEBUG, force=True)
     constants.ENDPOINT, constants.HF_HUB_OFFLINE, constants.HF_HUB_DISABLE_XET = endpoint, False, True
     home = folder / "home" / "client"
     constants.HF_HOME, constants.HF_HUB_CACHE, constants.HF_TOKEN_PATH = map(str, (home, home / "hub", home / "token"))
-    for push in (final, midway, layouts):
+    for push in (final, midway, layouts, published):
         push(folder, token)

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from optical_hf.cli.ending import usage
 from optical_hf.cli.shared_options import pair_counts
-from optical_hf.evaluation import RetrievalReport
+from optical_hf.evaluation import RetrievalReport, save_plots
 from optical_hf.files import check_file, expand_path, write_text
 from optical_hf.hub import model_card, push_student, write_space
 from optical_hf.hub import push_space as push_space_folder
@@ -87,13 +87,16 @@ def card(
     if not student.is_dir():
         raise NotADirectoryError(f"no folder {str(student)!r}: give the folder of a saved student")
     check_file(student / "README.md")
-    figures = None if report is None else RetrievalReport.from_json(report).to_dict()
+    console = Console(highlight=False)
+    measured = None if report is None else RetrievalReport.from_json(report)
+    figures = None if measured is None else measured.to_dict()
+    plots = [] if measured is None else drawn(measured, student, console)
     describe = partial(
         model_card, load_teacher(str(student), role="student"), repo_id=repo_id, teacher=teacher, base_model=base_model,
         bitext=pairs, report=figures, system=system, license=license, losses=weighted, datasets=dataset or (),
+        plots=plots,
     )  # fmt: skip
     write_text(student / "README.md", describe())
-    console = Console(highlight=False)
     console.print(f"The card is in {student / 'README.md'}")
     if push_to is not None:
         both: dict[str, Any] = (
@@ -110,3 +113,12 @@ def card(
         console.print(f"The Space is in {folder}")
         if push_space:
             console.print(f"Pushed: {push_space_folder(folder, space, private=private)}")
+
+
+def drawn(report: RetrievalReport, folder: Path, console: Console) -> list[str]:
+    """Names of the plots of a report, written to the student's folder; none without matplotlib, which is said."""
+    try:
+        return [path.name for path in save_plots(report, folder)]
+    except ImportError as error:
+        console.print(f"The card has no plots: {error}")
+        return []

@@ -21,6 +21,7 @@ from optical_hf.hub.figures import (
     recovery_text,
     table,
 )
+from optical_hf.hub.language_facts import language_facts
 from optical_hf.hub.licences import checked_licence
 from optical_hf.hub.public_names import is_local, public_name
 from optical_hf.languages import by_canonical_language, language_info
@@ -29,6 +30,8 @@ from optical_hf.models import Encoder, averaged_layers, backbone, embedding_widt
 from optical_hf.models.known_languages import base_language, recorded_languages
 
 TAGS = ["sentence-transformers", "cross-lingual-retrieval", "knowledge-distillation", "optimal-transport", "optical-hf"]
+
+PICTURES = (".png", ".svg")
 
 TEMPLATE = Path(__file__).with_name("card_template.md")
 
@@ -45,6 +48,7 @@ def model_card(
     system: str | None = None,
     license: str | None = None,
     datasets: Sequence[str] = (),
+    plots: Sequence[str] = (),
     both_towers: bool = False,
 ) -> str:
     """Write the model card (README.md) of a student; what is not given is left out, nothing is guessed.
@@ -61,6 +65,7 @@ def model_card(
         system: the system of the report that is this student; None takes the one called "student", or the only one.
         license: the student's licence as the hub calls it, such as "apache-2.0".
         datasets: hub ids of the data sets it was trained on. Paths of this machine are left out.
+        plots: names of pictures that lie beside the card, such as those of `save_plots`; the card shows them.
         both_towers: the folder holds the teacher too (`save_towers`): the card says `encode_query` and `encode_document`.
 
     Returns:
@@ -118,7 +123,9 @@ def model_card(
         width=embedding_width(student),
         facts=_facts(student, teacher, origin, losses),
         pairs=pairs and _pairs_table(pairs),
+        known=language_facts(student, list(pairs), measured),
         results=results,
+        plots=[checked_picture(name) for name in plots],
     )
     return str(card)
 
@@ -133,6 +140,15 @@ def checked_repo_id(repo_id: str) -> str:
             "digits, '-', '_' and '.', no two '-' or '.' in a row"
         ) from None
     return repo_id
+
+
+def checked_picture(name: str) -> str:
+    """The name of a picture; raises ValueError where it is none, or lies in a folder."""
+    if "/" in name or not name.endswith(PICTURES):
+        raise ValueError(
+            f"{name!r} is no picture beside the card: expected a name that ends in {' or '.join(PICTURES)}"
+        )
+    return name
 
 
 def _own_system(report: Mapping[str, Any], system: str | None) -> str:

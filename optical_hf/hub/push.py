@@ -13,7 +13,7 @@ from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
 from optical_hf.files import expand_path, write_text
-from optical_hf.hub.card import checked_repo_id, model_card
+from optical_hf.hub.card import PICTURES, checked_repo_id, model_card
 from optical_hf.hub.public_names import is_local
 from optical_hf.hub.upload import Upload, hub_api, upload
 from optical_hf.models import Encoder, load_teacher
@@ -22,7 +22,7 @@ from optical_hf.models.module_files import module_files
 from optical_hf.models.standard_layout import standard_obstacle, write_standard
 from optical_hf.models.two_towers import write_towers
 
-LOADED_SUFFIXES = frozenset({".safetensors", ".json", ".txt", ".model", ".jinja", ".py", ".md", ".png", ".svg"})
+LOADED_SUFFIXES = frozenset({".safetensors", ".json", ".txt", ".model", ".jinja", ".py", ".md", *PICTURES})
 NEVER_PUSHED = frozenset({"training_args.json", "trainer_state.json"})
 ADAPTER_CONFIG = "adapter_config.json"
 # Weights of an earlier push that a loader would take in place of, or on top of, those of this one.
@@ -88,6 +88,9 @@ def push_student(
         if with_teacher is not None:
             student = student_or_folder
             if isinstance(student, (str, Path)):
+                for file in student_files(student):
+                    if file.suffix in PICTURES:
+                        shutil.copyfile(file, Path(staging, file.name))
                 student = load_teacher(student, role="student")
             write_towers(student, with_teacher, Path(staging), card=False)
             card = card or model_card(student, repo_id=repo_id, both_towers=True)

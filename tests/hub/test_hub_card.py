@@ -111,6 +111,11 @@ class TestCard:
         assert "Not measured." in card.text
         assert "None" not in card.text
 
+    def test_plots_beside_the_card_are_shown(self, student: Encoder):
+        assert "![Plot: recall.png](recall.png)" in model_card(student, plots=["recall.png"])
+        with pytest.raises(ValueError, match="no picture beside the card"):
+            model_card(student, plots=["/home/me/recall.png"])
+
     def test_averaged_layers_are_told(self, student: Encoder):
         assert "- **Layers:** average of 1 (weight 0.25), 2 (weight 0.75)" in model_card(pair(layers={1: 1, 2: 3})[0])
         assert "**Layers:**" not in model_card(student)

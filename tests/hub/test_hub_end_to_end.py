@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,12 +15,13 @@ from hub_client import push_all
 from hub_layout import PLAIN, STUDENT
 from hub_server import LocalHub
 from huggingface_hub import ModelCard
+from huggingface_hub.repocard_data import model_index_to_eval_results
 
 pytestmark = pytest.mark.slow  # a process that imports everything
 TOKEN = "hf_" + "RecognisableTokenThatNobodyMaySee"
 HELPERS = Path(__file__).parents[1]
 LAYOUTS = ("averaged", "late", "late-averaged")
-NAMES = ("plain", "trained", "carded", "hidden@try", "midway", *LAYOUTS)
+NAMES = ("plain", "trained", "carded", "hidden@try", "midway", "published", *LAYOUTS)
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,11 @@ def push(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Push]:
 
 class TestEndToEnd:
     def test_a_student_loads_elsewhere_and_gives_the_same_embeddings(self, push: Push):
-        assert push.loaded["ours"] == []
-        assert set(push.loaded["differences"]) == {"plain", "trained", "carded", "hidden", "midway", *LAYOUTS}
+        assert set(push.loaded["differences"]) == {name.split("@")[0] for name in NAMES}
         for name, found in push.loaded["differences"].items():
             assert max(found) < 1e-5, name
             assert len(found) == (2 if name.startswith("late") else 3), name
+        assert push.loaded["blocks"]["published"] == 3
         assert push.loaded["blocks"]["carded"] == 3  # one vector, one a token, the backbone
 
     def test_what_went_up_is_what_loading_needs(self, push: Push):
@@ -115,3 +117,33 @@ class TestWhileTraining:
     def test_the_card_names_the_library_that_loads_it(self, push: Push):
         card = ModelCard(push.hub.files("tester/midway")["README.md"].decode())
         assert card.data.library_name == "sentence-transformers"
+
+
+class TestPublished:
+    """`train --push_to_hub`, `evaluate`, `card --push-to`."""
+
+    def test_the_card_has_the_metadata_that_the_hub_reads(self, push: Push):
+        card = ModelCard(push.hub.files("tester/published")["README.md"].decode(), ignore_metadata_errors=False)
+        data = card.data
+        assert (data.base_model, data.datasets, data.license) == ("tester/backbone", ["tester/pairs"], "apache-2.0")
+        assert data.language == ["en", "de", "so"]
+        name, results = model_index_to_eval_results(data.to_dict()["model-index"])
+        assert name == "published"
+        assert {(r.dataset_config, r.metric_name) for r in results} >= {("de", "R@1"), ("so", "R@1")}
+        assert [r.metric_type for r in results if r.dataset_config == "all"] == ["recall_at_1_gap"]
+
+    def test_the_text_has_levels_recovery_the_gap_and_plots(self, push: Push):
+        files = push.hub.files("tester/published")
+        text = ModelCard(files["README.md"].decode()).text
+        for part in ("| German (de) | high |", "| Somali (so) | low |", "Recovery is R@1", "The R@1 gap of student"):
+            assert part in text
+        pictures = re.findall(r"!\[.*?\]\((.*?)\)", text)
+        assert pictures == ["recall.png", "gap.png"]
+        assert all(files[name].startswith(b"\x89PNG") for name in pictures)
+
+    def test_what_training_pushed_went_before(self, push: Push):
+        commits = push.hub.repos["tester/published"].branches["main"]
+        first = next(files for _, files, _ in commits if "model.safetensors" in files)
+        assert "recall.png" not in first
+        assert set(first) >= STUDENT
+        assert set(push.hub.files("tester/published")) >= STUDENT | {"recall.png", "gap.png"}
