@@ -89,12 +89,7 @@ class ReadIndex:
     def search(self, queries: VectorSet, k: int) -> StoreHits:
         """The k best documents of each query."""
         check_queries(queries, self, k)
-        found = self.searchable.best(queries, k, Processes())
-        rows = [[row for row in positions if row >= 0] for positions in found.positions.tolist()]
-        scores = [values[: len(row)] for values, row in zip(found.scores.tolist(), rows, strict=True)]
-        return StoreHits(
-            [[self.ids[n] for n in row] for row in rows], scores, [[self.texts[n] for n in row] for row in rows]
-        )
+        return StoreHits.of(self.searchable.best(queries, k, Processes()), self.ids, self.texts)
 
     def close(self) -> None:
         """Let go of the store."""

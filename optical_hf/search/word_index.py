@@ -38,9 +38,4 @@ class WordIndex:
 
     def search_texts(self, queries: Sequence[str], k: int) -> StoreHits:
         """The k best documents of each query, by what it shares with English: names, numbers, loan words."""
-        found = self.index.search(queries, k)
-        kept = [[row for row in rows if row >= 0] for rows in found.positions.tolist()]
-        scores = [values[: len(rows)] for values, rows in zip(found.scores.tolist(), kept, strict=True)]
-        return StoreHits(
-            [[self.ids[n] for n in rows] for rows in kept], scores, [[self.texts[n] for n in rows] for rows in kept]
-        )
+        return StoreHits.of(self.index.search(queries, k), self.ids, self.texts)

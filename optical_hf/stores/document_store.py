@@ -6,11 +6,12 @@ Scores are such that more is better, whatever the store counts in. Ids are strin
 Shapes: Q queries, K results, R rows, D width.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 
+from optical_hf.stores.search_engine import SearchResult
 from optical_hf.stores.store_location import StoreLocation
 from optical_hf.stores.vectors import VectorSet
 
@@ -43,6 +44,12 @@ class StoreHits(NamedTuple):
     ids: list[list[str]]
     scores: list[list[float]]
     texts: list[list[str]]
+
+    @classmethod
+    def of(cls, result: SearchResult, ids: Sequence[str], texts: Sequence[str]) -> "StoreHits":
+        """What a search found, by the ids and texts of all documents."""
+        rows, scores = result.found()
+        return cls([[ids[n] for n in row] for row in rows], scores, [[texts[n] for n in row] for row in rows])
 
 
 class DocumentStore(Protocol):

@@ -76,9 +76,7 @@ class FileStore:
         """The k best documents of each query."""
         check_queries(queries, self, k)
         vectors = torch.nn.functional.normalize(queries.vectors, dim=-1) if self.metric == "cosine" else queries.vectors
-        found = self.index.search(VectorSet(vectors), min(k, self.count))
-        rows = [[row for row in positions if row >= 0] for positions in found.positions.tolist()]
-        scores = [one[: len(row)] for one, row in zip(found.scores.tolist(), rows, strict=True)]
+        rows, scores = self.index.search(VectorSet(vectors), min(k, self.count)).found()
         texts = [list(self.table[row]["text"]) if row else [] for row in rows]
         name = self.location.id
         ids = [list(self.table[row][name]) if name and row else list(map(str, row)) for row in rows]

@@ -29,6 +29,11 @@ class SearchResult(NamedTuple):
         """Nothing found for any query."""
         return cls(torch.full((queries, k), -torch.inf), torch.full((queries, k), -1))
 
+    def found(self) -> tuple[list[list[int]], list[list[float]]]:
+        """Positions and scores of each query, as lists of what was found alone."""
+        rows = [[row for row in positions if row >= 0] for positions in self.positions.tolist()]
+        return rows, [scores[: len(row)] for scores, row in zip(self.scores.tolist(), rows, strict=True)]
+
 
 class Index(Protocol):
     """Documents that can be searched."""

@@ -64,6 +64,4 @@ def fuse_hits(parts: Sequence[StoreHits], top: int, constant: int) -> StoreHits:
             text_of |= zip(ids, texts, strict=True)
         results.append(SearchResult(torch.zeros(number_QK.shape), number_QK))
     best, named = fuse_ranks(results, top, constant), list(numbers)
-    kept = [[named[number] for number in row if number >= 0] for row in best.positions.tolist()]
-    scores = [values[: len(ids)] for values, ids in zip(best.scores.tolist(), kept, strict=True)]
-    return StoreHits(kept, scores, [[text_of[key] for key in ids] for ids in kept])
+    return StoreHits.of(best, named, [text_of[key] for key in named])
