@@ -58,6 +58,7 @@ def test_what_is_no_penalty_is_one_line(folder, tmp_path, monkeypatch, capsys, r
     assert not (tmp_path / "student").exists()
 
 
+@pytest.mark.slow
 def test_several_layers_are_averaged(folder, tmp_path, monkeypatch):
     assert not align(folder, tmp_path / "student", monkeypatch, "0.01", "--layers", "1", "2", "--rounds", "1")
     assert averaged_layers(SentenceTransformer(str(tmp_path / "student"))) == {1: 0.5, 2: 0.5}

@@ -111,6 +111,7 @@ def test_servers_and_libraries_read_the_vectors_of_the_student(mode, tmp_path):
     ).read_bytes()
 
 
+@pytest.mark.slow
 def test_tokens_are_searched_through_the_projection_wherever_it_stands(tmp_path):
     student, teacher = student_of()
     wanted = as_late_interaction(student).encode_query(TEXTS)
@@ -128,6 +129,7 @@ def test_tokens_are_searched_through_the_projection_wherever_it_stands(tmp_path)
             assert np.abs(np.asarray(one) - np.asarray(two)).max() < 1e-5
 
 
+@pytest.mark.slow
 def test_a_folder_of_the_order_before_loads_with_its_weights_and_can_be_put_in_order(tmp_path):
     student, teacher = student_of()
     wanted = student.encode_query(TEXTS)
@@ -196,6 +198,7 @@ def test_an_activation_behind_the_first_token_goes_to_the_tokens_but_is_no_proje
         as_late_interaction(SentenceTransformer(modules=[body, Pooling(24), Dense(24, 32)], device="cpu"))
 
 
+@pytest.mark.slow
 def test_an_adapter_and_a_late_interaction_student_keep_what_they_need(tmp_path):
     late, _ = student_of(kind="late_interaction")
     save_student(late, tmp_path / "late")
@@ -211,6 +214,7 @@ def test_an_adapter_and_a_late_interaction_student_keep_what_they_need(tmp_path)
     assert (tmp_path / "adapter" / "2_Dense" / "model.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_a_saved_student_is_known_as_one_in_either_order(tmp_path):
     student, _ = student_of()
     student.model_card_data.base_model = "owner/backbone"

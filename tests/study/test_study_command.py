@@ -13,6 +13,7 @@ from optical_hf.study import load_study, runs_of
 BENCHMARKS = Path(__file__).parents[2] / "examples" / "benchmarks"
 
 
+@pytest.mark.slow
 def test_a_dry_run_prints_the_grid_and_runs_nothing(
     study_values: dict, tmp_path: Path, write: Callable[[dict, Path], Path]
 ) -> None:

@@ -84,6 +84,7 @@ def test_what_cannot_be_learnt_from_is_refused(values: dict, loaded: Written, ch
         loaded(values | change)
 
 
+@pytest.mark.slow
 def test_a_run_is_known_by_the_content_of_its_documents_and_an_old_one_keeps_its_name(
     values: dict, loaded: Written, texts: Path, tmp_path: Path
 ) -> None:
@@ -105,6 +106,7 @@ def test_a_run_is_known_by_the_content_of_its_documents_and_an_old_one_keeps_its
     assert folders_of(config, runs_of(config))[2].run.key != passages.key
 
 
+@pytest.mark.slow
 def test_the_targets_of_what_is_searched_are_the_vectors_of_the_index(
     values: dict, loaded: Written, tmp_path: Path
 ) -> None:

@@ -46,7 +46,6 @@ def as_read(teacher, texts, task):
 
 TEACHERS = {
     "one": lambda teacher, rows, folder: teacher,
-    "languages": lambda teacher, rows, folder: dict.fromkeys(sorted({*rows["language"]}), teacher),
     "cache": lambda teacher, rows, folder: TeacherCache.build(teacher, rows, folder, progress=False),
 }
 

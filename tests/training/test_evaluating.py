@@ -46,6 +46,7 @@ class Evaluations(TrainerCallback):
         self.told.append(set(metrics))
 
 
+@pytest.mark.slow
 def test_an_evaluation_is_one_for_callbacks_and_evaluators_however_many_datasets_it_has(tmp_path):
     calls = []
     parts = {name: tiny_pairs.bitext().select(range(8)) for name in ("de", "so", "mr")}

@@ -86,6 +86,7 @@ def test_is_silent_on_invented_clean_text_shuffled_or_sorted(seed: int) -> None:
         assert find_misaligned_runs(*map(list, zip(*order, strict=True))) == []
 
 
+@pytest.mark.slow
 def test_blocks_give_what_one_block_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     english, foreign = invented(1_000)
     slipped = foreign[:300] + foreign[301:800] + foreign[300:301] + foreign[800:]

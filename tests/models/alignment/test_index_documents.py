@@ -71,6 +71,7 @@ def test_given_vectors_are_what_the_teacher_would_give(method):
     assert torch.nn.functional.cosine_similarity(*(m.flatten() for m in maps), dim=0) > 0.99
 
 
+@pytest.mark.slow
 def test_documents_change_the_map_and_their_share_and_shift_do_too():
     maps = {}
     for name, more in {

@@ -8,6 +8,8 @@ from tiny_translators import ENGLISH, GERMAN, SOMALI
 
 from optical_hf.models.translation.seq2seq import Seq2SeqTranslator, language_codes, load_translator
 
+pytestmark = pytest.mark.slow  # to train the checkpoints takes seconds
+
 
 @pytest.fixture(scope="module")
 def marian(tmp_path_factory):
@@ -24,7 +26,6 @@ def m2m100(tmp_path_factory):
     return tiny_translators.m2m100(tmp_path_factory.mktemp("m2m100"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["marian", "nllb", "m2m100"])
 def test_a_checkpoint_translates_by_its_own_conventions(name, request):
     translate = load_translator(request.getfixturevalue(name), batch_size=3, progress=False)

@@ -83,6 +83,7 @@ def test_every_embedded_store_finds_what_the_exact_engine_finds(engine, tmp_path
     assert found.settings["recall_of_exact"] == {"student": 1.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("column", "width", "precision"), [("whole", 32, "float32"), ("half", 32, "float16"), ("short", 16, "float32")]
 )

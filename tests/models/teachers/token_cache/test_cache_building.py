@@ -66,6 +66,7 @@ def build_and_die(teacher, texts, folder, fault: str, shard: int) -> None:
     TeacherCache.build(teacher, texts, folder, **SMALL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["while computing", "before the flush", "before the rename", "after the rename"])
 def test_a_killed_build_goes_on_where_it_was(teacher, captions, tmp_path, monkeypatch, fault):
     child = fork.Process(target=build_and_die, args=(teacher, captions, tmp_path, fault, 3))

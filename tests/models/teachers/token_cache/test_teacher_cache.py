@@ -91,6 +91,7 @@ def test_a_cache_of_before_is_read_and_added_to(teacher, captions, tmp_path):
     assert (again.folder, again.kind, len(again), len(shard_files(again.folder))) == (cache.folder, "vector", 12, 2)
 
 
+@pytest.mark.slow
 def test_a_students_frozen_backbone_is_cached_whatever_its_projection(teacher, captions, tmp_path):
     student = build_student(tiny_encoder(captions, width=24, vocabulary_size=90, seed=5), teacher)
     rows = Dataset.from_dict({"source": captions, "target": captions[::-1]})
