@@ -16,6 +16,7 @@ all-MiniLM-L6-v2 and the other by students aligned with it on 4,000 captions, Ge
 
 import argparse
 import gzip
+import math
 import re
 import time
 from collections import Counter
@@ -168,6 +169,11 @@ PLANS |= {f"plan, epsilon {e}, mass by {m}": by_plan(m, epsilon=e) for e in (0.0
 PLANS |= {
     f"plan, unbalanced, epsilon {e}, rho {rho}": by_plan(solver="unbalanced", epsilon=e, rho=rho)
     for e in (0.02, 0.05, 0.1)
+    for rho in (0.05, 0.1, 0.5)
+}
+PLANS |= {  # as in `optical-hf search --explain`: the query, here the other language, is held, and English may be left out
+    f"plan, English relaxed, epsilon {e}, rho {rho}": by_plan(solver="unbalanced", epsilon=e, rho=(rho, math.inf))
+    for e in (0.02, 0.05)
     for rho in (0.05, 0.1, 0.5)
 }
 PLANS |= {f"plan, partial {share}": by_plan(solver="partial", epsilon=0.05, share=share) for share in (0.7, 0.8, 0.9)}
