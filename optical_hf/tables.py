@@ -43,8 +43,14 @@ def check_table(table: Any, columns: Sequence[str] = (), what: str = "the bitext
             f"choose a split, such as data[{splits[0] if splits else 'train'!r}]"
         )
     if columns and isinstance(table, (Mapping, str)):
-        made = "datasets.Dataset.from_dict(...) makes one of columns" if isinstance(table, Mapping) else "it is a text"
-        raise ValueError(f"{what}: expected a table or a list of rows, got a {type(table).__name__}; {made}")
+        made = (
+            "datasets.Dataset.from_dict(...) of columns"
+            if isinstance(table, Mapping)
+            else "optical_hf.load_bitext of files"
+        )
+        raise ValueError(
+            f"{what}: expected a table or a list of rows, got a {type(table).__name__}; {made} makes a table"
+        )
     names = getattr(table, "column_names", None)
     if names and (missing := [name for name in columns if name not in names]):
         raise ValueError(

@@ -13,9 +13,9 @@ ROWS = {"source": ["water"], "target": ["biyo"]}
     [
         (
             ROWS,
-            r"expected a table or a list of rows, got a dict; datasets.Dataset.from_dict\(...\) makes one of columns",
+            r"expected a table or a list of rows, got a dict; datasets.Dataset.from_dict\(...\) of columns makes",
         ),
-        ("pairs.tsv", "got a str"),
+        ("pairs.tsv", "got a str; optical_hf.load_bitext of files makes a table"),
         (DatasetDict(train=Dataset.from_dict(ROWS)), r"choose a split, such as data\['train'\]"),
         (Dataset.from_dict({"text": ["water"]}), "no column 'source' and no column 'target', only text"),
     ],

@@ -26,10 +26,10 @@ from sentence_transformers.sentence_transformer.losses import MSELoss
 from torch import Tensor
 from torch.nn.functional import normalize
 from transformers import TrainerCallback
-from vector_sets import TEST, TRAIN, Encoders, Queries, queries, r_at_1, ridge, unseen_pairs
+from vector_sets import TEST, TRAIN, Encoders, Queries, bitext_vectors, fitted, queries, r_at_1, unseen_pairs
 
 from optical_hf import OTDistillationArguments, OTDistillationTrainer, load_student, load_teacher
-from optical_hf.models.alignment.contrastive_map import ContrastiveRows, fit_contrastive
+from optical_hf.models.alignment.contrastive_map import ContrastiveRows
 from optical_hf.models.alignment.map_descent import ContrastiveSettings
 from optical_hf.models.alignment.projection_fit import assign_projection
 from optical_hf.training.recipe import RECIPE
@@ -71,39 +71,24 @@ def bitext() -> Dataset:
     return Dataset.from_dict(columns)
 
 
-def in_parts(read: Any, texts: list[str], sizes: list[int]) -> Tensor:
-    """As the other benchmarks read the same texts, so that vectors that were kept are found."""
-    parts, at = [], 0
-    for size in sizes:
-        parts.append(read(texts[at : at + size]))
-        at += size
-    return torch.cat(parts)
-
-
 def documents() -> tuple[list[str], Tensor, Tensor]:
     """The different documents, and both models' vectors of them."""
     texts = [text for rows in tested.values() for text in rows.documents]
     first = list({text: row for row, text in reversed(list(enumerate(texts)))}.values())
-    sizes = [len(rows.documents) for rows in tested.values()]
-    own_ND, vector_NK = (in_parts(read, texts, sizes)[first] for read in (encode.student, encode.teacher))
+    own_ND, vector_NK = (
+        torch.cat([read(rows.documents) for rows in tested.values()])[first]
+        for read in (encode.student, encode.teacher)
+    )
     return [texts[row] for row in first], own_ND, vector_NK
 
 
-def contrastive_start(pairs: Dataset, own_ND: Tensor, vector_NK: Tensor) -> tuple[Tensor, Tensor]:
+def contrastive_start(own_ND: Tensor, vector_NK: Tensor) -> tuple[Tensor, Tensor]:
     """The map of `optical-hf align`, from vectors that were kept."""
-    sizes = [pairs["language"][:].count(language) for language in TRAIN]
-    foreign_ND = in_parts(encode.student, pairs["target"][:], sizes)
-    english_ND = in_parts(encode.student, pairs["source"][:], sizes)
-    target_NK = in_parts(encode.teacher, pairs["source"][:], sizes)
     kinds = [
         ContrastiveRows(torch.cat([foreign_ND, english_ND]), target_NK.repeat(2, 1), 0.5),
         ContrastiveRows(own_ND, vector_NK, 0.5, foreign_ND - english_ND, 1.0),
     ]
-    start = ridge(torch.cat([kind.source_ND for kind in kinds]), torch.cat([kind.target_NK for kind in kinds]))
-    negatives_MK = torch.cat([target_NK, vector_NK])
-    found = fit_contrastive(kinds, negatives_MK, start, ContrastiveSettings(seed=options.seed))
-    assert found.bias_K is not None
-    return found.weight_KD, found.bias_K
+    return fitted(kinds, torch.cat([target_NK, vector_NK]), ContrastiveSettings(seed=options.seed))
 
 
 def figures(read: Any) -> dict[tuple[str, str, str], float]:
@@ -155,8 +140,6 @@ class Seconds(TrainerCallback):
 
 def mse_student(pairs: Dataset, texts: list[str], vector_NK: Tensor) -> tuple[SentenceTransformer, float]:
     """Both sides of the bitext and the documents take the place of the teacher's unit vectors, without a projection."""
-    sizes = [pairs["language"][:].count(language) for language in TRAIN]
-    target_NK = in_parts(encode.teacher, pairs["source"][:], sizes)
     read = pairs["target"][:] + pairs["source"][:] + texts
     labels = normalize(torch.cat([target_NK, target_NK, vector_NK]), dim=1).tolist()
     student = SentenceTransformer(
@@ -185,7 +168,8 @@ print(
 print(line("re-indexing", own, None), flush=True)
 texts, own_ND, vector_NK = documents()
 rows = bitext()
-start = contrastive_start(rows, own_ND, vector_NK)
+foreign_ND, english_ND, target_NK = bitext_vectors(encode, options.data, options.pairs)
+start = contrastive_start(own_ND, vector_NK)
 index = Dataset.from_dict({"text": texts, "vector": normalize(vector_NK, dim=1).tolist()})
 teacher = load_teacher(options.models / "all-MiniLM-L6-v2", device="cpu")
 for steps in options.steps:

@@ -10,15 +10,16 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from matplotlib.figure import Figure
+from optical_hf.evaluation.report.html_page import svg_of
+from optical_hf.evaluation.report.plot_style import GREY, panels, series_style
 
 OURS, RIDGE, OWN = "contrastive, bitext, documents all pseudo-foreign", "ridge, bitext", "re-indexing"
 DRAWN = {
-    OURS: ("align, bitext and documents", "#0b5cad", "o"),
-    "contrastive, bitext": ("align, bitext alone", "#5aa0dc", "s"),
-    RIDGE: ("ridge regression", "#8a8a8a", "^"),
-    "residual MLP, bitext and documents": ("residual MLP adapter", "#c28f2c", "D"),
-    "Procrustes, bitext and documents": ("Procrustes", "#a2533c", "v"),
+    OURS: "align, bitext and documents",
+    RIDGE: "ridge regression",
+    "contrastive, bitext": "align, bitext alone",
+    "residual MLP, bitext and documents": "residual MLP adapter",
+    "Procrustes, bitext and documents": "Procrustes",
 }
 
 
@@ -63,31 +64,34 @@ def main() -> None:
     target, *given = sys.argv[1:]
     logs = {int(layers): read(Path(file)) for layers, file in (one.split("=", 1) for one in given)}
     whole = logs[max(logs)]
-    figure = Figure(figsize=(10, 4.6), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=[2.2, 1])
+    figure, (left, right) = panels(10, 4.6, columns=2)
     columns = list(whole.recovery[OURS])
-    for place, (system, (label, colour, mark)) in enumerate(DRAWN.items()):
-        for row, column in enumerate(reversed(columns)):
-            value, low, high = whole.recovery[system][column]
-            height = row + 0.3 - 0.15 * place
-            left.plot([low, high], [height, height], color=colour, linewidth=1.4)
-            left.plot(value, height, mark, color=colour, markersize=5, label=label if not row else None)
-    left.axvline(100, color="black", linewidth=0.8)
-    left.set_yticks(range(len(columns)), list(reversed(columns)))
+    for place, (system, label) in enumerate(DRAWN.items()):
+        values, ends = drawn([whole.recovery[system][column] for column in columns])
+        heights = [-row - 0.15 * place for row in range(len(columns))]
+        left.errorbar(values, heights, xerr=ends, label=label, linestyle="", markersize=4, **series_style(place))
+    left.axvline(100, color=GREY)
+    left.set_yticks([-row - 0.3 for row in range(len(columns))], columns)
+    left.set_xlim(left=0)  # room for the legend
     left.set_xlabel("recovery: R@1 as a share of re-indexing, %")
-    left.legend(fontsize=8, loc="upper left")
-    for system, label in ((OWN, "re-indexing (12 layers)"), (OURS, DRAWN[OURS][0]), (RIDGE, DRAWN[RIDGE][0])):
-        layers = [max(logs)] if system == OWN else sorted(logs)
-        shares = [logs[count].gap[system] for count in layers]
-        colour = "black" if system == OWN else DRAWN[system][1]
-        ends = [[s.value - s.low for s in shares], [s.high - s.value for s in shares]]
-        right.errorbar(layers, [s.value for s in shares], ends, color=colour, marker="o", capsize=3, label=label)
+    for place, (system, label) in enumerate([(OURS, DRAWN[OURS]), (RIDGE, DRAWN[RIDGE])]):
+        layers = sorted(logs)
+        values, ends = drawn([logs[count].gap[system] for count in layers])
+        right.errorbar(layers, values, yerr=ends, label=label, capsize=3, **series_style(place))
+    right.axhline(whole.gap[OWN].value, color=GREY, label="re-indexing, 12 layers")
     right.set_xticks(sorted(logs))
     right.set_xlabel("layers of the student")
     right.set_ylabel("R@1 gap on FLORES, points")
     right.set_ylim(bottom=0)
-    right.legend(fontsize=8)
-    figure.savefig(target)
+    for axes, corner in ((left, "upper left"), (right, "lower left")):
+        axes.legend(fontsize=8, loc=corner)
+    Path(target).write_text(svg_of(figure), encoding="utf-8")
+
+
+def drawn(shares: list[Share]) -> tuple[list[float], list[list[float]]]:
+    """Values, and how far their intervals reach, below and above."""
+    ends = [[share.value - share.low for share in shares], [share.high - share.value for share in shares]]
+    return [share.value for share in shares], ends
 
 
 if __name__ == "__main__":

@@ -25,9 +25,9 @@ from adapter_maps import low_rank_affine, procrustes, residual_mlp
 from reporting_sets import reporting_sets
 from torch import Tensor
 from torch.nn.functional import linear
-from vector_sets import TEST, TRAIN, Encoders, Hits, Queries, hits, other_texts, queries, recovery, ridge, unseen_pairs
+from vector_sets import TEST, TRAIN, Encoders, Hits, bitext_vectors, fitted, hits, other_texts, queries
 
-from optical_hf.models.alignment.contrastive_map import ContrastiveRows, fit_contrastive
+from optical_hf.models.alignment.contrastive_map import ContrastiveRows
 from optical_hf.models.alignment.contrastive_rows import PASSES_OF_ENGLISH
 from optical_hf.models.alignment.map_descent import ContrastiveSettings
 from optical_hf.stores.documents.document_sentences import cut_sentences
@@ -65,7 +65,7 @@ student, teacher = partial(encode.student, layers=options.layers), encode.teache
 torch.set_num_threads(1)
 sets = reporting_sets(options.data) if options.reporting else {p: queries(options.data / f) for p, f in TEST.items()}
 whole = {
-    place: Queries(*(side[: options.test] for side in rows))
+    place: vector_sets.Queries(*(side[: options.test] for side in rows))
     for place, rows in sets.items()
     if place[0] in (options.sets or [place[0]])
 }
@@ -76,13 +76,7 @@ tested = {text for rows in sets.values() for side in rows for text in side}
 @cache
 def bitext() -> tuple[Tensor, Tensor, Tensor]:
     """The student's vectors of the foreign and the English sides, and the teacher's of the English sides."""
-    sides: list[list[Tensor]] = [[], [], []]
-    for path in TRAIN.values():
-        foreign, english = unseen_pairs(options.data, path, options.pairs)
-        kept = [row for row, pair in enumerate(zip(foreign, english, strict=True)) if not tested.intersection(pair)]
-        for side, found in zip(sides, (student(foreign), student(english), teacher(english)), strict=True):
-            side.append(found[kept])
-    return torch.cat(sides[0]), torch.cat(sides[1]), torch.cat(sides[2])
+    return bitext_vectors(encode, options.data, options.pairs, options.layers, tested)
 
 
 @cache
@@ -92,7 +86,7 @@ def others() -> tuple[list[str], Tensor, Tensor]:
         texts = other_texts(options.data, options.others)
         return texts, student(texts), teacher(texts)
     if options.among:
-        sides = (unseen_pairs(options.data, path, options.pairs)[1] for path in TRAIN.values())
+        sides = (vector_sets.unseen_pairs(options.data, path, options.pairs)[1] for path in TRAIN.values())
         return [english for side in sides for english in side], bitext()[1], bitext()[2]
     return [], torch.empty(0, student([""]).shape[1]), torch.empty(0, teacher([""]).shape[1])
 
@@ -155,26 +149,23 @@ def fit(name: str, share: float, shifted: float, seed: int, asked: str = "", cut
         source = english if asked == "english" else torch.cat([foreign, english])
         kinds.append(ContrastiveRows(source, target.repeat(len(source) // len(target), 1), 1 / 3))
         negatives.append(target)
-    start = ridge(
-        *(torch.cat(side) for side in zip(*((kind.source_ND, kind.target_NK) for kind in kinds), strict=True))
-    )
     settings = ContrastiveSettings(steps=options.steps, seed=seed)
     if share == 1:
         settings = settings.at_most(PASSES_OF_ENGLISH, len(kinds[0].source_ND))
-    found = fit_contrastive(kinds, torch.cat(negatives), start, settings)
-    return lambda source_ND: linear(source_ND, found.weight_KD, found.bias_K)
+    weight_KD, bias_K = fitted(kinds, torch.cat(negatives), settings)
+    return lambda source_ND: linear(source_ND, weight_KD, bias_K)
 
 
 def of_ridge(name: str, seed: int) -> Map:
     foreign, english, target = bitext()
-    weight_KD, bias_K = ridge(torch.cat([foreign, english]), target.repeat(2, 1))
+    weight_KD, bias_K = vector_sets.ridge(torch.cat([foreign, english]), target.repeat(2, 1))
     return lambda source_ND: linear(source_ND, weight_KD, bias_K)
 
 
 def other(adapter: Callable[..., Map], documents: bool) -> Callable[[str, int], Map]:
     """A map of other work, on the same rows as ours."""
 
-    def fitted(name: str, seed: int) -> Map:
+    def adapted(name: str, seed: int) -> Map:
         foreign, english, target = bitext()
         sources, targets = [foreign, english], [target, target]
         if documents:
@@ -183,13 +174,13 @@ def other(adapter: Callable[..., Map], documents: bool) -> Callable[[str, int], 
         seeded = {} if adapter is procrustes else {"seed": seed}
         return adapter(torch.cat(sources), torch.cat(targets), **seeded)
 
-    return fitted
+    return adapted
 
 
 def of_english(name: str, seed: int) -> Map:
     """A regression on English alone: the English sides and the documents (M2M, arXiv:2601.10096)."""
     english, target = (torch.cat(side) for side in zip(bitext()[1:], index(name), strict=True))
-    weight_KD, bias_K = ridge(english, target)
+    weight_KD, bias_K = vector_sets.ridge(english, target)
     return lambda source_ND: linear(source_ND, weight_KD, bias_K)
 
 
@@ -271,7 +262,7 @@ def row(name: str, found: Hits, own: Hits, seconds: float | None) -> str:
     for group in GROUPS:
         places = [place for place in whole if (place[0], place[1] in TRAIN) == group]
         mean = 100 * sum(found[place][0].mean() for place in places) / len(places)
-        share = "" if found is own or math.isnan(mean) else f" ({recovery(found, own, whole, places)})"
+        share = "" if found is own or math.isnan(mean) else f" ({vector_sets.recovery(found, own, whole, places)})"
         cells.append("" if math.isnan(mean) else f"{mean:.1f}{share}")
     for name_of_set in SETS:
         places = [place for place in whole if place[0] == name_of_set]

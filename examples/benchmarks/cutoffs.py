@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import linear, normalize
-from vector_sets import TEST, TRAIN, Encoders, other_texts, queries, ridge, unseen_pairs
+from vector_sets import TEST, Encoders, bitext_vectors, fitted, other_texts, queries
 
 from optical_hf.evaluation.report.cutoffs import PRECISION, lowest_cutoff
-from optical_hf.models.alignment.contrastive_map import ContrastiveRows, fit_contrastive
+from optical_hf.models.alignment.contrastive_map import ContrastiveRows
 from optical_hf.models.alignment.map_descent import ContrastiveSettings
 
 SETS, PAIRS, QUERIES, READ = ("Tatoeba v1", "LAFAND dev"), 2000, 400, 10_000
@@ -44,26 +44,15 @@ row_of = {text: row for row, text in reversed(list(enumerate(every)))}
 own_ND, vector_NK = (torch.cat([read(part) for part in parts]) for read in (encode.student, encode.teacher))
 
 
-def fitted() -> tuple[Tensor, Tensor]:
+def student_map() -> tuple[Tensor, Tensor]:
     """The weight and the bias of the student's map."""
-    sides: list[list[Tensor]] = [[], [], []]
-    for path in TRAIN.values():
-        foreign, english = unseen_pairs(options.data, path, PAIRS)
-        for side, found in zip(
-            sides, (encode.student(foreign), encode.student(english), encode.teacher(english)), strict=True
-        ):
-            side.append(found)
-    foreign_ND, english_ND, target_NK = map(torch.cat, sides)
+    foreign_ND, english_ND, target_NK = bitext_vectors(encode, options.data, PAIRS)
     seen = torch.randperm(len(own_ND), generator=torch.Generator().manual_seed(0))[:READ]
     kinds = [
         ContrastiveRows(torch.cat([foreign_ND, english_ND]), target_NK.repeat(2, 1), 0.5),
         ContrastiveRows(own_ND[seen], vector_NK[seen], 0.5, foreign_ND - english_ND, 1.0),
     ]
-    start = ridge(
-        *(torch.cat(side) for side in zip(*((kind.source_ND, kind.target_NK) for kind in kinds), strict=True))
-    )
-    found = fit_contrastive(kinds, torch.cat([target_NK, vector_NK[seen]]), start, ContrastiveSettings(seed=0))
-    return found.weight_KD, found.bias_K
+    return fitted(kinds, torch.cat([target_NK, vector_NK[seen]]), ContrastiveSettings(seed=0))
 
 
 def answers(query_QD: Tensor, document_ND: Tensor, documents: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -73,7 +62,7 @@ def answers(query_QD: Tensor, document_ND: Tensor, documents: list[str]) -> tupl
     return score_Q.numpy().astype(float), np.array(right)
 
 
-weight_KD, bias_K = fitted()
+weight_KD, bias_K = student_map()
 systems = {
     "student": (lambda query_QD: linear(query_QD, weight_KD, bias_K), vector_NK),
     "re-indexing": (lambda query_QD: query_QD, own_ND),

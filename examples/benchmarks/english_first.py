@@ -21,10 +21,21 @@ from datasets import Dataset
 from torch import Tensor
 from torch.nn.functional import normalize
 from transformers import TrainerCallback
-from vector_sets import TEST, TRAIN, Encoders, Queries, queries, r_at_1, ridge, test_texts, unseen_pairs
+from vector_sets import (
+    TEST,
+    TRAIN,
+    Encoders,
+    Queries,
+    bitext_vectors,
+    fitted,
+    queries,
+    r_at_1,
+    test_texts,
+    unseen_pairs,
+)
 
 from optical_hf import OTDistillationArguments, OTDistillationTrainer, load_student, load_teacher
-from optical_hf.models.alignment.contrastive_map import ContrastiveRows, fit_contrastive
+from optical_hf.models.alignment.contrastive_map import ContrastiveRows
 from optical_hf.models.alignment.map_descent import ContrastiveSettings
 from optical_hf.models.alignment.projection_fit import assign_projection
 from optical_hf.stores.documents.document_sentences import cut_sentences
@@ -70,23 +81,19 @@ texts = list(dict.fromkeys(passages + sentences))
 
 
 def contrastive_start() -> tuple[Tensor, Tensor]:
-    vectors = {
-        name: (encode.student(one), encode.student(other), encode.teacher(other))
-        for name, one, other in (("bitext", foreign, english), ("asked", asked, asked_english))
-    }
-    foreign_ND, english_ND, target_NK = vectors["bitext"]
-    asked_ND, asked_english_ND, asked_NK = vectors["asked"]
+    foreign_ND, english_ND, target_NK = bitext_vectors(encode, options.data, options.pairs)
+    asked_ND, asked_english_ND, asked_NK = (
+        encode.student(asked),
+        encode.student(asked_english),
+        encode.teacher(asked_english),
+    )
     index_ND, index_NK = encode.student(texts), encode.teacher(texts)
     kinds = [
         ContrastiveRows(torch.cat([foreign_ND, english_ND]), target_NK.repeat(2, 1), 0.5),
         ContrastiveRows(index_ND, index_NK, 0.5, foreign_ND - english_ND, 1.0),
         ContrastiveRows(torch.cat([asked_ND, asked_english_ND]), asked_NK.repeat(2, 1), 1 / 3),
     ]
-    start = ridge(torch.cat([kind.source_ND for kind in kinds]), torch.cat([kind.target_NK for kind in kinds]))
-    negatives_MK = torch.cat([target_NK, index_NK, asked_NK])
-    found = fit_contrastive(kinds, negatives_MK, start, ContrastiveSettings(seed=options.seed))
-    assert found.bias_K is not None
-    return found.weight_KD, found.bias_K
+    return fitted(kinds, torch.cat([target_NK, index_NK, asked_NK]), ContrastiveSettings(seed=options.seed))
 
 
 def line(name: str, student: Any, seconds: float) -> str:

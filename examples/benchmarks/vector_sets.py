@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+from collections.abc import Set
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,8 @@ from optical_hf.metrics.bootstrap import resampled_means
 from optical_hf.metrics.observations import observe
 from optical_hf.metrics.resource_groups import split_resource_groups
 from optical_hf.metrics.seeds import over_seeds, ratio_over_seeds
+from optical_hf.models.alignment.contrastive_map import ContrastiveRows, fit_contrastive
+from optical_hf.models.alignment.map_descent import ContrastiveSettings
 from optical_hf.models.alignment.own_rank import SAME, own_rank, text_numbers
 from optical_hf.models.alignment.ridge_regression import NormalEquations
 from optical_hf.models.teachers.token_cache.cache_shards import text_hash
@@ -155,6 +158,14 @@ def ridge(source_ND: Tensor, target_NK: Tensor) -> tuple[Tensor, Tensor]:
     return weight_KD.float(), bias_K.float()
 
 
+def fitted(kinds: list[ContrastiveRows], negatives_MK: Tensor, settings: ContrastiveSettings) -> tuple[Tensor, Tensor]:
+    """Weight and bias of the contrastive map from the ridge regression of the same rows."""
+    start = ridge(torch.cat([kind.source_ND for kind in kinds]), torch.cat([kind.target_NK for kind in kinds]))
+    found = fit_contrastive(kinds, negatives_MK, start, settings)
+    assert found.bias_K is not None
+    return found.weight_KD, found.bias_K
+
+
 class Encoders:
     """Pooled vectors before any normalisation; where a folder is given, each chunk of texts is kept there."""
 
@@ -188,3 +199,17 @@ class Encoders:
             place.parent.mkdir(parents=True, exist_ok=True)
             torch.save(found, place)
         return found
+
+
+def bitext_vectors(
+    encode: Encoders, data: Path, count: int, layers: int | None = None, tested: Set[str] = frozenset()
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Of the bitext, without pairs of `tested` texts: the student's vectors of both sides, and the teacher's of the English one."""
+    sides: list[list[Tensor]] = [[], [], []]
+    for path in TRAIN.values():
+        foreign, english = unseen_pairs(data, path, count)
+        kept = [row for row, pair in enumerate(zip(foreign, english, strict=True)) if not tested & {*pair}]
+        read = encode.student(foreign, layers=layers), encode.student(english, layers=layers), encode.teacher(english)
+        for side, found in zip(sides, read, strict=True):
+            side.append(found[kept])
+    return torch.cat(sides[0]), torch.cat(sides[1]), torch.cat(sides[2])

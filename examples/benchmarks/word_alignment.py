@@ -15,17 +15,17 @@ all-MiniLM-L6-v2 and the other by students aligned with it on 4,000 captions, Ge
 """
 
 import argparse
-import gzip
 import math
-import re
 import time
 from collections import Counter
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import torch
-from datasets import Dataset
+from datasets import Dataset, concatenate_datasets
+from gold_alignments import CHOICE, Sentence, gold
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -34,6 +34,7 @@ from transformers import AutoModel, AutoTokenizer
 from vector_sets import unseen_pairs
 
 from optical_hf import fit_alignment, load_student, load_teacher
+from optical_hf.models.alignment.alignment_report import Method
 from optical_hf.models.views import as_late_interaction
 from optical_hf.ot import solve
 
@@ -48,56 +49,16 @@ parser.add_argument(
 options = parser.parse_args()
 torch.set_num_threads(1)
 torch.set_grad_enabled(False)
-CHOICE = ("es", "hu", "et")
-Words = set[tuple[int, int]]
-
-
-class Sentence(NamedTuple):
-    """A pair of sentences, English first, and its gold links by word."""
-
-    english: list[str]
-    other: list[str]
-    sure: Words
-    possible: Words
-
-
-def lines(file: Path) -> list[str]:
-    with gzip.open(file, "rt", encoding="utf-8") as opened:
-        return opened.read().splitlines()
-
-
-def gold() -> dict[str, list[Sentence]]:
-    folder, found = options.data / "word_alignment", {}
-    for code in CHOICE:
-        cut = [line.split("\t") for line in lines(folder / f"xlwa.{code}.dev.tsv.gz")]
-        found[code] = [Sentence(one.split(), other.split(), *(links(pairs, 0)[0],) * 2) for one, other, pairs in cut]
-    for name, code in (("enfr", "fr"), ("roen", "ro")):
-        texts = [line.split("|||") for line in lines(folder / f"{name}.src-tgt.gz")]
-        both = [links(pairs, 1) for pairs in lines(folder / f"{name}.gold.gz")]
-        found[code] = [Sentence(a.split(), b.split(), *two) for (a, b), two in zip(texts, both, strict=True)]
-    found["ro"] = [turned(sentence) for sentence in found["ro"]]
-    return {code: rows[: options.sentences] for code, rows in found.items()}
-
-
-def turned(sentence: Sentence) -> Sentence:
-    sides = ({(b, a) for a, b in kind} for kind in (sentence.sure, sentence.possible))
-    return Sentence(sentence.other, sentence.english, *sides)
-
-
-def links(line: str, first: int) -> tuple[Words, Words]:
-    """Sure links, and all of them; counted from `first`."""
-    read = [(int(a) - first, int(b) - first, kind) for a, kind, b in re.findall(r"(\d+)([-p])(\d+)", line)]
-    return {(a, b) for a, b, kind in read if kind == "-"}, {(a, b) for a, b, _ in read}
 
 
 class Pieces(NamedTuple):
     """Of a sentence: vectors of its pieces by layer (L, N, D), and the word of each."""
 
     layer_LND: Tensor
-    word_N: list[int]
+    word_N: Tensor
 
 
-def read(
+def pieces(
     tokenizer: Any, states: Callable[[Any], Tensor], sentences: list[list[str]], prefix: list[str]
 ) -> list[Pieces]:
     """`states` gives the vectors (L, 1, N, D) of a tokenized sentence."""
@@ -107,7 +68,7 @@ def read(
         kept = [(at, word - len(prefix)) for at, word in enumerate(features.word_ids()) if word is not None]
         kept = [(at, word) for at, word in kept if word >= 0]
         layer_LND = normalize(states(features)[:, 0, [at for at, _ in kept]].float(), dim=-1)
-        found.append(Pieces(layer_LND, [word for _, word in kept]))
+        found.append(Pieces(layer_LND, torch.tensor([word for _, word in kept])))
     return found
 
 
@@ -115,6 +76,9 @@ Scores = list[Tensor]
 """Cosines (N, M) of the pieces of each pair of sentences."""
 Links = list[Tensor]
 """Which pieces are aligned, (N, M) bool."""
+Masses = dict[str, tuple[list[Tensor], list[Tensor]]]
+"""By kind, that of each piece of each sentence, English and other; each sums up to 1."""
+Align = Callable[[Scores, Masses], Links]
 
 
 def mutual(score_NM: Tensor) -> Tensor:
@@ -139,13 +103,13 @@ def match(score_NM: Tensor) -> Tensor:
     return found_NM
 
 
-def by_plan(masses: str = "pieces", **given: Any) -> Callable[[Scores], Links]:
+def by_plan(kind: str = "pieces", **given: Any) -> Align:
     """Argmax on the plan of each pair. Masses: alike for "pieces", for "words", or "idf" of the pieces' words."""
 
-    def aligned(scores: Scores) -> Links:
+    def aligned(scores: Scores, masses: Masses) -> Links:
         found: Links = []
         for at in range(0, len(scores), 64):
-            part, sides = scores[at : at + 64], mass_of[masses]
+            part, sides = scores[at : at + 64], masses[kind]
             size = max(len(s) for s in part), max(s.shape[1] for s in part)
             cost_BNM = torch.ones(len(part), *size)
             for row, score_NM in enumerate(part):
@@ -158,130 +122,143 @@ def by_plan(masses: str = "pieces", **given: Any) -> Callable[[Scores], Links]:
     return aligned
 
 
-def each(one: Callable[[Tensor], Tensor]) -> Callable[[Scores], Links]:
-    return lambda scores: [one(score_NM) for score_NM in scores]
+def each(one: Callable[[Tensor], Tensor]) -> Align:
+    return lambda scores, _: [one(score_NM) for score_NM in scores]
 
 
 SIMALIGN = {"argmax": each(mutual), "itermax": each(itermax), "match": each(match)}
-PLANS = {f"plan, epsilon {epsilon}": by_plan(epsilon=epsilon) for epsilon in (0.02, 0.05, 0.1, 0.2)}
-PLANS |= {"plan, exact": by_plan(solver="exact")}
+PLANS = {f"plan, epsilon {e}": by_plan(epsilon=e) for e in (0.02, 0.05, 0.1, 0.2)} | {
+    "plan, exact": by_plan(solver="exact")
+}
 PLANS |= {f"plan, epsilon {e}, mass by {m}": by_plan(m, epsilon=e) for e in (0.02, 0.05) for m in ("words", "idf")}
 PLANS |= {
     f"plan, unbalanced, epsilon {e}, rho {rho}": by_plan(solver="unbalanced", epsilon=e, rho=rho)
     for e in (0.02, 0.05, 0.1)
     for rho in (0.05, 0.1, 0.5)
 }
-PLANS |= {  # as in `optical-hf search --explain`: the query, here the other language, is held, and English may be left out
+PLANS |= {  # as `optical-hf search --explain` does: the query, here the other language, is held; English may be left out
     f"plan, English relaxed, epsilon {e}, rho {rho}": by_plan(solver="unbalanced", epsilon=e, rho=(rho, math.inf))
     for e in (0.02, 0.05)
     for rho in (0.05, 0.1, 0.5)
 }
 PLANS |= {f"plan, partial {share}": by_plan(solver="partial", epsilon=0.05, share=share) for share in (0.7, 0.8, 0.9)}
-mass_of: dict[str, tuple[list[Tensor], list[Tensor]]] = {}
 
 
-def set_masses(sentences: list[Sentence], pieces: tuple[list[Pieces], list[Pieces]]) -> None:
-    """By kind of mass, that of each piece of each sentence, English and other; each sums up to 1."""
-    for kind in ("pieces", "words", "idf"):
-        sides = []
-        for texts, side in zip(([s.english for s in sentences], [s.other for s in sentences]), pieces, strict=True):
-            seen = Counter(word for text in texts for word in set(text))
-            weights = []
-            for text, (_, word_N) in zip(texts, side, strict=True):
-                mass_N = torch.ones(len(word_N))
-                if kind == "words":
-                    mass_N /= torch.tensor([word_N.count(word) for word in word_N])
-                if kind == "idf":
-                    mass_N = (len(texts) / torch.tensor([float(seen[text[word]]) for word in word_N])).log() + 0.1
-                weights.append(mass_N / mass_N.sum())
-            sides.append(weights)
-        mass_of[kind] = (sides[0], sides[1])
+class Both(NamedTuple):
+    """The sentences of a language as they were read, English and other, and the masses of their pieces."""
+
+    english: list[Pieces]
+    other: list[Pieces]
+    masses: Masses
+
+    @classmethod
+    def of(cls, sentences: list[Sentence], english: list[Pieces], other: list[Pieces]) -> "Both":
+        sides = [s.english for s in sentences], [s.other for s in sentences]
+        both = [masses(*side) for side in zip(sides, (english, other), strict=True)]
+        return cls(english, other, {kind: (both[0][kind], both[1][kind]) for kind in both[0]})
 
 
-def error_rate(sentences: list[Sentence], pieces: tuple[list[Pieces], list[Pieces]], aligned: Links) -> float:
+def masses(texts: list[list[str]], pieces: list[Pieces]) -> dict[str, list[Tensor]]:
+    seen = Counter(word for text in texts for word in set(text))
+    found: dict[str, list[Tensor]] = {"pieces": [], "words": [], "idf": []}
+    for text, (_, word_N) in zip(texts, pieces, strict=True):
+        size = word_N.bincount()[word_N].float()
+        rare = (len(texts) / torch.tensor([float(seen[text[word]]) for word in word_N])).log() + 0.1
+        for kind, mass_N in (("pieces", torch.ones(len(word_N))), ("words", 1 / size), ("idf", rare)):
+            found[kind].append(mass_N / mass_N.sum())
+    return found
+
+
+def error_rate(sentences: list[Sentence], both: Both, aligned: Links) -> float:
     hit = size = 0
-    for sentence, one, other, link_NM in zip(sentences, *pieces, aligned, strict=True):
-        words = {(one.word_N[a], other.word_N[b]) for a, b in link_NM.nonzero().tolist()}
+    for sentence, one, other, link_NM in zip(sentences, both.english, both.other, aligned, strict=True):
+        words = {(int(one.word_N[a]), int(other.word_N[b])) for a, b in link_NM.nonzero().tolist()}
         hit += len(words & sentence.sure) + len(words & sentence.possible)
         size += len(words) + len(sentence.sure)
     return 100 * (1 - hit / size)
 
 
-Both = dict[str, tuple[list[Pieces], list[Pieces]]]
+Languages = dict[str, Both]
 
 
-def row(name: str, both: Both, align: Callable[[Scores], Links], layer: int) -> tuple[float, str]:
+def row(name: str, read: Languages, align: Align, layer: int) -> tuple[float, str]:
     """The mean over XL-WA, and a line: it, and each language."""
     begun, rates = time.process_time(), {}
-    for code, pieces in both.items():
-        scores = [a.layer_LND[layer] @ b.layer_LND[layer].T for a, b in zip(*pieces, strict=True)]
-        set_masses(corpus[code], pieces)
-        rates[code] = error_rate(corpus[code], pieces, align(scores))
+    for code, both in read.items():
+        scores = [a.layer_LND[layer] @ b.layer_LND[layer].T for a, b in zip(both.english, both.other, strict=True)]
+        rates[code] = error_rate(corpus[code], both, align(scores, both.masses))
     chosen = sum(rates[code] for code in CHOICE) / len(CHOICE)
     seconds = time.process_time() - begun
     return chosen, f"| {name} | {chosen:.1f} | {' | '.join(f'{rate:.1f}' for rate in rates.values())} | {seconds:.0f} |"
 
 
-def table(title: str, both: Both, layer: int, methods: dict[str, Callable[[Scores], Links]]) -> None:
-    print(f"\n{title}\n\n| | XL-WA, mean | {' | '.join(both)} | seconds |\n|{'---|' * (len(both) + 3)}")
+def table(title: str, read: Languages, layer: int, methods: dict[str, Align]) -> None:
+    print(f"\n{title}\n\n{head('')}")
     for name, align in methods.items():
-        print(row(name, both, align, layer)[1], flush=True)
+        print(row(name, read, align, layer)[1], flush=True)
 
 
-def backbone() -> Both:
+def head(first: str) -> str:
+    return f"| {first} | XL-WA, mean | {' | '.join(corpus)} | seconds |\n|{'---|' * (len(corpus) + 3)}"
+
+
+def backbone() -> Languages:
     tokenizer = AutoTokenizer.from_pretrained(options.models / "multilingual-e5-small")
     model = AutoModel.from_pretrained(options.models / "multilingual-e5-small").eval()
 
     def states(features: Any) -> Tensor:
         return torch.stack(model(**features, output_hidden_states=True).hidden_states)
 
-    prefix = options.prefix.split()
-    return {
-        code: (read(tokenizer, states, [s.english for s in rows], prefix), read(tokenizer, states, [s.other for s in rows], prefix))
-        for code, rows in corpus.items()
-    }  # fmt: skip
+    return joined(*(of_model(tokenizer, states, side, options.prefix.split()) for side in ("english", "other")))
 
 
-def of_model(model: Any, side: str, prefix: list[str]) -> dict[str, list[Pieces]]:
-    def states(features: Any) -> Tensor:
-        return model(dict(features))["token_embeddings"].unsqueeze(0)
-
-    return {
-        code: read(model.tokenizer, states, [getattr(s, side) for s in rows], prefix) for code, rows in corpus.items()
-    }
+def joined(english: dict[str, list[Pieces]], other: dict[str, list[Pieces]]) -> Languages:
+    return {code: Both.of(rows, english[code], other[code]) for code, rows in corpus.items()}
 
 
-corpus = gold()
-if not options.teacher:
+def of_model(tokenizer: Any, states: Callable[[Any], Tensor], side: str, prefix: list[str]) -> dict[str, list[Pieces]]:
+    return {code: pieces(tokenizer, states, [getattr(s, side) for s in rows], prefix) for code, rows in corpus.items()}
+
+
+def untrained() -> None:
+    """By layer, then by method at the best layer and the last one."""
     both = backbone()
-    layers = range(both["fr"][0][0].layer_LND.shape[0])
-    print(
-        f"| layer, argmax / plan of epsilon 0.05 | XL-WA, mean | {' | '.join(both)} | seconds |\n|{'---|' * (len(both) + 3)}"
-    )
-    best = []
-    for layer in layers:
-        for name, align in (("argmax", SIMALIGN["argmax"]), ("plan", PLANS["plan, epsilon 0.05"])):
-            mean, line = row(f"{layer}, {name}", both, align, layer)
-            best.append((mean, layer))
-            print(line, flush=True)
-    for layer in dict.fromkeys((min(best)[1], layers[-1])):
+    layers = range(len(both["fr"].english[0].layer_LND))
+    print(head("layer, argmax / plan of epsilon 0.05"))
+    rates = {}
+    for layer, (name, align) in product(
+        layers, {"argmax": SIMALIGN["argmax"], "plan": PLANS["plan, epsilon 0.05"]}.items()
+    ):
+        rates[layer, name], line = row(f"{layer}, {name}", both, align, layer)
+        print(line, flush=True)
+    best, _ = min(rates, key=rates.__getitem__)
+    for layer in dict.fromkeys((best, layers[-1])):
         table(f"Layer {layer}", both, layer, SIMALIGN | PLANS)
-else:
+
+
+def teacher_and_students() -> None:
+    """By method, for the students of three fits."""
+
+    def tokens(model: Any, side: str, prefix: list[str]) -> dict[str, list[Pieces]]:
+        return of_model(
+            model.tokenizer, lambda features: model(dict(features))["token_embeddings"].unsqueeze(0), side, prefix
+        )
+
     teacher = as_late_interaction(load_teacher(options.models / "all-MiniLM-L6-v2", device="cpu"))
-    english = of_model(teacher, "english", [])
-    pairs: dict[str, list[str]] = {"source": [], "target": [], "language": []}
+    english = tokens(teacher, "english", [])
+    parts = []
     for code in ("de", "fr"):
         other, one = unseen_pairs(options.data, f"multi30k/train.{code}.gz", 2000)
-        pairs = {
-            key: pairs[key] + new for key, new in (("source", one), ("target", other), ("language", [code] * 2000))
-        }
-    methods: tuple[dict[str, Any], ...] = ({"method": "ridge"}, {"method": "transport"}, {"method": "contrastive"})
-    for given in methods:
-        student = load_student(
-            options.models / "multilingual-e5-small", teacher, query_prompt=options.prefix, device="cpu"
-        )
+        parts.append(Dataset.from_dict({"source": one, "target": other, "language": [code] * len(one)}))
+    pairs = concatenate_datasets(parts)
+    backbone, methods = options.models / "multilingual-e5-small", get_args(Method)
+    for method in methods:
+        student = load_student(backbone, teacher, query_prompt=options.prefix, device="cpu")
         with torch.enable_grad():
-            fit_alignment(student, teacher, Dataset.from_dict(pairs), **given)
-        foreign = of_model(student, "other", options.prefix.split())
-        both = {code: (english[code], foreign[code]) for code in corpus}
-        table(f"Teacher and student of {given['method']}", both, 0, SIMALIGN | PLANS)
+            fit_alignment(student, teacher, pairs, method=method)
+        both = joined(english, tokens(student, "other", options.prefix.split()))
+        table(f"Teacher and student of {method}", both, 0, SIMALIGN | PLANS)
+
+
+corpus = gold(options.data, options.sentences)
+teacher_and_students() if options.teacher else untrained()

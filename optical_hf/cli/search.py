@@ -79,8 +79,10 @@ def search(
     ] = 0,
     explain_by: Annotated[
         By,
-        typer.Option(help="maxsim: query words choose; plan: the transport plan, where document words take part too."),
-    ] = "maxsim",
+        typer.Option(
+            help="plan: a transport plan, where no document word takes all; maxsim: each query word chooses alone."
+        ),
+    ] = "plan",
     explanation: Annotated[
         Path | None,
         typer.Option(help="Write it as a page x.html, or of one document as a picture x.png; implies --explain 1."),

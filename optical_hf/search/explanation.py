@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 DRAWN = 24
 """Words of a document that a picture shows: those that take most of the query."""
 NOTES = {
-    "maxsim": "Each word of the query chooses among the words of the document.",
-    "plan": "The transport plan: every word of the document takes its part.",
+    "maxsim": "Each word of the query chooses alone among the words of the document.",
+    "plan": "A transport plan: all of the query is moved, and no word of the document takes all.",
 }
 
 

@@ -5,8 +5,16 @@ import tiny_pairs
 import torch
 
 from optical_hf.models.prompts import set_prompts
-from optical_hf.search import Answer, FoundDocument, Query, explain, print_explanation, write_explanation
-from optical_hf.search.word_tokens import _grouped, _Span, word_tokens
+from optical_hf.search import (
+    Answer,
+    FoundDocument,
+    Query,
+    explain,
+    print_explanation,
+    token_alignment,
+    write_explanation,
+)
+from optical_hf.search.word_tokens import WordTokens, _grouped, _Span, word_tokens
 
 
 def answer(query, *texts):
@@ -28,13 +36,30 @@ def test_maxsim_is_the_softmax_of_the_cosines(searched):
     student, _ = searched
     teacher = tiny_pairs.teacher()
     query, text = tiny_pairs.bitext()["target"][0], tiny_pairs.bitext()["source"][0]
-    (one,) = explain(student, [answer(query, text)], reader=teacher, epsilon=0.1)
+    (one,) = explain(student, [answer(query, text)], reader=teacher, by="maxsim", epsilon=0.1)
     asked, read = word_tokens(student, query, "query"), word_tokens(teacher, text, "document")
     share_NM = ((asked.token_ND @ read.token_ND.T) / 0.1).softmax(1)
     first = share_NM[asked.word_N == 0].mean(0)
     assert one.share_QW[0].tolist() == pytest.approx(
         [float(first[read.word_N == n].sum()) for n in range(len(read.words))], abs=1e-5
     )
+
+
+def test_the_plan_holds_the_query_and_spares_words_of_the_document(monkeypatch):
+    # Both words of the query are nearest to the first word of the document, the second one hardly less to the second.
+    ways = {
+        "query": WordTokens(["eins", "zwei"], torch.tensor([0, 1]), torch.tensor([[1.0, 0.0, 0.0], [0.75, 0.66, 0.0]])),
+        "document": WordTokens(["one", "two", "else"], torch.tensor([0, 1, 2]), torch.eye(3)),
+    }
+    monkeypatch.setattr(token_alignment, "word_tokens", lambda model, text, task: ways[task])
+    plan, alone = (
+        explain(None, [answer("eins zwei", "one two else")], reader=object(), **given)[0]
+        for given in ({}, {"by": "maxsim"})
+    )
+    assert [link.document for link in plan.links] == ["one", "two"]
+    assert [link.document for link in alone.links] == ["one", "one"]
+    assert plan.share_QW.sum(1).tolist() == pytest.approx([1, 1], abs=1e-3)
+    assert plan.share_QW[:, 2].max() < 0.01  # a balanced plan would give it a third
 
 
 def test_the_prompt_and_punctuation_are_no_words():
