@@ -178,7 +178,8 @@ def with_own_index(
         left = [name for name in systems if name != "own_index" or not images]
         return left, untrained, why if len(left) < len(systems) else {}
     if untrained_checkpoint(untrained, student) is None:
-        return ["student"], untrained, {}
+        unknown = "the checkpoint that the student was made from is not known; `untrained` names it"
+        return ["student"], untrained, {"no_own_index": unknown}
     if images:
         return ["student"], untrained, why
     try:

@@ -148,7 +148,7 @@ def load_student(
     student = build_student(model, teacher, kind=kind, layers=layers)
     if max_seq_length is not None:
         set_max_seq_length(student, max_seq_length)
-    return student
+    return student.eval()  # what reads with it puts it back as it was, so that no dropout begins
 
 
 def build_student(

@@ -53,7 +53,7 @@ class OTDistillationArguments(TrainingArguments):
         on_bad_batch: Where the loss is not finite: stop with the ids of the pairs, or skip the step.
         on_collapse: Where the student gives nearly all texts one vector: stop, warn or ignore.
         early_stopping_patience: Stop after so many evaluations in a row without progress of `metric_for_best_model`, such as
-            R@1_worst, R@1_gap or reproduced; the default trains to the end.
+            R@1_worst, R@1_gap or reproduced; the default trains to the end. A gap is smallest where nothing is found.
         checkpoint_on_sigterm: Write a checkpoint when SIGTERM comes, then end.
         remove_unused_columns: Kept off: the collator chooses the columns.
 

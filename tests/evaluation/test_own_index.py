@@ -60,6 +60,12 @@ def test_it_reads_documents_itself_and_the_teacher_s_index_is_nothing_to_it(repo
     assert there.systems["raw"].mean < 0.5
 
 
+def test_a_report_says_that_the_checkpoint_is_not_known(student, teacher, collection):
+    alone = evaluate_retrieval(student, teacher, collection, **QUIET)
+    assert list(alone.systems) == ["student"]
+    assert "No re-indexing: the checkpoint that the student was made from is not known" in report_markdown(alone)
+
+
 def test_recovery_is_the_share_of_re_indexing(report):
     rows = report.recovery["student"]
     assert list(rows) == ["de", "so", "high", "low"]

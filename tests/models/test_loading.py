@@ -13,6 +13,7 @@ from optical_hf.models import (
     as_late_interaction,
     build_student,
     embedding_width,
+    fit_alignment,
     kind_of,
     load_student,
     load_teacher,
@@ -40,6 +41,14 @@ def test_teacher_is_frozen_and_in_eval_mode(saved_teacher):
     teacher = load_teacher(saved_teacher)
     assert not teacher.training
     assert not any(p.requires_grad for p in teacher.parameters())
+
+
+def test_a_student_reads_without_dropout_when_it_is_loaded_and_when_it_is_fitted(saved_teacher, saved_backbone):
+    teacher = load_teacher(saved_teacher)
+    student = load_student(saved_backbone, teacher)
+    assert not any(module.training for module in student.modules())
+    fit_alignment(student, teacher, tiny_pairs.bitext(), method="ridge", progress=False)
+    assert not any(module.training for module in student.modules())
 
 
 def test_teacher_as_late_interaction_keeps_its_own_token_vectors(saved_teacher):
