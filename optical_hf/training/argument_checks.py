@@ -82,7 +82,7 @@ def check_inherited(args: TrainingArguments) -> None:
         ValueError: naming the argument, and what to do in its place.
     """
     for name, why in LEFT_OUT.items():
-        value = getattr(args, name, None)  # None where an older transformers has no such argument
+        value = getattr(args, name)
         if value and value != "no":
             raise ValueError(f"{name} is {value!r}: {why}")
     for name, refused in REFUSED_VALUES.items():

@@ -115,7 +115,7 @@ class OTDistillationArguments(TrainingArguments):
             raise ValueError(
                 "sampling_max_repeats limits the sampling of sampling_temperature, which is not set: set it too"
             )
-        if getattr(self, "train_sampling_strategy", None) == "sequential" and (
+        if self.train_sampling_strategy == "sequential" and (
             self.sampling_temperature is not None or self.tokens_per_batch is not None
         ):
             raise ValueError(
@@ -125,10 +125,8 @@ class OTDistillationArguments(TrainingArguments):
 
     @property
     def grouped_by_length(self) -> bool:
-        """Whether pairs of similar length share a batch; transformers 5.0 has `group_by_length` for it."""
-        strategy = getattr(self, "train_sampling_strategy", "random")
-        grouped = strategy == "group_by_length" or getattr(self, "group_by_length", False)
-        return bool(grouped) or self.tokens_per_batch is not None
+        """Whether pairs of similar length share a batch."""
+        return self.train_sampling_strategy == "group_by_length" or self.tokens_per_batch is not None
 
     @property
     def loss_weights(self) -> dict[Loss, float]:

@@ -8,11 +8,6 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from transformers import TrainingArguments
-
-GROUPS_BY_NAME = "train_sampling_strategy" in TrainingArguments.__dataclass_fields__
-"""transformers 5.0 has a field of its own for grouping by length."""
-
 RECIPE: Mapping[str, Any] = MappingProxyType(
     {
         "losses": "contrastive(bank=4096)=1.0",
@@ -21,7 +16,7 @@ RECIPE: Mapping[str, Any] = MappingProxyType(
         "warmup_steps": 0.1,
         "max_steps": 240,
         "freeze_embeddings": True,
-        **({"train_sampling_strategy": "group_by_length"} if GROUPS_BY_NAME else {"group_by_length": True}),
+        "train_sampling_strategy": "group_by_length",
     }
 )
 """Fields of `OTDistillationArguments`, to be passed on: `OTDistillationArguments("runs/so", **RECIPE)`."""

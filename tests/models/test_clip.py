@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from clip_images import CLIPImages
 from PIL import Image
 from sentence_transformers import SentenceTransformer
 from transformers import (
     CLIPConfig,
+    CLIPImageProcessorPil,
     CLIPModel,
     CLIPProcessor,
     SiglipConfig,
@@ -56,7 +56,7 @@ def save_joint_model(kind: str, folder) -> None:
     torch.manual_seed(0)
     if kind == "clip":
         CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=20)).save_pretrained(folder)
-        images = CLIPImages(size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16})
+        images = CLIPImageProcessorPil(size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16})
         CLIPProcessor(image_processor=images, tokenizer=tokenizer).save_pretrained(folder)
     else:
         SiglipModel(SiglipConfig(text_config=text, vision_config=vision)).save_pretrained(folder)

@@ -5,7 +5,6 @@ from itertools import combinations
 
 import pytest
 import torch
-from clip_images import CLIPImages
 from peft import LoraConfig
 from PIL import Image
 from sentence_transformers import SentenceTransformer
@@ -13,7 +12,7 @@ from sentence_transformers.base.modules import Router
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from tokenizers import Tokenizer, normalizers
 from tokenizers.models import WordLevel
-from transformers import CLIPConfig, CLIPModel, CLIPProcessor
+from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPProcessor
 
 from optical_hf.evaluation.encode.encoding import fingerprint
 from optical_hf.models.fingerprint import encoder_fingerprint
@@ -117,7 +116,7 @@ def test_an_image_encoder_is_known_by_its_image_processor(tmp_path):
         projection_dim=8,
     )
     CLIPModel(config).save_pretrained(tmp_path)
-    images = CLIPImages(size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16})
+    images = CLIPImageProcessorPil(size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16})
     CLIPProcessor(image_processor=images, tokenizer=tokenizer).save_pretrained(tmp_path)
     model = SentenceTransformer(str(tmp_path), device="cpu")
     before = encoder_fingerprint(model)

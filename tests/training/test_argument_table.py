@@ -39,7 +39,7 @@ WORKS = {
     "data_seed": "here", "use_cpu": "here", "accelerator_config": "here", "dataloader_drop_last": "test_scaling",
     "dataloader_num_workers": "test_batching", "dataloader_pin_memory": "here", "dataloader_persistent_workers": "here",
     "dataloader_prefetch_factor": "here", "dataloader_multiprocessing_context": "here", "dataloader_in_order": "here",
-    "train_sampling_strategy": "test_batching", "group_by_length": "test_batching", "length_column_name": "test_batching",
+    "train_sampling_strategy": "test_batching", "length_column_name": "test_batching",
     "ddp_find_unused_parameters": "several processes", "ddp_bucket_cap_mb": "several processes",
     "ddp_broadcast_buffers": "several processes", "ddp_static_graph": "several processes", "ddp_backend": "several processes",
     "ddp_timeout": "several processes", "fsdp": "test_fsdp", "fsdp_config": "test_fsdp", "deepspeed": "test_accelerate_configs",

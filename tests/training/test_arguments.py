@@ -52,11 +52,7 @@ def test_a_number_out_of_range_or_of_another_type_is_refused(tmp_path, name, val
         ({"alignment_pairs": 2.5}, "expected a whole number"),
         ({"projection_learning_rate": float("inf")}, "expected 0 or more"),
         ({"sampling_temperature": 0.5}, "expected 1 or more"),
-        pytest.param(
-            {"sampling_temperature": 2.0, "train_sampling_strategy": "sequential"},
-            "leave one of them out",
-            marks=pytest.mark.skipif("train_sampling_strategy" not in INHERITED, reason="not in transformers 5.0"),
-        ),
+        ({"sampling_temperature": 2.0, "train_sampling_strategy": "sequential"}, "leave one of them out"),
         ({"sampling_max_repeats": 2.0}, "sampling_temperature, which is not set"),
         ({"freeze_embeddings": "yes"}, "expected true or false"),
     ],

@@ -34,7 +34,7 @@ def default_callbacks(
         chosen.append(TransportDiagnostics(transport))
     if args.early_stopping_patience is not None:
         chosen.append(EarlyStoppingCallback(args.early_stopping_patience))
-    if args.checkpoint_on_sigterm and not getattr(args, "enable_jit_checkpoint", False):
+    if args.checkpoint_on_sigterm and not args.enable_jit_checkpoint:
         chosen.append(CheckpointOnTermination())
     kinds = {type(callback) for callback in given}
     return [*(callback for callback in chosen if type(callback) not in kinds), *given]

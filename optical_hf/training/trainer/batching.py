@@ -92,7 +92,7 @@ def _loader(trainer: Trainer, dataset: Any, **batches: Any) -> DataLoader:
         "multiprocessing_context",
         "in_order",
     )
-    options = {name: getattr(args, f"dataloader_{name}", None) for name in names}  # 5.0 has not the last two
+    options = {name: getattr(args, f"dataloader_{name}", None) for name in names}  # 5.6 has not the last two
     seeded = partial(seed_worker, num_workers=args.dataloader_num_workers, rank=args.process_index)
     given = {name: value for name, value in options.items() if value is not None}
     return DataLoader(dataset, collate_fn=trainer.data_collator, worker_init_fn=seeded, **given, **batches)
