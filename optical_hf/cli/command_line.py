@@ -9,6 +9,8 @@ import re
 import signal
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import typer
 
@@ -50,7 +52,8 @@ def _run() -> int:
         print_version()
         return DONE
     quiet_bars()
-    from optical_hf.cli.app import app  # noqa: PLC0415
+    with _left_at_once():
+        from optical_hf.cli.app import app  # noqa: PLC0415
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     logging.getLogger("optical_hf").setLevel(logging.INFO)
@@ -61,6 +64,29 @@ def _run() -> int:
     if status == INTERRUPTED:  # typer has caught it
         raise KeyboardInterrupt
     return status
+
+
+@contextmanager
+def _left_at_once() -> Iterator[None]:
+    """Let Ctrl-C end the process here and now: an extension module that loads would make another error of it.
+
+    Nothing is open yet that would have to be closed.
+    """
+
+    def leave(*_: object) -> None:
+        _tell("interrupted")
+        sys.stderr.flush()
+        os._exit(INTERRUPTED)
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler:  # ignored, as of a command in the background, or a caller's own
+        yield
+        return
+    signal.signal(signal.SIGINT, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _tell_usage(error: Exception) -> None:
