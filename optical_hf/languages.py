@@ -10,7 +10,6 @@ fall together (Twi and Akan).
 
 import difflib
 import re
-import warnings
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
@@ -47,12 +46,6 @@ class LanguageInfo(NamedTuple):
     name: str
     script: str | None
     resource_class: int
-
-    @property
-    def tier(self) -> int:
-        """`resource_class` under its old name."""
-        warnings.warn("language_info().tier is now called resource_class", FutureWarning, stacklevel=2)
-        return self.resource_class
 
 
 @lru_cache(maxsize=4096)

@@ -67,8 +67,6 @@ def test_any_text_is_a_language_or_a_value_error(text: str) -> None:
 )
 def test_classes_are_those_of_joshi_et_al(code: str, resource_class: int) -> None:
     assert language_info(code).resource_class == resource_class
-    with pytest.warns(FutureWarning, match="now called resource_class"):
-        assert language_info(code).tier == resource_class
 
 
 def test_info_names_language_and_script() -> None:

@@ -28,7 +28,6 @@ ROWS = {
     "transport (default)": {},
     "English sides not read by the student": {"also_english": False},
     "penalty 3e-4": {"regularisation": 3e-4},
-    "penalty by held-out language": {"regularisation": "held_out_language"},
     "layers 10 and 12 averaged": {"layers": [10, 12]},
     "layers 10 and 12 averaged, weights 1 and 3": {"layers": {10: 1, 12: 3}},
 }

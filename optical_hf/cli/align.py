@@ -66,7 +66,7 @@ def align(
         ),
     ] = 0.02,
     regularisation: Annotated[
-        str, typer.Option(help="Ridge penalty: a number, or how to choose it, held_out_pairs or held_out_language.")
+        str, typer.Option(help="Ridge penalty: a number, or held_out_pairs to choose it.")
     ] = "held_out_pairs",
     also_english: Annotated[
         bool, typer.Option(help="Let the student read the English sides too, as one more language.")

@@ -1,8 +1,5 @@
 """What training minimises: transport, and the losses it must beat. Losses see tensors and masks, never models."""
 
-import warnings
-from typing import Any
-
 from optical_hf.losses.contrastive import Contrastive
 from optical_hf.losses.contrastive_maxsim import ContrastiveMaxSim
 from optical_hf.losses.kl_dot import KLDot
@@ -13,14 +10,6 @@ from optical_hf.losses.parsing import LOSSES, check_weights, loss_names, loss_te
 from optical_hf.losses.pooled_cosine import PooledCosine
 from optical_hf.losses.pooled_mse import PooledMSE
 from optical_hf.losses.transport_loss import Transport
-
-
-def __getattr__(name: str) -> Any:
-    if name != "DocumentBank":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    warnings.warn("DocumentBank is now called TextBank", FutureWarning, stacklevel=2)
-    return TextBank
-
 
 __all__ = [
     "LOSSES",

@@ -59,11 +59,6 @@ class PairTensors(NamedTuple):
         return self._replace(bank=self.bank.first(texts) if texts else None)
 
     @property
-    def document_BD(self) -> Tensor | None:
-        """The name that `relevant_BD` had up to version 0.1."""
-        return self.relevant_BD
-
-    @property
     def candidate_target_C(self) -> Tensor | None:
         """The numbers of the student texts that the candidates, the batch's and then the bank's, are translations of."""
         parts = [self.whole_batch.target_C, *([] if self.bank is None else [self.bank.target_K])]

@@ -17,7 +17,6 @@ RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
     "alignment_pairs": ("1 or more", lambda value: value >= 1),
     "document_share": ("more than 0 and less than 1", lambda value: 0 < value < 1),
     "query_share": ("more than 0 and less than 1", lambda value: 0 < value < 1),
-    "pseudo_foreign": ("a number from 0 to 1", lambda value: 0 <= value <= 1),
     "max_documents": ("1 or more", lambda value: value >= 1),
     "projection_learning_rate": ("0 or more", lambda value: 0 <= value < INFINITY),
     "sampling_temperature": ("1 or more", lambda value: value >= 1),

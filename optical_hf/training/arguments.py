@@ -37,8 +37,6 @@ class OTDistillationArguments(TrainingArguments):
             default is contrastive for a new student, none for one that was aligned or trained.
         alignment_pairs: Pairs of the training bitext that the projection is fitted on, at most.
         document_share: Share of the rows, and of a fitted start, that are index documents, where there is bitext too.
-        pseudo_foreign: Share of the index documents of a batch whose vector, as the student reads it, is moved by the difference
-            foreign - English of a random pair, so that they look like documents in another language. For students of one vector.
         max_documents: Index documents that are read, and query texts; beyond them a random choice.
         query_share: Share of the rows, and of a fitted start, that are English query texts and
             relevance pairs, where there are some.
@@ -70,7 +68,6 @@ class OTDistillationArguments(TrainingArguments):
     alignment: Literal["contrastive", "transport", "ridge", "none"] | None = None
     alignment_pairs: int = 20_000
     document_share: float = 0.5
-    pseudo_foreign: float = 0.0
     max_documents: int = MAX_DOCUMENTS
     query_share: float = 0.25
     projection_learning_rate: float | None = None

@@ -41,7 +41,7 @@ def align(folder, output, monkeypatch, regularisation, *more):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("regularisation", ["0.01", "held_out_language"])
+@pytest.mark.parametrize("regularisation", ["0.01", "held_out_pairs"])
 def test_the_penalty_used_is_told(folder, tmp_path, monkeypatch, regularisation):
     assert not align(folder, tmp_path / "student", monkeypatch, regularisation)
     told = json.loads((tmp_path / "student" / "alignment.json").read_text())["regularisation"]
@@ -53,7 +53,7 @@ def test_what_is_no_penalty_is_one_line(folder, tmp_path, monkeypatch, capsys, r
     assert align(folder, tmp_path / "student", monkeypatch, regularisation)
     told = capsys.readouterr().err.strip()
     assert regularisation in told
-    assert "held_out_language" in told
+    assert "held_out_pairs" in told
     assert "Traceback" not in told
     assert not (tmp_path / "student").exists()
 

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -174,9 +173,3 @@ def test_modules_between_backbone_and_projection_are_part_of_what_is_kept(ingred
     expected = longer.encode(TEXTS)
     with backbone_from(backbone_tokens(longer, TEXTS, tmp_path, Meter()), longer):
         assert longer.encode(TEXTS) == pytest.approx(expected, abs=2e-3)
-
-
-def test_the_option_of_0_1_is_read(study_values: dict, loaded: Written) -> None:
-    with pytest.warns(FutureWarning, match="share_bodies has no effect"):
-        old = loaded({**study_values, "share_bodies": False})
-    assert asdict(old) == asdict(loaded(study_values))

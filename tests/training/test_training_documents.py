@@ -112,7 +112,7 @@ def test_documents_stand_beside_bitext_with_a_column_of_documents():
     bitext = tiny_pairs.bitext().add_column("relevant_document", tiny_pairs.bitext()["source"][:])
     for given in (bitext, bitext.to_iterable_dataset()):
         for row in joined(given, sample_documents(texts(), 9, 0, 32)):
-            assert (row["relevant_document"] is None) == bool(row["indexed"])
+            assert (row["relevant_document"] is None) == row["id"].startswith("document-")
 
 
 def test_query_texts_are_rows_that_the_teacher_reads_as_queries_whatever_vectors_they_have():
@@ -126,7 +126,6 @@ def test_query_texts_are_rows_that_the_teacher_reads_as_queries_whatever_vectors
     assert len(rows) == len(bitext) + round(len(bitext) / 3)
     last = rows[-1]
     assert last["source"] == last["target"]
-    assert last["indexed"] is False
     wanted = teacher.encode_query(last["source"], convert_to_tensor=True)
     assert torch.allclose(torch.tensor(last["vector"]), wanted, atol=1e-5)
     stream = list(

@@ -1,4 +1,4 @@
-"""Relevance pairs among the training rows, and the names that relevance had up to version 0.1."""
+"""Relevance pairs among the training rows."""
 
 import json
 
@@ -8,12 +8,9 @@ import torch
 from datasets import Dataset
 from test_trainer import arguments
 
-from optical_hf import losses
 from optical_hf.cli import main
 from optical_hf.models.prompts import set_prompts
 from optical_hf.models.teachers.teacher import EncoderTeacher
-from optical_hf.models.teachers.token_cache import TeacherCache
-from optical_hf.renamed import renamed_column
 from optical_hf.training import OTDistillationTrainer
 from optical_hf.training.trainer.training_rows import english_rows
 
@@ -36,7 +33,6 @@ def test_the_target_of_a_query_is_the_vector_of_its_document():
     set_prompts(teacher, query="a red ", document="two small ")
     rows = english_rows(pairs(), EncoderTeacher(teacher), "relevance", torch.device("cpu"), False)
     assert rows["source"][:] == rows["target"][:] == pairs()["query"][:]
-    assert not any(rows["indexed"])
     read = teacher.encode_document(TEXTS, convert_to_tensor=True)
     assert torch.allclose(torch.tensor(rows["vector"][:]), read, atol=1e-5)
     given = pairs(vector=torch.eye(4).tolist())
@@ -74,36 +70,6 @@ def test_they_do_not_stand_alone(tmp_path):
     student, teacher = tiny_pairs.pair()
     with pytest.raises(ValueError, match="relevance_pairs stand beside train_dataset or documents"):
         OTDistillationTrainer(student, teacher, arguments(tmp_path, losses="contrastive"), relevance_pairs=pairs())
-
-
-def test_the_old_column_is_read_with_a_warning(tmp_path):
-    rows = tiny_pairs.bitext()
-    old, new = (rows.add_column(name, rows["source"][::-1]) for name in ("document", "relevant_document"))
-    with pytest.warns(FutureWarning, match="the column 'document' is now called 'relevant_document'"):
-        made = run(tmp_path, old)
-    assert made.train_dataset.column_names == new.column_names
-    with pytest.warns(FutureWarning, match="now called"):
-        stream = renamed_column(old.to_iterable_dataset(), "document", "relevant_document")
-    assert "relevant_document" in next(iter(stream))
-    with pytest.raises(ValueError, match="both are there"):
-        renamed_column(new.add_column("document", rows["source"][:]), "document", "relevant_document")
-    with pytest.warns(FutureWarning, match="now called"):
-        cache = TeacherCache.build(tiny_pairs.teacher(), old.select(range(4)), tmp_path / "tokens", progress=False)
-    assert cache.lookup(old["document"][:4], "document") is not None
-
-
-def test_the_old_names_of_losses_can_be_read():
-    with pytest.warns(FutureWarning, match="DocumentBank is now called TextBank"):
-        assert losses.DocumentBank is losses.TextBank
-    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
-        losses.Nothing  # noqa: B018
-
-
-def test_a_batch_under_the_old_name_is_refused(tmp_path):
-    made = run(tmp_path)
-    batch = made.data_collator(list(tiny_pairs.bitext().select(range(2)))) | {"documents": {}}
-    with pytest.raises(ValueError, match="expected them as 'relevant'"):
-        made.compute_loss(made.model, batch)
 
 
 @pytest.mark.slow

@@ -28,8 +28,7 @@ class PairCollator:
         pairs of a global batch by), `targets` (a number a target text, (B,), the same on every process and in every run: pairs
         with equal ones have one target text), `ids` and `languages`. Where rows have a `vector`, `vectors` (B, K), NaN for the
         others. Where they have a column `relevant_document`, `relevant` (the features of those texts) and `has_relevant` (B,).
-        Where some are index documents, `indexed` (B,). Features hold the rows that are read, in order, and are
-        missing where none is.
+        Features hold the rows that are read, in order, and are missing where none is.
     """
 
     student: Preprocess
@@ -38,11 +37,11 @@ class PairCollator:
     needs_tokens: bool = True
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Collate `rows`, each with `source` and `target`, and maybe `language`, `id`, `relevant_document`, `vector` and `indexed`.
+        """Collate `rows`, each with `source` and `target`, and maybe `language`, `id`, `relevant_document` and `vector`.
 
         `relevant_document` is an English text that `target` is to find in place of `source`: of query and passage, the passage.
         The teacher reads it as a document. `vector` is the target of the row in place of the teacher's vector of `source`, and of
-        its relevant document where it has none. `indexed` is True for a document of the index.
+        its relevant document where it has none.
 
         Raises:
             ValueError: where a row lacks a side, naming the columns that came, or has nothing in its column `relevant_document`.
@@ -78,8 +77,6 @@ class PairCollator:
             batch["has_relevant"] = has_relevant_B
         if has_relevant_B.any():
             batch["relevant"] = features(self.relevant or self.teacher, RELEVANT, has_relevant_B)
-        if any(row.get("indexed") for row in rows):
-            batch["indexed"] = torch.tensor([bool(row.get("indexed")) for row in rows])
         return {
             **batch,
             **vectors,

@@ -29,7 +29,6 @@ from optical_hf.languages import canonical_language
 from optical_hf.reading.bad_rows import BadRows, LeftOut, OnBadRow, check_on_bad_row
 from optical_hf.reading.line_files import LINE_LIMIT
 from optical_hf.reading.reader_errors import reader_errors
-from optical_hf.renamed import renamed_argument
 
 logger = get_logger(__name__)
 
@@ -69,7 +68,6 @@ class Bitext(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder):
     BUILDER_CONFIG_CLASS = BitextConfig
     VERSION = datasets.Version("2.0.0")  # tables that older readers made are not taken from the cache
 
-    @renamed_argument("on_empty", "on_bad_row")
     def __init__(
         self,
         sources: Sources,
@@ -115,7 +113,6 @@ class Bitext(datasets.ArrowBasedBuilder, datasets.GeneratorBasedBuilder):
         yield from bitext_rows(pairs, file, self.config.languages, bad, self.config.notes)
 
 
-@renamed_argument("on_empty", "on_bad_row")
 def load_bitext(
     sources: Sources,
     *,
@@ -196,7 +193,6 @@ def load_bitext(
     return bitext
 
 
-@renamed_argument("on_empty", "on_bad_row")
 def stream_bitext(
     sources: Sources,
     *,

@@ -21,7 +21,6 @@ from optical_hf.data.collections.collection_files import Lines, name_of, read_li
 from optical_hf.data.collections.soundness import Parts, Qrels, check_columns, column, sound_part
 from optical_hf.languages import by_canonical_language, canonical_language
 from optical_hf.reading.bad_rows import OnBadRow, check_on_bad_row
-from optical_hf.renamed import renamed_argument
 from optical_hf.tables import check_table
 
 QUERY_COLUMNS = ("id", "text", "language", "group", "english", "translation")
@@ -70,7 +69,6 @@ class RetrievalCollection:
         sound_part(Parts(self.queries, self.documents, self.qrels), self.relevant_grade, on_bad_row="error")
 
     @classmethod
-    @renamed_argument("faults", "on_bad_row")
     def build(
         cls,
         name: str,

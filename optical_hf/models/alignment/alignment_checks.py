@@ -10,7 +10,7 @@ from optical_hf.models.alignment.ridge_penalty import Selection
 RANGES: dict[str, tuple[type, float, str]] = {
     "rounds": (Integral, 1, "a whole number from 1 up"),
     "epsilon": (Real, 0, "a number above 0"),
-    "regularisation": (Real, 0, "a number above 0, held_out_pairs or held_out_language"),
+    "regularisation": (Real, 0, "a number above 0, or held_out_pairs"),
     "pooled_weight": (Real, 0, "a number from 0 up, or None to have it chosen"),
     "held_out": (Integral, 0, "a whole number from 0 up"),
     "batch_size": (Integral, 1, "a whole number from 1 up"),
@@ -66,5 +66,5 @@ def check_choices(method: str, start: str | None, plans: str, regularisation: fl
             raise ValueError(f"unknown {name} {given!r}: expected one of {', '.join(get_args(known))}")
     if isinstance(regularisation, str) and regularisation not in get_args(Selection):
         raise ValueError(
-            f"unknown regularisation {regularisation!r}: expected a number or one of {', '.join(get_args(Selection))}"
+            f"unknown regularisation {regularisation!r}: expected a number or {', '.join(get_args(Selection))}"
         )

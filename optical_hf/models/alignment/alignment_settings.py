@@ -26,9 +26,8 @@ class AlignmentSettings:
             or its tokens by MaxSim.
         rounds: rounds of direct plans; three do as well as six.
         epsilon: entropic regularisation of the plans, in units of cosine cost.
-        regularisation: ridge penalty on the normal equations divided by the number of texts. Or how to choose it: by
-            "held_out_pairs" (five shares of the English texts, each left out in turn), or by a "held_out_language" (each
-            language left out in turn), for languages without bitext.
+        regularisation: ridge penalty on the normal equations divided by the number of texts. "held_out_pairs"
+            chooses it: five shares of the English texts are left out in turn.
         also_english: let the student read the English sides as well, as one more language.
         pooled_weight: weight of the pooled vectors' normal equations beside the tokens'; 0 leaves them out. None chooses among
             2 to 128 where the penalty is chosen too: the smallest that retrieves held-out pairs as well as any, by the

@@ -17,7 +17,7 @@ from optical_hf.models.alignment.held_out_tokens import TokenFold
 from optical_hf.models.alignment.own_rank import text_numbers
 from optical_hf.models.alignment.pair_tokens import ENGLISH, PairTokenReader, pooled
 from optical_hf.models.alignment.pooled_texts import PooledTexts, check_finite
-from optical_hf.models.alignment.ridge_penalty import Fold, Selection
+from optical_hf.models.alignment.ridge_penalty import Fold
 from optical_hf.models.alignment.token_rows import PackedPairs
 from optical_hf.tables import language_of
 
@@ -57,7 +57,6 @@ class FirstPass:
     """What was read.
 
     Args:
-        regularisation: says what a fold is.
         keep_vectors: keep all pooled vectors.
         tokens: takes all tokens, where they are kept.
 
@@ -69,7 +68,6 @@ class FirstPass:
         lengths: sum of the lengths of the teacher's vectors.
     """
 
-    regularisation: float | Selection
     keep_vectors: bool
     tokens: PackedPairs | None = None
     pairs: int = 0
@@ -82,7 +80,7 @@ class FirstPass:
         """Add foreign sides."""
         self.pairs += len(text_B)
         self.lengths += float(target_BK.norm(dim=1).sum())
-        self._add_sums(source_BD, target_BK, languages, text_B, [language != ENGLISH for language in languages])
+        self._add_sums(source_BD, target_BK, text_B, [language != ENGLISH for language in languages])
         if self.keep_vectors:
             self.vectors.foreign.append(source_BD)
             self.vectors.targets.append(target_BK)
@@ -90,7 +88,7 @@ class FirstPass:
 
     def add_english(self, source_BD: Tensor, target_BK: Tensor, text_B: Tensor) -> None:
         """Add the English sides of the pairs just added, as the student reads them."""
-        self._add_sums(source_BD, target_BK, [ENGLISH] * len(text_B), text_B, [False] * len(text_B))
+        self._add_sums(source_BD, target_BK, text_B, [False] * len(text_B))
         if self.keep_vectors:
             self.vectors.english.append(source_BD)
 
@@ -101,12 +99,10 @@ class FirstPass:
         """
         if self.pairs:
             target_BK = target_BK * (self.lengths / self.pairs / target_BK.norm(dim=1).mean())
-        self._add_sums(source_BD, target_BK, [ENGLISH] * len(text_B), text_B, [not self.pairs] * len(text_B))
+        self._add_sums(source_BD, target_BK, text_B, [not self.pairs] * len(text_B))
 
-    def _add_sums(
-        self, source_BD: Tensor, target_BK: Tensor, languages: Sequence[str], text_B: Tensor, judged: list[bool]
-    ) -> None:
-        for name, rows in folds_of(languages, text_B, self.regularisation).items():
+    def _add_sums(self, source_BD: Tensor, target_BK: Tensor, text_B: Tensor, judged: list[bool]) -> None:
+        for name, rows in folds_of(text_B).items():
             if name not in self.folds:
                 self.folds[name] = Fold.empty(source_BD.shape[1], target_BK.shape[1], source_BD.device)
             self.folds[name].add(source_BD[rows], target_BK[rows], text_B[rows], torch.tensor(judged)[rows])
@@ -165,24 +161,19 @@ def read_tokens(read: FirstPass, pairs: PairTokenReader, pooling: str, by_tokens
         if read.tokens is not None:
             read.tokens.add(pair)
         if by_tokens:
-            for name, rows in folds_of(pair.languages, pair.text_B, read.regularisation).items():
+            for name, rows in folds_of(pair.text_B).items():
                 judged = [row for row in rows if pair.languages[row] != ENGLISH]
                 read.token_folds.setdefault(name, TokenFold()).add(pair.student, pair.teacher, judged, pair.text_B)
     for name in read.folds.keys() - read.token_folds.keys() if by_tokens else ():
         read.token_folds[name] = TokenFold()
 
 
-def folds_of(languages: Sequence[str], text_B: Tensor, regularisation: float | Selection) -> dict[str, list[int]]:
-    """The rows of a batch by fold: all of them in one where nothing is held out, else a share of the pairs or a language.
+def folds_of(text_B: Tensor) -> dict[str, list[int]]:
+    """The rows of a batch by share of the English texts, one of which is left out at a time.
 
     All that is paired with one English text is in one share: its other translations, and itself read by the student.
     """
     found: dict[str, list[int]] = {}
-    for row, (language, text) in enumerate(zip(languages, text_B.tolist(), strict=True)):
-        name = "all"
-        if regularisation == "held_out_language":
-            name = language
-        elif regularisation == "held_out_pairs":
-            name = str(text % FOLDS)
-        found.setdefault(name, []).append(row)
+    for row, text in enumerate(text_B.tolist()):
+        found.setdefault(str(text % FOLDS), []).append(row)
     return found

@@ -121,7 +121,7 @@ def fit_alignment(
         **bars,
     )  # fmt: skip
     packed = PackedPairs(chosen.tokens_per_text) if by_maxsim else None
-    read = FirstPass(chosen.regularisation, keep_vectors=chosen.method == "contrastive" and not late, tokens=packed)
+    read = FirstPass(keep_vectors=chosen.method == "contrastive" and not late, tokens=packed)
     if chosen.planned or by_maxsim:
         read_tokens(read, pairs, teacher.pooling, by_tokens=late and len(chosen.pooled_weights) > 1)
     elif fitted is not None:

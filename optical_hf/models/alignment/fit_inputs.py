@@ -46,15 +46,12 @@ def check_inputs(
         raise ValueError(
             "transport plans need bitext: pass some, or take method='ridge' or 'contrastive' with start='ridge'"
         )
-    by_language = settings.regularisation == "held_out_language"
-    if bitext is None and by_language:
-        raise ValueError("regularisation='held_out_language' needs bitext: take 'held_out_pairs' or a number")
     if settings.relay and not settings.also_english:
         raise ValueError("relay plans go over the English side as the student reads it: leave also_english=True")
     if documents is not None and settings.method == "transport":
         raise ValueError("documents are not for method='transport': take 'ridge' or 'contrastive'")
     if bitext is not None:
-        check_table(bitext, ["source", "target", *(["language"] if by_language else [])])
+        check_table(bitext, ["source", "target"])
 
 
 def checked_teacher(teacher: Teacher, bitext: Bitext | None, settings: AlignmentSettings, by_maxsim: bool) -> Teacher:

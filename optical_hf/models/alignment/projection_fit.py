@@ -69,9 +69,9 @@ def fit_closed_form(
     costs: list[float] = []
     for _ in range(rounds):
         if tokenized is not None:
-            token_sums = relay_round(as_backbone(student), tokenized, pairs, epsilon, regularisation)
+            token_sums = relay_round(as_backbone(student), tokenized, pairs, epsilon)
         else:
-            token_sums, cost = transport_round(projection, pairs, epsilon, regularisation)
+            token_sums, cost = transport_round(projection, pairs, epsilon)
             costs.append(cost)
         joined = {
             weight: {n: replace(own + pooled_sums[n].scaled(weight), count=own.count) for n, own in token_sums.items()}

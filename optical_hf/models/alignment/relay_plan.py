@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from optical_hf.models.alignment.pair_tokens import PairTokenReader
-from optical_hf.models.alignment.ridge_penalty import Selection
 from optical_hf.models.alignment.transport_round import Sums, add_barycentres
 from optical_hf.models.prompts import Task, prompt_of
 from optical_hf.models.tokens import TokenSet
@@ -24,9 +23,7 @@ EPSILON = 0.02
 
 
 @torch.no_grad()
-def relay_round(
-    student: Encoder, teacher: Encoder, pairs: PairTokenReader, epsilon: float, regularisation: float | Selection
-) -> Sums:
+def relay_round(student: Encoder, teacher: Encoder, pairs: PairTokenReader, epsilon: float) -> Sums:
     """The normal equations of student tokens on the barycentres of their relay plans, by fold.
 
     Args:
@@ -34,7 +31,6 @@ def relay_round(
         teacher: likewise.
         pairs: both sides, English read by the student among them.
         epsilon: entropic regularisation of the plans in the backbone's space, in units of cosine cost.
-        regularisation: says what a fold is.
 
     Raises:
         ValueError: for a tokenizer that does not say which characters its tokens come from.
@@ -45,8 +41,8 @@ def relay_round(
         spans = (character_spans(model, foreign.english).to(student.device) for model in (student, teacher))
         shared_BLM = shared_characters(*spans)
         plan_BNM = relay_plan(foreign.student, itself.student, foreign.teacher, shared_BLM, epsilon)
-        add_barycentres(by_fold, foreign, plan_BNM, regularisation)
-        add_barycentres(by_fold, itself, own_plan(itself.student, itself.teacher, shared_BLM), regularisation)
+        add_barycentres(by_fold, foreign, plan_BNM)
+        add_barycentres(by_fold, itself, own_plan(itself.student, itself.teacher, shared_BLM))
     return by_fold
 
 

@@ -1,8 +1,7 @@
 """Choose the ridge penalty: fit on all folds but one, and see how well the translations left out retrieve their English sides.
 
-A fold is a share of the English texts, or a language. Pairs like those of the fit want a smaller penalty than a language
-without bitext does. The maps come from sums alone; a sample of pooled vectors is searched. Squared error would be cheaper, but
-it chooses ten times the penalty that retrieval wants (docs/log/2026-11/alignment.md).
+A fold is a share of the English texts. The maps come from sums alone; a sample of pooled vectors is searched. Squared error
+would be cheaper, but it chooses ten times the penalty that retrieval wants (docs/log/2026-11/alignment.md).
 
 Shapes: R rows, S rows of the sample, D student width, K teacher width.
 """
@@ -21,7 +20,7 @@ from optical_hf.models.alignment.own_rank import mean_reciprocal_rank
 from optical_hf.models.alignment.ridge_regression import NormalEquations
 from optical_hf.models.alignment.uniform_sample import UniformSample
 
-Selection = Literal["held_out_pairs", "held_out_language"]
+Selection = Literal["held_out_pairs"]
 PENALTIES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 POOLED_WEIGHTS = (2.0, 8.0, 32.0, 128.0)
 WORTH = 0.005  # of mean reciprocal rank: what a larger weight of the pooled vectors must gain, as it costs MaxSim
@@ -107,11 +106,10 @@ def choose_penalty(folds: Mapping[str, Fold], sums: Mapping[str, NormalEquations
     Raises:
         ValueError: for fewer than two folds that can be left out.
     """
-    names = _judged(folds, sums)
-    if len(names) < 2:
+    if len(_judged(folds, sums)) < 2:
         raise ValueError(
-            f"the penalty cannot be chosen by leaving one out of {names}: 'held_out_language' needs bitext in two languages, "
-            "'held_out_pairs' translations of several English texts; pass a number as regularisation"
+            "the penalty cannot be chosen by leaving a share of the pairs out, which needs translations of several English "
+            "texts: pass a number as regularisation"
         )
     return max(reversed(PENALTIES), key=lambda penalty: held_out_rank(folds, sums, penalty))
 

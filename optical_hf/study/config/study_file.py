@@ -1,6 +1,5 @@
 """A study from its YAML file, every name and type checked before anything is loaded."""
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -36,8 +35,6 @@ def load_study(path: str | Path, given: Mapping[str, str] | None = None) -> Stud
         values["bitext"] = {
             code: [files] if isinstance(files, str) else files for code, files in values["bitext"].items()
         }
-    if values.pop("share_bodies", None) is not None:
-        warnings.warn(f"{path}: share_bodies has no effect any more: leave it out", FutureWarning, stacklevel=2)
     grid = values.pop("grid", None)
     if grid:
         values["grid"] = [grid] if isinstance(grid, dict) else grid

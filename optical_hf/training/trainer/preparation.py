@@ -14,7 +14,6 @@ from optical_hf.training.checks.guards import ROWS_READ, check_rows
 from optical_hf.training.checks.loss_check import bank_size, compares_tokens
 from optical_hf.training.trainer.fitted_start import fit_start, some_rows, wanted_start
 from optical_hf.training.trainer.index_reproduction import IndexReproduction
-from optical_hf.training.trainer.pseudo_foreign import PseudoForeign
 from optical_hf.training.trainer.teacher_side import unread_texts
 from optical_hf.training.trainer.text_bank import text_bank
 from optical_hf.training.trainer.training_rows import Kind, english_rows, with_texts
@@ -24,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 def prepare(trainer: Trainer, resumes: bool) -> None:
-    """Make a trainer ready: its projection, its rows, its bank, and what moves its documents.
+    """Make a trainer ready: its projection, its rows and its bank.
 
     Args:
         trainer: an `OTDistillationTrainer`, with the student it was given: a checkpoint is loaded later.
@@ -43,13 +42,6 @@ def prepare(trainer: Trainer, resumes: bool) -> None:
     if method is not None:
         fit_start(trainer.accelerator, trainer.model, teacher, bitext, texts, method, args)
     bar = not args.disable_tqdm
-    if args.pseudo_foreign and trainer.shifts is None:
-        if trainer.is_fsdp_enabled:
-            raise ValueError(
-                "pseudo_foreign reads the weights of the projection, and FSDP shares them out: leave it 0, or use DDP"
-            )
-        rows = some_rows(bitext, PseudoForeign.PAIRS, args.seed)
-        trainer.shifts = PseudoForeign.read(args.pseudo_foreign, trainer.model, rows, teacher.pooling, bar)
     if documents is not None:
         tokens = [str(loss) for loss in trainer.losses if loss.needs_tokens]
         if tokens and VECTOR in documents.column_names and trainer.is_world_process_zero():

@@ -50,14 +50,7 @@ def relevant_side(teacher: Teacher, inputs: Mapping[str, Any], english: TokenSet
         teacher: reads them as documents.
         inputs: a batch of `PairCollator`.
         english: what `english_side` gave for it, where it is known already.
-
-    Raises:
-        ValueError: for a collator that gives them under the name of version 0.1.
     """
-    if "documents" in inputs:
-        raise ValueError(
-            "the batch has 'documents': expected them as 'relevant', and 'has_relevant' to say which rows have one"
-        )
     read_RK = teacher.token_set(inputs["relevant"], "document").vector_BD if "relevant" in inputs else None
     has_relevant_B = inputs.get("has_relevant")
     if has_relevant_B is None or bool(has_relevant_B.all()):

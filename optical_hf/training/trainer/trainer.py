@@ -27,8 +27,7 @@ from optical_hf.models import Encoder, preprocess, token_set
 from optical_hf.models.alignment.index_documents import Documents
 from optical_hf.models.known_languages import record_languages
 from optical_hf.models.teachers.teacher import Teacher, as_teacher
-from optical_hf.renamed import renamed_column
-from optical_hf.tables import RELEVANT, check_table
+from optical_hf.tables import check_table
 from optical_hf.training.adapters import put_adapter
 from optical_hf.training.arguments import OTDistillationArguments
 from optical_hf.training.callbacks import TrainingBatch, batch_callbacks, default_callbacks
@@ -42,7 +41,6 @@ from optical_hf.training.trainer.evaluating import Evaluator, evaluator_metrics,
 from optical_hf.training.trainer.freezing import freeze
 from optical_hf.training.trainer.pair_reading import read_pairs
 from optical_hf.training.trainer.preparation import prepare
-from optical_hf.training.trainer.pseudo_foreign import PseudoForeign, check_pseudo_foreign
 from optical_hf.training.trainer.resuming import finished_run, projection_parameters, resuming, set_projection_rate
 from optical_hf.training.trainer.term_means import TermMeans, padding
 from optical_hf.training.trainer.training_texts import TrainingTexts
@@ -105,12 +103,6 @@ class OTDistillationTrainer(StudentTrainer):
         query_texts: Documents | None = None,
         relevance_pairs: Dataset | None = None,
     ) -> None:
-        train_dataset = renamed_column(train_dataset, "document", RELEVANT)
-        eval_dataset = (
-            {name: renamed_column(part, "document", RELEVANT) for name, part in eval_dataset.items()}
-            if isinstance(eval_dataset, dict)
-            else renamed_column(eval_dataset, "document", RELEVANT)
-        )
         teacher = as_teacher(teacher)
         check_pair(model, teacher)
         if not isinstance(args, OTDistillationArguments):
@@ -132,8 +124,6 @@ class OTDistillationTrainer(StudentTrainer):
         self._names = loss_names(self.losses)
         self._terms = TermMeans()
         self.bank: TextBank | None = None
-        self.shifts: PseudoForeign | None = None
-        check_pseudo_foreign(args, model, train_dataset, documents)
         freeze(model, args.freeze_embeddings)
         put_adapter(model, peft_config, args.seed)
         collator = data_collator or PairCollator(
@@ -206,8 +196,6 @@ class OTDistillationTrainer(StudentTrainer):
         """
         student_model = self.accelerator.unwrap_model(model, keep_torch_compile=False)
         student = token_set(student_model, inputs["student"], model(dict(inputs["student"]), task="query"))
-        if model.training and self.shifts is not None and "indexed" in inputs:
-            student = self.shifts(student_model, student, inputs["indexed"])
         bank = self.bank if model.training else None
         pairs, teacher, bad_B = read_pairs(self.accelerator, student, self.teacher, inputs, self.losses, bank)
         found = loss_terms(pairs, self.losses)

@@ -107,7 +107,6 @@ def english_rows(texts: Dataset, teacher: Teacher, kind: Kind, device: torch.dev
         "source": listed,
         "target": listed,
         "language": ["en"] * len(listed),
-        "indexed": [kind == "document"] * len(listed),
         VECTOR: list(vector_NK),
     }
     return Dataset.from_dict(columns)

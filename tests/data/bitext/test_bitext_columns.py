@@ -222,15 +222,12 @@ def test_bad_rows_of_a_table_are_dropped_over_all_its_batches(caplog, monkeypatc
     assert any("dropped 1,250 rows, the first are 1, 3, 5" in record.getMessage() for record in caplog.records)
 
 
-def test_on_empty_is_the_old_name_of_on_bad_row():
+def test_pairs_with_an_empty_side_are_dropped_or_kept():
     Path("so-en.tsv").write_text("a\tb\nc\t\n")
     for read in (load_bitext, stream_bitext):
-        with pytest.warns(FutureWarning, match="on_empty= is now called on_bad_row="):
-            assert len(list(read("so-en.tsv", on_empty="drop"))) == 1
-    with pytest.warns(FutureWarning, match="on_empty= is now called on_bad_row="):
-        assert len(list(load_bitext("so-en.tsv", on_empty="keep"))) == 2
-    with pytest.warns(FutureWarning, match="on_empty= is now called on_bad_row="):
-        assert Bitext("so-en.tsv", on_empty="drop", cache_dir="cache").config.on_bad_row == "drop"
+        assert len(list(read("so-en.tsv", on_bad_row="drop"))) == 1
+    assert len(list(load_bitext("so-en.tsv", on_bad_row="keep"))) == 2
+    assert Bitext("so-en.tsv", on_bad_row="drop", cache_dir="cache").config.on_bad_row == "drop"
     with pytest.raises(ValueError, match="on_bad_row is 'foo': expected one of 'error', 'drop', 'keep'"):
         load_bitext("so-en.tsv", on_bad_row="foo")
 

@@ -210,11 +210,8 @@ def test_what_is_dropped_is_named_by_its_first_three(caplog):
     )
 
 
-def test_faults_is_the_old_name_of_on_bad_row():
-    with pytest.warns(FutureWarning, match="faults= is now called on_bad_row="):
-        collection = RetrievalCollection.build("demo", *parts(q1={"d1": 1}), faults="drop")
+def test_a_query_without_relevant_documents_is_dropped():
+    collection = RetrievalCollection.build("demo", *parts(q1={"d1": 1}), on_bad_row="drop")
     assert collection.queries["id"][:] == ["q1"]
-    with pytest.raises(TypeError, match="got on_bad_row= and its old name faults="):
-        RetrievalCollection.build("demo", *parts(), faults="drop", on_bad_row="drop")
     with pytest.raises(ValueError, match="on_bad_row is 'foo': expected one of 'error', 'drop'"):
         RetrievalCollection.build("demo", *parts(), on_bad_row="foo")

@@ -158,7 +158,7 @@ def test_what_cannot_be_fitted_is_refused():
 
 
 def test_rows_are_joined_with_each_english_text_once_among_the_negatives():
-    read = FirstPass(1e-3, keep_vectors=True)
+    read = FirstPass(keep_vectors=True)
     read.add(torch.eye(3), torch.eye(3) * 2, ["de", "so", "de"], torch.tensor([7, 8, 7]))
     read.add_english(torch.eye(3) * 3, torch.eye(3) * 2, torch.tensor([7, 8, 7]))
     index = DocumentVectors(torch.ones(2, 3), torch.eye(3)[1:], torch.tensor([8, 9]))
@@ -168,7 +168,7 @@ def test_rows_are_joined_with_each_english_text_once_among_the_negatives():
     assert (pairs.share, documents.share, documents.shifted) == (0.75, 0.25, 0.5)
     assert torch.equal(documents.shift_PD, torch.eye(3) * -2)  # foreign - English
     assert torch.equal(negatives_MK, torch.cat([torch.eye(3)[:2] * 2, torch.eye(3)[2:]]))
-    (alone,), _ = contrastive_rows(FirstPass(1e-3, keep_vectors=True), index, 0.25, 0.5)
+    (alone,), _ = contrastive_rows(FirstPass(keep_vectors=True), index, 0.25, 0.5)
     assert (alone.share, alone.shift_PD) == (1.0, None)
 
 

@@ -250,7 +250,6 @@ def test_what_cannot_be_read_is_refused_and_the_student_stays():
         "1 of .* vectors are NaN": {"documents": Dataset.from_dict({"text": vectors["text"], "vector": nan})},
         "not for method='transport'": {"documents": texts(), "bitext": tiny_pairs.bitext(), "method": "transport"},
         "plans need bitext": {"documents": texts(), "start": "transport"},
-        "'held_out_language' needs bitext": {"documents": texts(), "regularisation": "held_out_language"},
         "document_share is 1": {"documents": texts(), "document_share": 1},
         "pseudo_foreign is 1.5": {"documents": texts(), "pseudo_foreign": 1.5},
         "max_documents is 0": {"documents": texts(), "max_documents": 0},

@@ -31,7 +31,6 @@ from optical_hf.models.teachers.token_cache.cache_shards import (
 )
 from optical_hf.models.texts import Texts, texts_of
 from optical_hf.models.tokens import Encoder, TokenSet
-from optical_hf.renamed import renamed_column
 from optical_hf.tables import RELEVANT
 
 
@@ -96,7 +95,6 @@ class TeacherCache(StoredTeacher):
                 written and does not hold every text.
         """
         identity = CacheIdentity.of(teacher, dtype)
-        texts = renamed_column(texts, "document", RELEVANT) if isinstance(texts, Dataset) else texts
         if documents is None and isinstance(texts, Dataset) and RELEVANT in texts.column_names:
             documents = texts
         wanted: dict[Task, list[str]] = {"query": texts_of(texts, "source")} if texts or documents is None else {}
