@@ -25,16 +25,19 @@ RUNS = {
          "--max_steps=4", "--output_dir={out}/two"],
     ],
     "clip_student.py": [
-        ["python", "examples/clip_student.py", "{data}/emoji_image_text", "--text", "{minilm}", "--student", "{e5}",
-         "--high", "de", "--low", "sw", "--pairs", "200", "--teacher-steps", "5", "--mse-steps", "1"],
+        ["python", "examples/clip_student.py", "--data", "{data}/emoji_image_text", "--text", "{minilm}", "--student", "{e5}",
+         "--high", "de", "--low", "sw", "--pairs", "200", "--teacher_steps", "5", "--mse_steps", "1"],
     ],
     "extend_vocabulary.py": [
-        ["python", "examples/extend_vocabulary.py", "{minilm}", "{data}/tatoeba_train/urd-eng.tsv.gz", "ur", "{out}/urdu",
-         "--size", "500", "--trim"],
+        ["python", "examples/extend_vocabulary.py", "--teacher", "{minilm}", "--bitext", "{data}/tatoeba_train/urd-eng.tsv.gz",
+         "--language", "ur", "--output_dir", "{out}/urdu", "--size", "500", "--trim"],
     ],
     "train_english_teacher.py": [
-        ["python", "examples/train_english_teacher.py", "{data}", "--base", "{minilm}", "--output", "{out}/late", "--steps", "1",
-         "--batch", "4", "--max-seq-length", "32"],
+        ["python", "examples/train_english_teacher.py", "--model", "{minilm}", "--output_dir", "{out}/late",
+         "--captions", "{data}/flickr30k_captions_train/train.1.en.gz", "{data}/flickr30k_captions_train/train.2.en.gz",
+         "--questions", "{data}/afriqa/yor-en.train.jsonl.gz",
+         "--test", "{data}/multi30k_task2/val.2.en.gz", "{data}/multi30k_task2/val.1.en.gz",
+         "--steps", "1", "--batch", "4", "--max_seq_length", "32"],
     ],
 }  # fmt: skip
 

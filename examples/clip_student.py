@@ -1,42 +1,54 @@
 """Search images in languages the image model never read: distil a text student of a dual encoder from names alone.
 
-The teacher sees every image, in English only. The student sees the names of the training emoji and no image; it is tested with
-the foreign names of the other emoji against all images. With --teacher the same path takes a CLIP or SigLIP checkpoint.
+    python examples/clip_student.py --teacher openai/clip-vit-base-patch32 --student intfloat/multilingual-e5-small \\
+        --data emoji_image_text
+    python examples/clip_student.py --student intfloat/multilingual-e5-small --data emoji_image_text    # trains a small teacher
 
-python examples/clip_student.py emoji_image_text/ --text all-MiniLM-L6-v2 --student multilingual-e5-small
-python examples/clip_student.py emoji_image_text/ --teacher openai/clip-vit-base-patch32 --student multilingual-e5-small
+The teacher sees every image, in English only. The student sees the names of the training emoji and no image. It is tested with
+the foreign names of the other emoji against all images, beside a dictionary in front of the teacher.
 """
 
-import argparse
 import copy
 import random
+from argparse import RawDescriptionHelpFormatter
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from datasets import Dataset
 from emoji_images.dual_encoder import load_emoji, train_dual_encoder
 from sentence_transformers import SentenceTransformer
+from transformers import HfArgumentParser
+from transformers.hf_argparser import HfArg
 
 from optical_hf import OTDistillationArguments, OTDistillationTrainer, fit_alignment, load_student, load_teacher
 from optical_hf.models.vocabulary.association import associate
 
-HIGH = [
-    "ar", "cs", "de", "el", "es", "fi", "fr", "hi", "id", "it", "ja", "ko", "nl", "pl", "pt", "ru", "th", "tr", "vi", "zh",
-]  # fmt: skip
-LOW = ["am", "fil", "ha", "ig", "mr", "so", "sw", "yo", "zu"]
+HIGH = "ar cs de el es fi fr hi id it ja ko nl pl pt ru th tr vi zh"
+LOW = "am fil ha ig mr so sw yo zu"
 
-parser = argparse.ArgumentParser()
-parser.add_argument("data", type=Path)
-parser.add_argument("--student", required=True)
-parser.add_argument("--teacher", help="a CLIP or SigLIP checkpoint; without it a small dual encoder is trained")
-parser.add_argument("--text", help="English text tower of the small dual encoder")
-parser.add_argument("--high", nargs="+", default=HIGH, help="high-resource languages")
-parser.add_argument("--low", nargs="+", default=LOW, help="low-resource languages")
-parser.add_argument("--pairs", type=int, help="name pairs to learn from, drawn at random; the default is all")
-parser.add_argument("--teacher-steps", type=int, default=400)
-parser.add_argument("--mse-steps", type=int, default=100)
-options = parser.parse_args()
+
+@dataclass
+class ScriptArguments:
+    data: Path = HfArg(help="Folder with emoji_names.jsonl.gz, emoji_keywords.jsonl.gz and png64.zip.")
+    student: str = HfArg(help="Multilingual encoder: a hub id or a folder.")
+    teacher: str | None = HfArg(
+        default=None, help="CLIP or SigLIP checkpoint: a hub id or a folder. Default: a small dual encoder is trained."
+    )
+    text: str = HfArg(
+        default="sentence-transformers/all-MiniLM-L6-v2",
+        help="English text tower of the small dual encoder (%(default)s).",
+    )
+    high: list[str] = HfArg(default_factory=HIGH.split, help=f"High-resource languages ({HIGH}).")
+    low: list[str] = HfArg(default_factory=LOW.split, help=f"Low-resource languages ({LOW}).")
+    pairs: int | None = HfArg(default=None, help="Pairs of names to learn from, drawn at random. Default: all.")
+    teacher_steps: int = HfArg(default=400, help="Steps of the small dual encoder (%(default)s).")
+    mse_steps: int = HfArg(default=100, help="Steps of the student on pooled MSE; 0 leaves it out (%(default)s).")
+
+
+parser = HfArgumentParser(ScriptArguments, description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+(options,) = parser.parse_args_into_dataclasses()
 random.seed(0)
 torch.manual_seed(0)
 

@@ -14,6 +14,7 @@ import sys
 from dataclasses import dataclass
 
 from peft import LoraConfig
+from transformers.hf_argparser import HfArg
 
 from optical_hf import (
     OTDistillationArguments,
@@ -29,17 +30,20 @@ from optical_hf.training.recipe import recipe_beside
 
 @dataclass
 class ScriptArguments:
-    teacher: str
-    student: str
-    bitext: list[str] | None = None
-    documents: list[str] | None = None
-    query_prompt: str | None = None
-    max_seq_length: int = 128
-    lora_rank: int | None = None
+    teacher: str = HfArg(help="English teacher: a hub id or a folder.")
+    student: str = HfArg(help="Multilingual encoder: a hub id or a folder.")
+    bitext: list[str] | None = HfArg(
+        default=None, help="Files of translated pairs, such as mar-eng.tsv.gz, or a hub id."
+    )
+    documents: list[str] | None = HfArg(default=None, help="Documents of the index: a file, or the URL of a store.")
+    query_prompt: str | None = HfArg(default=None, help="Text in front of what the student reads, such as 'query: '.")
+    max_seq_length: int = HfArg(default=128, help="Tokens kept of a text (%(default)s).")
+    lora_rank: int | None = HfArg(default=None, help="Train a LoRA adapter of this rank.")
 
 
 # Arguments: what is given, and the recipe for the rest
-script, args = parse_options("train", (ScriptArguments, OTDistillationArguments), sys.argv[1:], recipe_beside)
+classes = (ScriptArguments, OTDistillationArguments)
+script, args = parse_options(classes, sys.argv[1:], recipe_beside, description=__doc__)
 
 # Data and models: hub ids, files, stores
 bitext = load_bitext(script.bitext) if script.bitext else None

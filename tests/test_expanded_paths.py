@@ -97,7 +97,7 @@ def the_study(at: str) -> None:
 def a_configuration(at: str) -> None:
     place = Path(expand_name(f"{at}/train.yaml"))
     place.write_text(yaml.safe_dump({"teacher": "T", "student": "S", "bitext": ["x"], "output": "o"}), encoding="utf-8")
-    (options,) = parse_options("train", (TrainOptions,), [f"{at}/train.yaml"])
+    (options,) = parse_options((TrainOptions,), [f"{at}/train.yaml"])
     assert options.teacher == "T"
 
 

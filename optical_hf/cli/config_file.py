@@ -1,6 +1,6 @@
 """Options from a command line and a YAML file together, checked by name before anything is loaded."""
 
-from argparse import ArgumentError
+from argparse import ArgumentError, RawDescriptionHelpFormatter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from difflib import get_close_matches
@@ -21,18 +21,18 @@ class OptionParser(HfArgumentParser):
 
 
 def parse_options(
-    verb: str,
     classes: Sequence[type],
     arguments: Sequence[str],
     defaults: Callable[[set[str]], Mapping[str, Any]] | None = None,
+    description: str | None = None,
 ) -> tuple[Any, ...]:
     """Read options for the dataclasses `classes` from `[CONFIG.yaml] [--option value ...]`; the command line wins.
 
     Args:
-        verb: whose options they are.
         classes: their fields are the options.
         arguments: of the command line.
         defaults: from the names of the options that are given, values for others in place of those of the classes.
+        description: what `--help` prints before the options.
 
     Raises:
         ValueError: for an option or key that no class has (naming the one that was probably meant), a value of the wrong type,
@@ -46,7 +46,7 @@ def parse_options(
         values = {key: value for key, value in read_yaml(path).items() if value is not None}
         values |= {key: [value] for key, value in values.items() if key in lists and isinstance(value, str)}
         stated = check_options(classes, values, str(path))
-    known = [field.name for cls in classes for field in fields(cls) if field.init]
+    known = ["help", *(field.name for cls in classes for field in fields(cls) if field.init)]
     given = set(stated)
     for argument in listed:
         name = argument.split("=")[0].removeprefix("--").replace("-", "_")
@@ -55,7 +55,10 @@ def parse_options(
             near = get_close_matches(name, known, n=1)
             meant = f"; did you mean {near[0]!r}?" if near else ""
             raise ValueError(f"unknown option {argument.split('=')[0]!r}{meant}")
-    parser = OptionParser(classes, prog=f"optical-hf {verb}", allow_abbrev=False)
+    parser = OptionParser(
+        classes, usage="%(prog)s [CONFIG.yaml] [--option value ...]", description=description, allow_abbrev=False,
+        formatter_class=RawDescriptionHelpFormatter,
+    )  # fmt: skip
     parser.set_defaults(**(defaults(given) if defaults else {}) | stated)
     for action in parser._actions:
         action.required = action.required and action.dest not in stated

@@ -150,7 +150,7 @@ def parse_train(arguments: list[str]) -> tuple[TrainOptions, OTDistillationArgum
     if "--output_dir" in arguments:
         raise ValueError("unknown option '--output_dir'; did you mean 'output'?")
     where = [*arguments, "--output_dir", "."]
-    chosen, args = parse_options("train", (TrainOptions, OTDistillationArguments), where, recipe_beside)
+    chosen, args = parse_options((TrainOptions, OTDistillationArguments), where, recipe_beside)
     args.output_dir = chosen.output = str(expand_path(chosen.output))
     return chosen, args
 

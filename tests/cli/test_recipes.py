@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from optical_hf.cli.config_file import parse_options
 from optical_hf.cli.train import parse_train
 from optical_hf.settings import read_yaml
+from optical_hf.training import OTDistillationArguments
 from optical_hf.training.recipe import RECIPE
 
 RECIPES = sorted((Path(__file__).parents[2] / "examples" / "recipes").glob("*.yaml"))
@@ -38,3 +40,12 @@ def test_what_follows_a_recipe_replaces_it(tmp_path: Path) -> None:
         [str(RECIPES[0]), "--documents", "index.parquet", "--max_steps", "7", "--output", str(tmp_path)]
     )
     assert (args.max_steps, chosen.documents, chosen.query_prompt) == (7, ["index.parquet"], "query: ")
+
+
+def test_help_of_a_script_prints_its_description_and_its_options(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse_options((OTDistillationArguments,), ["--help"], description="What it does.\n\n    an example")
+    told = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert "What it does.\n\n    an example" in told
+    assert {"--max_steps", "--losses"} <= {*told.replace(",", " ").split()}

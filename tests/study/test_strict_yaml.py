@@ -18,7 +18,7 @@ def as_study(path: Path) -> object:
 
 
 def as_options(path: Path) -> object:
-    return parse_options("train", (TrainOptions, OTDistillationArguments), [str(path)])
+    return parse_options((TrainOptions, OTDistillationArguments), [str(path)])
 
 
 DOUBLING = "\n".join(["a0: &a0 [x, x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40))])
