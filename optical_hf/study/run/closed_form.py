@@ -8,6 +8,7 @@ from datasets import Dataset
 
 from optical_hf.models import Encoder, fit_alignment, kind_of, token_projection
 from optical_hf.models.teachers.token_cache import TeacherCache
+from optical_hf.models.teachers.token_cache.joined_cache import JoinedCache
 from optical_hf.study.config.grid import COLLECTION, RunConfig
 from optical_hf.study.config.study_config import TeacherSpec
 from optical_hf.study.run.frozen_backbone import backbone_tokens
@@ -55,12 +56,14 @@ def start_projection(
             except (FileNotFoundError, DamagedTensorsError) as error:
                 logger.warning("%s: the closed form is fitted again", error)
         options = {"seed": run.seed, "progress": False, **run.system.fit}
-        texts = read_by_the_student(run, documents, asked)
+        # Each in a cache of its own: runs with and without documents share the bitext, and all seeds the documents.
+        parts = [read_by_the_student(run, documents, asked)]
         if bitext is not None:
-            texts += [*bitext["target"][:], *(bitext["source"][:] if options.get("also_english", True) else [])]
-        tokens = backbone_tokens(student, texts, kept / "backbones", meter)
+            parts += [[*bitext["target"][:], *(bitext["source"][:] if options.get("also_english", True) else [])]]
+        caches = [backbone_tokens(student, part, kept / "backbones", meter) for part in parts if part]
         fit_alignment(
-            student, teacher, bitext, documents=documents, query_texts=asked, method=method, student_tokens=tokens, **options
+            student, teacher, bitext, documents=documents, query_texts=asked, method=method,
+            student_tokens=JoinedCache(caches), **options,
         )  # fmt: skip
         save_tensors(place, {name: tensor.detach().cpu() for name, tensor in projection.state_dict().items()})
 
