@@ -37,21 +37,24 @@ def test_a_dry_run_prints_the_grid_and_runs_nothing(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "losses"),
+    ("name", "late", "low", "losses"),
     [
-        ("claim.yaml", {"transport", "pooled_mse", "contrastive"}),
-        ("claim_small.yaml", {"transport", "pooled_mse", "contrastive"}),
-        ("claim_dictionary.yaml", {"pooled_mse", "contrastive"}),
+        ("claim.yaml", "MiniLM, late interaction", None, {"transport", "pooled_mse", "contrastive"}),
+        ("claim_small.yaml", "late MiniLM", {"sw", "so", "tl", "mr"}, {"transport", "pooled_mse", "contrastive"}),
+        ("claim_dictionary.yaml", "late MiniLM", {"sw", "so", "tl", "mr"}, {"pooled_mse", "contrastive"}),
     ],
 )
-def test_the_studies_of_the_repository_can_be_read(name: str, losses: set[str]) -> None:
-    config = load_study(BENCHMARKS / name, {"data": "/data", "models": "/models", "late": "/late"})
+def test_the_studies_of_the_repository_can_be_read(
+    name: str, late: str, low: set[str] | None, losses: set[str]
+) -> None:
+    places = {"data": "/data", "models": "/models"} | ({"late": "/late"} if low else {})
+    config = load_study(BENCHMARKS / name, places)
     runs = runs_of(config)
-    assert {run.teacher.name for run in runs} == {"MiniLM", "late MiniLM"}
+    assert {run.teacher.name for run in runs} == {"MiniLM", late}
     used = {loss.name for run in runs if run.system.losses for loss in parse_losses(run.system.losses)}
     assert used
     assert losses <= used
-    assert set(config.low or ()) == {"sw", "so", "tl", "mr"}
+    assert (config.low and set(config.low)) == low
 
 
 def test_the_study_of_the_documentation_can_be_read(tmp_path: Path) -> None:

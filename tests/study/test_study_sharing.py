@@ -95,6 +95,21 @@ def test_a_run_that_shares_has_the_figures_and_the_cost_of_a_run_alone(
         assert sum(parts.values()) <= result["seconds"]["total"]
 
 
+def test_runs_with_documents_and_without_share_the_bitext(
+    study_values: dict, loaded: Written, in_process: list[str]
+) -> None:
+    study_values["systems"] = {
+        "bitext": {"alignment": "ridge"} | FIT,
+        "both": {"alignment": "contrastive", "documents": "searched", "fit": {"steps": 2}},
+    }
+    study_values["grid"] = {"students": ["whole"]}
+    study_values |= {"own_index": False, "baselines": []}
+    config = loaded(study_values)
+    done(config)
+    kept = list(Path(config.output).glob("kept/*/backbones/*.json"))
+    assert len(kept) == 2 + len(config.collections)  # bitext, documents, the queries of each collection
+
+
 def test_gradient_steps_read_the_backbone_itself(study_values: dict, loaded: Written, in_process: list[str]) -> None:
     study_values["systems"]["MSE"] = {"losses": "pooled_mse"}
     study_values["grid"] = {"students": ["whole"], "systems": ["MSE"]}
