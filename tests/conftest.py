@@ -1,9 +1,11 @@
 """Shared by all tests: one thread, no network, and where the real data and models lie."""
 
+import atexit
 import gc
 import os
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,8 +14,11 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
+from hypothesis import settings
 
 gc.disable()  # until all is imported, which takes a fifth less time so
+settings.register_profile("tests", derandomize=True, deadline=None, database=None)
+settings.load_profile("tests")
 
 SHARED = Path(os.environ.get("OPTICAL_HF_SHARED", Path(__file__).parents[2] / "shared"))
 MODELS = Path(os.environ.get("OPTICAL_HF_MODELS", Path.home() / ".cache" / "optical-hf-models"))
@@ -26,14 +31,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Keep what the test modules imported out of the garbage collector."""
-    gc.enable()
-    gc.collect()
+    """Keep what the test modules imported out of the garbage collector, which then looks at all the rest a tenth as often."""
     gc.freeze()
-
-
-def pytest_unconfigure() -> None:
-    gc.unfreeze()
+    gc.set_threshold(700, 10, 100)
+    gc.enable()
+    atexit.register(gc.unfreeze)  # what nanobind holds is not to be called a leak
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -45,12 +47,16 @@ def _one_thread() -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_waiting() -> Iterator[None]:
-    """What is written is not flushed to the disk, which a test cannot see, and accelerate collects no garbage around trainings."""
+    """What is written is not flushed to the disk, which a test cannot see, accelerate collects no garbage around trainings, and
+    the template of sentence-transformers' model cards is compiled once and not with every save.
+    """
+    import jinja2
     from accelerate.utils import memory
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda file: None)
         patch.setattr(memory, "gc", SimpleNamespace(collect=lambda: 0))
+        patch.setattr(jinja2.Environment, "compile", lru_cache(jinja2.Environment.compile))
         yield
 
 

@@ -80,7 +80,7 @@ def test_a_right_document_above_the_tied_ones_keeps_its_rank():
     right=st.integers(0, 11),
     depth=st.integers(1, 14),
 )
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_a_rank_is_that_among_all_documents_or_beyond_the_depth(scores, right, depth):
     right %= len(scores)
     order = np.argsort(-np.array(scores), kind="stable")[None, : depth + 1]

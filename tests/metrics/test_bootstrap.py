@@ -35,7 +35,7 @@ def noise(tail, *samples):
 
 
 @given(SAMPLES)
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25)
 def test_levels_are_those_of_scipy(given_sample):
     hits = sample(*given_sample)
     tail = sample_of(len(hits)).tail(0.95)
@@ -50,7 +50,7 @@ def test_levels_are_those_of_scipy(given_sample):
 
 
 @given(SAMPLES, SAMPLES)
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25)
 def test_gaps_are_those_of_scipy(first, second):
     high, low = sample(*first), sample(*second)
     ours = cross_lingual_gap(
@@ -70,7 +70,7 @@ def test_gaps_are_those_of_scipy(first, second):
 
 
 @given(st.integers(5, 200), st.floats(0.5, 0.99))
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 def test_the_tails_are_those_of_students_interval(groups, confidence):
     """Of a normal sample the expanded interval is mean +- t s / sqrt(n)."""
     tail = sample_of(groups).tail(confidence)

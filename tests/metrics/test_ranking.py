@@ -52,7 +52,7 @@ def is_sorted(values):
 
 
 @given(retrievals(), st.integers(1, 12))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_recall_and_reciprocal_rank_agree_with_ir_measures_to_the_last_digit(retrieval, k):
     scores_QD, mask_QD = retrieval
     ranks = ranks_from_scores(scores_QD, mask_QD.astype(bool))
@@ -62,7 +62,7 @@ def test_recall_and_reciprocal_rank_agree_with_ir_measures_to_the_last_digit(ret
 
 
 @given(retrievals())
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_with_one_relevant_document_a_query_our_recall_is_trec_recall(retrieval):
     scores_QD, _ = retrieval
     answer_Q = np.arange(len(scores_QD)) % scores_QD.shape[1]
@@ -74,7 +74,7 @@ def test_with_one_relevant_document_a_query_our_recall_is_trec_recall(retrieval)
 
 
 @given(retrievals(max_grade=3))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_without_ties_every_measure_is_that_of_ir_measures_itself(retrieval):
     scores_QD, grades_QD = retrieval
     scores_QD = np.argsort(np.argsort(scores_QD, axis=1), axis=1) / scores_QD.shape[1]
@@ -86,7 +86,7 @@ def test_without_ties_every_measure_is_that_of_ir_measures_itself(retrieval):
 
 
 @given(retrievals())
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_masks_index_lists_and_sparse_masks_give_the_same_ranks(retrieval):
     scores_QD, mask_QD = retrieval
     ranks = ranks_from_scores(scores_QD, mask_QD.astype(bool))
@@ -123,7 +123,7 @@ def test_two_names_of_one_measure_have_its_value(names):
 
 
 @given(ties(), st.sampled_from(["AP", "nDCG@3", "nDCG", "P@2", "RR", "R@2", "Success@1", "AP(rel=2)", "Rprec"]))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_a_tie_gives_the_least_value_that_any_order_of_the_tied_documents_has(retrieval, name):
     """Every order that the scores allow, each a query of its own to ir-measures; graded, with unjudged documents."""
     grades, scores = retrieval

@@ -18,7 +18,7 @@ DIFFERENCES = st.lists(
 
 
 @given(DIFFERENCES)
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 def test_exact_p_values_are_those_of_scipy(differences):
     difference_G = np.array(differences)
     theirs = stats.permutation_test(
@@ -32,7 +32,7 @@ def test_exact_p_values_are_those_of_scipy(differences):
 
 
 @given(st.integers(EXACT_GROUPS + 1, 60), st.integers(0, 2**32 - 1), st.booleans())
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25)
 def test_random_signs_agree_with_the_binomial_test_or_the_normal_one(groups, seed, hits):
     rng = np.random.default_rng(seed)
     difference_G = rng.choice([-1.0, 1.0], groups) if hits else rng.normal(size=groups)
@@ -51,7 +51,6 @@ def test_random_signs_agree_with_the_binomial_test_or_the_normal_one(groups, see
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
-@settings(deadline=None, derandomize=True)
 def test_holm_is_the_closed_test_of_bonferroni(p_values):
     p_P = np.array(p_values)
     for place, corrected in enumerate(holm(p_P)):

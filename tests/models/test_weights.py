@@ -139,7 +139,7 @@ def test_align_writes_nothing_where_weights_are_not_finite(method, tmp_path, mon
         ({"rounds": 1.5}, "rounds is 1.5"),
         ({"epsilon": 0}, "epsilon is 0: expected a number above 0"),
         ({"epsilon": float("nan")}, "epsilon is nan"),
-        ({"regularisation": -1}, "regularisation is -1: expected a number above 0, held_out_pairs"),
+        ({"regularisation": -1}, "regularisation is -1: expected a number above 0, or held_out_pairs"),
         ({"regularisation": True}, "regularisation is True"),
         ({"pooled_weight": -1}, "pooled_weight is -1: expected a number from 0 up"),
         ({"held_out": -1}, "held_out is -1: expected a whole number from 0 up"),

@@ -9,7 +9,7 @@ from ot_problems import ALL, Known, line, planted, ragged, separable
 
 from optical_hf.ot import cosine_cost, solve
 
-few = settings(max_examples=25, deadline=None, derandomize=True)
+few = settings(max_examples=25)
 
 
 # Closed forms

@@ -23,7 +23,7 @@ def tokens(lengths: list[int], generator: torch.Generator, width: int = 8) -> li
     return [torch.randn(length, width, generator=generator) for length in lengths]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     queries=st.integers(1, 20),
     documents=st.integers(1, 90),
@@ -45,7 +45,7 @@ def test_single_vectors_give_the_k_best_of_the_whole_matrix(queries, documents, 
     assert torch.equal(found.positions, expected.positions[:, :k])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     query_lengths=st.lists(st.integers(1, 7), min_size=1, max_size=6),
     document_lengths=st.lists(st.integers(1, 9), min_size=1, max_size=30),

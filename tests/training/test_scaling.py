@@ -72,7 +72,7 @@ def gradient(run, parts, count):
     return torch.cat([p.grad.flatten() for p in run.model.parameters() if p.grad is not None])
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(count=st.integers(2, 14), size=st.integers(1, 6))
 def test_the_gradient_of_a_step_is_the_mean_over_its_pairs_for_every_loss(made, count, size):
     """In one batch or in several, the last of another size; losses that compare pairs do so within a part."""

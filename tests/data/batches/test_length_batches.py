@@ -23,7 +23,7 @@ class Counted:
         return self.lengths[rows]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(lengths, st.integers(1, 20), st.one_of(st.none(), st.integers(120, 400)), st.integers(1, 8))
 def test_every_row_once_and_the_budget_kept(found: list, size: int, budget: int | None, window: int) -> None:
     batches = LengthBatches(ShuffledRows(len(found), seed=1), found, batch_size=size, tokens=budget, window=window)
@@ -35,7 +35,7 @@ def test_every_row_once_and_the_budget_kept(found: list, size: int, budget: int 
         assert budget is None or len(batch) * max(found[row] for row in batch) <= budget
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(lengths, st.integers(1, 20), st.integers(1, 8), st.integers(1, 100))
 def test_without_a_budget_every_row_once_however_many_are_shuffled_together(
     found: list, size: int, window: int, together: int

@@ -111,7 +111,7 @@ def place(folder: str, source: str, packed: str = "") -> tuple[Path, str]:
     return file, f"{stated}={file}{colon}{columns}".removeprefix("=")
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(st.data(), st.sampled_from(sorted(PACKED)))
 @pytest.mark.parametrize("name", FORMATS)
 def test_any_text_comes_back_from_any_format(name: str, data: st.DataObject, packed: str) -> None:
@@ -125,7 +125,7 @@ def test_any_text_comes_back_from_any_format(name: str, data: st.DataObject, pac
     assert len({row["id"] for row in rows}) == len(rows)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(pairs_of(IN_LINES), st.sampled_from(sorted(PACKED)))
 def test_any_text_comes_back_from_line_files_in_an_archive(pairs: Pairs, packed: str) -> None:
     sides = {"T.en-sw.en": [one for one, _ in pairs], "T.en-sw.sw": [other for _, other in pairs]}
@@ -157,7 +157,7 @@ def damage(draw: st.DrawFn) -> Callable[[bytes], bytes]:
     return change
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25)
 @given(st.sampled_from(sorted(PACKED)), st.booleans(), damage())
 @pytest.mark.parametrize("name", FORMATS)
 def test_any_damage_ends_in_rows_or_in_one_line(
@@ -189,7 +189,7 @@ def error_of(source: str, on_bad_row: str) -> ValueError | None:
     return None
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.data())
 @pytest.mark.parametrize("name", ["tsv", "anki", "csv", "jsonl", "translations"])
 def test_a_broken_row_is_named_and_alone_is_dropped(name: str, data: st.DataObject) -> None:

@@ -67,7 +67,7 @@ TEXT = st.lists(WORDS, min_size=1, max_size=4).map(" ".join)
 TYPES = st.lists(st.sampled_from(["people", "clothing", "scene", "other"]), min_size=1, max_size=3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(TEXT, st.integers(0, 999999), TYPES, TEXT), max_size=5), TEXT)
 def test_what_is_written_is_read(pieces, end):
     line = "".join(f"{text} [/EN#{chain}/{'/'.join(types)} {phrase}] " for text, chain, types, phrase in pieces) + end
@@ -79,7 +79,7 @@ def test_what_is_written_is_read(pieces, end):
     assert all(sentence.text[phrase.start : phrase.end] == phrase.text for phrase in sentence.phrases)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=60) | st.text("[]/EN#019a :", max_size=40))
 def test_no_line_is_beyond_the_parser(line):
     sentence = parse_sentence(line)
