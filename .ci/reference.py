@@ -42,10 +42,20 @@ def option_lines(options: Iterable[Field[Any]]) -> Iterator[str]:
         yield f"* `--{option.name}`: {' '.join(str(option.metadata.get('help', '')).split())}{said}"
 
 
+def verbs(command: Any) -> Iterator[tuple[str, Any]]:
+    """The commands below this one, by name."""
+    for name, verb in getattr(command, "commands", {}).items():
+        yield name, verb
+        yield from verbs(verb)
+
+
 def command_line() -> str:
     """Typer's own page, one level of headings lower, with the options of `train` filled in."""
     command = typer.main.get_command(app)
     text = get_docs_for_click(obj=command, ctx=typer.Context(command), name="optical-hf")
+    for name, verb in verbs(command):  # typer cuts what they do after 45 characters
+        start, whole = f"* `{name}`: ", (verb.help or "").strip().split("\n")[0]
+        text = text.replace(f"{start}{verb.get_short_help_str()}\n", f"{start}{whole}\n")
     host = {option.name for option in fields(TrainingArguments)}
     own = [option for option in fields(OTDistillationArguments) if option.init and option.name not in host]
     lines = ["**Options**:", "", *option_lines(fields(TrainOptions)), *option_lines(own), ""]
