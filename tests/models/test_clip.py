@@ -1,5 +1,7 @@
 """CLIP and SigLIP as teachers: the student's vector lives in the joint space, the image side is untouched."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -64,10 +66,16 @@ def save_joint_model(kind: str, folder) -> None:
         SiglipProcessor(image_processor=images, tokenizer=tokenizer).save_pretrained(folder)
 
 
-@pytest.fixture(params=["clip", "siglip"])
-def teacher(request, tmp_path) -> SentenceTransformer:
-    save_joint_model(request.param, tmp_path / "teacher")
-    return load_teacher(tmp_path / "teacher", device="cpu")
+@pytest.fixture(scope="module", params=["clip", "siglip"])
+def loaded(request, tmp_path_factory) -> SentenceTransformer:
+    folder = tmp_path_factory.mktemp(request.param)
+    save_joint_model(request.param, folder)
+    return load_teacher(folder, device="cpu")
+
+
+@pytest.fixture
+def teacher(loaded) -> SentenceTransformer:
+    return deepcopy(loaded)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Index documents in the fit: with bitext and without, with given vectors, held out; a killed fit goes on; bad input."""
 
+from functools import cache
+
 import pytest
 import tiny_pairs
 import torch
@@ -17,8 +19,9 @@ from optical_hf.scenes import scenes_bitext
 QUICK = {"method": "contrastive", "steps": 60, "queries_per_step": 64, "regularisation": 1e-3, "progress": False}
 
 
-def texts(count: int = 120) -> list[str]:
-    return list(dict.fromkeys(scenes_bitext({"de": count}, seed=5)["source"][:]))
+@cache
+def texts() -> list[str]:
+    return list(dict.fromkeys(scenes_bitext({"de": 120}, seed=5)["source"][:]))
 
 
 def with_vectors(teacher, documents: list[str]) -> Dataset:

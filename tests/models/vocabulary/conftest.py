@@ -48,7 +48,7 @@ def wordpiece(texts: list[str], size: int) -> Tokenizer:
     return tokenizer
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_encoder(tmp_path_factory: pytest.TempPathFactory) -> MakeEncoder:
     """Build an encoder on a tokenizer learnt from texts; its matrix has 7 rows more than there are pieces, as e5's has."""
 

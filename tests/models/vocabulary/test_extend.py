@@ -1,6 +1,7 @@
 """Extending: fewer crumbs, known pieces untouched, new ones started from their translations."""
 
 import random
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -41,10 +42,15 @@ def bitext() -> list[dict[str, str]]:
     return rows
 
 
-@pytest.fixture(params=["unigram", "wordpiece"])
-def encoder(request, make_encoder) -> SentenceTransformer:
+@pytest.fixture(scope="module", params=["unigram", "wordpiece"])
+def made(request, make_encoder) -> SentenceTransformer:
     letters = sorted({letter for word in WORDS.values() for letter in word})
     return make_encoder(request.param, [*WORDS] * 50 + letters + ["".join(letters)], size=140)
+
+
+@pytest.fixture
+def encoder(made) -> SentenceTransformer:
+    return deepcopy(made)
 
 
 def row(encoder, piece: str) -> torch.Tensor:

@@ -28,14 +28,19 @@ OTHER = [
 ]
 
 
-@pytest.fixture(params=["unigram", "wordpiece"])
+@pytest.fixture(scope="module", params=["unigram", "wordpiece"])
 def kind(request) -> str:
     return request.param
 
 
-@pytest.fixture
-def encoder(kind, make_encoder) -> SentenceTransformer:
+@pytest.fixture(scope="module")
+def made(kind, make_encoder) -> SentenceTransformer:
     return make_encoder(kind, CORPUS + OTHER)
+
+
+@pytest.fixture
+def encoder(made) -> SentenceTransformer:
+    return copy.deepcopy(made)
 
 
 def test_the_corpus_keeps_its_embeddings_to_the_bit(encoder):

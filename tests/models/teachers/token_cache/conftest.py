@@ -1,5 +1,7 @@
 """A tiny teacher and captions for it to read."""
 
+from copy import deepcopy
+
 import pytest
 from sentence_transformers import SentenceTransformer
 
@@ -14,7 +16,11 @@ def captions() -> list[str]:
     return [f"{s} {v} {p}" for s in subjects for v in verbs for p in places]
 
 
+@pytest.fixture(scope="session")
+def _made(captions: list[str]) -> SentenceTransformer:
+    return tiny_encoder(captions, width=16, vocabulary_size=120).requires_grad_(False).eval()
+
+
 @pytest.fixture
-def teacher(captions: list[str]) -> SentenceTransformer:
-    encoder = tiny_encoder(captions, width=16, vocabulary_size=120)
-    return encoder.requires_grad_(False).eval()
+def teacher(_made: SentenceTransformer) -> SentenceTransformer:
+    return deepcopy(_made)
