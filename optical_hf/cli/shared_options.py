@@ -21,7 +21,6 @@ BITEXT = typer.Option(
     help="Bitext files: mar-eng.tsv.gz, train.de.gz (with train.en.gz beside it), mr=FILE, a hub id; sw=FILE:2,1 or "
     "sw=FILE:swahili,english where a TSV, CSV, JSON lines or Parquet file has other columns (the foreign one first)."
 )
-BitextFiles = Annotated[list[str], BITEXT]
 MaybeBitextFiles = Annotated[list[str] | None, BITEXT]
 INDEX = "The index"
 DOCUMENTS = typer.Option(

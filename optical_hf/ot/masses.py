@@ -1,7 +1,7 @@
 """How much each token weighs in the transport: uniform, by rarity in a corpus, or by weights of your own.
 
 Every mass is 0 at padding and sums to 1 over the tokens of its mask, or to 0
-where no token is left. `content_mask` makes the mask: real tokens without the special ones, unless they are asked for.
+where no token is left. `content_mask` makes the mask: real tokens without the special ones.
 Masses are constants of the problem; none carries a gradient.
 
 Shapes: B pairs, N tokens, V vocabulary.
@@ -16,8 +16,6 @@ def content_mask(
     input_ids_BN: torch.Tensor,
     attention_mask_BN: torch.Tensor,
     special_ids: Iterable[int],
-    *,
-    keep_special: bool = False,
 ) -> torch.Tensor:
     """Say which tokens take part in the transport: the real ones that are not special.
 
@@ -28,7 +26,6 @@ def content_mask(
         attention_mask_BN: (B, N) 1 or True = real token.
         special_ids: ids left out, e.g. those of [CLS] and [SEP]. A tokenizer's `all_special_ids` also holds its
             unknown token: leave that id out of the list to keep unknown words.
-        keep_special: keep them.
 
     Returns:
         (B, N) bool mask for `cosine_cost`, `solve` and the masses.
@@ -38,8 +35,6 @@ def content_mask(
         tensor([[False,  True, False, False]])
     """
     mask_BN = attention_mask_BN.to(torch.bool)
-    if keep_special:
-        return mask_BN
     ids = torch.tensor(sorted(special_ids), dtype=input_ids_BN.dtype, device=input_ids_BN.device)
     return mask_BN & ~torch.isin(input_ids_BN, ids)
 

@@ -37,8 +37,6 @@ def barycentric_map(plan_BNM: torch.Tensor, target_BMD: torch.Tensor) -> torch.T
 def hard_alignment(
     plan_BNM: torch.Tensor,
     method: Literal["intersection", "union", "source", "target"] = "intersection",
-    *,
-    min_share: float = 0.0,
 ) -> torch.Tensor:
     """Turn a plan into word alignment links.
 
@@ -48,7 +46,6 @@ def hard_alignment(
     Args:
         plan_BNM: (B, N, M) plan of `solve`.
         method: which links to keep.
-        min_share: share of the choosing token's mass that its link must carry, in [0, 1].
 
     Returns:
         (B, N, M) bool links; none at padding.
@@ -64,7 +61,7 @@ def hard_alignment(
         tensor([[ True, False],
                 [False, False]])
     """
-    by_source, by_target = _best(plan_BNM, 2, min_share), _best(plan_BNM, 1, min_share)
+    by_source, by_target = _best(plan_BNM, 2), _best(plan_BNM, 1)
     links = {
         "intersection": by_source & by_target,
         "union": by_source | by_target,
@@ -76,8 +73,8 @@ def hard_alignment(
     return links[method]
 
 
-def _best(plan_BNM: torch.Tensor, dim: int, min_share: float) -> torch.Tensor:
+def _best(plan_BNM: torch.Tensor, dim: int) -> torch.Tensor:
     """The one largest cell of every row (dim 2) or column (dim 1) that moves anything."""
     best = torch.zeros_like(plan_BNM, dtype=torch.bool)
     best.scatter_(dim, plan_BNM.argmax(dim=dim, keepdim=True), True)
-    return best & (plan_BNM > 0) & (plan_BNM >= min_share * plan_BNM.sum(dim=dim, keepdim=True))
+    return best & (plan_BNM > 0)

@@ -41,14 +41,13 @@ def test_rare_tokens_weigh_more() -> None:
     assert mass[0] < mass[1] < mass[2]
 
 
-def test_special_tokens_are_left_out_unless_asked_for() -> None:
+def test_special_tokens_are_left_out() -> None:
     attention = torch.tensor([[1, 1, 1, 0], [1, 0, 0, 0], [0, 0, 0, 0]])
     assert content_mask(IDS, attention, [0, 101]).tolist() == [
         [False, True, True, False],
         [False] * 4,
         [False] * 4,
     ]
-    assert torch.equal(content_mask(IDS, attention, [0, 101], keep_special=True), MASK)
     assert torch.equal(content_mask(IDS, attention, []), MASK)
 
 

@@ -9,7 +9,6 @@ mark the place that the phrase has in the English sentence, `2:[/EN#...]`.
 import re
 from dataclasses import dataclass
 
-NOT_VISUAL = "0"
 _MARK = re.compile(r"(?:(?P<order>\d+):)?\[/EN#(?P<chain>\d+)(?P<types>(?:/[^\s/\]\[]+)+)\s+(?P<words>[^\[\]]*?)\s*\]")
 _OPENING = re.compile(r"(?:\d+:)?\[/EN#\S*\s?")
 _LINE_TAG = re.compile(r"^(?P<split>train|val|test)\*\*(?P<line>\d+)\*\*(?:e\*\*)?\s*")
