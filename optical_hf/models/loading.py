@@ -1,7 +1,7 @@
 """Load teachers and students: sentence-transformers objects from a hub id or a folder, ready to distil.
 
-A teacher is frozen. A student is a backbone, a linear projection of its tokens to the teacher's width, and the teacher's
-kind of search (one vector a text, or one a token). Nothing here is a class of ours: what is saved loads without this package.
+A teacher is frozen. A student is a backbone with a linear projection of its tokens to the teacher's width. It is searched as the
+teacher is: by one vector a text, or one a token. Nothing here is a class of ours: what is saved loads without this package.
 """
 
 import json
@@ -132,8 +132,8 @@ def load_student(
         (Transformer, Dense on tokens, MultiVectorMask, Normalize); with `layers`, a WeightedLayerPooling before the Dense.
 
     Raises:
-        ValueError: where nothing readable is found, weights are not finite, a saved projection has another width than the
-            teacher or reads other layers, there are no such layers, or `max_seq_length` cannot be kept.
+        ValueError: where nothing readable is found or weights are not finite. Where a saved projection has another width than the
+            teacher, or reads other layers. Where there are no such layers, or `max_seq_length` cannot be kept.
         ImportError: for a `BitsAndBytesConfig` without bitsandbytes.
     """
     if isinstance(quantization_config, BitsAndBytesConfig):

@@ -1,7 +1,7 @@
 """Token sets: the vectors that a sentence-transformers model gives for the tokens of texts.
 
-Turns texts into padded token vectors with two masks, one for the tokens that exist and one for the tokens that carry
-content (special tokens such as [CLS] and </s>, and punctuation, left out).
+Turns texts into padded token vectors with two masks. One is for the tokens that exist, the other for those that carry content:
+special tokens such as [CLS] and </s> and punctuation are left out.
 
 Shapes: B texts, N tokens after padding, D width.
 """
@@ -37,8 +37,8 @@ class TokenSet(NamedTuple):
     """The tokens of a batch of texts.
 
     Attributes:
-        tokens_BND: token vectors as the model searches or pools them: of unit length for a late-interaction model that normalises
-            its tokens, as ours do, and of any length for a one-vector model, whose pooled vector alone is normalised.
+        tokens_BND: token vectors as the model searches or pools them. Of a late-interaction model they have unit length, where it
+            normalises its tokens as ours do. Of a one-vector model they have any length: its pooled vector alone is normalised.
         mask_BN: True where a token exists.
         content_BN: True where a token exists and is neither special nor punctuation nor of the prompt, as its text decides and not
             the tokenizer's spelling of it; `mask_BN` for a text of nothing else.

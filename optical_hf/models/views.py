@@ -1,8 +1,8 @@
 """The two ways to search with one set of weights: one vector a text, or one vector a token.
 
-A `SentenceTransformer` made of Transformer, (Dense on tokens), Pooling, Normalize and a `MultiVectorEncoder` made of the
-same Transformer and Dense, and what stands between them, share every parameter; here one is made from the other without
-copying a weight.
+A `SentenceTransformer` is made of Transformer, (Dense on tokens), Pooling and Normalize. A `MultiVectorEncoder` can be made of the
+same Transformer and Dense, and of what stands between them. Here one is made from the other: they share every parameter, and no
+weight is copied.
 """
 
 from itertools import islice, takewhile

@@ -27,8 +27,8 @@ READ_ON = 2
 def check_index(index: str | DocumentStore, teacher: Encoder, *, batch_size: int = 32) -> IndexCheck:
     """Find out whether a teacher made an index, and how it read the texts.
 
-    Fifty of the first thousand texts are read with each prompt of the teacher and of its family and without one, with the title
-    in front where the URL names one, and the best of these at other lengths.
+    Fifty of the first thousand texts are read without a prompt and with each prompt of the teacher and of its family. Where the
+    URL names a title, it is put in front too. The best of these settings is then tried at other lengths.
 
     Args:
         index: the URL of a store, as `open_store` takes it, or a store that is open.

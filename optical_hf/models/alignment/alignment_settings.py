@@ -46,8 +46,8 @@ class AlignmentSettings:
         learning_rate: the first one, of Adam; it decays to 0 along a cosine.
         tokens_per_text: content tokens of a text that MaxSim sees in the fit; a longer text is thinned out.
         document_share: share of a step's texts that are documents, where there is bitext too.
-        pseudo_foreign: for one vector: share of a step's documents that are moved by the difference foreign - English of a
-            random pair, as the student reads both, so that they look like documents in its language. Needs `also_english`.
+        pseudo_foreign: share of a step's documents that are moved by the difference foreign - English of a random pair, as the
+            student reads both. They then look like documents in its language. For one vector; needs `also_english`.
         max_documents: documents the student reads, and query texts; beyond them a random choice.
         document_sentences: take sentences of the documents as further queries, whose target is their document's vector: half of
             the documents' share. For long documents and students of one vector; needs nltk (extra `translate`).

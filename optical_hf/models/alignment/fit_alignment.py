@@ -78,10 +78,9 @@ def fit_alignment(
         An `AlignmentReport`.
 
     Raises:
-        ValueError: for an unknown method or regularisation, a number out of its range, a penalty that cannot be chosen,
-            relay plans without the teacher itself, a student without a projection of the teacher's width or in half precision,
-            vectors that are not finite (the projection is then as it was), no pairs and no documents, or documents
-            with "transport".
+        ValueError: for a setting that is unknown, out of its range or does not fit what is given, such as documents with
+            "transport". For a student without a projection of the teacher's width, or in half precision. For no pairs and no
+            documents. For vectors that are not finite: the projection is then as it was.
 
     Example:
         >>> from optical_hf import fit_alignment, load_bitext, load_student, load_teacher          # doctest: +SKIP

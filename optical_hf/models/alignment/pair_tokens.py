@@ -1,7 +1,7 @@
 """The tokens of translated pairs, a batch at a time, from a teacher and a frozen student backbone.
 
-Rounds of alignment read the same tokens again and again: they are kept in float16 while they fit a memory budget and encoded
-again when they do not, so a million pairs cost time and not memory.
+Rounds of alignment read the same tokens again and again. They are kept in float16 while they fit a memory budget, and encoded
+again when they do not. So a million pairs cost time and not memory.
 
 Shapes: B pairs, N student tokens, M teacher tokens, D student width, K teacher width.
 """

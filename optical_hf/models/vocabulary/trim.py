@@ -53,8 +53,8 @@ class TrimReport:
 def trim_vocabulary(student: Encoder, corpus: Texts) -> TrimReport:
     """Keep the pieces that a corpus uses, in place; embeddings of its texts stay exactly what they were.
 
-    Kept besides: special and added tokens, the pieces of the prompts, and of every character in a kept piece the piece
-    that is this character alone, so that words of the same script that the corpus lacks can still be spelt.
+    Special and added tokens and the pieces of the prompts are kept too. So is the piece of every single character in a kept piece:
+    words of the same script that the corpus lacks can still be spelt.
 
     Args:
         student: a student, or any encoder on an XLM-R (Unigram) or BERT (WordPiece) tokenizer. Views of it made by

@@ -1,8 +1,8 @@
 """`BadBatches`: a loss that is not finite names its pairs, and the step it belongs to is not taken.
 
 What one process saw is acted on by all of them, at the same step: after the last backward pass of the step and before the
-weights move. A step that is left out is left out whole, with all its devices and accumulated batches, so that what is taken
-is always the gradient of a whole global batch.
+weights move. A step is left out whole, on all devices and with all accumulated batches. So a step that is taken is always
+that of a whole global batch.
 
 Shapes: B pairs, N student tokens.
 """

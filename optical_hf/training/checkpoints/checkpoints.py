@@ -62,8 +62,8 @@ def resume_point(asked: str | bool | None, args: TrainingArguments) -> str | Non
         args: of the run.
 
     Returns:
-        The folder; None to start from the beginning, also where True was given and there is no whole checkpoint, as when a
-        run was killed before its first one.
+        The folder; None to start from the beginning. It is None also where True was given and there is no whole checkpoint: the run
+        was killed before its first one.
 
     Raises:
         ValueError: where the checkpoint that was named is not there or not whole, naming the newest whole one before it.

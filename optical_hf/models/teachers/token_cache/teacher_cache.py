@@ -91,8 +91,8 @@ class TeacherCache(StoredTeacher):
 
         Raises:
             ValueError: an unknown dtype; no texts; tokens that float16 cannot hold.
-            OSError: where the disk has not the room (before anything is computed) or fills up on the way, or the folder cannot be
-                written and does not hold every text.
+            OSError: where the disk has not the room, before anything is computed, or fills up on the way. Where the folder cannot
+                be written and does not hold every text.
         """
         identity = CacheIdentity.of(teacher, dtype)
         if documents is None and isinstance(texts, Dataset) and RELEVANT in texts.column_names:
