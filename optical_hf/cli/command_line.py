@@ -40,7 +40,7 @@ def main() -> None:
     except Exception as error:
         _tell_failure(error)
     finally:
-        # Where loading was interrupted it is missing, and to import it now would break on half a torch.
+        # Missing where nothing was loaded, as by --version: then there are no processes to leave.
         processes = sys.modules.get("optical_hf.processes")
         if processes is not None:
             processes.leave_processes()

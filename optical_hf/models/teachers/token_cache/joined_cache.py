@@ -1,17 +1,10 @@
-"""Several token caches of one encoder as one: a text is looked up in the first that has it.
-
-Shapes: B texts, N tokens after padding, D width.
-"""
+"""Several token caches of one encoder as one: a text is looked up in the first that has it."""
 
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
-
 from optical_hf.models.prompts import Task
 from optical_hf.models.teachers.stored_teacher import StoredTeacher
-from optical_hf.models.teachers.token_cache.teacher_cache import TeacherCache
+from optical_hf.models.teachers.token_cache.teacher_cache import TeacherCache, padded
 from optical_hf.models.tokens import TokenSet
 
 
@@ -56,18 +49,5 @@ class JoinedCache(StoredTeacher):
             ValueError: where no part has a text, naming it.
             DamagedShardError: where its shard is damaged, naming the shard.
         """
-        whose = [next((n for n, part in enumerate(self.parts) if text in part), 0) for text in texts]
-        if len(set(whose)) < 2:
-            return self.parts[whose[0] if whose else 0].lookup(texts, task)
-        found: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
-        for number, part in enumerate(self.parts):
-            rows = [row for row, owner in enumerate(whose) if owner == number]
-            if rows:
-                tokens_BND, mask_BN, content_BN, vector_BD = part.lookup([texts[row] for row in rows], task)
-                for place, row in enumerate(rows):
-                    own_N = mask_BN[place]
-                    found[row] = tokens_BND[place, own_N], content_BN[place, own_N], vector_BD[place]
-        tokens, contents, vectors = zip(*(found[row] for row in range(len(texts))), strict=True)
-        tokens_BND, content_BN = (pad_sequence(list(side), batch_first=True) for side in (tokens, contents))
-        mask_BN = pad_sequence([torch.ones(len(each), dtype=torch.bool) for each in tokens], batch_first=True)
-        return TokenSet(tokens_BND, mask_BN, content_BN, torch.stack(vectors))
+        whose = (next((part for part in self.parts if text in part), self.parts[0]) for text in texts)
+        return padded([entry for text, part in zip(texts, whose, strict=True) for entry in part.entries([text], task)])

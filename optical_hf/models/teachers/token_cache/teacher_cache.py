@@ -9,11 +9,12 @@ Shapes: B texts, N tokens after padding, D width.
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from datasets import Dataset
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from optical_hf.files import expand_path
@@ -32,6 +33,17 @@ from optical_hf.models.teachers.token_cache.cache_shards import (
 from optical_hf.models.texts import Texts, texts_of
 from optical_hf.models.tokens import Encoder, TokenSet
 from optical_hf.tables import RELEVANT
+
+Entry: TypeAlias = tuple[Tensor, Tensor, Tensor]
+
+
+def padded(entries: Sequence[Entry]) -> TokenSet:
+    """The token set of a batch of texts from what `TeacherCache.entries` gave for each."""
+    tokens, contents, vectors = zip(*entries, strict=True)
+    count_B = torch.tensor([len(part) for part in tokens])
+    mask_BN = torch.arange(int(count_B.max())).unsqueeze(0) < count_B.unsqueeze(1)
+    tokens_BND, content_BN = (pad_sequence(list(parts), batch_first=True) for parts in (tokens, contents))
+    return TokenSet(tokens_BND, mask_BN, content_BN, torch.stack(vectors))
 
 
 class TeacherCache(StoredTeacher):
@@ -153,6 +165,10 @@ class TeacherCache(StoredTeacher):
             ValueError: where a text is not in the cache, naming it.
             DamagedShardError: where its shard is damaged, naming the shard.
         """
+        return padded(self.entries(texts, task))
+
+    def entries(self, texts: Sequence[str], task: Task = "query") -> list[Entry]:
+        """The tokens (N, D) of each text, which of them have content (N,), and its vector (D,); errors are those of `lookup`."""
         places = self._find(texts, task)
         if (places < 0).any():
             absent = [text for text, place in zip(texts, places, strict=True) if place < 0]
@@ -161,20 +177,15 @@ class TeacherCache(StoredTeacher):
                 f"{str(self.folder)!r}, the first is {absent[0][:80]!r}: add them with TeacherCache.build(teacher, texts, folder"
                 f"{', documents=documents' if task == 'document' else ''})"
             )
-        tokens, contents, vectors = [], [], []
+        found = []
         for number, row in self._place_T2[places].tolist():
             shard = self._shard(number)
             own = slice(*shard.offset_T1[row : row + 2].tolist())
-            found_ND = shard.tokens_RD[own].float()
+            tokens_ND = shard.tokens_RD[own].float()
             if shard.tokens_RD.dtype == torch.int8:
-                found_ND *= shard.scale_R[own].unsqueeze(1)
-            tokens.append(found_ND)
-            contents.append(shard.content_R[own])
-            vectors.append(shard.vector_TD[row].float())
-        count_B = torch.tensor([len(part) for part in tokens])
-        mask_BN = torch.arange(int(count_B.max())).unsqueeze(0) < count_B.unsqueeze(1)
-        tokens_BND, content_BN = (pad_sequence(parts, batch_first=True) for parts in (tokens, contents))
-        return TokenSet(tokens_BND, mask_BN, content_BN, torch.stack(vectors))
+                tokens_ND *= shard.scale_R[own].unsqueeze(1)
+            found.append((tokens_ND, shard.content_R[own], shard.vector_TD[row].float()))
+        return found
 
     def _read_index(self) -> None:
         self._paths = shard_files(self.folder)
