@@ -14,7 +14,7 @@ import yaml
 from sentence_transformers import SentenceTransformer
 
 from optical_hf import files
-from optical_hf.cli import demo, main
+from optical_hf.cli import command_line, demo, main
 from optical_hf.data import load_bitext  # noqa: F401 (what a verb imports is imported before the fork)
 from optical_hf.study.run import launching
 from optical_hf.training import OTDistillationTrainer
@@ -163,3 +163,12 @@ def test_a_command_that_is_still_loading(tmp_path):
         _, err = process.communicate()
     assert process.returncode == 130
     assert err.splitlines() == [INTERRUPTED]
+
+
+def test_a_command_that_ignores_it_ignores_it_while_loading_too():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as of a command in the background
+    try:
+        with command_line._left_at_once():
+            os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
