@@ -132,6 +132,7 @@ def push_all(folder: Path, token: str, endpoint: str) -> None:
     """Be a client of the hub at `endpoint`, with a home of its own: no token and no cache from outside."""
     logging.basicConfig(level=logging.DEBUG, force=True)
     constants.ENDPOINT, constants.HF_HUB_OFFLINE, constants.HF_HUB_DISABLE_XET = endpoint, False, True
+    constants.HUGGINGFACE_CO_URL_TEMPLATE = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
     home = folder / "home" / "client"
     constants.HF_HOME, constants.HF_HUB_CACHE, constants.HF_TOKEN_PATH = map(str, (home, home / "hub", home / "token"))
     for push in (final, midway, layouts, published):
