@@ -14,6 +14,8 @@ class Lazy(ModuleType):
     __test__ = False  # pytest asks every name of a file
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # pytest looks whether it is a mock, or wrapped
+            raise AttributeError(name)
         return getattr(import_module(self.__name__), name)
 
 

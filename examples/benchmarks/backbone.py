@@ -5,8 +5,11 @@
 Models, bitext and test sets are those of contrastive_map.py. One student is fitted and trained for all sets together, whose
 documents are the index. It starts from the contrastive map with pseudo-foreign documents, and takes its steps by
 `OTDistillationTrainer`. Fields of `OTDistillationArguments` can be changed: --set learning_rate=1e-4. Figures are R@1 of the
-foreign query, means over languages, and as a share of re-indexing; seconds are of the processor. --mse adds the peer: MSE on
-pooled vectors by sentence-transformers (Reimers and Gurevych 2020, arXiv:2004.09813) for so many seconds, its rows the same.
+foreign query, means over languages, and as a share of re-indexing; seconds are of the processor.
+
+--others puts each set among other captions and sentences, of which the fit and the steps see a sample; re-indexing stands
+behind "query: ". --mse adds the peer: MSE on pooled vectors by sentence-transformers (Reimers and Gurevych 2020,
+arXiv:2004.09813) for so many seconds, its rows the same.
 """
 
 import argparse
@@ -26,7 +29,18 @@ from sentence_transformers.sentence_transformer.losses import MSELoss
 from torch import Tensor
 from torch.nn.functional import normalize
 from transformers import TrainerCallback
-from vector_sets import TEST, TRAIN, Encoders, Queries, bitext_vectors, fitted, queries, r_at_1, unseen_pairs
+from vector_sets import (
+    TEST,
+    TRAIN,
+    Encoders,
+    Queries,
+    bitext_vectors,
+    fitted,
+    other_texts,
+    queries,
+    r_at_1,
+    unseen_pairs,
+)
 
 from optical_hf import OTDistillationArguments, OTDistillationTrainer, load_student, load_teacher
 from optical_hf.models.alignment.contrastive_map import ContrastiveRows
@@ -42,6 +56,9 @@ parser.add_argument("--pairs", type=int, default=2000, help="pairs of each langu
 parser.add_argument("--test", type=int, default=400, help="documents of each test set and language")
 parser.add_argument("--queries", type=int, default=200, help="queries of each, in the foreign language and in English")
 parser.add_argument("--steps", type=int, nargs="+", default=[120], help="a run for each")
+parser.add_argument("--at", type=int, nargs="*", default=[], help="steps after which a run is evaluated on its way")
+parser.add_argument("--others", type=int, default=0, help="so many captions and sentences beside each set's documents")
+parser.add_argument("--seen", type=int, default=10_000, help="with --others: documents that the fit and the steps see")
 parser.add_argument("--seed", type=int, default=0)
 parser.add_argument("--sets", nargs="+", default=["Tatoeba v1", "LAFAND dev", "Multi30k 2017"])
 parser.add_argument("--set", nargs="+", default=[], help="fields of OTDistillationArguments, as NAME=VALUE")
@@ -59,6 +76,8 @@ whole = {
     place: Queries(*(side[: options.test] for side in queries(options.data / path))) for place, path in TEST.items()
 }
 tested = {place: rows for place, rows in whole.items() if place[0] in options.sets}
+beside = other_texts(options.data, options.others) if options.others else []
+beside_ND, beside_NK = (read(beside or [""])[: len(beside)] for read in (encode.student, encode.teacher))
 
 
 def bitext() -> Dataset:
@@ -72,14 +91,18 @@ def bitext() -> Dataset:
 
 
 def documents() -> tuple[list[str], Tensor, Tensor]:
-    """The different documents, and both models' vectors of them."""
+    """The different documents, and both models' vectors of them; with --others a sample of the whole index."""
     texts = [text for rows in tested.values() for text in rows.documents]
     first = list({text: row for row, text in reversed(list(enumerate(texts)))}.values())
     own_ND, vector_NK = (
         torch.cat([read(rows.documents) for rows in tested.values()])[first]
         for read in (encode.student, encode.teacher)
     )
-    return [texts[row] for row in first], own_ND, vector_NK
+    texts, own_ND = [texts[row] for row in first] + beside, torch.cat([own_ND, beside_ND])
+    vector_NK, seen = torch.cat([vector_NK, beside_NK]), torch.arange(len(texts))
+    if beside:
+        seen = torch.randperm(len(texts), generator=torch.Generator().manual_seed(0))[: options.seen]
+    return [texts[row] for row in seen.tolist()], own_ND[seen], vector_NK[seen]
 
 
 def contrastive_start(own_ND: Tensor, vector_NK: Tensor) -> tuple[Tensor, Tensor]:
@@ -95,10 +118,10 @@ def figures(read: Any) -> dict[tuple[str, str, str], float]:
     """By set, whether its language has bitext, and the language of the query."""
     found: dict[tuple[str, str, str], list[float]] = {}
     for (name, language), rows in tested.items():
-        document_SK = encode.teacher(rows.documents)
+        document_SK = torch.cat([encode.teacher(rows.documents), beside_NK])
         for column, texts in (("foreign", rows.foreign), ("English", rows.english)):
             kind = ("with bitext" if language in TRAIN else "no bitext") if column == "foreign" else ""
-            value = r_at_1(read(texts[: options.queries]), document_SK, rows.documents)
+            value = r_at_1(read(texts[: options.queries]), document_SK, rows.documents + beside)
             found.setdefault((name, kind, column), []).append(value)
     return {key: sum(values) / len(values) for key, values in found.items()}
 
@@ -109,8 +132,9 @@ def re_indexing() -> dict[tuple[str, str, str], float]:
         kind = "with bitext" if language in TRAIN else "no bitext"
         for key, side in (((name, kind, "foreign"), rows.foreign), ((name, "", "English"), rows.english)):
             query_QD = encode.student(side)[: options.queries]
-            own = [encode.student(rows.documents, prompt) for prompt in ("query: ", "passage: ")]
-            found.setdefault(key, []).append(max(r_at_1(query_QD, one, rows.documents) for one in own))
+            prompts = ("query: ", "passage: ")[: 1 if beside else 2]
+            own = [torch.cat([encode.student(rows.documents, prompt), beside_ND]) for prompt in prompts]
+            found.setdefault(key, []).append(max(r_at_1(query_QD, one, rows.documents + beside) for one in own))
     return {key: sum(values) / len(values) for key, values in found.items()}
 
 
@@ -136,6 +160,25 @@ class Seconds(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         control.should_training_stop = time.process_time() - self.begun > options.mse
+
+
+class OnTheWay(TrainerCallback):
+    """Prints the figures of a run after each step of --at, and counts the processor time of the steps alone."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps, self.seconds, self.clock = steps, 0.0, time.process_time()
+
+    def stop(self) -> float:
+        self.seconds += time.process_time() - self.clock
+        return self.seconds
+
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any, **kwargs: Any) -> None:
+        if state.global_step in options.at and state.global_step < self.steps:
+            name, length = f"the map, step {state.global_step} of {self.steps}", model.max_seq_length
+            seconds = self.stop()
+            print(line(name, figures(reader(model.eval())), seconds), flush=True)
+            model.train().max_seq_length = length
+            self.clock = time.process_time()
 
 
 def mse_student(pairs: Dataset, texts: list[str], vector_NK: Tensor) -> tuple[SentenceTransformer, float]:
@@ -176,7 +219,7 @@ for steps in options.steps:
     student = load_student(options.models / "multilingual-e5-small", teacher, query_prompt="query: ", device="cpu")
     assign_projection(student, *start)
     student.max_seq_length = 64
-    begun = time.process_time()
+    clock = OnTheWay(steps)
     with tempfile.TemporaryDirectory() as folder:
         if steps:
             given = RECIPE | {"max_steps": steps, "alignment": "none", "seed": options.seed} | changed
@@ -185,9 +228,15 @@ for steps in options.steps:
                 r=options.lora, lora_alpha=2 * options.lora, target_modules="all-linear"
             )
             OTDistillationTrainer(
-                student, teacher, args, train_dataset=rows, documents=index, peft_config=adapter or None
+                student,
+                teacher,
+                args,
+                train_dataset=rows,
+                documents=index,
+                peft_config=adapter or None,
+                callbacks=[clock],
             ).train()
-    seconds = time.process_time() - begun
+    seconds = clock.stop()
     print(
         line(f"the map, {steps} steps of the backbone" if steps else "the map alone", figures(reader(student)), seconds)
     )
