@@ -3,6 +3,8 @@
 import atexit
 import gc
 import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
@@ -22,6 +24,13 @@ settings.load_profile("tests")
 
 SHARED = Path(os.environ.get("OPTICAL_HF_SHARED", Path(__file__).parents[2] / "shared"))
 MODELS = Path(os.environ.get("OPTICAL_HF_MODELS", Path.home() / ".cache" / "optical-hf-models"))
+COMPILE = "import torch; from optical_hf.ot import solve; solve(torch.rand(1, 3, 2))"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """While the workers collect, compile the transport kernel, which numba keeps on disk: or each worker would, for 16 seconds."""
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+        subprocess.Popen([sys.executable, "-c", COMPILE], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
