@@ -19,6 +19,7 @@ RANGES: dict[str, tuple[type, float, str]] = {
     "steps": (Integral, 1, "a whole number from 1 up"),
     "queries_per_step": (Integral, 2, "a whole number from 2 up"),
     "negatives": (Integral, 0, "a whole number from 0 up"),
+    "hard_negatives": (Integral, 0, "a whole number from 0 up"),
     "learning_rate": (Real, 0, "a number above 0"),
     "document_share": (Real, 0, "a number between 0 and 1"),
     "pseudo_foreign": (Real, 0, "a number from 0 to 1"),

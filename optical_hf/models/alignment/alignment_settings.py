@@ -43,6 +43,7 @@ class AlignmentSettings:
         steps: its gradient steps. None takes fewer for one vector without bitext: at most 20 passes over the texts.
         queries_per_step: texts of the student drawn for each step: foreign, English, documents.
         negatives: English texts of bitext and documents drawn for each step as further negatives.
+        hard_negatives: as many for each text of a step, among those nearest its target; 8 by default, for one vector alone.
         learning_rate: the first one, of Adam; it decays to 0 along a cosine.
         tokens_per_text: content tokens of a text that MaxSim sees in the fit; a longer text is thinned out.
         document_share: share of a step's texts that are documents, where there is bitext too.
@@ -83,6 +84,7 @@ class AlignmentSettings:
     steps: int | None = None
     queries_per_step: int | None = None
     negatives: int | None = None
+    hard_negatives: int | None = None
     learning_rate: float | None = None
     tokens_per_text: int = TOKENS_PER_TEXT
     document_share: float = 0.5
@@ -145,6 +147,6 @@ class AlignmentSettings:
 
     def descent(self, by_tokens: bool) -> ContrastiveSettings:
         """The settings of the gradient steps, with the defaults of the student's kind of search."""
-        names = ("temperature", "steps", "queries_per_step", "negatives", "learning_rate", "seed")
+        names = ("temperature", "steps", "queries_per_step", "negatives", "hard_negatives", "learning_rate", "seed")
         given = {name: value for name in names if (value := getattr(self, name)) is not None}
         return replace(BY_TOKENS if by_tokens else ContrastiveSettings(), **given)

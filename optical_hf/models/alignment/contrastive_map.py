@@ -5,9 +5,11 @@ target y is, with s = normalize(W x + b) and all targets of unit length (van den
 
     -log( exp(s . y / temperature)  /  sum over candidates c of exp(s . c / temperature) )
 
-The candidates are the targets of the step and a sample of further negatives. A candidate equal to y is no negative.
+The candidates are the targets of the step, a sample of further negatives, and for each row some that are near its target. A
+candidate equal to y is no negative.
 
-Shapes: N rows, M negatives, P shifts, B rows and R negatives of a step, C candidates of a step, D source width, K target width.
+Shapes: N rows, M negatives, P shifts, B rows and R negatives of a step, C candidates of a step, H near negatives of a row, D source
+width, K target width.
 """
 
 from collections.abc import Sequence
@@ -17,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
+from optical_hf.models.alignment.hard_negatives import nearest_others
 from optical_hf.models.alignment.map_descent import (
     ContrastiveMap,
     ContrastiveSettings,
@@ -26,6 +29,9 @@ from optical_hf.models.alignment.map_descent import (
     draw,
 )
 from optical_hf.models.alignment.own_rank import SAME
+
+NEAR = 2
+"""Of so many times the near vectors, a step draws some."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class ContrastiveRows:
     shifted: float = 0.0
 
     def some(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """At most `count` rows at random, some of them shifted."""
+        """At most `count` rows at random, some of them shifted; and their places (B,)."""
         device = self.source_ND.device
         row_B = draw(len(self.source_ND), count, generator).to(device)
         source_BD = self.source_ND[row_B]
@@ -55,7 +61,7 @@ class ContrastiveRows:
             shifted_B1 = (torch.rand(len(row_B), 1, generator=generator) < self.shifted).to(device)
             other_B = torch.randint(len(self.shift_PD), (len(row_B),), generator=generator).to(device)
             source_BD = source_BD + shifted_B1 * self.shift_PD[other_B]
-        return source_BD, self.target_NK[row_B]
+        return source_BD, row_B
 
 
 def fit_contrastive(
@@ -99,12 +105,20 @@ def fit_contrastive(
     if all(bool((kind @ first_K >= SAME).all()) for kind in (pool_MK, *(kind.target_NK for kind in rows))):
         raise ValueError("all targets are one vector: pass at least two different English texts")
     counts = counts_of([kind.share for kind in rows], settings.queries_per_step)
+    hard = min(settings.hard_negatives, len(pool_MK))
+    near = [nearest_others(kind.target_NK, pool_MK, NEAR * hard) for kind in rows] if hard else []
 
     def loss_of(mapped: LinearMap, generator: torch.Generator) -> Tensor:
-        parts = [kind.some(count, generator) for kind, count in zip(rows, counts, strict=True)]
-        source_BD, target_BK = map(torch.cat, zip(*parts, strict=True))
-        wrong_RK = pool_MK[draw(len(pool_MK), settings.negatives, generator).to(pool_MK.device)]
-        return info_nce(mapped(source_BD), target_BK, wrong_RK, settings.temperature)
+        sources, places = zip(
+            *(kind.some(count, generator) for kind, count in zip(rows, counts, strict=True)), strict=True
+        )
+        target_BK = torch.cat([kind.target_NK[row_B] for kind, row_B in zip(rows, places, strict=True)])
+        wrong_R = draw(len(pool_MK), settings.negatives, generator).to(pool_MK.device)
+        if near:
+            near_BH = torch.cat([near_NH[row_B] for near_NH, row_B in zip(near, places, strict=True)])
+            some_H = torch.randperm(near_BH.shape[1], generator=generator)[:hard].to(near_BH.device)
+            wrong_R = torch.cat([wrong_R, near_BH[:, some_H].flatten()]).unique()
+        return info_nce(mapped(torch.cat(sources)), target_BK, pool_MK[wrong_R], settings.temperature)
 
     source_ND = torch.cat([kind.source_ND for kind in rows])
     return descend(start, source_ND, loss_of, settings, label="Contrastive map", progress=progress)

@@ -31,6 +31,7 @@ class ContrastiveSettings:
         steps: gradient steps.
         queries_per_step: rows drawn for each step; fewer where there are fewer.
         negatives: further negatives drawn for each step; all of them where there are no more.
+        hard_negatives: drawn for each row of a step among the vectors nearest its target; 0 draws none. One vector a text alone.
         learning_rate: the first one, of Adam; it decays to 0 along a cosine. For a map between unit vectors.
         seed: of the rows drawn.
 
@@ -42,6 +43,7 @@ class ContrastiveSettings:
     steps: int = 600
     queries_per_step: int = 512
     negatives: int = 2048
+    hard_negatives: int = 8
     learning_rate: float = 1e-3
     seed: int = 0
 

@@ -1,0 +1,41 @@
+"""Hard negatives of a contrastive fit: the vectors nearest each target that are not its own.
+
+Drawn at random, the wrong texts of a step are far from the right one. In a large index the wrong text that is found is near it. The
+targets' space is the teacher's, so what is near there is read from vectors that are known (Xiong et al. 2021, ANCE,
+arXiv:2007.00808, draw such negatives from a student's index).
+
+Shapes: N targets, M vectors of the pool, H near ones, K width.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from optical_hf.models.alignment.own_rank import SAME
+
+CHUNK = 1024
+
+
+def nearest_others(target_NK: Tensor, pool_MK: Tensor, count: int) -> Tensor:
+    """The rows of the pool nearest each target by inner product, from the nearest on: (N, H), H is `count` or M.
+
+    Copies of a target are not near but the same, and come last.
+
+    Args:
+        target_NK: of length 1.
+        pool_MK: of length 1.
+        count: how many, H.
+
+    Example:
+        >>> pool = torch.nn.functional.normalize(torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]), dim=1)
+        >>> nearest_others(pool, pool, 1).flatten().tolist()
+        [1, 0, 1]
+    """
+    rows = np.ascontiguousarray(target_NK.cpu().numpy())
+    _, first, place = np.unique(rows.view(f"V{rows.strides[0]}").ravel(), return_index=True, return_inverse=True)
+    found = []  # of each different target: both sides of a pair have one
+    for part_BK in target_NK[torch.from_numpy(first).to(target_NK.device)].split(CHUNK):
+        score_BM = part_BK @ pool_MK.T
+        score_BM.masked_fill_(score_BM >= SAME, -torch.inf)
+        found.append(score_BM.topk(min(count, len(pool_MK)), dim=1).indices)
+    return torch.cat(found)[torch.from_numpy(place).to(target_NK.device)]
