@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import vector_sets
+import yaml
 from adapter_maps import low_rank_affine, procrustes, residual_mlp
 from reporting_sets import reporting_sets
 from torch import Tensor
@@ -55,6 +56,8 @@ parser.add_argument(
 )
 parser.add_argument("--others", type=int, default=0, help="among so many captions and sentences instead")
 parser.add_argument("--seen", type=int, default=10_000, help="with --others: documents of the index that a fit reads")
+parser.add_argument("--unread", type=int, default=100_000, help="vectors of the others among the negatives")
+parser.add_argument("--set", nargs="+", default=[], help="fields of ContrastiveSettings, as NAME=VALUE")
 parser.add_argument("--gap", metavar="SET", help="print the R@1 gap of 'Tatoeba v1' too; two seeds or more")
 parser.add_argument("--by-language", action="store_true", help="print each language too")
 options = parser.parse_args()
@@ -70,6 +73,9 @@ whole = {
     if place[0] in (options.sets or [place[0]])
 }
 SETS = list(dict.fromkeys(name for name, _ in whole))
+changed = {name: yaml.safe_load(value) for name, value in (given.split("=", 1) for given in options.set)}
+unread: dict[str, Tensor] = {}
+"""By set, the vectors of documents that the fit does not read."""
 tested = {text for rows in sets.values() for side in rows for text in side}
 
 
@@ -101,8 +107,9 @@ def index(name: str) -> tuple[Tensor, Tensor]:
     own_ND, vector_NK = (vectors[first] for vectors in both)
     if options.others:
         own_ND, vector_NK = torch.cat([own_ND, others()[1]]), torch.cat([vector_NK, others()[2]])
-        seen = torch.randperm(len(own_ND), generator=torch.Generator().manual_seed(0))[: options.seen]
-        own_ND, vector_NK = own_ND[seen], vector_NK[seen]
+        seen = torch.randperm(len(own_ND), generator=torch.Generator().manual_seed(0))
+        unread[name] = vector_NK[seen[options.seen :][: options.unread]]
+        own_ND, vector_NK = own_ND[seen[: options.seen]], vector_NK[seen[: options.seen]]
     return own_ND, vector_NK
 
 
@@ -143,13 +150,13 @@ def fit(name: str, share: float, shifted: float, seed: int, asked: str = "", cut
         kinds.append(ContrastiveRows(*index(name), share / 2 if cut else share, foreign - english, shifted))
         if cut:
             kinds.append(ContrastiveRows(*sentences(name, cut), share / 2, foreign - english, shifted))
-        negatives.append(index(name)[1])
+        negatives += [index(name)[1], *([unread[name]] if name in unread else [])]
     if asked:
         foreign, english, target = questions()
         source = english if asked == "english" else torch.cat([foreign, english])
         kinds.append(ContrastiveRows(source, target.repeat(len(source) // len(target), 1), 1 / 3))
         negatives.append(target)
-    settings = ContrastiveSettings(steps=options.steps, seed=seed)
+    settings = ContrastiveSettings(**{"steps": options.steps, "seed": seed} | changed)
     if share == 1:
         settings = settings.at_most(PASSES_OF_ENGLISH, len(kinds[0].source_ND))
     weight_KD, bias_K = fitted(kinds, torch.cat(negatives), settings)
