@@ -1,6 +1,6 @@
 """The rows of the contrastive map's gradient steps: bitext, English queries, documents, and those moved by a language's shift.
 
-Shapes: M different English texts, K teacher width.
+Shapes: M negatives, U vectors of documents that are not read, K teacher width.
 """
 
 from dataclasses import replace
@@ -32,8 +32,9 @@ def contrastive_rows(
     query_share: float = 0.0,
     sentences: DocumentVectors | None = None,
     relevance: DocumentVectors | None = None,
+    unread_UK: Tensor | None = None,
 ) -> tuple[list[ContrastiveRows], Tensor]:
-    """The kinds of rows of the gradient steps; and the vector of each different English text, the negatives (M, K).
+    """The kinds of rows of the gradient steps; and the negatives (M, K): a vector of each English text, and `unread_UK`.
 
     Args:
         read: the pairs, their vectors kept.
@@ -44,6 +45,7 @@ def contrastive_rows(
         query_share: share of a step's rows that are those, and the pairs of `relevance`; half of it each where there are both.
         sentences: of the documents, half of the documents' share; None where there are none.
         relevance: English queries whose targets are documents that answer them; None where there are none.
+        unread_UK: further vectors of the index, which are negatives alone.
 
     Raises:
         ValueError: where all texts are one.
@@ -71,4 +73,5 @@ def contrastive_rows(
     if len(first_M) < 2:
         raise ValueError("all texts are one English text: pass at least two different English texts")
     target_NK = torch.cat(targets)
-    return rows, target_NK[first_M.to(target_NK.device)]
+    negatives_MK = target_NK[first_M.to(target_NK.device)]
+    return rows, negatives_MK if unread_UK is None else torch.cat([negatives_MK, unread_UK.to(negatives_MK)])

@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 from datasets import Dataset
+from torch import Tensor
 
 from optical_hf.models.alignment.alignment_report import AlignmentReport
 from optical_hf.models.alignment.alignment_settings import AlignmentSettings
@@ -27,7 +28,13 @@ from optical_hf.models.alignment.english_texts import EnglishTexts
 from optical_hf.models.alignment.first_pass import FirstPass, read_pooled, read_tokens
 from optical_hf.models.alignment.fit_inputs import Bitext, check_inputs, checked_teacher
 from optical_hf.models.alignment.held_out import held_out_score, split_held_out
-from optical_hf.models.alignment.index_documents import TEXT, Documents, DocumentVectors, sample_documents
+from optical_hf.models.alignment.index_documents import (
+    TEXT,
+    Documents,
+    DocumentVectors,
+    sample_documents,
+    unread_vectors,
+)
 from optical_hf.models.alignment.kept_tokens import kept_tokens
 from optical_hf.models.alignment.map_descent import ContrastiveMap
 from optical_hf.models.alignment.pair_tokens import PairTokenReader
@@ -101,9 +108,8 @@ def fit_alignment(
     fitted, kept = split_held_out(bitext, chosen.held_out, chosen.seed)
     before = held_out_score(student, searched, kept, chosen.batch_size) if searched is not None else None
 
-    english = None
+    english, most = None, chosen.max_documents + chosen.held_out
     if documents is not None:
-        most = chosen.max_documents + chosen.held_out
         english = sample_documents(documents, most, chosen.seed, teacher.width)
     readers: tuple[Teacher, Teacher] = (student_tokens or EncoderTeacher(as_backbone(student)), teacher)
     bars: dict[str, Any] = {"batch_size": chosen.batch_size, "progress": chosen.progress}
@@ -132,7 +138,8 @@ def fit_alignment(
     for texts_read in (index.vectors if index else None, queries) if not chosen.planned else ():
         if texts_read is not None:
             read.add_documents(texts_read.source_ND, texts_read.target_NK, texts_read.text_N)
-    descended = _gradient_steps(read, index, chosen, queries, sentences, relevance)
+    unread_UK = unread_vectors(documents, most, chosen.seed, teacher.width) if read.keep_vectors else None
+    descended = _gradient_steps(read, index, chosen, queries, sentences, relevance, unread_UK)
     penalty, weight, costs = 0.0, None, list[float]()
     if chosen.method != "contrastive" or chosen.start != "student":
         penalty, weight, costs = fit_closed_form(
@@ -166,6 +173,7 @@ def _gradient_steps(
     queries: DocumentVectors | None,
     sentences: DocumentVectors | None,
     relevance: DocumentVectors | None,
+    unread_UK: Tensor | None,
 ) -> Callable[..., ContrastiveMap] | None:
     """The gradient steps on what was kept for them; they take the start and the settings."""
     if read.tokens is not None:
@@ -175,7 +183,7 @@ def _gradient_steps(
         shares = (settings.document_share, settings.pseudo_foreign if settings.also_english else 0.0)
         return partial(
             fit_contrastive,
-            *contrastive_rows(read, vectors, *shares, queries, settings.query_share, sentences, relevance),
+            *contrastive_rows(read, vectors, *shares, queries, settings.query_share, sentences, relevance, unread_UK),
         )
     return None
 
