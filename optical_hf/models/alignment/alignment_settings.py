@@ -43,7 +43,8 @@ class AlignmentSettings:
         steps: its gradient steps. None takes fewer for one vector without bitext: at most 20 passes over the texts.
         queries_per_step: texts of the student drawn for each step: foreign, English, documents.
         negatives: English texts of bitext and documents drawn for each step as further negatives.
-        hard_negatives: as many for each text of a step, among those nearest its target; 8 by default, for one vector alone.
+        hard_negatives: further negatives for each text of a step, drawn among those nearest its target. None is 8 where the
+            documents have vectors and are more than `max_documents`, else 0. For one vector alone.
         learning_rate: the first one, of Adam; it decays to 0 along a cosine.
         tokens_per_text: content tokens of a text that MaxSim sees in the fit; a longer text is thinned out.
         document_share: share of a step's texts that are documents, where there is bitext too.

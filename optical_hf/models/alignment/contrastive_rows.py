@@ -18,7 +18,7 @@ PASSES_OF_ENGLISH = 20
 """Without bitext more passes over few documents forget the other languages (docs/log/2026-11/alignment.md)."""
 
 
-def of_english(settings: ContrastiveSettings, *kinds: DocumentVectors | None) -> ContrastiveSettings:
+def few_passes(settings: ContrastiveSettings, *kinds: DocumentVectors | None) -> ContrastiveSettings:
     """The settings where all rows are English: at most `PASSES_OF_ENGLISH` passes over them."""
     return settings.at_most(PASSES_OF_ENGLISH, sum(len(rows.text_N) for rows in kinds if rows is not None))
 

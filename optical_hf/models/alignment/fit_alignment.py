@@ -12,7 +12,8 @@ Shapes: B pairs, N student tokens, M teacher tokens, D student width, K teacher 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -22,11 +23,12 @@ from torch import Tensor
 from optical_hf.models.alignment.alignment_report import AlignmentReport
 from optical_hf.models.alignment.alignment_settings import AlignmentSettings
 from optical_hf.models.alignment.contrastive_map import fit_contrastive
-from optical_hf.models.alignment.contrastive_rows import contrastive_rows, of_english
+from optical_hf.models.alignment.contrastive_rows import contrastive_rows, few_passes
 from optical_hf.models.alignment.contrastive_tokens import fit_contrastive_tokens
 from optical_hf.models.alignment.english_texts import EnglishTexts
 from optical_hf.models.alignment.first_pass import FirstPass, read_pooled, read_tokens
 from optical_hf.models.alignment.fit_inputs import Bitext, check_inputs, checked_teacher
+from optical_hf.models.alignment.hard_negatives import OF_A_LARGE_INDEX
 from optical_hf.models.alignment.held_out import held_out_score, split_held_out
 from optical_hf.models.alignment.index_documents import (
     TEXT,
@@ -36,7 +38,7 @@ from optical_hf.models.alignment.index_documents import (
     unread_vectors,
 )
 from optical_hf.models.alignment.kept_tokens import kept_tokens
-from optical_hf.models.alignment.map_descent import ContrastiveMap
+from optical_hf.models.alignment.map_descent import ContrastiveMap, ContrastiveSettings
 from optical_hf.models.alignment.pair_tokens import PairTokenReader
 from optical_hf.models.alignment.pooled_texts import PooledTexts
 from optical_hf.models.alignment.projection_fit import assign_projection, checked_projection, fit_closed_form
@@ -148,9 +150,10 @@ def fit_alignment(
         )  # fmt: skip
     loss: list[float] = []
     if descended is not None:
-        descent = chosen.descent(late)
-        if chosen.steps is None and not read.pairs and not late:
-            descent = of_english(descent, index.vectors if index else None, queries, sentences, relevance)
+        kinds = (index.vectors if index else None, queries, sentences, relevance)
+        descent = _descent(
+            chosen, late, of_english=() if read.pairs else kinds, unread=0 if unread_UK is None else len(unread_UK)
+        )
         weight_KD, bias_K, loss = descended(
             (projection.linear.weight, projection.linear.bias), descent, progress=chosen.progress
         )
@@ -186,6 +189,23 @@ def _gradient_steps(
             *contrastive_rows(read, vectors, *shares, queries, settings.query_share, sentences, relevance, unread_UK),
         )
     return None
+
+
+def _descent(
+    settings: AlignmentSettings, late: bool, of_english: Sequence[DocumentVectors | None], unread: int
+) -> ContrastiveSettings:
+    """The settings of the gradient steps, with what is left open decided.
+
+    Args:
+        settings: of the fit.
+        late: whether the student is searched by tokens.
+        of_english: where there are no pairs, the kinds of English rows.
+        unread: documents whose vectors alone are known.
+    """
+    descent = settings.descent(late)
+    if settings.hard_negatives is None and unread:
+        descent = replace(descent, hard_negatives=OF_A_LARGE_INDEX)
+    return few_passes(descent, *of_english) if of_english and settings.steps is None and not late else descent
 
 
 def _encoder_of(teacher: Teacher, asked: str) -> Encoder:

@@ -14,6 +14,8 @@ from torch import Tensor
 from optical_hf.models.alignment.own_rank import SAME
 
 CHUNK = 1024
+OF_A_LARGE_INDEX = 8
+"""For each row of a step, where an index has more documents than a fit reads (docs/log/2026-11/alignment.md)."""
 
 
 def nearest_others(target_NK: Tensor, pool_MK: Tensor, count: int) -> Tensor:

@@ -43,7 +43,7 @@ class ContrastiveSettings:
     steps: int = 600
     queries_per_step: int = 512
     negatives: int = 2048
-    hard_negatives: int = 8
+    hard_negatives: int = 0
     learning_rate: float = 1e-3
     seed: int = 0
 

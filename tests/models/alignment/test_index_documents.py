@@ -269,7 +269,7 @@ def test_vectors_of_documents_that_nobody_reads_are_negatives(monkeypatch):
     seen = {}
 
     def no_fit(rows, negatives, start, settings, *, progress):
-        seen["negatives"] = negatives
+        seen.update(negatives=negatives, hard=settings.hard_negatives)
         return ContrastiveMap(start[0].detach(), start[1], [0.0])
 
     monkeypatch.setattr("optical_hf.models.alignment.fit_alignment.fit_contrastive", no_fit)
@@ -278,10 +278,14 @@ def test_vectors_of_documents_that_nobody_reads_are_negatives(monkeypatch):
     report = fit_alignment(student, teacher, documents=documents, max_documents=20, regularisation=1e-3, progress=False)
     assert report.documents == 20
     assert len(seen["negatives"]) == len(texts())
+    assert seen["hard"] == 8
     given = torch.tensor(documents["vector"][:], dtype=torch.float32)
     assert torch.equal(seen["negatives"].unique(dim=0), given.unique(dim=0))
     fit_alignment(student, teacher, documents=texts(), max_documents=20, regularisation=1e-3, progress=False)
-    assert len(seen["negatives"]) == 20  # texts without vectors
+    assert (len(seen["negatives"]), seen["hard"]) == (20, 0)  # texts without vectors
+    few = {"max_documents": 20, "hard_negatives": 2, "regularisation": 1e-3, "progress": False}
+    fit_alignment(student, teacher, documents=documents, **few)
+    assert seen["hard"] == 2
 
 
 def test_vectors_that_nobody_reads_are_checked():
