@@ -40,6 +40,10 @@ def check_inputs(
             "query_texts, document_sentences and relevance_pairs are for students of one vector and fits without plans, the last "
             "for method='contrastive' alone: leave them out, or take method='contrastive' with start='ridge'"
         )
+    if by_maxsim and settings.hard_negatives:
+        raise ValueError(
+            "hard_negatives are near the one vector of a text, and this student is searched by its tokens: leave them out"
+        )
     if bitext is None and documents is None:
         raise ValueError("there is nothing to fit on: pass bitext, documents, or both")
     if bitext is None and settings.planned:

@@ -297,3 +297,9 @@ def test_vectors_that_nobody_reads_are_checked():
     zero = Dataset.from_dict({"text": ["a", "b"], "vector": [[0.0, 0.0]] * 2})
     with pytest.raises(ValueError, match="documents: 1 of 1 vectors are NaN, infinite or zero"):
         unread_vectors(zero, 1, 0, 2)
+
+
+def test_negatives_near_one_vector_are_not_for_tokens():
+    student, teacher = tiny_pairs.pair(kind="late_interaction")
+    with pytest.raises(ValueError, match="hard_negatives are near the one vector of a text"):
+        fit_alignment(student, teacher, documents=texts(), hard_negatives=4, progress=False)
