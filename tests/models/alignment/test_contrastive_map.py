@@ -67,23 +67,6 @@ def test_it_retrieves_more_than_the_regression_where_sources_are_noisy():
     assert rank(new_ND, new_NK, found.weight_KD, found.bias_K) > rank(new_ND, new_NK, *start) + 0.02
 
 
-def test_in_a_crowded_index_near_negatives_retrieve_more_than_random_ones():
-    """Six hundred groups of four near targets: chance seldom draws another of the own group."""
-    generator = torch.Generator().manual_seed(0)
-    group_NK = torch.randn(600, 16, generator=generator).repeat_interleave(4, 0)
-    own_NK = 0.2 * torch.randn(2400, 16, generator=generator)
-    noises = [scale * torch.randn(2400, 16, generator=generator) for scale in (0.5, 0.1)]
-    source_ND, target_NK = torch.cat([group_NK + noises[0], own_NK + noises[1]], 1), normalize(group_NK + own_NK, dim=1)
-    fitted, new, found = slice(0, None, 2), slice(1, None, 2), {}
-    for hard in (0, 4):
-        settings = ContrastiveSettings(0.05, 150, 64, negatives=16, hard_negatives=hard, learning_rate=3e-3)
-        rows = [ContrastiveRows(source_ND[fitted], target_NK[fitted])]
-        weight_KD, bias_K, _ = fit_contrastive(rows, target_NK, ridge(source_ND[fitted], target_NK[fitted]), settings)
-        score_NM = normalize(source_ND[new] @ weight_KD.T + bias_K, dim=1) @ target_NK.T
-        found[hard] = float((score_NM.argmax(1) == torch.arange(2400)[new]).float().mean())
-    assert found[4] > found[0] + 0.04
-
-
 def test_equal_targets_are_no_negatives():
     target_BK = normalize(torch.tensor([[1.0, 0], [1, 0], [0, 1]]), dim=1)
     loss = info_nce(target_BK, target_BK, target_BK[:1], 1.0)

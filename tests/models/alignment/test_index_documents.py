@@ -9,7 +9,7 @@ from datasets import Dataset
 
 from optical_hf.models import build_student, fit_alignment, token_projection
 from optical_hf.models.alignment.contrastive_map import fit_contrastive
-from optical_hf.models.alignment.index_documents import DocumentVectors, sample_documents, unread_vectors
+from optical_hf.models.alignment.index_documents import DocumentVectors, sample_documents
 from optical_hf.models.alignment.map_descent import ContrastiveMap
 from optical_hf.models.alignment.pooled_texts import PooledTexts
 from optical_hf.models.teachers.teacher import EncoderTeacher
@@ -263,43 +263,3 @@ def test_what_cannot_be_read_is_refused_and_the_student_stays():
     assert build_student(tiny_pairs.backbone(), teacher) is not None
     if not torch.equal(before, token_projection(student).linear.weight):
         raise AssertionError("a refused fit moved the projection")
-
-
-def test_vectors_of_documents_that_nobody_reads_are_negatives(monkeypatch):
-    seen = {}
-
-    def no_fit(rows, negatives, start, settings, *, progress):
-        seen.update(negatives=negatives, hard=settings.hard_negatives)
-        return ContrastiveMap(start[0].detach(), start[1], [0.0])
-
-    monkeypatch.setattr("optical_hf.models.alignment.fit_alignment.fit_contrastive", no_fit)
-    student, teacher = tiny_pairs.pair()
-    documents = with_vectors(teacher, texts())
-    report = fit_alignment(student, teacher, documents=documents, max_documents=20, regularisation=1e-3, progress=False)
-    assert report.documents == 20
-    assert len(seen["negatives"]) == len(texts())
-    assert seen["hard"] == 8
-    given = torch.tensor(documents["vector"][:], dtype=torch.float32)
-    assert torch.equal(seen["negatives"].unique(dim=0), given.unique(dim=0))
-    fit_alignment(student, teacher, documents=texts(), max_documents=20, regularisation=1e-3, progress=False)
-    assert (len(seen["negatives"]), seen["hard"]) == (20, 0)  # texts without vectors
-    few = {"max_documents": 20, "hard_negatives": 2, "regularisation": 1e-3, "progress": False}
-    fit_alignment(student, teacher, documents=documents, **few)
-    assert seen["hard"] == 2
-
-
-def test_vectors_that_nobody_reads_are_checked():
-    documents = Dataset.from_dict({"text": ["a", "b", "c"], "vector": [[1.0, 0.0]] * 3})
-    assert unread_vectors(documents, 1, 0, 2).shape == (2, 2)
-    assert unread_vectors(documents, 3, 0, 2).shape == (0, 2)
-    with pytest.raises(ValueError, match="documents: their vectors are 2 wide, the teacher's 3"):
-        unread_vectors(documents, 1, 0, 3)
-    zero = Dataset.from_dict({"text": ["a", "b"], "vector": [[0.0, 0.0]] * 2})
-    with pytest.raises(ValueError, match="documents: 1 of 1 vectors are NaN, infinite or zero"):
-        unread_vectors(zero, 1, 0, 2)
-
-
-def test_negatives_near_one_vector_are_not_for_tokens():
-    student, teacher = tiny_pairs.pair(kind="late_interaction")
-    with pytest.raises(ValueError, match="hard_negatives are near the one vector of a text"):
-        fit_alignment(student, teacher, documents=texts(), hard_negatives=4, progress=False)
