@@ -23,6 +23,7 @@ from optical_hf.metrics.bootstrap import resampled_means
 from optical_hf.metrics.observations import observe
 from optical_hf.metrics.seeds import ratio_over_seeds
 from optical_hf.models.alignment.contrastive_map import ContrastiveRows
+from optical_hf.models.alignment.contrastive_rows import PASSES_OF_ENGLISH
 from optical_hf.models.alignment.map_descent import ContrastiveSettings
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -35,6 +36,8 @@ options = parser.parse_args()
 torch.set_num_threads(1)
 encode = Encoders(options.models, options.vectors)
 Maps = list[tuple[Tensor, Tensor]]
+LEAST = 0.05
+"""Of re-indexing, below which a share says nothing."""
 
 english = caption_lines(
     options.data / "multi30k_task2/val_images.txt.gz",
@@ -71,7 +74,7 @@ def searched(maps: Maps) -> np.ndarray:
 def cell(hit_NQ: np.ndarray, group: str) -> str:
     place = places[group]
     mean, bar = hit_NQ[:, place].mean(), own_1Q[:, place].mean()
-    if hit_NQ is own_1Q:
+    if hit_NQ is own_1Q or bar < LEAST:
         return f"{100 * mean:.1f}"
     seen = observe(
         list(np.concatenate([hit_NQ, own_1Q])[:, place]), ["fr"] * len(place), [images[row] for row in place], least=1
@@ -91,7 +94,11 @@ alone = ContrastiveRows(index_ND, index_NK, 1.0)
 
 
 def maps(kinds: list[ContrastiveRows], negatives_MK: Tensor) -> Maps:
-    return [fitted(kinds, negatives_MK, ContrastiveSettings(seed=seed)) for seed in options.seeds]
+    """Of each seed; without bitext few passes, as `fit_alignment` takes them."""
+    settings = [ContrastiveSettings(seed=seed) for seed in options.seeds]
+    if kinds[0] is alone:
+        settings = [one.at_most(PASSES_OF_ENGLISH, len(index_ND)) for one in settings]
+    return [fitted(kinds, negatives_MK, one) for one in settings]
 
 
 print(f"{len(documents):,} documents; " + ", ".join(f"{group} {len(places[group]):,}" for group in GROUPS) + "\n")
