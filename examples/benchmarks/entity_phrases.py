@@ -76,6 +76,8 @@ def cell(hit_NQ: np.ndarray, group: str) -> str:
     mean, bar = hit_NQ[:, place].mean(), own_1Q[:, place].mean()
     if hit_NQ is own_1Q or bar < LEAST:
         return f"{100 * mean:.1f}"
+    if len(hit_NQ) < 2:  # one seed has no interval
+        return f"{100 * mean:.1f} ({mean / bar:.0%})"
     seen = observe(
         list(np.concatenate([hit_NQ, own_1Q])[:, place]), ["fr"] * len(place), [images[row] for row in place], least=1
     )
