@@ -25,12 +25,15 @@ settings.load_profile("tests")
 SHARED = Path(os.environ.get("OPTICAL_HF_SHARED", Path(__file__).parents[2] / "shared"))
 MODELS = Path(os.environ.get("OPTICAL_HF_MODELS", Path.home() / ".cache" / "optical-hf-models"))
 COMPILE = "import torch; from optical_hf.ot import solve; solve(torch.rand(1, 3, 2))"
+COMPILED = Path(__file__).parents[1] / "optical_hf" / "ot" / "kernels" / "__pycache__"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """While the workers collect, compile the transport kernel, which numba keeps on disk: or each worker would, for 16 seconds."""
-    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
-        subprocess.Popen([sys.executable, "-c", COMPILE], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    """In a fresh checkout, compile the transport kernel while the workers collect: or each of them would, for 16 seconds."""
+    leads = getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput")
+    if leads and not any(COMPILED.glob("*.nbi")):
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        config.add_cleanup(subprocess.Popen([sys.executable, "-c", COMPILE], **quiet).wait)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

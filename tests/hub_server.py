@@ -47,9 +47,8 @@ class LocalHub(HubApi):
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
         # Another host to the client: it must not send the token there, as it must not to the real hub's storage.
         self.storage_url = f"http://localhost:{self._server.server_port}/storage"
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.01,), daemon=True
-        )  # seconds between looks
+        looks = {"poll_interval": 0.01}  # whether it is to end
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs=looks, daemon=True)
 
     def __enter__(self) -> "LocalHub":
         self._thread.start()

@@ -43,9 +43,9 @@ class AlignmentSettings:
         steps: its gradient steps. None takes fewer for one vector without bitext: at most 20 passes over the texts.
         queries_per_step: texts of the student drawn for each step: foreign, English, documents.
         negatives: English texts of bitext and documents drawn for each step as further negatives.
+        learning_rate: the first one, of Adam; it decays to 0 along a cosine.
         hard_negatives: further negatives for each text of a step, drawn among those nearest its target. None is 8 where the
             documents have vectors and are more than `max_documents`, else 0. For one vector alone.
-        learning_rate: the first one, of Adam; it decays to 0 along a cosine.
         tokens_per_text: content tokens of a text that MaxSim sees in the fit; a longer text is thinned out.
         document_share: share of a step's texts that are documents, where there is bitext too.
         pseudo_foreign: share of a step's documents that are moved by the difference foreign - English of a random pair, as the
@@ -85,8 +85,8 @@ class AlignmentSettings:
     steps: int | None = None
     queries_per_step: int | None = None
     negatives: int | None = None
-    hard_negatives: int | None = None
     learning_rate: float | None = None
+    hard_negatives: int | None = None
     tokens_per_text: int = TOKENS_PER_TEXT
     document_share: float = 0.5
     pseudo_foreign: float = 1.0

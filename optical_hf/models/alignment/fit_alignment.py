@@ -113,6 +113,8 @@ def fit_alignment(
     english, most = None, chosen.max_documents + chosen.held_out
     if documents is not None:
         english = sample_documents(documents, most, chosen.seed, teacher.width)
+    by_vector = chosen.method == "contrastive" and not late
+    unread_UK = unread_vectors(documents if by_vector else None, most, chosen.seed, teacher.width)
     readers: tuple[Teacher, Teacher] = (student_tokens or EncoderTeacher(as_backbone(student)), teacher)
     bars: dict[str, Any] = {"batch_size": chosen.batch_size, "progress": chosen.progress}
     by_tokens = readers
@@ -128,7 +130,7 @@ def fit_alignment(
         **bars,
     )  # fmt: skip
     packed = PackedPairs(chosen.tokens_per_text) if by_maxsim else None
-    read = FirstPass(keep_vectors=chosen.method == "contrastive" and not late, tokens=packed)
+    read = FirstPass(keep_vectors=by_vector, tokens=packed)
     if chosen.planned or by_maxsim:
         read_tokens(read, pairs, teacher.pooling, by_tokens=late and len(chosen.pooled_weights) > 1)
     elif fitted is not None:
@@ -140,7 +142,6 @@ def fit_alignment(
     for texts_read in (index.vectors if index else None, queries) if not chosen.planned else ():
         if texts_read is not None:
             read.add_documents(texts_read.source_ND, texts_read.target_NK, texts_read.text_N)
-    unread_UK = unread_vectors(documents, most, chosen.seed, teacher.width) if read.keep_vectors else None
     descended = _gradient_steps(read, index, chosen, queries, sentences, relevance, unread_UK)
     penalty, weight, costs = 0.0, None, list[float]()
     if chosen.method != "contrastive" or chosen.start != "student":
@@ -151,9 +152,7 @@ def fit_alignment(
     loss: list[float] = []
     if descended is not None:
         kinds = (index.vectors if index else None, queries, sentences, relevance)
-        descent = _descent(
-            chosen, late, of_english=() if read.pairs else kinds, unread=0 if unread_UK is None else len(unread_UK)
-        )
+        descent = _descent(chosen, late, of_english=() if read.pairs else kinds, unread=len(unread_UK))
         weight_KD, bias_K, loss = descended(
             (projection.linear.weight, projection.linear.bias), descent, progress=chosen.progress
         )
@@ -176,7 +175,7 @@ def _gradient_steps(
     queries: DocumentVectors | None,
     sentences: DocumentVectors | None,
     relevance: DocumentVectors | None,
-    unread_UK: Tensor | None,
+    unread_UK: Tensor,
 ) -> Callable[..., ContrastiveMap] | None:
     """The gradient steps on what was kept for them; they take the start and the settings."""
     if read.tokens is not None:

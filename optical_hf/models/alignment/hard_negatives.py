@@ -13,7 +13,7 @@ from torch import Tensor
 
 from optical_hf.models.alignment.own_rank import SAME
 
-CHUNK = 1024
+CHUNK = 256  # targets compared at once: with 120,000 vectors 120 MB
 OF_A_LARGE_INDEX = 8
 """For each row of a step, where an index has more documents than a fit reads (docs/log/2026-11/alignment.md)."""
 
@@ -34,7 +34,8 @@ def nearest_others(target_NK: Tensor, pool_MK: Tensor, count: int) -> Tensor:
         [1, 0, 1]
     """
     rows = np.ascontiguousarray(target_NK.cpu().numpy())
-    _, first, place = np.unique(rows.view(f"V{rows.strides[0]}").ravel(), return_index=True, return_inverse=True)
+    bytes_N = rows.view(f"V{rows.shape[1] * rows.itemsize}").ravel()
+    _, first, place = np.unique(bytes_N, return_index=True, return_inverse=True)
     found = []  # of each different target: both sides of a pair have one
     for part_BK in target_NK[torch.from_numpy(first).to(target_NK.device)].split(CHUNK):
         score_BM = part_BK @ pool_MK.T

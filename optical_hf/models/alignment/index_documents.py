@@ -118,12 +118,12 @@ def read_documents(chosen: Dataset, student: PooledTexts, teacher: PooledTexts) 
         ValueError: for vectors that are not finite, or of no length.
     """
     texts = chosen[TEXT][:]
-    source_ND = student(texts)
     if VECTOR not in chosen.column_names:
-        return DocumentVectors(source_ND, teacher(texts, task="document"), text_numbers(texts))
-    target_NK = torch.as_tensor(chosen.with_format("torch")[VECTOR][:], dtype=torch.float32).to(source_ND.device)
-    _check_vectors(target_NK)
-    return DocumentVectors(source_ND, target_NK, text_numbers(texts))
+        return DocumentVectors(student(texts), teacher(texts, task="document"), text_numbers(texts))
+    target_NK = torch.as_tensor(chosen.with_format("torch")[VECTOR][:], dtype=torch.float32)
+    _check_vectors(target_NK)  # before anything is read
+    source_ND = student(texts)
+    return DocumentVectors(source_ND, target_NK.to(source_ND.device), text_numbers(texts))
 
 
 def read_query_texts(chosen: Dataset, student: PooledTexts, teacher: PooledTexts) -> DocumentVectors:

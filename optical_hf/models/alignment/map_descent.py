@@ -31,8 +31,8 @@ class ContrastiveSettings:
         steps: gradient steps.
         queries_per_step: rows drawn for each step; fewer where there are fewer.
         negatives: further negatives drawn for each step; all of them where there are no more.
-        hard_negatives: drawn for each row of a step among the vectors nearest its target; 0 draws none. One vector a text alone.
         learning_rate: the first one, of Adam; it decays to 0 along a cosine. For a map between unit vectors.
+        hard_negatives: drawn for each row of a step among the vectors nearest its target; 0 draws none. One vector a text alone.
         seed: of the rows drawn.
 
     Raises:
@@ -43,8 +43,8 @@ class ContrastiveSettings:
     steps: int = 600
     queries_per_step: int = 512
     negatives: int = 2048
-    hard_negatives: int = 0
     learning_rate: float = 1e-3
+    hard_negatives: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
