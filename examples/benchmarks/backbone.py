@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from datasets import Dataset
 from peft import LoraConfig
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
@@ -35,10 +34,13 @@ from vector_sets import (
     Encoders,
     Queries,
     bitext_vectors,
+    fields,
+    first_places,
     fitted,
     other_texts,
     queries,
     r_at_1,
+    read_and_unread,
     unseen_pairs,
 )
 
@@ -68,9 +70,7 @@ options = parser.parse_args()
 torch.set_num_threads(1)
 torch.manual_seed(options.seed)
 encode = Encoders(options.models, options.vectors)
-changed: dict[str, Any] = {
-    name: yaml.safe_load(value) for name, value in (given.split("=", 1) for given in options.set)
-}
+changed = fields(options.set)
 
 whole = {
     place: Queries(*(side[: options.test] for side in queries(options.data / path))) for place, path in TEST.items()
@@ -93,7 +93,7 @@ def bitext() -> Dataset:
 def documents() -> tuple[list[str], Tensor, Tensor]:
     """The different documents, and both models' vectors of them; with --others a sample of the whole index."""
     texts = [text for rows in tested.values() for text in rows.documents]
-    first = list({text: row for row, text in reversed(list(enumerate(texts)))}.values())
+    first = first_places(texts)
     own_ND, vector_NK = (
         torch.cat([read(rows.documents) for rows in tested.values()])[first]
         for read in (encode.student, encode.teacher)
@@ -101,7 +101,7 @@ def documents() -> tuple[list[str], Tensor, Tensor]:
     texts, own_ND = [texts[row] for row in first] + beside, torch.cat([own_ND, beside_ND])
     vector_NK, seen = torch.cat([vector_NK, beside_NK]), torch.arange(len(texts))
     if beside:
-        seen = torch.randperm(len(texts), generator=torch.Generator().manual_seed(0))[: options.seen]
+        seen, _ = read_and_unread(len(texts), options.seen)
     return [texts[row] for row in seen.tolist()], own_ND[seen], vector_NK[seen]
 
 

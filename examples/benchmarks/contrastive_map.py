@@ -21,7 +21,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import vector_sets
-import yaml
 from adapter_maps import low_rank_affine, procrustes, residual_mlp
 from reporting_sets import reporting_sets
 from torch import Tensor
@@ -73,9 +72,7 @@ whole = {
     if place[0] in (options.sets or [place[0]])
 }
 SETS = list(dict.fromkeys(name for name, _ in whole))
-changed = {name: yaml.safe_load(value) for name, value in (given.split("=", 1) for given in options.set)}
-unread: dict[str, Tensor] = {}
-"""By set, the vectors of documents that the fit does not read."""
+changed = vector_sets.fields(options.set)
 tested = {text for rows in sets.values() for side in rows for text in side}
 
 
@@ -98,19 +95,20 @@ def others() -> tuple[list[str], Tensor, Tensor]:
 
 
 @cache
-def index(name: str) -> tuple[Tensor, Tensor]:
-    """The student's and the teacher's vectors of a set's different documents; with --others of some of the whole index."""
+def index(name: str) -> tuple[Tensor, Tensor, Tensor]:
+    """The student's and the teacher's vectors of a set's different documents; with --others of some of the whole index.
+
+    And the teacher's vectors of what is not read.
+    """
     places = [place for place in whole if place[0] == name]
-    texts = [text for place in places for text in whole[place].documents]
-    first = list({text: row for row, text in reversed(list(enumerate(texts)))}.values())
+    first = vector_sets.first_places([text for place in places for text in whole[place].documents])
     both = (torch.cat([read(whole[place].documents) for place in places]) for read in (student, teacher))
     own_ND, vector_NK = (vectors[first] for vectors in both)
-    if options.others:
-        own_ND, vector_NK = torch.cat([own_ND, others()[1]]), torch.cat([vector_NK, others()[2]])
-        seen = torch.randperm(len(own_ND), generator=torch.Generator().manual_seed(0))
-        unread[name] = vector_NK[seen[options.seen :][: options.unread]]
-        own_ND, vector_NK = own_ND[seen[: options.seen]], vector_NK[seen[: options.seen]]
-    return own_ND, vector_NK
+    if not options.others:
+        return own_ND, vector_NK, vector_NK[:0]
+    own_ND, vector_NK = torch.cat([own_ND, others()[1]]), torch.cat([vector_NK, others()[2]])
+    seen, unseen = vector_sets.read_and_unread(len(own_ND), options.seen)
+    return own_ND[seen], vector_NK[seen], vector_NK[unseen[: options.unread]]
 
 
 @cache
@@ -147,10 +145,10 @@ def fit(name: str, share: float, shifted: float, seed: int, asked: str = "", cut
         kinds.append(ContrastiveRows(torch.cat([foreign, english]), target.repeat(2, 1), 1 - share))
         negatives.append(target)
     if share:
-        kinds.append(ContrastiveRows(*index(name), share / 2 if cut else share, foreign - english, shifted))
+        kinds.append(ContrastiveRows(*index(name)[:2], share / 2 if cut else share, foreign - english, shifted))
         if cut:
             kinds.append(ContrastiveRows(*sentences(name, cut), share / 2, foreign - english, shifted))
-        negatives += [index(name)[1], *([unread[name]] if name in unread else [])]
+        negatives += index(name)[1:]
     if asked:
         foreign, english, target = questions()
         source = english if asked == "english" else torch.cat([foreign, english])
@@ -186,7 +184,7 @@ def other(adapter: Callable[..., Map], documents: bool) -> Callable[[str, int], 
 
 def of_english(name: str, seed: int) -> Map:
     """A regression on English alone: the English sides and the documents (M2M, arXiv:2601.10096)."""
-    english, target = (torch.cat(side) for side in zip(bitext()[1:], index(name), strict=True))
+    english, target = (torch.cat(side) for side in zip(bitext()[1:], index(name)[:2], strict=True))
     weight_KD, bias_K = vector_sets.ridge(english, target)
     return lambda source_ND: linear(source_ND, weight_KD, bias_K)
 

@@ -15,13 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import linear, normalize
-from vector_sets import Encoders, bitext_vectors, fitted, ridge
+from vector_sets import Encoders, bitext_vectors, fitted, ridge, share
 
 from optical_hf.data.collections import caption_lines
 from optical_hf.data.entities import load_flickr30k_entities
-from optical_hf.metrics.bootstrap import resampled_means
-from optical_hf.metrics.observations import observe
-from optical_hf.metrics.seeds import ratio_over_seeds
 from optical_hf.models.alignment.contrastive_map import ContrastiveRows
 from optical_hf.models.alignment.contrastive_rows import PASSES_OF_ENGLISH
 from optical_hf.models.alignment.map_descent import ContrastiveSettings
@@ -76,13 +73,8 @@ def cell(hit_NQ: np.ndarray, group: str) -> str:
     mean, bar = hit_NQ[:, place].mean(), own_1Q[:, place].mean()
     if hit_NQ is own_1Q or bar < LEAST:
         return f"{100 * mean:.1f}"
-    if len(hit_NQ) < 2:  # one seed has no interval
-        return f"{100 * mean:.1f} ({mean / bar:.0%})"
-    seen = observe(
-        list(np.concatenate([hit_NQ, own_1Q])[:, place]), ["fr"] * len(place), [images[row] for row in place], least=1
-    )
-    estimate = ratio_over_seeds(seen, resampled_means(seen, 2000, seed=0), np.ones(1)).estimate(0.95)
-    return f"{100 * mean:.1f} ({mean / bar:.0%}, {100 * (estimate.low or 0):.0f} to {100 * (estimate.high or 0):.0f})"
+    found = share(hit_NQ[:, place], own_1Q[:, place], ["fr"] * len(place), [images[row] for row in place])
+    return f"{100 * mean:.1f} ({found})"
 
 
 query_QD, index_ND, index_NK = encode.student(texts), encode.student(documents), encode.teacher(documents)

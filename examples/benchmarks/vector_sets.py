@@ -6,10 +6,11 @@ import random
 from collections.abc import Set
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import yaml
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -95,6 +96,22 @@ def other_texts(data: Path, count: int) -> list[str]:
     return [text for part in parts for text in part]
 
 
+def fields(given: list[str]) -> dict[str, Any]:
+    """Settings that were given as NAME=VALUE."""
+    return {name: yaml.safe_load(value) for name, value in (one.split("=", 1) for one in given)}
+
+
+def first_places(texts: list[str]) -> list[int]:
+    """The first row of each different text, in order."""
+    return list({text: row for row, text in reversed(list(enumerate(texts)))}.values())
+
+
+def read_and_unread(count: int, read: int) -> tuple[Tensor, Tensor]:
+    """The rows of a large index that a fit reads, and the others, in an order drawn once."""
+    row_N = torch.randperm(count, generator=torch.Generator().manual_seed(0))
+    return row_N[:read], row_N[read:]
+
+
 def hits(query_SK: Tensor, document_CK: Tensor, texts: list[str]) -> np.ndarray:
     """Whether each of the queries finds its own document first, (S,): the first S documents, in order."""
     query_SK, document_CK = normalize(query_SK, dim=1), normalize(document_CK, dim=1)
@@ -114,13 +131,19 @@ Hits = dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]
 
 def recovery(found: Hits, own: Hits, whole: dict[tuple[str, str], Queries], places: list[tuple[str, str]]) -> str:
     """The mean over languages as a share of re-indexing; of several seeds, with its 95 % interval over seeds and queries."""
-    mean, bar = (sum(hit[place][0].mean() for place in places) for hit in (found, own))
-    if len(found[places[0]][0]) < 2:
-        return f"{mean / bar:.0%}"
-    both_SQ = np.concatenate([np.concatenate([found[place][0], own[place][0]]) for place in places], axis=1)
+    hit_NQ, own_1Q = (np.concatenate([hit[place][0] for place in places], axis=1) for hit in (found, own))
     languages = [place[1] for place in places for _ in range(found[place][0].shape[1])]
     texts = [text for place in places for text in whole[place].documents]  # translations of one text are one group
-    seen = observe(list(both_SQ), languages, texts, least=1)
+    return share(hit_NQ, own_1Q, languages, texts)
+
+
+def share(hit_NQ: np.ndarray, own_1Q: np.ndarray, languages: list[str], groups: list[str]) -> str:
+    """As `recovery`, of N seeds and Q queries, those of a group resampled together."""
+    code_Q = np.array(languages)
+    mean, bar = (sum(hit[:, code_Q == code].mean() for code in dict.fromkeys(languages)) for hit in (hit_NQ, own_1Q))
+    if len(hit_NQ) < 2:
+        return f"{mean / bar:.0%}"
+    seen = observe(list(np.concatenate([hit_NQ, own_1Q])), languages, groups, least=1)
     weights_L = np.full(len(seen.languages), 1 / len(seen.languages))
     estimate = ratio_over_seeds(seen, resampled_means(seen, 2000, seed=0), weights_L).estimate(0.95)
     return f"{estimate.value:.0%}, {100 * (estimate.low or 0):.0f} to {100 * (estimate.high or 0):.0f}"
