@@ -22,6 +22,7 @@ from optical_hf.cli.evaluate import write_report
 from optical_hf.data import RetrievalCollection
 from optical_hf.evaluation import evaluate_retrieval, print_report
 from optical_hf.evaluation.report.report_plots import plot_recall
+from optical_hf.evaluation.report.report_tables import report_console
 from optical_hf.files import check_folder, write_whole
 from optical_hf.models import Encoder, build_student, fit_alignment
 from optical_hf.models.tiny import tiny_encoder
@@ -54,7 +55,7 @@ def demo(
     """Keep an English index and search it in four other languages, on synthetic scenes; a few minutes."""
     started = time.perf_counter()
     output = check_folder(output)
-    console = Console(highlight=False)
+    console = report_console()
     counts = dict.fromkeys(HIGH_RESOURCE, HIGH_PAIRS) | dict.fromkeys(LOW_RESOURCE, LOW_PAIRS)
     pairs = ", ".join(f"{language} {count}" for language, count in counts.items())
     console.print(f"[bold]1 Bitext[/bold]  scenes, a synthetic corpus. Pairs with English: {pairs}", soft_wrap=True)

@@ -97,6 +97,20 @@ def test_tables_name_languages_from_high_to_low(report, capsys):
     assert "Groups of languages by resources: high de; low so." in printed
 
 
+def test_a_row_is_a_line_in_a_file_and_as_wide_as_a_terminal_on_one(report, capsys, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    print_report(report)
+    in_a_file = capsys.readouterr().out
+    assert "100.0 [63.1, 100.0]" in in_a_file
+    assert max(map(len, in_a_file.splitlines())) > 80
+    monkeypatch.setenv("COLUMNS", "80")
+    print_report(report)
+    assert max(len(line.rstrip()) for line in capsys.readouterr().out.splitlines()) <= 80
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes it for a terminal
+    print_report(report)
+    assert "100.0 [63.1, 100.0]" not in capsys.readouterr().out
+
+
 def test_measures_of_several_relevant_documents_are_in_report_and_json():
     words = RetrievalCollection.from_lines("w", {"de": ["hund", "haus"], "so": ["eey", "guri"]}, ["dog", "house"])
     judged = {query: dict.fromkeys(words.documents["id"][:], 1) for query in words.queries["id"][:]}

@@ -1,5 +1,6 @@
 """The tables of a report, made once as cells and then shown as Markdown or on the terminal: R@1 by language, the gap by system."""
 
+import os
 from typing import Any, NamedTuple
 
 from rich.console import Console
@@ -20,6 +21,8 @@ GAP_ROWS = {
     "spread": "spread over languages",
 }
 DASH = "–"
+FILE_WIDTH = 160
+"""Characters of a line, where a table goes to a file."""
 
 
 class Text(NamedTuple):
@@ -220,17 +223,26 @@ def print_report(report: RetrievalReport) -> None:
     """
     for table in tables(report):
         print_table(table)
-    Console().print(describe(report), highlight=False)
+    report_console().print(describe(report))
 
 
 def print_table(table: Table) -> None:
-    """Print a table to the terminal, intervals below their figures."""
+    """Print a table, a row a line; on a terminal, which is narrow, intervals stand below their figures."""
+    console = report_console()
     shown = RichTable(title=table.title, title_justify="left", caption=table.note or None, caption_justify="left")
     for column, head in enumerate(table.heads):
         shown.add_column(head, justify="left" if column < table.names else "right")
     for row in table.rows:
-        shown.add_row(*(cell.replace(" [", "\n[") for cell in row))
-    Console().print(shown)
+        shown.add_row(*(cell.replace(" [", "\n[") if console.is_terminal else cell for cell in row))
+    console.print(shown)
+
+
+def report_console() -> Console:
+    """A console as wide as the terminal; in a file or a pipe, where nobody says COLUMNS, wide enough for a row a line."""
+    console = Console(highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = FILE_WIDTH
+    return console
 
 
 def describe(report: RetrievalReport) -> str:
