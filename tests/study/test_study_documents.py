@@ -117,18 +117,20 @@ def test_the_targets_of_what_is_searched_are_the_vectors_of_the_index(
     def index(entry):
         return running._index_of(run, teacher, entry, tmp_path)
 
-    found = documents_of(run, teacher, sets, index)
+    found = documents_of(run, teacher, sets, index).read
     assert set(found["text"]) == {text for entry in sets for part in entry.parts for text in part.documents["text"][:]}
     wanted = teacher.encode_document(found["text"][:], normalize_embeddings=True)
     np.testing.assert_allclose(np.stack(found.with_format("numpy")["vector"][:]), wanted, atol=1e-5)
     some = replace(run, system=replace(run.system, fit={"max_documents": 5}))
-    assert len(documents_of(some, teacher, sets, index)) == 5
+    few = documents_of(some, teacher, sets, index)
+    every = sum(len(part.documents) for entry in sets for part in entry.parts)
+    assert (len(few.read), len(few.unread)) == (5, every - 5)  # nobody reads these, and their vectors are negatives
     assert documents_of(runs_of(config)[0], teacher, sets, index) is None
     maxsim = replace(run, teacher=replace(run.teacher, kind="late_interaction"))
     late = load_teacher(run.teacher.path, kind="late_interaction")
     assert documents_of(
         maxsim, late, sets, lambda entry: running._index_of(maxsim, late, entry, tmp_path)
-    ).column_names == ["text"]
+    ).read.column_names == ["text"]
 
 
 @pytest.mark.slow

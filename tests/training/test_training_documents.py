@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from importlib import import_module
 
 import pytest
 import tiny_pairs
@@ -12,6 +13,7 @@ from test_trainer import arguments
 
 from optical_hf.cli import main
 from optical_hf.data.batches.collator import PairCollator
+from optical_hf.models.alignment.contrastive_map import fit_contrastive
 from optical_hf.models.alignment.index_documents import sample_documents
 from optical_hf.models.prompts import set_prompts
 from optical_hf.models.teachers.teacher import EncoderTeacher
@@ -21,6 +23,7 @@ from optical_hf.training.trainer.index_reproduction import IndexReproduction
 from optical_hf.training.trainer.teacher_side import english_side, relevant_side
 from optical_hf.training.trainer.training_rows import with_texts
 
+fit_alignment_module = import_module("optical_hf.models.alignment.fit_alignment")
 DEVICE = torch.device("cpu")
 
 
@@ -200,6 +203,24 @@ def test_a_new_student_starts_from_the_contrastive_fit_where_there_are_documents
     run(tmp_path, tiny_pairs.bitext(), texts(), alignment=None, max_steps=1)
     assert "starts from the fit 'contrastive'" in caplog.text
     assert f"{len(texts())} documents" in caplog.text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("held_out", [0, 2])
+def test_vectors_of_documents_that_nobody_reads_are_negatives_of_that_fit(tmp_path, monkeypatch, held_out):
+    seen = []
+    monkeypatch.setattr(
+        fit_alignment_module,
+        "fit_contrastive",
+        lambda *given, **more: seen.append(given) or fit_contrastive(*given, **more),
+    )
+    known = Dataset.from_dict({"text": texts(), "vector": tiny_pairs.teacher().encode_document(texts())})
+    evaluated = {"eval_strategy": "steps"} if held_out else {}
+    made = run(tmp_path, None, known, alignment=None, max_steps=1, max_documents=20, **evaluated)
+    ((_, negatives_MK, _, settings),) = seen
+    assert len(negatives_MK) == len(texts()) - held_out
+    assert settings.hard_negatives == 8
+    assert len(made.train_dataset) == 20 - held_out
 
 
 @pytest.mark.slow

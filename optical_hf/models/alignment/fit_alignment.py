@@ -17,11 +17,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import torch
 from datasets import Dataset
 from torch import Tensor
 
 from optical_hf.models.alignment.alignment_report import AlignmentReport
 from optical_hf.models.alignment.alignment_settings import AlignmentSettings
+from optical_hf.models.alignment.chosen_documents import ChosenDocuments
 from optical_hf.models.alignment.contrastive_map import fit_contrastive
 from optical_hf.models.alignment.contrastive_rows import contrastive_rows, few_passes
 from optical_hf.models.alignment.contrastive_tokens import fit_contrastive_tokens
@@ -30,13 +32,7 @@ from optical_hf.models.alignment.first_pass import FirstPass, read_pooled, read_
 from optical_hf.models.alignment.fit_inputs import Bitext, check_inputs, checked_teacher
 from optical_hf.models.alignment.hard_negatives import OF_A_LARGE_INDEX
 from optical_hf.models.alignment.held_out import held_out_score, split_held_out
-from optical_hf.models.alignment.index_documents import (
-    TEXT,
-    Documents,
-    DocumentVectors,
-    sample_documents,
-    unread_vectors,
-)
+from optical_hf.models.alignment.index_documents import TEXT, Documents, DocumentVectors
 from optical_hf.models.alignment.kept_tokens import kept_tokens
 from optical_hf.models.alignment.map_descent import ContrastiveMap, ContrastiveSettings
 from optical_hf.models.alignment.pair_tokens import PairTokenReader
@@ -54,7 +50,7 @@ def fit_alignment(
     teacher: Encoder | Teacher,
     bitext: Bitext | None = None,
     *,
-    documents: Documents | None = None,
+    documents: Documents | ChosenDocuments | None = None,
     query_texts: Documents | None = None,
     relevance_pairs: Dataset | None = None,
     student_tokens: Teacher | None = None,
@@ -71,7 +67,7 @@ def fit_alignment(
             again ("transport" reads it once a round where its tokens exceed `memory_budget`). None needs `documents`.
         documents: English texts of the index: a list, or a `Dataset` with a column `text` and maybe `vector` (from
             `load_documents`). The student learns to read each where its vector in the index is; without a column `vector` the
-            teacher reads the texts as documents. Not for "transport".
+            teacher reads the texts as documents. Not for "transport". A `ChosenDocuments` is taken as it is.
         query_texts: English queries, such as a query log: a list, or a `Dataset` with a column `text`. Both models read them as
             queries, and the student learns to put each where the teacher does. Beside bitext or documents, for students of one
             vector, not for "transport".
@@ -110,11 +106,11 @@ def fit_alignment(
     fitted, kept = split_held_out(bitext, chosen.held_out, chosen.seed)
     before = held_out_score(student, searched, kept, chosen.batch_size) if searched is not None else None
 
-    english, most = None, chosen.max_documents + chosen.held_out
-    if documents is not None:
-        english = sample_documents(documents, most, chosen.seed, teacher.width)
+    english, unread_UK = None, torch.empty(0, teacher.width)
     by_vector = chosen.method == "contrastive" and not late
-    unread_UK = unread_vectors(documents if by_vector else None, most, chosen.seed, teacher.width)
+    if documents is not None:
+        some = ChosenDocuments.of(documents, chosen.max_documents + chosen.held_out, chosen.seed, teacher.width)
+        english, unread_UK = some.read, some.unread_vectors(teacher.width) if by_vector else unread_UK
     readers: tuple[Teacher, Teacher] = (student_tokens or EncoderTeacher(as_backbone(student)), teacher)
     bars: dict[str, Any] = {"batch_size": chosen.batch_size, "progress": chosen.progress}
     by_tokens = readers

@@ -20,8 +20,6 @@ from optical_hf.tables import check_table
 TEXT, VECTOR = "text", "vector"
 MAX_DOCUMENTS = 20_000
 """Documents that a fit or a training reads unless it is told another number."""
-MAX_UNREAD = 100_000
-"""Vectors of further documents that a fit takes as negatives: nobody reads their texts."""
 Documents: TypeAlias = Dataset | Sequence[str]
 
 
@@ -77,33 +75,15 @@ def sample_documents(documents: Documents, count: int, seed: int, width: int, wh
     if not len(documents):
         raise ValueError(f"{what}: there are none; pass at least two English texts")
     columns = [TEXT, VECTOR] if VECTOR in documents.column_names else [TEXT]
-    chosen = documents.select_columns(columns).select(_order(documents, seed)[:count])
+    chosen = documents.select_columns(columns).select(random_order(documents, seed)[:count])
     texts = chosen[TEXT][:]
     empty = sum(not (text or "").strip() for text in texts)
     if empty:
         raise ValueError(f"{what}: {empty} of {len(texts)} texts are empty: leave them out")
     if VECTOR in columns:
-        _check_widths(chosen[VECTOR][:], width, what)
+        check_widths(chosen[VECTOR][:], width, what)
     places = list({text: place for place, text in reversed(list(enumerate(texts)))}.values())
     return chosen.select(sorted(places)) if len(places) < len(texts) else chosen
-
-
-def unread_vectors(documents: Documents | None, count: int, seed: int, width: int) -> Tensor:
-    """The vectors of documents beyond the first `count` that `sample_documents` takes, at most `MAX_UNREAD` of them (U, K).
-
-    Arguments as `sample_documents` takes them; without documents that have vectors there are none.
-
-    Raises:
-        ValueError: for vectors of another width, that are not finite, or of no length.
-    """
-    if not isinstance(documents, Dataset) or VECTOR not in documents.column_names:
-        return torch.empty(0, width)
-    places = _order(documents, seed)[count : count + MAX_UNREAD]
-    rows = documents.select_columns([VECTOR]).select(places).with_format("numpy")[VECTOR][:]
-    _check_widths(rows, width, "documents")
-    vector_UK = torch.as_tensor(np.asarray(rows, dtype=np.float32)).reshape(len(places), width)
-    _check_vectors(vector_UK)
-    return vector_UK
 
 
 def read_documents(chosen: Dataset, student: PooledTexts, teacher: PooledTexts) -> DocumentVectors:
@@ -121,7 +101,7 @@ def read_documents(chosen: Dataset, student: PooledTexts, teacher: PooledTexts) 
     if VECTOR not in chosen.column_names:
         return DocumentVectors(student(texts), teacher(texts, task="document"), text_numbers(texts))
     target_NK = torch.as_tensor(chosen.with_format("torch")[VECTOR][:], dtype=torch.float32)
-    _check_vectors(target_NK)  # before anything is read
+    check_vectors(target_NK)  # before anything is read
     source_ND = student(texts)
     return DocumentVectors(source_ND, target_NK.to(source_ND.device), text_numbers(texts))
 
@@ -138,12 +118,13 @@ def read_query_texts(chosen: Dataset, student: PooledTexts, teacher: PooledTexts
     return DocumentVectors(student(texts), teacher(texts), text_numbers(texts))
 
 
-def _order(documents: Dataset, seed: int) -> np.ndarray:
+def random_order(documents: Dataset, seed: int) -> np.ndarray:
     """The order in which documents are taken."""
     return np.random.default_rng(seed).permutation(len(documents))
 
 
-def _check_widths(rows: Sequence[Sized], width: int, what: str) -> None:
+def check_widths(rows: Sequence[Sized], width: int, what: str) -> None:
+    """Raise ValueError for vectors of another width."""
     found = {len(row) for row in rows} - {width}
     if found:
         raise ValueError(
@@ -152,7 +133,8 @@ def _check_widths(rows: Sequence[Sized], width: int, what: str) -> None:
         )
 
 
-def _check_vectors(vector_NK: Tensor) -> None:
+def check_vectors(vector_NK: Tensor) -> None:
+    """Raise ValueError for vectors that are not finite, or of no length."""
     bad = int((~(vector_NK.norm(dim=1) > 0) | ~vector_NK.isfinite().all(dim=1)).sum())
     if bad:
         raise ValueError(

@@ -7,6 +7,7 @@ from pathlib import Path
 from datasets import Dataset
 
 from optical_hf.models import Encoder, fit_alignment, kind_of, token_projection
+from optical_hf.models.alignment.chosen_documents import ChosenDocuments
 from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.models.teachers.token_cache.joined_cache import JoinedCache
 from optical_hf.study.config.grid import COLLECTION, RunConfig
@@ -24,7 +25,7 @@ def start_projection(
     student: Encoder,
     teacher: TeacherCache,
     bitext: Dataset | None,
-    documents: Dataset | None,
+    documents: ChosenDocuments | None,
     query_texts: Dataset | None,
     kept: Path,
     meter: Meter,
@@ -57,7 +58,7 @@ def start_projection(
                 logger.warning("%s: the closed form is fitted again", error)
         options = {"seed": run.seed, "progress": False, **run.system.fit}
         # Each in a cache of its own: runs with and without documents share the bitext, and all seeds the documents.
-        parts = [read_by_the_student(run, documents, asked)]
+        parts = [read_by_the_student(run, documents and documents.read, asked)]
         if bitext is not None:
             parts += [[*bitext["target"][:], *(bitext["source"][:] if options.get("also_english", True) else [])]]
         caches = [backbone_tokens(student, part, kept / "backbones", meter) for part in parts if part]

@@ -10,6 +10,7 @@ from datasets import Dataset, concatenate_datasets
 
 from optical_hf.losses import parse_losses
 from optical_hf.models import Encoder, kind_of
+from optical_hf.models.alignment.chosen_documents import ChosenDocuments
 from optical_hf.models.alignment.index_documents import MAX_DOCUMENTS, TEXT, VECTOR, sample_documents
 from optical_hf.models.teacher_space import embedding_width
 from optical_hf.models.teachers.token_cache import TeacherCache
@@ -22,7 +23,9 @@ from optical_hf.study.run.run_data import EvaluationSet, read_documents
 IndexOf = Callable[[EvaluationSet], Mapping[str, VectorSet]]
 
 
-def documents_of(run: RunConfig, teacher: Encoder, sets: Sequence[EvaluationSet], index_of: IndexOf) -> Dataset | None:
+def documents_of(
+    run: RunConfig, teacher: Encoder, sets: Sequence[EvaluationSet], index_of: IndexOf
+) -> ChosenDocuments | None:
     """The documents a run learns from, `max_documents` of them at most, chosen by its seed; None where it learns from none.
 
     Args:
@@ -45,7 +48,7 @@ def documents_of(run: RunConfig, teacher: Encoder, sets: Sequence[EvaluationSet]
         documents = concatenate_datasets([_table(part.documents[TEXT][:], vectors) for part, vectors in parts])
     options = {**run.system.fit, **run.system.arguments}
     count = options.get("max_documents", MAX_DOCUMENTS)
-    return sample_documents(documents, count, run.seed, embedding_width(teacher))
+    return ChosenDocuments.of(documents, count, run.seed, embedding_width(teacher))
 
 
 def query_texts_of(run: RunConfig, teacher: Encoder) -> Dataset | None:

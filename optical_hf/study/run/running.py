@@ -116,8 +116,9 @@ def execute(run: RunConfig, folder: Path, workspace: Path, *, keep_student: bool
             if run.system.trained:
                 documents = documents_of(run, teacher, sets, lambda entry: _index_of(run, teacher, entry, kept))
                 queries = query_texts_of(run, teacher)
-                result.documents, result.query_texts = len(documents or ()), len(queries or ())
-                cache = teacher_tokens(run, teacher, bitext, documents, queries, kept / "tokens")
+                read_texts = documents and documents.read
+                result.documents, result.query_texts = len(read_texts or ()), len(queries or ())
+                cache = teacher_tokens(run, teacher, bitext, read_texts, queries, kept / "tokens")
                 texts = (bitext, documents, queries)
                 result.steps, result.log = train_student(run, student, cache, *texts, folder, kept, meter)
             student.eval()

@@ -11,6 +11,7 @@ from accelerate import PartialState
 from datasets import Dataset
 
 from optical_hf.models import Encoder
+from optical_hf.models.alignment.chosen_documents import ChosenDocuments
 from optical_hf.models.teachers.token_cache import TeacherCache
 from optical_hf.study.config.grid import RunConfig
 from optical_hf.study.run.closed_form import start_projection
@@ -27,7 +28,7 @@ def train_student(
     student: Encoder,
     teacher: TeacherCache,
     bitext: Dataset | None,
-    documents: Dataset | None,
+    documents: ChosenDocuments | None,
     query_texts: Dataset | None,
     folder: Path,
     kept: Path,

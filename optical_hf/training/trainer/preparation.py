@@ -33,7 +33,7 @@ def prepare(trainer: Trainer, resumes: bool) -> None:
         ValueError: where the bitext cannot be learnt from, or vectors are not finite.
     """
     args, teacher, bitext, texts = trainer.args, trainer.teacher, trainer.train_dataset, trainer.texts
-    documents = texts.documents
+    documents = texts.documents and texts.documents.read
     if bitext is not None:
         _check_bitext(trainer, bitext)
     if bitext is None and documents is None:

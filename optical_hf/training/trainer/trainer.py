@@ -24,6 +24,7 @@ from optical_hf.data.batches.collator import PairCollator
 from optical_hf.files import check_folder
 from optical_hf.losses import Loss, TextBank, loss_names, loss_terms, losses_text
 from optical_hf.models import Encoder, preprocess, token_set
+from optical_hf.models.alignment.chosen_documents import ChosenDocuments
 from optical_hf.models.alignment.index_documents import Documents
 from optical_hf.models.known_languages import record_languages
 from optical_hf.models.teachers.teacher import Teacher, as_teacher
@@ -99,7 +100,7 @@ class OTDistillationTrainer(StudentTrainer):
         callbacks: list[TrainerCallback] | None = None,
         optimizers: tuple[torch.optim.Optimizer | None, Any] = (None, None),
         losses: Mapping[Loss, float] | None = None,
-        documents: Documents | None = None,
+        documents: Documents | ChosenDocuments | None = None,
         query_texts: Documents | None = None,
         relevance_pairs: Dataset | None = None,
     ) -> None:

@@ -4,13 +4,14 @@ Here they are chosen and checked. What becomes of them is in training_rows.py.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from datasets import Dataset
 
 from optical_hf.losses import Contrastive, Loss
 from optical_hf.models import Encoder, kind_of
+from optical_hf.models.alignment.chosen_documents import ChosenDocuments
 from optical_hf.models.alignment.index_documents import Documents, sample_documents
 from optical_hf.models.alignment.relevance_pairs import sample_pairs
 from optical_hf.models.teachers.teacher import Teacher
@@ -23,13 +24,13 @@ class TrainingTexts:
     """The texts of a run; None where there are none, or where they are among the rows already.
 
     Attributes:
-        documents: of the index, with `text` and maybe `vector`.
+        documents: of the index, without those held out.
         held_out: documents that the student is judged by.
         query_texts: English queries, with `text`.
         relevance_pairs: with `query`, `document` and maybe `vector`.
     """
 
-    documents: Dataset | None = None
+    documents: ChosenDocuments | None = None
     held_out: Dataset | None = None
     query_texts: Dataset | None = None
     relevance_pairs: Dataset | None = None
@@ -68,7 +69,8 @@ class TrainingTexts:
                 )
             texts.relevance_pairs = sample_pairs(relevance_pairs, *most)
         if documents is not None:
-            texts.documents = sample_documents(documents, *most)
+            texts.documents = ChosenDocuments.of(documents, *most)
             if args.eval_strategy != "no" and kind_of(student) == "vector":
-                texts.documents, texts.held_out = split_documents(texts.documents)
+                learnt, texts.held_out = split_documents(texts.documents.read)
+                texts.documents = replace(texts.documents, read=learnt)
         return texts

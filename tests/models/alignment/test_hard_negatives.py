@@ -9,9 +9,9 @@ from test_index_documents import texts, with_vectors
 from torch.nn.functional import normalize
 
 from optical_hf.models import fit_alignment
+from optical_hf.models.alignment.chosen_documents import ChosenDocuments
 from optical_hf.models.alignment.contrastive_map import ContrastiveRows, fit_contrastive
 from optical_hf.models.alignment.hard_negatives import nearest_others
-from optical_hf.models.alignment.index_documents import unread_vectors
 from optical_hf.models.alignment.map_descent import ContrastiveMap, ContrastiveSettings
 
 
@@ -63,13 +63,14 @@ def test_vectors_of_documents_that_nobody_reads_are_negatives(monkeypatch):
 
 def test_vectors_that_nobody_reads_are_checked():
     documents = Dataset.from_dict({"text": ["a", "b", "c"], "vector": [[1.0, 0.0]] * 3})
-    assert unread_vectors(documents, 1, 0, 2).shape == (2, 2)
-    assert unread_vectors(documents, 3, 0, 2).shape == (0, 2)
+    assert ChosenDocuments.of(documents, 1, 0, 2).unread_vectors(2).shape == (2, 2)
+    assert ChosenDocuments.of(documents, 3, 0, 2).unread_vectors(2).shape == (0, 2)
+    assert ChosenDocuments.of(["a", "b", "c"], 1, 0, 2).unread_vectors(2).shape == (0, 2)
     with pytest.raises(ValueError, match="documents: their vectors are 2 wide, the teacher's 3"):
-        unread_vectors(documents, 1, 0, 3)
+        ChosenDocuments.of(documents, 1, 0, 2).unread_vectors(3)
     zero = Dataset.from_dict({"text": ["a", "b"], "vector": [[0.0, 0.0]] * 2})
     with pytest.raises(ValueError, match="documents: 1 of 1 vectors are NaN, infinite or zero"):
-        unread_vectors(zero, 1, 0, 2)
+        ChosenDocuments.of(zero, 1, 0, 2).unread_vectors(2)
 
 
 def test_negatives_near_one_vector_are_not_for_tokens():
