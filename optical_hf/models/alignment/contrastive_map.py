@@ -113,19 +113,27 @@ def fit_contrastive(
             *(kind.some(count, generator) for kind, count in zip(rows, counts, strict=True)), strict=True
         )
         target_BK = torch.cat([kind.target_NK[row_B] for kind, row_B in zip(rows, places, strict=True)])
-        wrong_R = draw(len(pool_MK), settings.negatives, generator).to(pool_MK.device)
+        wrong_R, near_BHK = draw(len(pool_MK), settings.negatives, generator).to(pool_MK.device), None
         if near:
             near_BH = torch.cat([near_NH[row_B] for near_NH, row_B in zip(near, places, strict=True)])
-            some_H = torch.randperm(near_BH.shape[1], generator=generator)[:hard].to(near_BH.device)
-            wrong_R = torch.cat([wrong_R, near_BH[:, some_H].flatten()]).unique()
-        return info_nce(mapped(torch.cat(sources)), target_BK, pool_MK[wrong_R], settings.temperature)
+            near_BHK = pool_MK[near_BH[:, torch.randperm(near_BH.shape[1], generator=generator)[:hard]]]
+        return info_nce(mapped(torch.cat(sources)), target_BK, pool_MK[wrong_R], settings.temperature, near_BHK)
 
     source_ND = torch.cat([kind.source_ND for kind in rows])
     return descend(start, source_ND, loss_of, settings, label="Contrastive map", progress=progress)
 
 
-def info_nce(mapped_BK: Tensor, target_BK: Tensor, wrong_RK: Tensor, temperature: float) -> Tensor:
+def info_nce(
+    mapped_BK: Tensor, target_BK: Tensor, wrong_RK: Tensor, temperature: float, near_BHK: Tensor | None = None
+) -> Tensor:
     """The mean InfoNCE loss of mapped vectors; targets and negatives are of unit length.
+
+    Args:
+        mapped_BK: the map's vectors.
+        target_BK: theirs; negatives of each other.
+        wrong_RK: negatives of all; those that are the target of a row are none of this row.
+        temperature: of the softmax.
+        near_BHK: further negatives of each row alone.
 
     Example:
         >>> one = torch.eye(2)
@@ -136,8 +144,12 @@ def info_nce(mapped_BK: Tensor, target_BK: Tensor, wrong_RK: Tensor, temperature
     own_B = torch.arange(len(target_BK), device=target_BK.device)
     same_BC = target_BK @ candidate_CK.T >= SAME
     same_BC[own_B, own_B] = False
-    score_BC = normalize(mapped_BK, dim=1) @ candidate_CK.T / temperature
-    return cross_entropy(score_BC.masked_fill(same_BC, -torch.inf), own_B)
+    unit_BK = normalize(mapped_BK, dim=1)
+    score_BC = (unit_BK @ candidate_CK.T).masked_fill(same_BC, -torch.inf)
+    if near_BHK is not None:
+        near_BH, same_BH = ((near_BHK @ one_BK.unsqueeze(2)).squeeze(2) for one_BK in (unit_BK, target_BK))
+        score_BC = torch.cat([score_BC, near_BH.masked_fill(same_BH >= SAME, -torch.inf)], dim=1)
+    return cross_entropy(score_BC / temperature, own_B)
 
 
 def _in_float32(kind: ContrastiveRows) -> ContrastiveRows:

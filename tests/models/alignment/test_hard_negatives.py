@@ -10,7 +10,7 @@ from torch.nn.functional import normalize
 
 from optical_hf.models import fit_alignment
 from optical_hf.models.alignment.chosen_documents import ChosenDocuments
-from optical_hf.models.alignment.contrastive_map import ContrastiveRows, fit_contrastive
+from optical_hf.models.alignment.contrastive_map import ContrastiveRows, fit_contrastive, info_nce
 from optical_hf.models.alignment.hard_negatives import nearest_others
 from optical_hf.models.alignment.map_descent import ContrastiveMap, ContrastiveSettings
 
@@ -19,6 +19,14 @@ def test_copies_of_a_target_come_last():
     pool_MK = normalize(torch.tensor([[1.0, 0], [1, 0], [1, 1], [0, 1], [-1, 0]]), dim=1)
     assert nearest_others(pool_MK[:1], pool_MK, 3).tolist() == [[2, 3, 4]]
     assert set(nearest_others(pool_MK[:1], pool_MK, 9)[0, 3:].tolist()) == {0, 1}
+
+
+def test_they_are_negatives_of_their_own_row_and_no_copy_of_its_target():
+    one = torch.eye(3)
+    near_BHK = torch.stack([one[2:], one[1:2]])  # of the first row; and the second row's own target
+    loss = info_nce(one[:2], one[:2], one[2:], 1.0, near_BHK)
+    wanted = torch.log(1 + torch.tensor([3.0, 2.0]) / torch.e).mean()
+    assert torch.allclose(loss, wanted)
 
 
 def test_in_a_crowded_index_near_negatives_retrieve_more_than_random_ones():
