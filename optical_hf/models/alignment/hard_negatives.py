@@ -38,7 +38,6 @@ def nearest_others(target_NK: Tensor, pool_MK: Tensor, count: int) -> Tensor:
     _, first, place = np.unique(bytes_N, return_index=True, return_inverse=True)
     found = []  # of each different target: both sides of a pair have one
     for part_BK in target_NK[torch.from_numpy(first).to(target_NK.device)].split(CHUNK):
-        score_BM = part_BK @ pool_MK.T
-        score_BM.masked_fill_(score_BM >= SAME, -torch.inf)
-        found.append(score_BM.topk(min(count, len(pool_MK)), dim=1).indices)
+        far_BM = torch.threshold_(-part_BK @ pool_MK.T, -SAME, torch.inf)  # copies are endlessly far
+        found.append(far_BM.topk(min(count, len(pool_MK)), dim=1, largest=False).indices)
     return torch.cat(found)[torch.from_numpy(place).to(target_NK.device)]
