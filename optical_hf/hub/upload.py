@@ -10,7 +10,7 @@ from huggingface_hub.errors import HfHubHTTPError
 try:
     from huggingface_hub.utils import httpx
 except ImportError:  # huggingface_hub before 1.31
-    import httpx
+    import httpx  # type: ignore[no-redef]
 
 WAITS = (1.0, 2.0, 4.0)
 """Seconds before each new try after a 5xx: `huggingface_hub` tries uploads again by itself, but not every call."""

@@ -26,7 +26,7 @@ def engine_named(engine: EngineName | SearchEngine, search: Search) -> tuple[str
         ValueError: for an unknown name, what is no engine, or one that cannot search so.
     """
     name, settings = (engine, ENGINES.get(engine)) if isinstance(engine, str) else (repr(engine), engine)
-    if not hasattr(settings, "index"):
+    if settings is None or not hasattr(settings, "index"):
         raise ValueError(f"unknown search engine {engine!r}; known are {', '.join(ENGINES)}, and settings of one")
     if isinstance(settings, FaissSearch) and search == "maxsim":
         raise ValueError(SINGLE_VECTORS)

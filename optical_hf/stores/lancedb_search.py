@@ -60,8 +60,11 @@ class LanceSearch:
         _, first = next(iter(documents), (0, None))
         if first is None:
             return _LanceIndex(None, documents, None, self)
-        temporary = tempfile.TemporaryDirectory(prefix="optical_hf_lance_") if self.folder is None else None
-        database = lancedb.connect(temporary.name if temporary else expand_path(self.folder))
+        temporary, folder = None, self.folder
+        if folder is None:
+            temporary = tempfile.TemporaryDirectory(prefix="optical_hf_lance_")
+            folder = Path(temporary.name)
+        database = lancedb.connect(expand_path(folder))
         table = database.create_table("documents", data=_batches(documents), schema=_schema(first), mode="overwrite")
         if self.approximate:
             table.create_index("vector", config=lancedb.index.IvfPq(distance_type="cosine"))
