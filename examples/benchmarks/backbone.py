@@ -13,6 +13,7 @@ arXiv:2004.09813) for so many seconds, its rows the same.
 """
 
 import argparse
+import re
 import sys
 import tempfile
 import time
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset
+from datasets import Dataset, concatenate_datasets
 from peft import LoraConfig
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.sentence_transformer.losses import MSELoss
@@ -46,6 +47,7 @@ from vector_sets import (
 
 from optical_hf import OTDistillationArguments, OTDistillationTrainer, load_student, load_teacher
 from optical_hf.models.alignment.contrastive_map import ContrastiveRows
+from optical_hf.models.alignment.hard_negatives import nearest_others
 from optical_hf.models.alignment.map_descent import ContrastiveSettings
 from optical_hf.models.alignment.projection_fit import assign_projection
 from optical_hf.training.recipe import RECIPE
@@ -65,6 +67,11 @@ parser.add_argument("--seed", type=int, default=0)
 parser.add_argument("--sets", nargs="+", default=["Tatoeba v1", "LAFAND dev", "Multi30k 2017"])
 parser.add_argument("--set", nargs="+", default=[], help="fields of OTDistillationArguments, as NAME=VALUE")
 parser.add_argument("--lora", type=int, help="train an adapter of this rank in place of all weights")
+parser.add_argument("--near", type=int, default=1, help="rows of a step come in groups of so many near targets")
+parser.add_argument(
+    "--layer-decay", type=float, default=1, help="learning rate of a layer as a share of the next one's"
+)
+parser.add_argument("--average", action="store_true", help="evaluate the mean of the weights before and after, too")
 parser.add_argument("--mse", type=int, help="processor seconds of the peer, sentence-transformers' MSELoss")
 options = parser.parse_args()
 torch.set_num_threads(1)
@@ -103,6 +110,29 @@ def documents() -> tuple[list[str], Tensor, Tensor]:
     if beside:
         seen, _ = read_and_unread(len(texts), options.seen)
     return [texts[row] for row in seen.tolist()], own_ND[seen], vector_NK[seen]
+
+
+def in_groups(rows: Dataset, index: Dataset, count: int) -> Dataset:
+    """At least `count` rows of bitext and documents, in random groups of --near rows whose targets are near each other."""
+    english = index.rename_column("text", "source").add_column("target", index["text"][:])
+    vector_NK = normalize(torch.cat([target_NK, torch.as_tensor(index["vector"][:])]), dim=1)
+    first_N = torch.randperm(len(vector_NK), generator=torch.Generator().manual_seed(options.seed))
+    first_G = first_N[: -(-count // options.near)]
+    near_GH = nearest_others(vector_NK[first_G], vector_NK, options.near - 1)
+    places = torch.cat([first_G.unsqueeze(1), near_GH], dim=1).flatten()
+    return concatenate_datasets([rows, english]).select(places.tolist())
+
+
+def optimizer(student: Any, rate: float) -> torch.optim.Optimizer:
+    """AdamW whose rate falls from the projection and the last layer on by --layer-decay a layer."""
+    layers = len(student[0].model.encoder.layer)
+    rates: dict[float, list[Tensor]] = {}
+    for name, weight in student.named_parameters():
+        if weight.requires_grad:
+            layer = re.search(r"encoder\.layer\.(\d+)\.", name)
+            below = layers - 1 - int(layer[1]) if layer else layers if "embeddings" in name else 0
+            rates.setdefault(rate * options.layer_decay**below, []).append(weight)
+    return torch.optim.AdamW([{"params": weights, "lr": one} for one, weights in rates.items()], weight_decay=0)
 
 
 def contrastive_start(own_ND: Tensor, vector_NK: Tensor) -> tuple[Tensor, Tensor]:
@@ -223,23 +253,30 @@ for steps in options.steps:
     with tempfile.TemporaryDirectory() as folder:
         if steps:
             given = RECIPE | {"max_steps": steps, "alignment": "none", "seed": options.seed} | changed
+            learnt: dict[str, Dataset] = {"train_dataset": rows, "documents": index}
+            if options.near > 1:
+                given["train_sampling_strategy"] = "sequential"
+                grouped = in_groups(rows, index, steps * given["per_device_train_batch_size"])
+                learnt = {"train_dataset": grouped}
             args = OTDistillationArguments(folder, save_strategy="no", report_to="none", logging_steps=20, **given)
             adapter = options.lora and LoraConfig(
                 r=options.lora, lora_alpha=2 * options.lora, target_modules="all-linear"
             )
-            OTDistillationTrainer(
-                student,
-                teacher,
-                args,
-                train_dataset=rows,
-                documents=index,
-                peft_config=adapter or None,
-                callbacks=[clock],
-            ).train()
+            made = OTDistillationTrainer(
+                student, teacher, args, peft_config=adapter or None, callbacks=[clock], **learnt
+            )
+            if options.layer_decay < 1:
+                made.optimizer = optimizer(student, args.learning_rate)
+            before = {name: weight.detach().clone() for name, weight in student.named_parameters()}
+            made.train()
     seconds = clock.stop()
     print(
         line(f"the map, {steps} steps of the backbone" if steps else "the map alone", figures(reader(student)), seconds)
     )
+    if options.average and steps:
+        for name, weight in student.named_parameters():
+            weight.data.lerp_(before[name], 0.5)
+        print(line(f"the mean of the weights before and after {steps} steps", figures(reader(student)), None))
     sys.stdout.flush()
 if options.mse:
     student, seconds = mse_student(rows, texts, vector_NK)
