@@ -26,6 +26,7 @@ from datasets import Dataset, concatenate_datasets
 from peft import LoraConfig
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.sentence_transformer.losses import MSELoss
+from switched_words import switched_words
 from torch import Tensor
 from torch.nn.functional import normalize
 from transformers import TrainerCallback
@@ -71,6 +72,9 @@ parser.add_argument("--near", type=int, default=1, help="rows of a step come in 
 parser.add_argument(
     "--layer-decay", type=float, default=1, help="learning rate of a layer as a share of the next one's"
 )
+parser.add_argument(
+    "--switched", type=float, default=0, help="share of a document's words that are foreign, by dictionary"
+)
 parser.add_argument("--average", action="store_true", help="evaluate the mean of the weights before and after, too")
 parser.add_argument("--mse", type=int, help="processor seconds of the peer, sentence-transformers' MSELoss")
 options = parser.parse_args()
@@ -112,15 +116,21 @@ def documents() -> tuple[list[str], Tensor, Tensor]:
     return [texts[row] for row in seen.tolist()], own_ND[seen], vector_NK[seen]
 
 
+def with_documents(rows: Dataset, index: Dataset) -> Dataset:
+    """Bitext and documents as further pairs, of which the student reads the text, or the one with --switched words."""
+    texts = index["text"][:]
+    read = switched_words(texts, rows, options.switched, options.seed) if options.switched else texts
+    return concatenate_datasets([rows, index.rename_column("text", "source").add_column("target", read)])
+
+
 def in_groups(rows: Dataset, index: Dataset, count: int) -> Dataset:
     """At least `count` rows of bitext and documents, in random groups of --near rows whose targets are near each other."""
-    english = index.rename_column("text", "source").add_column("target", index["text"][:])
     vector_NK = normalize(torch.cat([target_NK, torch.as_tensor(index["vector"][:])]), dim=1)
     first_N = torch.randperm(len(vector_NK), generator=torch.Generator().manual_seed(options.seed))
     first_G = first_N[: -(-count // options.near)]
     near_GH = nearest_others(vector_NK[first_G], vector_NK, options.near - 1)
     places = torch.cat([first_G.unsqueeze(1), near_GH], dim=1).flatten()
-    return concatenate_datasets([rows, english]).select(places.tolist())
+    return with_documents(rows, index).select(places.tolist())
 
 
 def optimizer(student: Any, rate: float) -> torch.optim.Optimizer:
@@ -256,8 +266,9 @@ for steps in options.steps:
             learnt: dict[str, Dataset] = {"train_dataset": rows, "documents": index}
             if options.near > 1:
                 given["train_sampling_strategy"] = "sequential"
-                grouped = in_groups(rows, index, steps * given["per_device_train_batch_size"])
-                learnt = {"train_dataset": grouped}
+                learnt = {"train_dataset": in_groups(rows, index, steps * given["per_device_train_batch_size"])}
+            elif options.switched:
+                learnt = {"train_dataset": with_documents(rows, index)}
             args = OTDistillationArguments(folder, save_strategy="no", report_to="none", logging_steps=20, **given)
             adapter = options.lora and LoraConfig(
                 r=options.lora, lora_alpha=2 * options.lora, target_modules="all-linear"
