@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import yaml
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -97,8 +96,14 @@ def other_texts(data: Path, count: int) -> list[str]:
 
 
 def fields(given: list[str]) -> dict[str, Any]:
-    """Settings that were given as NAME=VALUE."""
-    return {name: yaml.safe_load(value) for name, value in (one.split("=", 1) for one in given)}
+    """Settings that were given as NAME=VALUE: numbers, true and false as JSON has them, else text."""
+    found: dict[str, Any] = {}
+    for name, value in (one.split("=", 1) for one in given):
+        try:
+            found[name] = json.loads(value)
+        except json.JSONDecodeError:
+            found[name] = value
+    return found
 
 
 def first_places(texts: list[str]) -> list[int]:
