@@ -17,6 +17,7 @@ from optical_hf.evaluation import (
     write_html,
 )
 from optical_hf.evaluation.report.report_plots import plot_bitext, plot_gap, plot_recall
+from optical_hf.evaluation.report.report_tables import FILE_WIDTH, report_console
 
 
 @pytest.fixture(scope="module")
@@ -105,10 +106,16 @@ def test_a_row_is_a_line_in_a_file_and_as_wide_as_a_terminal_on_one(report, caps
     assert max(map(len, in_a_file.splitlines())) > 80
     monkeypatch.setenv("COLUMNS", "80")
     print_report(report)
-    assert max(len(line.rstrip()) for line in capsys.readouterr().out.splitlines()) <= 80
-    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes it for a terminal
-    print_report(report)
-    assert "100.0 [63.1, 100.0]" not in capsys.readouterr().out
+    on_a_terminal = capsys.readouterr().out
+    assert max(len(line.rstrip()) for line in on_a_terminal.splitlines()) <= 80
+    assert "100.0 [63.1, 100.0]" not in on_a_terminal
+
+
+def test_a_notebook_keeps_its_own_width(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert report_console().width == FILE_WIDTH
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    assert report_console().width < FILE_WIDTH
 
 
 def test_measures_of_several_relevant_documents_are_in_report_and_json():

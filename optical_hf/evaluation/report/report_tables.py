@@ -22,7 +22,7 @@ GAP_ROWS = {
 }
 DASH = "–"
 FILE_WIDTH = 160
-"""Characters of a line, where a table goes to a file."""
+"""Characters of a line, where a table goes to a file; it has room for intervals beside their figures."""
 
 
 class Text(NamedTuple):
@@ -227,20 +227,20 @@ def print_report(report: RetrievalReport) -> None:
 
 
 def print_table(table: Table) -> None:
-    """Print a table, a row a line; on a terminal, which is narrow, intervals stand below their figures."""
+    """Print a table, a row a line; where lines are shorter than `FILE_WIDTH`, intervals stand below their figures."""
     console = report_console()
     shown = RichTable(title=table.title, title_justify="left", caption=table.note or None, caption_justify="left")
     for column, head in enumerate(table.heads):
         shown.add_column(head, justify="left" if column < table.names else "right")
     for row in table.rows:
-        shown.add_row(*(cell.replace(" [", "\n[") if console.is_terminal else cell for cell in row))
+        shown.add_row(*(cell.replace(" [", "\n[") if console.width < FILE_WIDTH else cell for cell in row))
     console.print(shown)
 
 
 def report_console() -> Console:
-    """A console as wide as the terminal; in a file or a pipe, where nobody says COLUMNS, wide enough for a row a line."""
+    """A console as wide as the terminal or the notebook; in a file, where nobody says COLUMNS, wide enough for a row a line."""
     console = Console(highlight=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
+    if not (console.is_terminal or console.is_jupyter or "COLUMNS" in os.environ):
         console.width = FILE_WIDTH
     return console
 
