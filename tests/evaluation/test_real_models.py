@@ -17,7 +17,7 @@ SIZE = 60
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("search", ["vector", pytest.param("maxsim", marks=pytest.mark.full)])
+@pytest.mark.parametrize("search", ["vector", "maxsim"])
 def test_an_english_teacher_on_two_people_s_captions_of_one_image(real_models, shared_data, search):
     def lines(name):
         with gzip.open(shared_data / "multi30k_task2" / name, "rt", encoding="utf-8") as file:

@@ -31,11 +31,7 @@ def test_what_cannot_be_written_is_refused(monkeypatch, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("kind", "searched_as"),
-    [
-        ("vector", "sentence_embedding"),
-        pytest.param("late_interaction", "token_embeddings", marks=pytest.mark.full),
-    ],
+    ("kind", "searched_as"), [("vector", "sentence_embedding"), ("late_interaction", "token_embeddings")]
 )
 def test_the_graph_says_what_the_student_says(tmp_path, kind, searched_as):
     pytest.importorskip("onnxscript", reason="the exporter is not installed: optical-hf[onnx]")

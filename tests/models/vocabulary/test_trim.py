@@ -186,7 +186,6 @@ def test_what_cannot_be_trimmed_is_refused(encoder):
 
 @pytest.mark.real
 @pytest.mark.slow
-@pytest.mark.full
 def test_the_real_tokenizers(real_models, shared_data):
     captions = {}
     for language in ("de", "en"):
