@@ -33,7 +33,7 @@ class StoreRows(NamedTuple):
     """
 
     ids: list[str]
-    texts: list[str | None]
+    texts: Sequence[str | None]
     vectors: VectorSet | None
     titles: list[str | None] | None = None
 

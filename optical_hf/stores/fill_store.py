@@ -104,7 +104,7 @@ def fill_store(
     def write(start: int, batch: list[str], vectors: VectorSet) -> None:
         nonlocal store
         store = store or fill.make(location, vectors.width, metric)
-        store.add(StoreRows(list(map(str, range(start, start + len(batch)))), [*batch], vectors))
+        store.add(StoreRows(list(map(str, range(start, start + len(batch)))), batch, vectors))
 
     try:
         done = processes.agreed(begun)

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from importlib import import_module
 
 import pytest
 import tiny_pairs
@@ -23,7 +22,6 @@ from optical_hf.training.trainer.index_reproduction import IndexReproduction
 from optical_hf.training.trainer.teacher_side import english_side, relevant_side
 from optical_hf.training.trainer.training_rows import with_texts
 
-fit_alignment_module = import_module("optical_hf.models.alignment.fit_alignment")
 DEVICE = torch.device("cpu")
 
 
@@ -210,8 +208,7 @@ def test_a_new_student_starts_from_the_contrastive_fit_where_there_are_documents
 def test_vectors_of_documents_that_nobody_reads_are_negatives_of_that_fit(tmp_path, monkeypatch, held_out):
     seen = []
     monkeypatch.setattr(
-        fit_alignment_module,
-        "fit_contrastive",
+        "optical_hf.models.alignment.fit_alignment.fit_contrastive",
         lambda *given, **more: seen.append(given) or fit_contrastive(*given, **more),
     )
     known = Dataset.from_dict({"text": texts(), "vector": tiny_pairs.teacher().encode_document(texts())})
